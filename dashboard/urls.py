@@ -1,0 +1,5 @@
+"""Addresses of the project: all pages belong to the app."""
+
+from django.urls import include, path
+
+urlpatterns = [path("", include("runners_app.urls"))]

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class RunnersAppConfig(AppConfig):
+    name = "runners_app"
+    verbose_name = "Trackside"
