@@ -1,0 +1,186 @@
+"""Everything that can go wrong when talking to GitHub.
+
+    GitHubError
+    ├── NotSent                 the connection never opened: DNS, refused, TLS
+    ├── AnswerLost              sent, but no whole answer came: reset, cut, deadline
+    │   └── ServerFailed        5xx
+    ├── AnswerUnusable          an answer, but not one to work with: not JSON, wrong shape, too large
+    │   └── RedirectRefused     it leads elsewhere; nothing was sent there
+    └── Refused                 4xx: GitHub said no, nothing changed
+        ├── BadCredentials      401
+        ├── Forbidden           403: scope, permission, SSO, policy
+        ├── NotFound            404, 410: absent, or no right to see it
+        ├── Conflict            409
+        ├── Invalid             422: GitHub's words, by field where it names one
+        └── RateLimited         403 or 429: primary or secondary limit; wait until `wait_until`
+
+`str(error)` is a plain sentence for people. It never holds a token or a header we sent, and of a foreign address only
+the host.
+"""
+
+# ruff: noqa: N818  (the names say what happened; "Error" at the end of each would say nothing more)
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from .meta import AnswerMeta
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One of GitHub's `errors`: the request's field and code where it names them, its words where it has some."""
+
+    field: str | None
+    code: str | None
+    message: str | None
+
+    def __str__(self) -> str:
+        if self.message:
+            return self.message
+        return f"{self.field or 'request'}: {(self.code or 'invalid').replace('_', ' ')}"
+
+
+class GitHubError(Exception):
+    """A call that did not give its result.
+
+    `message` is the sentence that `str()` gives, `meta` the headers of the answer if one came. `sent` says whether the
+    request left; `may_have_applied` whether, had it been a write, GitHub might have carried it out.
+    """
+
+    sent: ClassVar[bool] = True
+    may_have_applied: ClassVar[bool] = False
+
+    def __init__(self, message: str, meta: AnswerMeta | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.meta: AnswerMeta | None = meta
+
+    def __str__(self) -> str:
+        return self.message
+
+    @property
+    def request_id(self) -> str | None:
+        """GitHub's id of the request, to be named when asking its support; None if no answer came."""
+        return self.meta.request_id if self.meta else None
+
+    @property
+    def status(self) -> int | None:
+        """The answer's HTTP status; None if no answer came."""
+        return self.meta.status if self.meta else None
+
+
+class NotSent(GitHubError):
+    """The connection never opened (DNS, refused, TLS), so nothing was sent and nothing can have changed."""
+
+    sent = False
+
+
+class AnswerLost(GitHubError):
+    """The request left, but no whole answer came back: reset, cut short, or past the deadline."""
+
+    may_have_applied = True
+
+
+class ServerFailed(AnswerLost):
+    """GitHub answered 5xx; it cuts requests off after 10 seconds, and may still have carried out a write."""
+
+
+class AnswerUnusable(GitHubError):
+    """An answer that cannot be worked with: not JSON, the wrong shape, too large, a status out of place."""
+
+    may_have_applied = True
+
+
+class RedirectRefused(AnswerUnusable):
+    """A redirect that is not followed: to another origin, too many, or of a write. `host` is where it led."""
+
+    def __init__(self, message: str, meta: AnswerMeta | None = None, *, host: str) -> None:
+        super().__init__(message, meta)
+        self.host = host
+
+
+class Refused(GitHubError):
+    """GitHub said no (4xx) and changed nothing.
+
+    `github_message` holds its words alone (empty if it had none), `errors` the details, `documentation_url` an https
+    address or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        meta: AnswerMeta,
+        *,
+        github_message: str = "",
+        errors: tuple[FieldError, ...] = (),
+        documentation_url: str | None = None,
+    ) -> None:
+        super().__init__(message, meta)
+        self.meta: AnswerMeta = meta
+        self.github_message = github_message
+        self.errors = errors
+        self.documentation_url = documentation_url
+
+
+class BadCredentials(Refused):
+    """401: the token is wrong, expired or revoked. Repeating it can get valid credentials blocked."""
+
+
+class Forbidden(Refused):
+    """403 that is not a limit: a scope, a permission, SSO or a policy is missing."""
+
+    @property
+    def accepted_permissions(self) -> str | None:
+        """What a fine-grained token or App would have needed, as GitHub writes it."""
+        return self.meta.accepted_permissions
+
+    @property
+    def accepted_scopes(self) -> tuple[str, ...] | None:
+        """The scopes of which a classic token would have needed one."""
+        return self.meta.accepted_oauth_scopes
+
+    @property
+    def scopes(self) -> tuple[str, ...] | None:
+        """The scopes the classic token has."""
+        return self.meta.oauth_scopes
+
+    @property
+    def sso_url(self) -> str | None:
+        """Where a person authorises the token for the organization's SAML; always https."""
+        return self.meta.sso_url
+
+
+class NotFound(Refused):
+    """404 or 410: it does not exist, or the credential may not see it; GitHub does not tell which."""
+
+
+class Conflict(Refused):
+    """409."""
+
+
+class Invalid(Refused):
+    """422: the request was understood and not accepted."""
+
+
+class RateLimited(Refused):
+    """A primary or secondary limit (403 or 429); nothing may be sent with this credential before `wait_until` (UTC)."""
+
+    def __init__(
+        self,
+        message: str,
+        meta: AnswerMeta,
+        *,
+        wait_until: datetime,
+        primary: bool,
+        github_message: str = "",
+        errors: tuple[FieldError, ...] = (),
+        documentation_url: str | None = None,
+    ) -> None:
+        super().__init__(
+            message, meta, github_message=github_message, errors=errors, documentation_url=documentation_url
+        )
+        self.wait_until = wait_until
+        self.primary = primary
