@@ -4,6 +4,7 @@ Imports nothing from Django and reads no settings. See `client` for the calls an
 """
 
 from .auth import AppAuth, TokenAuth
+from .client import GitHubClient
 from .errors import (
     AnswerLost,
     AnswerUnusable,
@@ -54,6 +55,7 @@ __all__ = [
     "CustomImage",
     "FieldError",
     "Forbidden",
+    "GitHubClient",
     "GitHubError",
     "HostedRunner",
     "ImageVersion",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 
 import jwt
@@ -12,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from requests.auth import AuthBase
 
-_SENDABLE = re.compile(r"[\x21-\x7e]+")
+from .values import SENDABLE
+
 _BACKDATED_S, _LIFETIME_S, _RENEWED_BEFORE_END_S = 60, 540, 60
 
 
@@ -20,7 +20,7 @@ class TokenAuth(AuthBase):
     """A personal access token or an installation token. ValueError (without the token) if no header can carry it."""
 
     def __init__(self, token: str) -> None:
-        if not _SENDABLE.fullmatch(token):
+        if not SENDABLE.fullmatch(token):
             raise ValueError("The token is empty or contains characters that no token has, such as spaces.")
         self._token = token
 

@@ -1,7 +1,7 @@
 """The border: whatever a server sends becomes a value both databases can store, or a sensible default.
 
-Nothing here raises for a value; what is unreadable becomes the default. Only a missing id is an error, because an item
-without one cannot be kept apart from others: `identity` returns None for it and the caller refuses the answer.
+What is unreadable becomes the default. Only a missing id is an error (`Unreadable`), because an item without one cannot
+be told from the others.
 """
 
 from __future__ import annotations
@@ -17,10 +17,15 @@ TEXT_LIMIT = 500
 ELLIPSIS = "…"
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
+SENDABLE = re.compile(r"[\x21-\x7e]+")  # what a header can carry as a token
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _SMALLEST_ID, _LARGEST_ID = -(2**63), 2**63 - 1
 _LARGEST_COUNT = 2**31 - 1
 _LARGEST_EXACT_FLOAT = 2**53
+
+
+class Unreadable(ValueError):  # noqa: N818  (never leaves this package)
+    """The answer has not the shape it must have; says what is missing, never what was there."""
 
 
 def clean(value: str, limit: int = TEXT_LIMIT) -> str:
@@ -75,10 +80,26 @@ def whole_number(value: object) -> int | None:
     return None
 
 
-def identity(value: object) -> int | None:
+def optional_identity(value: object) -> int | None:
     """An id of GitHub's: a whole number within signed 64 bit (beyond 2^53 is fine), otherwise None."""
     number = whole_number(value)
     return number if number is not None and _SMALLEST_ID <= number <= _LARGEST_ID else None
+
+
+def identity(value: object) -> int:
+    """Like `optional_identity`, for what must have one."""
+    number = optional_identity(value)
+    if number is None:
+        raise Unreadable("something has no usable id")
+    return number
+
+
+def name(value: object) -> str:
+    """A string that tells one thing from another, and so must not be empty."""
+    word = text(value)
+    if not word:
+        raise Unreadable("something has no usable name")
+    return word
 
 
 def count(value: object) -> int | None:
@@ -90,6 +111,13 @@ def count(value: object) -> int | None:
 def is_object(value: object) -> TypeGuard[Mapping[str, object]]:
     """Whether the JSON value is an object (whose keys are always strings)."""
     return isinstance(value, dict)
+
+
+def must_be_object(value: object) -> Mapping[str, object]:
+    """The JSON object, or Unreadable."""
+    if not is_object(value):
+        raise Unreadable("an object is missing")
+    return value
 
 
 def mapping(value: object) -> Mapping[str, object]:

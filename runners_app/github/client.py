@@ -1,0 +1,22 @@
+"""The client: one API, one credential, all calls."""
+
+from __future__ import annotations
+
+from .credentials import CredentialCalls
+from .hosted_runners import HostedRunnerCalls
+from .images import ImageCalls
+from .runner_groups import RunnerGroupCalls
+
+
+class GitHubClient(HostedRunnerCalls, ImageCalls, RunnerGroupCalls, CredentialCalls):
+    """GitHub's REST API at `api_url` (which may have a path, such as `/api/v3`) with one credential.
+
+    Every call sends one request and raises a `GitHubError` if it does not get its result; a list is a generator that
+    sends one request per page, and raises while it is iterated. Nothing is ever sent a second time. `deadline` is in
+    seconds and for each request as a whole (with its redirects), `max_bytes` the most an unpacked body may have.
+
+    `before_request(method)` is called before each request leaves, also before following a redirect; what it raises
+    passes through and nothing is sent. `on_answer(meta)` is called after each answer, also a refusing one.
+
+    Keeps its connections until `close()`. May be used by several threads. ValueError for an `api_url` that is none.
+    """
