@@ -1,0 +1,56 @@
+"""Run the GitHub simulator: GitHub's API for larger runners over HTTP, for the demo and the tests."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from runners_app.simulator.app import Options, Simulator
+from runners_app.simulator.seed import Size
+from runners_app.simulator.server import serve
+
+
+class Command(BaseCommand):
+    help = "Speak GitHub's API for larger runners, with made-up accounts. The first line printed is JSON."
+    requires_system_checks: list[str] = []  # noqa: RUF012 - as Django declares it
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+        parser.add_argument("--seed", type=int, default=1)
+        parser.add_argument("--organizations", type=int, default=3)
+        parser.add_argument("--enterprises", type=int, default=1)
+        parser.add_argument("--runners", type=int, default=40, help="for each account")
+        parser.add_argument("--latency-ms", type=float, default=0.0, help="wait so long before each answer")
+        parser.add_argument("--speed", type=float, default=1.0, help="60 makes a simulated minute last a second")
+        parser.add_argument("--prefix", default="", help="mount the API under a path, such as /api/v3")
+        parser.add_argument("--enterprise-server", action="store_true", help="without larger runners and rate limits")
+        parser.add_argument("--state", type=Path, help="keep the world in this file over restarts")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        size = Size(
+            options["seed"], options["organizations"], options["enterprises"], options["runners"], options["speed"]
+        )
+        simulator = Simulator(
+            Options(
+                size,
+                options["latency_ms"],
+                options["prefix"].rstrip("/"),
+                options["enterprise_server"],
+                options["state"],
+            )
+        )
+        serve(simulator, options["host"], options["port"], announce=_print_line)
+
+
+def _print_line(announcement: dict[str, Any]) -> None:
+    """A reader that has gone away must not stop the simulator."""
+    try:
+        sys.stdout.write(json.dumps(announcement) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - stays open for good

@@ -1,0 +1,101 @@
+"""The simulator as a WSGI application: one lock around the world, waiting always outside of it."""
+
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runners_app.simulator import controls, delivery, persistence, seed
+from runners_app.simulator.answering import Handled, answer_call
+from runners_app.simulator.environ import read_request
+from runners_app.simulator.faults import Fault, Faults
+from runners_app.simulator.ledger import Ledger, fingerprint, readable
+from runners_app.simulator.lifecycle import timestamp
+from runners_app.simulator.state import World
+from runners_app.simulator.wire import Request
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+@dataclass(frozen=True)
+class Options:
+    """``prefix`` mounts GitHub's API under a path; ``state_file`` keeps the world over a restart."""
+
+    size: seed.Size = field(default_factory=seed.Size)
+    latency_ms: float = 0.0
+    prefix: str = ""
+    enterprise_server: bool = False
+    state_file: Path | None = None
+
+
+class Simulator:
+    """The world with its faults and its ledger; call it as a WSGI application."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.size = options.size
+        self.latency_ms = options.latency_ms
+        self.lock = threading.RLock()
+        self.faults = Faults()
+        self.ledger = Ledger()
+        stored = persistence.load(options.state_file) if options.state_file else None
+        self.world: World = stored or seed.make_world(self.size, time.time())
+        self.save()
+
+    def save(self) -> None:
+        if self.options.state_file:
+            with self.lock:
+                persistence.save(self.world, self.options.state_file)
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        request = read_request(environ)
+        if request.path.startswith("/_simulator/"):
+            return delivery.deliver(controls.answer(self, request), start_response)
+        started = time.monotonic()
+        target = request.path + (f"?{request.query_string}" if request.query_string else "")
+        with self.lock:
+            fault = self.faults.take(request.method, target)
+        time.sleep(self.latency_ms / 1000 + _seconds_before(fault))
+        handled = self._handle(request, fault)
+        if fault and fault.action == "delay" and fault.after_apply:
+            time.sleep(fault.seconds)
+        self._record(request, handled, fault, started)
+        if fault:
+            return delivery.deliver_faultily(fault, handled.answer, environ, start_response)
+        return delivery.deliver(handled.answer, start_response)
+
+    def _handle(self, request: Request, fault: Fault | None) -> Handled:
+        with self.lock:
+            handled = answer_call(self.world, self.options, request, fault, time.time())
+            if handled.applied:
+                self.save()
+        return handled
+
+    def _record(self, request: Request, handled: Handled, fault: Fault | None, started: float) -> None:
+        """One ledger entry; ``status`` is None when the connection was closed without an answer."""
+        dropped = fault is not None and fault.action in ("drop_before_apply", "drop_after_apply")
+        entry: dict[str, Any] = {
+            "at": timestamp(time.time()),
+            "seconds": round(time.monotonic() - started, 3),
+            "method": request.method,
+            "path": request.path,
+            "query": request.query,
+            "body": readable(request.body),
+            "status": None if dropped else handled.answer.status,
+            "applied": handled.applied,
+            "authorization": fingerprint(request.token),
+            "api_version": request.headers.get("x-github-api-version"),
+            "user_agent": request.headers.get("user-agent"),
+            "conditional": "if-none-match" in request.headers,
+            "fault": fault.action if fault else None,
+        }
+        with self.lock:
+            self.ledger.record(**entry)
+
+
+def _seconds_before(fault: Fault | None) -> float:
+    waits = fault is not None and fault.action != "trickle" and not fault.after_apply
+    return fault.seconds if fault and waits else 0.0

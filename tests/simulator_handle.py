@@ -1,0 +1,187 @@
+"""The GitHub simulator as a real process, for tests. No fixtures here: each suite makes its own."""
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS, STOP_SECONDS, CONTROL_SECONDS = 20.0, 5.0, 15.0
+
+
+@dataclass(frozen=True)
+class SimulatedAccount:
+    """``kind`` is organization or enterprise; ``token`` is a classic one with all rights on this account alone."""
+
+    kind: str
+    slug: str
+    token: str
+
+
+class SimulatorHandle:
+    """A running simulator. The methods with a name of the simulator's controls call those."""
+
+    def __init__(self, process: "subprocess.Popen[str]", announcement: dict[str, Any]) -> None:
+        self._process = process
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self.base_url: str = announcement["base_url"]
+        """What a client takes as ``api_url``; with the prefix, if there is one."""
+        self.origin = "/".join(self.base_url.split("/")[:3])
+        self.accounts = [SimulatedAccount(**account) for account in announcement["accounts"]]
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def account(self, slug: str) -> SimulatedAccount:
+        return next(account for account in self.accounts if account.slug == slug)
+
+    def token(self, note: str, account: str | None = None) -> str:
+        """A seeded token by its note (``read-only``, ``fine-grained``, ...) or kind; the first that fits."""
+        for token in self.tokens():
+            if note in (token["note"], token["kind"]) and (account is None or _serves(token, account)):
+                return str(token["token"])
+        raise LookupError(f"No seeded token {note} for {account or 'any account'}.")
+
+    def tokens(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.control("GET", "tokens")
+        return found
+
+    def app(self) -> dict[str, Any]:
+        """``app_id``, ``client_id``, ``pem`` and ``installations`` of the simulated GitHub App."""
+        found: dict[str, Any] = self.control("GET", "app")
+        return found
+
+    def requests(self, method: str | None = None, path: str | None = None) -> list[dict[str, Any]]:
+        """What the simulator received since it was last cleared, oldest first; of one method, of one exact path."""
+        wanted = {"method": method, "path": path}
+        found: list[dict[str, Any]] = self.control("GET", "requests", query=wanted)
+        return found
+
+    def clear_requests(self) -> None:
+        self.control("DELETE", "requests")
+
+    def add_fault(self, method: str | None, path: str, action: str, **fields: Any) -> dict[str, Any]:
+        """``path`` is a regular expression searched in path and query; ``method`` None is any."""
+        added: dict[str, Any] = self.control(
+            "POST", "faults", {"method": method, "path": path, "action": action, **fields}
+        )
+        return added
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Those that still wait for a request."""
+        found: list[dict[str, Any]] = self.control("GET", "faults")
+        return found
+
+    def clear_faults(self) -> None:
+        self.control("DELETE", "faults")
+
+    def reset(self, **overrides: Any) -> None:
+        """Back to the seeded world; ``runners``, ``seed``, ``organizations``, ``speed``, ``latency_ms`` change it."""
+        answered = self.control("POST", "reset", overrides)
+        self.accounts = [SimulatedAccount(**account) for account in answered["accounts"]]
+
+    def advance(self, seconds: float) -> None:
+        """Let so many simulated seconds pass."""
+        self.control("POST", "advance", {"seconds": seconds})
+
+    def set_speed(self, speed: float) -> None:
+        """Simulated seconds per second; 0 stops simulated time."""
+        self.control("POST", "advance", {"speed": speed})
+
+    def create_runner(self, kind: str, slug: str, **fields: Any) -> dict[str, Any]:
+        """A runner made behind the dashboard's back; Ready and with defaults for all that is not given."""
+        created: dict[str, Any] = self.control("POST", f"{kind}/{slug}/runners", fields)
+        return created
+
+    def change_runner(self, kind: str, slug: str, runner_id: int, **fields: Any) -> dict[str, Any]:
+        changed: dict[str, Any] = self.control("PATCH", f"{kind}/{slug}/runners/{runner_id}", fields)
+        return changed
+
+    def delete_runner(self, kind: str, slug: str, runner_id: int) -> None:
+        """Gone at once."""
+        self.control("DELETE", f"{kind}/{slug}/runners/{runner_id}")
+
+    def change_account(self, kind: str, slug: str, **fields: Any) -> None:
+        """``renamed``, ``plan``, ``static_ip_maximum``"""
+        self.control("PATCH", f"{kind}/{slug}", fields)
+
+    def change_token(self, token: str, **fields: Any) -> None:
+        """``revoked``, ``scopes``, ``permissions``, ``sso_missing``, ``expires_in``, ``remaining``, ``reset_in`` ..."""
+        self.control("PATCH", "tokens", {"token": token, **fields})
+
+    def change_installation(self, installation_id: int, **fields: Any) -> None:
+        """``permissions``, ``suspended``"""
+        self.control("PATCH", f"installations/{installation_id}", fields)
+
+    def delete_installation(self, installation_id: int) -> None:
+        self.control("DELETE", f"installations/{installation_id}")
+
+    def control(self, method: str, name: str, body: Any = None, query: Any = None) -> Any:
+        """Any control by its path under ``/_simulator/``; raises when it is refused."""
+        answer = self._session.request(
+            method, f"{self.origin}/_simulator/{name}", json=body, params=query, timeout=CONTROL_SECONDS
+        )
+        if not answer.ok:
+            raise RuntimeError(f"{method} {name}: {answer.status_code} {answer.text}")
+        return answer.json() if answer.content else None
+
+    def stop(self) -> None:
+        """End the process and wait for it; harmless when it has ended."""
+        self._session.close()
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(STOP_SECONDS)
+        if self._process.stdout:
+            self._process.stdout.close()
+
+
+def _serves(token: dict[str, Any], slug: str) -> bool:
+    return any(account.partition("/")[2] == slug for account in token["accounts"])
+
+
+@contextmanager
+def start_simulator(*args: str) -> Iterator[SimulatorHandle]:
+    """Run ``manage.py simulate_github`` with ``args`` on a free port (or on the one that they name)."""
+    port = () if "--port" in args else ("--port", "0")
+    command = [sys.executable, "manage.py", "simulate_github", *port, *args]
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "dashboard.settings", "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        handle = SimulatorHandle(process, json.loads(_first_line(process)))
+    except BaseException:
+        process.kill()
+        process.wait(STOP_SECONDS)
+        raise
+    try:
+        yield handle
+    finally:
+        handle.stop()
+
+
+def _first_line(process: "subprocess.Popen[str]") -> str:
+    if process.stdout is None:
+        raise RuntimeError("The simulator was started without a pipe to read its first line from.")
+    deadline = time.monotonic() + START_SECONDS
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while time.monotonic() < deadline:
+            if selector.select(timeout=0.1):
+                if line := process.stdout.readline():
+                    return line
+                break
+    raise RuntimeError(f"The simulator did not start: exit status {process.poll()}.")
