@@ -45,9 +45,10 @@ for name, value in {"SECRET_KEY": SECRET_KEY, "CREDENTIAL_KEYS": CREDENTIAL_KEYS
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-# Only these origins may be an account's api_url; `*` stands for one label. Addresses of this machine's simulator are
-# added by `serve` when the demo is on.
+# Only these origins may be an account's api_url; `*` stands for one label.
 GITHUB_API_ORIGINS = env.list("GITHUB_API_ORIGINS", default=["https://api.github.com", "https://*.ghe.com"])
+# Filled by `serve` with the address of the demo simulator it starts.
+DEMO_API_ORIGINS = env.list("DEMO_API_ORIGINS", default=[])
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -181,7 +182,10 @@ if REDIS_URL:
     # A web request must not wait for a dead broker: the sweep over the table finds what was not announced.
     CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"socket_connect_timeout": 1, "socket_timeout": 5}
 else:
-    CELERY_BROKER_URL = "filesystem://"
+    CELERY_BROKER_URL = "filesystem://localhost//"
+    for folder in ("broker", "broker-control"):
+        if not SIMULATOR_ONLY:
+            (DATA_DIR / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(DATA_DIR / "broker"),
         "data_folder_out": str(DATA_DIR / "broker"),

@@ -1,6 +1,12 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class RunnersAppConfig(AppConfig):
     name = "runners_app"
     verbose_name = "Trackside"
+
+    def ready(self) -> None:
+        from runners_app.services.audit_guard import install_guard
+
+        post_migrate.connect(install_guard, sender=self, dispatch_uid="audit guard")

@@ -1,0 +1,33 @@
+"""Rows of Trackside. Words are those of `docs/design.md`; what a row means is a property of its model."""
+
+from runners_app.models.accounts import Account, Membership
+from runners_app.models.audit import AuditEntry
+from runners_app.models.credentials import App, Credential
+from runners_app.models.groups import RunnerGroup
+from runners_app.models.history import FieldChange
+from runners_app.models.images import Image, ImageVersion, MachineSize, Platform
+from runners_app.models.limits import Limits
+from runners_app.models.operations import Operation, OperationEvent
+from runners_app.models.readings import KnownAnswer, Reading, ReadingRun
+from runners_app.models.runners import Runner
+
+__all__ = [
+    "Account",
+    "App",
+    "AuditEntry",
+    "Credential",
+    "FieldChange",
+    "Image",
+    "ImageVersion",
+    "KnownAnswer",
+    "Limits",
+    "MachineSize",
+    "Membership",
+    "Operation",
+    "OperationEvent",
+    "Platform",
+    "Reading",
+    "ReadingRun",
+    "Runner",
+    "RunnerGroup",
+]

@@ -1,0 +1,99 @@
+"""Keeps the processes of the embedded default running: starts them, restarts one that dies, stops all."""
+
+import logging
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+log = logging.getLogger(__name__)
+STOP_WITHIN_SECONDS = 10.0
+DEATHS_ALLOWED = 5
+WITHIN_SECONDS = 60.0
+
+
+@dataclass
+class Child:
+    """One process by its command line; what it prints goes to `stdout` when given.
+
+    `deaths` are the times it ended by itself, by the monotonic clock.
+    """
+
+    name: str
+    command: list[str]
+    stdout: Path | None = None
+    process: subprocess.Popen[bytes] | None = None
+    deaths: list[float] = field(default_factory=list)
+
+    def start(self, environment: Mapping[str, str]) -> None:
+        out = self.stdout.open("wb") if self.stdout else None
+        # Their own session: Ctrl-C reaches the supervisor alone, which then stops them in order.
+        self.process = subprocess.Popen(  # noqa: S603 - a fixed command line of ours
+            self.command, env=dict(environment), stdout=out, start_new_session=True
+        )
+        if out:
+            out.close()
+
+    def died(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
+
+
+class KeepsDying(Exception):
+    """A child ended too often in a short time; its own output says why."""
+
+
+class Supervisor:
+    def __init__(self, children: list[Child], environment: Mapping[str, str]) -> None:
+        self.children = children
+        self.environment = environment
+        self._stopping = False
+
+    def start(self) -> None:
+        for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+            signal.signal(getattr(signal, name), self._ask_to_stop)
+        for child in self.children:
+            child.start(self.environment)
+
+    def _ask_to_stop(self, signum: int, frame: FrameType | None) -> None:
+        self._stopping = True
+
+    def watch(self) -> None:
+        """Until asked to stop. Raises KeepsDying."""
+        while not self._stopping:
+            for child in self.children:
+                if child.died() and not self._stopping:
+                    self._restart(child)
+            time.sleep(0.2)
+
+    def _restart(self, child: Child) -> None:
+        now = time.monotonic()
+        child.deaths = [at for at in child.deaths if now - at < WITHIN_SECONDS] + [now]
+        if len(child.deaths) > DEATHS_ALLOWED:
+            raise KeepsDying(f"{child.name} ended {len(child.deaths)} times within a minute; see its output above.")
+        log.warning("%s ended; it is started again.", child.name)
+        child.start(self.environment)
+
+    def stop(self) -> None:
+        """Ask all to end, and end those that do not within ten seconds."""
+        running = [child.process for child in self.children if child.process and child.process.poll() is None]
+        for process in running:
+            process.terminate()
+        deadline = time.monotonic() + STOP_WITHIN_SECONDS
+        for process in running:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def manage(*arguments: str) -> list[str]:
+    return [sys.executable, "manage.py", *arguments]
+
+
+def module(name: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", name, *arguments]

@@ -1,0 +1,72 @@
+"""Connect an organization or enterprise from the command line, for scripts and first installations."""
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from runners_app.github import GitHubError
+from runners_app.models import Account, App, Credential
+from runners_app.services.accounts import CannotConnect, check_api_url, check_slug, connect, connect_with_token
+from runners_app.services.credentials import UnusableToken, app_client, store_app, store_installation
+
+
+class Command(BaseCommand):
+    help = "Connect an organization or enterprise with a token or a GitHub App. Nothing is changed at GitHub."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("slug", help="Name of the organization or enterprise, as in its address at GitHub.")
+        parser.add_argument("--kind", choices=Account.Kind.values, required=True)
+        parser.add_argument("--api-url", default="https://api.github.com")
+        parser.add_argument("--observe-only", action="store_true", help="Never write to this account.")
+        secret = parser.add_mutually_exclusive_group(required=True)
+        secret.add_argument("--token-stdin", action="store_true", help="Read the token from standard input.")
+        secret.add_argument("--app-id", help="App id or client id of a GitHub App installed in the organization.")
+        parser.add_argument("--key-file", type=Path, help="The App's private key, a PEM file.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        slug, kind = options["slug"], options["kind"]
+        try:
+            if options["app_id"]:
+                credential = self._installation(slug, options)
+                account = connect(slug, kind=kind, credential=credential, by=None, observe_only=options["observe_only"])
+            else:
+                account = connect_with_token(
+                    slug,
+                    kind=kind,
+                    api_url=options["api_url"],
+                    token=sys.stdin.readline().strip(),
+                    by=None,
+                    observe_only=options["observe_only"],
+                )
+        except (CannotConnect, UnusableToken, GitHubError) as error:
+            raise CommandError(f"{slug} was not connected. {error}") from None
+        self.stdout.write(
+            f"Connected the {account.kind} {account}. A running worker reads it now, or run: sync {account}"
+        )
+
+    def _installation(self, slug: str, options: dict[str, Any]) -> Credential:
+        if options["key_file"] is None:
+            raise CommandError("--app-id needs --key-file, the private key that GitHub's App page lets you download.")
+        check_slug(slug)
+        try:
+            key = options["key_file"].read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise CommandError(f"The key file could not be read: {error}") from None
+        app = store_app(check_api_url(options["api_url"]), options["app_id"], key)
+        return _installation_in(app, slug)
+
+
+def _installation_in(app: App, slug: str) -> Credential:
+    """The App's installation in an organization, asked from GitHub. Raises CannotConnect or GitHubError."""
+    client = app_client(app)
+    try:
+        for page in client.list_installations():
+            for installation in page.items or ():
+                if installation.account.lower() == slug.lower():
+                    return store_installation(app, installation.id, slug)
+    finally:
+        client.close()
+    raise CannotConnect(f"The App is not installed in {slug}. Install it there, then connect again.")

@@ -1,0 +1,62 @@
+"""Read accounts now, in this process, without a worker."""
+
+import secrets
+from argparse import ArgumentParser
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+
+from runners_app.models import Account
+from runners_app.services.readings import RunResult
+from runners_app.services.work import CredentialBusy, read_accounts
+
+CREDENTIALS_AT_ONCE = 16
+
+
+class Command(BaseCommand):
+    help = "Read all resources of the accounts named, or of all. One line each; exit code 1 if any failed."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("slugs", nargs="*", metavar="SLUG")
+        parser.add_argument("--resource", action="append", dest="resources", help="Only these; may be repeated.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        accounts = Account.objects.select_related("credential")
+        if options["slugs"]:
+            accounts = accounts.filter(slug__in=options["slugs"])
+        if missing := set(options["slugs"]) - {account.slug for account in accounts}:
+            raise CommandError(f"Not connected: {', '.join(sorted(missing))}.")
+        by_credential: dict[int, list[Account]] = {}
+        for account in accounts:
+            by_credential.setdefault(account.credential_id, []).append(account)
+        with ThreadPoolExecutor(CREDENTIALS_AT_ONCE) as pool:
+            outcomes = list(pool.map(partial(self._sync, resources=options["resources"]), by_credential.values()))
+        if not all(outcomes):
+            raise SystemExit(1)
+
+    def _sync(self, accounts: list[Account], resources: list[str] | None) -> bool:
+        good = True
+        try:
+            for result in read_accounts(accounts, resources, token=secrets.token_hex(16)):
+                self.stdout.write(_line(result))
+                good = good and result.failure is None
+        except CredentialBusy as error:
+            self.stdout.write(f"{', '.join(account.slug for account in accounts)}: {error}")
+            good = False
+        finally:
+            connection.close()
+        return good
+
+
+def _line(result: RunResult) -> str:
+    start = f"{result.reading.account.slug} {result.reading.resource}:"
+    if result.failure is not None:
+        return f"{start} failed after {result.seconds:.2f} s: {result.failure.message}"
+    counts = result.counts
+    return (
+        f"{start} {result.requests} requests, {result.not_modified} not modified, {counts.added} added, "
+        f"{counts.changed} changed, {counts.removed} removed, {result.seconds:.2f} s"
+    )

@@ -1,0 +1,86 @@
+"""GitHub Apps and credentials: what Trackside may call GitHub with, and the manner it keeps while doing so."""
+
+import uuid
+from datetime import datetime
+
+from django.db import models
+from django.db.models import Q
+
+
+class App(models.Model):
+    """A GitHub App: its id and its private key, given once. Its installations are credentials."""
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    api_url = models.CharField(max_length=300)
+    issuer = models.CharField(max_length=100, help_text="App id or client id; the `iss` of its tokens.")
+    name = models.CharField(max_length=200, blank=True)
+    sealed_key = models.TextField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["api_url", "issuer"], name="app_unique"),)
+
+    def __str__(self) -> str:
+        return self.name or f"GitHub App {self.issuer}"
+
+
+class CredentialQuerySet(models.QuerySet["Credential"]):
+    def usable(self, now: datetime) -> "CredentialQuerySet":
+        """Neither quarantined, nor asked by GitHub to wait, nor in the hands of a worker."""
+        return self.filter(
+            Q(paused_until=None) | Q(paused_until__lte=now),
+            Q(lease_expires_at=None) | Q(lease_expires_at__lte=now),
+            quarantined_at=None,
+        )
+
+
+class Credential(models.Model):
+    """One token or one App installation. It serves one or many accounts of one origin and keeps one manner for all.
+
+    The lease, the time of the next write, pauses and quarantine stand here, so that many accounts under one token
+    behave as one client and a broken token stops only itself.
+    """
+
+    class Kind(models.TextChoices):
+        CLASSIC = "classic", "Classic personal access token"
+        FINE_GRAINED = "fine_grained", "Fine-grained personal access token"
+        INSTALLATION = "installation", "GitHub App installation"
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    api_url = models.CharField(max_length=300)
+    kind = models.CharField(max_length=20, choices=Kind)
+    label = models.CharField(max_length=200, blank=True)
+    sealed_secret = models.TextField(blank=True, help_text="Encrypted token; empty for an installation.")
+    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of the token, or app and installation id.")
+    app = models.ForeignKey(App, null=True, blank=True, on_delete=models.PROTECT)
+    installation_id = models.BigIntegerField(null=True, blank=True)
+    sealed_installation_token = models.TextField(blank=True)
+    installation_token_expires_at = models.DateTimeField(null=True, blank=True)
+
+    lease_token = models.CharField(max_length=64, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    next_write_at = models.DateTimeField(null=True, blank=True)
+    paused_until = models.DateTimeField(null=True, blank=True)
+    pause_reason = models.TextField(blank=True)
+    limits_in_a_row = models.PositiveSmallIntegerField(default=0)
+    quarantined_at = models.DateTimeField(null=True, blank=True)
+    quarantine_reason = models.TextField(blank=True)
+
+    rate_limit = models.PositiveIntegerField(null=True, blank=True)
+    rate_remaining = models.PositiveIntegerField(null=True, blank=True)
+    rate_reset_at = models.DateTimeField(null=True, blank=True)
+    scopes = models.JSONField(null=True, blank=True)
+    token_expires_at = models.DateTimeField(null=True, blank=True)
+
+    objects = CredentialQuerySet.as_manager()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["api_url", "fingerprint"], name="credential_unique"),)
+
+    def __str__(self) -> str:
+        return self.label or self.get_kind_display()
+
+    def budget_is_low(self, now: datetime) -> bool:
+        """Whether less than a fifth of the hourly budget is left, which is kept for people."""
+        if self.rate_limit is None or self.rate_remaining is None or self.rate_reset_at is None:
+            return False
+        return self.rate_reset_at > now and self.rate_remaining * 5 < self.rate_limit

@@ -1,0 +1,119 @@
+"""The catalog: images, image versions, machine sizes and platforms an account is offered."""
+
+from django.db import models
+
+from runners_app.models.accounts import Account
+from runners_app.models.owned import PresentQuerySet
+
+
+class ImageQuerySet(PresentQuerySet["Image"]):
+    pass
+
+
+class Image(models.Model):
+    """An image of one account: GitHub's, a partner's or a custom one. Only custom images have versions."""
+
+    class Source(models.TextChoices):
+        GITHUB = "github", "GitHub"
+        PARTNER = "partner", "Partner"
+        CUSTOM = "custom", "Custom"
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="images")
+    source = models.CharField(max_length=20, choices=Source)
+    github_id = models.CharField(max_length=500, help_text="Opaque; a number written out for custom images.")
+    name = models.CharField(max_length=500)
+    platform = models.CharField(max_length=500, blank=True)
+    size_gb = models.BigIntegerField(null=True, help_text="One image of GitHub or a partner; all versions of a custom.")
+    versions_count = models.BigIntegerField(null=True)
+    latest_version = models.CharField(max_length=500, blank=True)
+    state = models.CharField(max_length=500, blank=True)
+
+    row_hash = models.CharField(max_length=64, blank=True)
+    observed_at = models.DateTimeField()
+    first_seen_at = models.DateTimeField()
+    gone_at = models.DateTimeField(null=True)
+
+    objects = ImageQuerySet.as_manager()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["account", "source", "github_id"], name="image_unique"),)
+        indexes = (models.Index(fields=["name", "id"], name="image_by_name"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ImageVersionQuerySet(PresentQuerySet["ImageVersion"]):
+    pass
+
+
+class ImageVersion(models.Model):
+    """A version of a custom image."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="image_versions")
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="versions")
+    version = models.CharField(max_length=500)
+    state = models.CharField(max_length=500, blank=True)
+    state_details = models.CharField(max_length=500, blank=True)
+    size_gb = models.BigIntegerField(null=True)
+    created_on = models.DateTimeField(null=True)
+
+    row_hash = models.CharField(max_length=64, blank=True)
+    observed_at = models.DateTimeField()
+    first_seen_at = models.DateTimeField()
+    gone_at = models.DateTimeField(null=True)
+
+    objects = ImageVersionQuerySet.as_manager()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["image", "version"], name="image_version_unique"),)
+
+    def __str__(self) -> str:
+        return self.version
+
+
+class MachineSizeQuerySet(PresentQuerySet["MachineSize"]):
+    pass
+
+
+class MachineSize(models.Model):
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="machine_sizes")
+    github_id = models.CharField(max_length=500)
+    cpu_cores = models.BigIntegerField(null=True)
+    memory_gb = models.BigIntegerField(null=True)
+    storage_gb = models.BigIntegerField(null=True)
+
+    row_hash = models.CharField(max_length=64, blank=True)
+    observed_at = models.DateTimeField()
+    first_seen_at = models.DateTimeField()
+    gone_at = models.DateTimeField(null=True)
+
+    objects = MachineSizeQuerySet.as_manager()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["account", "github_id"], name="machine_size_unique"),)
+
+    def __str__(self) -> str:
+        return self.github_id
+
+
+class PlatformQuerySet(PresentQuerySet["Platform"]):
+    pass
+
+
+class Platform(models.Model):
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="platforms")
+    github_id = models.CharField(max_length=500, help_text="GitHub's name, for example linux-x64.")
+
+    row_hash = models.CharField(max_length=64, blank=True)
+    observed_at = models.DateTimeField()
+    first_seen_at = models.DateTimeField()
+    gone_at = models.DateTimeField(null=True)
+
+    objects = PlatformQuerySet.as_manager()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["account", "github_id"], name="platform_unique"),)
+
+    def __str__(self) -> str:
+        return self.github_id

@@ -1,0 +1,110 @@
+"""Readings: the state of one resource of one account, what each run cost, and what GitHub's pages were known by."""
+
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+
+from runners_app.models.accounts import Account
+from runners_app.models.owned import OwnedQuerySet
+
+
+class ReadingQuerySet(OwnedQuerySet["Reading"]):
+    def due(self, now: datetime) -> Self:
+        return self.filter(due_at__lte=now, account__paused=False)
+
+
+class Reading(models.Model):
+    """One resource of one account. It is read, published and fails on its own.
+
+    While it fails, the last good content stands, with `last_good_at` as its age and `error` as the reason.
+    """
+
+    class Resource(models.TextChoices):
+        RUNNERS = "runners", "Runners"
+        LIMITS = "limits", "Static IPs"
+        GROUPS = "groups", "Runner groups"
+        CATALOG = "catalog", "GitHub and partner images, sizes, platforms"
+        CUSTOM_IMAGES = "custom_images", "Custom images"
+        IMAGE_VERSIONS = "image_versions", "Image versions"
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="readings")
+    resource = models.CharField(max_length=20, choices=Resource)
+    order = models.PositiveSmallIntegerField(help_text="Runners first: they appear before the slow resources.")
+    due_at = models.DateTimeField(null=True, help_text="Nothing: quiet until somebody acts.")
+    last_started_at = models.DateTimeField(null=True)
+    last_good_at = models.DateTimeField(null=True)
+    last_changed_at = models.DateTimeField(null=True)
+    interval_seconds = models.PositiveIntegerField(default=60)
+    error = models.CharField(
+        max_length=40, blank=True, help_text="Kind of the failure; empty when the last run was good."
+    )
+    error_message = models.TextField(blank=True)
+    error_help_url = models.TextField(blank=True)
+    error_since = models.DateTimeField(null=True)
+    failures = models.PositiveSmallIntegerField(default=0)
+
+    objects = ReadingQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("order",)
+        constraints = (models.UniqueConstraint(fields=["account", "resource"], name="reading_unique"),)
+        indexes = (models.Index(fields=["due_at"], name="reading_by_due"),)
+
+    def __str__(self) -> str:
+        return f"{self.get_resource_display()} of {self.account}"
+
+    @property
+    def is_missing_at_server(self) -> bool:
+        return self.error == "not_offered"
+
+
+class ReadingRun(models.Model):
+    """What one run of a reading cost and brought. Consecutive unchanged runs merge into one row."""
+
+    class Outcome(models.TextChoices):
+        CHANGED = "changed"
+        UNCHANGED = "unchanged"
+        FAILED = "failed"
+
+    reading = models.ForeignKey(Reading, on_delete=models.CASCADE, related_name="runs")
+    outcome = models.CharField(max_length=20, choices=Outcome)
+    message = models.TextField(blank=True)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    runs = models.PositiveIntegerField(default=1)
+    requests = models.PositiveIntegerField(default=0)
+    not_modified = models.PositiveIntegerField(default=0)
+    added = models.PositiveIntegerField(default=0)
+    changed = models.PositiveIntegerField(default=0)
+    removed = models.PositiveIntegerField(default=0)
+    seconds = models.FloatField(default=0, help_text="Of the last run.")
+
+    class Meta:
+        indexes = (models.Index(fields=["reading", "-last_at"], name="run_by_reading"),)
+
+    def __str__(self) -> str:
+        return f"{self.reading}: {self.outcome}, {self.runs} times"
+
+
+class KnownAnswer(models.Model):
+    """What one page of GitHub was known by when it was last published, per credential and address.
+
+    ETags belong to one token. The row is written only in the transaction that publishes the page's content, and
+    forgotten whenever rows were written in another way.
+    """
+
+    credential = models.ForeignKey("Credential", on_delete=models.CASCADE, related_name="known_answers")
+    reading = models.ForeignKey(Reading, on_delete=models.CASCADE, related_name="known_answers")
+    url = models.CharField(max_length=700)
+    etag = models.CharField(max_length=300, blank=True)
+    body_sha256 = models.CharField(max_length=64)
+    next_url = models.TextField(blank=True)
+    total_count = models.BigIntegerField(null=True)
+    ids = models.JSONField(default=list)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["credential", "url"], name="known_answer_unique"),)
+
+    def __str__(self) -> str:
+        return self.url

@@ -1,0 +1,95 @@
+"""Runners: GitHub-hosted runner pools as last seen."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Self
+
+from django.db import models
+from django.utils import timezone
+
+from runners_app.models.accounts import Account
+from runners_app.models.owned import PresentQuerySet
+
+if TYPE_CHECKING:
+    from runners_app.models.groups import RunnerGroup
+
+IDLE_AFTER = timedelta(days=90)
+
+
+class RunnerQuerySet(PresentQuerySet["Runner"]):
+    def in_transition(self) -> Self:
+        return self.present().filter(status__in=Runner.MOVING)
+
+    def idle(self) -> Self:
+        """Not used for 90 days. A runner that never was active is not idle but unused."""
+        return self.present().filter(last_active_on__lt=timezone.now() - IDLE_AFTER)
+
+
+class Runner(models.Model):
+    """A GitHub-hosted runner: a pool of up to `maximum_runners` machines with one name, image, size and group.
+
+    `observed_at` is when this content was last written from an answer of GitHub: a list that began earlier must not
+    change the row. `gone_at` is set when a complete list lacks it; the row stays, with its history.
+    """
+
+    MOVING = ("Provisioning", "Deleting", "Stuck")
+    SETTLED = ("Ready", "Shutdown")
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="runners")
+    github_id = models.BigIntegerField()
+    name = models.CharField(max_length=500)
+    status = models.CharField(max_length=500)
+    platform = models.CharField(max_length=500, blank=True)
+    image_id = models.CharField(max_length=500, blank=True)
+    image_source = models.CharField(max_length=500, blank=True)
+    image_name = models.CharField(max_length=500, blank=True)
+    image_version = models.CharField(max_length=500, blank=True)
+    image_size_gb = models.BigIntegerField(null=True)
+    size = models.CharField(max_length=500, blank=True)
+    cpu_cores = models.BigIntegerField(null=True)
+    memory_gb = models.BigIntegerField(null=True)
+    storage_gb = models.BigIntegerField(null=True)
+    group_id = models.BigIntegerField(null=True, help_text="GitHub's id; the group itself may not be readable.")
+    maximum_runners = models.BigIntegerField(null=True)
+    static_ip = models.BooleanField(default=False)
+    public_ips = models.JSONField(default=list)
+    last_active_on = models.DateTimeField(null=True)
+    image_gen = models.BooleanField(default=False)
+
+    row_hash = models.CharField(max_length=64, blank=True)
+    observed_at = models.DateTimeField()
+    first_seen_at = models.DateTimeField()
+    status_since = models.DateTimeField()
+    gone_at = models.DateTimeField(null=True)
+
+    objects = RunnerQuerySet.as_manager()
+
+    # Filled by views that show the group's name, so that a list needs one query for all of them.
+    group: "RunnerGroup | None" = None
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["account", "github_id"], name="runner_unique"),)
+        indexes = (
+            models.Index(fields=["name", "id"], name="runner_by_name"),
+            models.Index(fields=["status", "name", "id"], name="runner_by_status"),
+            models.Index(fields=["account", "name", "id"], name="runner_by_account"),
+            models.Index(fields=["cpu_cores", "id"], name="runner_by_size"),
+            models.Index(fields=["maximum_runners", "id"], name="runner_by_maximum"),
+            models.Index(fields=["last_active_on", "id"], name="runner_by_activity"),
+            models.Index(fields=["status_since", "id"], name="runner_by_status_since"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def shown_status(self) -> str:
+        return "gone" if self.gone_at else self.status
+
+    @property
+    def is_moving(self) -> bool:
+        return self.gone_at is None and self.status not in self.SETTLED
+
+    @property
+    def ip_ranges(self) -> list[str]:
+        """Public ranges in CIDR notation, for example `20.80.208.150/31`."""
+        return [f"{ip['prefix']}/{ip['length']}" for ip in self.public_ips if ip.get("prefix")]

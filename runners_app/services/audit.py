@@ -1,0 +1,31 @@
+"""Writing to the audit log, always in the transaction of what it tells of."""
+
+from typing import TYPE_CHECKING
+
+from django.utils import timezone
+
+from runners_app.models import Account, AuditEntry
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+def record(
+    action: str,
+    *,
+    by: "User | None",
+    account: Account | None = None,
+    subject: str = "",
+    details: dict[str, object] | None = None,
+) -> AuditEntry:
+    """Add a line. Without a person it was Trackside itself, or somebody at its command line."""
+    return AuditEntry.objects.create(
+        at=timezone.now(),
+        actor_id=by.pk if by else None,
+        actor_name=by.get_username() if by else "Trackside",
+        action=action,
+        account_id=account.pk if account else None,
+        account_name=str(account) if account else "",
+        subject=subject[:500],
+        details=details or {},
+    )

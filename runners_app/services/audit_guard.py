@@ -1,0 +1,61 @@
+"""The database itself keeps the audit log: no UPDATE, and no DELETE of what is younger than the retention.
+
+Triggers are put back after every migration, because on SQLite altering a table silently drops them.
+"""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from runners_app.models import AuditEntry
+
+REFUSAL = "the audit log is append-only"
+
+
+def install_guard(using: str = "default", **_: Any) -> None:
+    """Receiver of `post_migrate`; also called by tests that took the guard away."""
+    connection = connections[using]
+    table = AuditEntry._meta.db_table
+    if table not in connection.introspection.table_names():
+        return
+    days = int(settings.AUDIT_RETENTION_DAYS)
+    statements = _sqlite(table, days) if connection.vendor == "sqlite" else _postgresql(table, days)
+    _run(connection, [*_removal(connection, table), *statements])
+
+
+def remove_guard(using: str = "default") -> None:
+    """For tests alone, whose clean-up empties every table."""
+    connection = connections[using]
+    _run(connection, _removal(connection, AuditEntry._meta.db_table))
+
+
+def _run(connection: BaseDatabaseWrapper, statements: list[str]) -> None:
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def _removal(connection: BaseDatabaseWrapper, table: str) -> list[str]:
+    on_table = "" if connection.vendor == "sqlite" else f" ON {table}"
+    return [f"DROP TRIGGER IF EXISTS audit_no_{verb}{on_table}" for verb in ("update", "delete")]
+
+
+def _sqlite(table: str, days: int) -> list[str]:
+    refuse = f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
+    return [
+        f"CREATE TRIGGER audit_no_update BEFORE UPDATE ON {table} {refuse}",
+        f"CREATE TRIGGER audit_no_delete BEFORE DELETE ON {table} "
+        f"WHEN OLD.at > datetime('now', '-{days} days') {refuse}",
+    ]
+
+
+def _postgresql(table: str, days: int) -> list[str]:
+    return [
+        "CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION '{REFUSAL}'; END $$",
+        f"CREATE TRIGGER audit_no_update BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION audit_refuse()",
+        f"CREATE TRIGGER audit_no_delete BEFORE DELETE ON {table} FOR EACH ROW "
+        f"WHEN (OLD.at > now() - interval '{days} days') EXECUTE FUNCTION audit_refuse()",
+    ]

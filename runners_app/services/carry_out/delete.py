@@ -1,0 +1,178 @@
+"""Carrying out deletes of runners, custom images and image versions: done only when two views of GitHub agree.
+
+GitHub takes its time: a runner stays readable as Deleting. It is gone when asking for it answers 404 and a complete
+list lacks it; a 404 alone may also mean that the credential lost its right to see it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from runners_app.github import Answer, NotFound, Refused
+from runners_app.models import Image, ImageVersion, Operation, Reading, Runner
+from runners_app.services.carry_out import look as look_at
+from runners_app.services.carry_out.send import (
+    RETRY_SECONDS,
+    STOPS,
+    UNREACHED,
+    Work,
+    absent,
+    cancel_unsent,
+    confirm,
+    keep_observing,
+    observe,
+    send,
+)
+from runners_app.services.readings import make_due
+from runners_app.services.transitions import wait
+
+R = Reading.Resource
+GONE = "gone"
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """How one kind of thing is deleted, looked at and listed."""
+
+    resource: str
+    delete: Callable[[Operation, Work], Answer[Any]]
+    still_there: Callable[[Operation, Work], str]  # its status; raises NotFound
+    in_list: Callable[[Operation], bool]
+
+
+def _delete_runner(operation: Operation, work: Work) -> Answer[Any]:
+    return work.client.delete_hosted_runner(operation.account.owner, _id(operation))
+
+
+def _runner_status(operation: Operation, work: Work) -> str:
+    runner = work.client.get_hosted_runner(operation.account.owner, _id(operation)).data
+    return look_at.publish_runner(operation, runner, work, made_by_operation=False).status
+
+
+def _delete_image(operation: Operation, work: Work) -> Answer[Any]:
+    return work.client.delete_custom_image(operation.account.owner, _id(operation))
+
+
+def _image_state(operation: Operation, work: Work) -> str:
+    image = work.client.get_custom_image(operation.account.owner, _id(operation)).data
+    look_at.publish_image(operation, image, work)
+    return image.state
+
+
+def _delete_version(operation: Operation, work: Work) -> Answer[Any]:
+    owner = operation.account.owner
+    return work.client.delete_custom_image_version(owner, _id(operation), operation.target_version)
+
+
+def _version_state(operation: Operation, work: Work) -> str:
+    owner = operation.account.owner
+    version = work.client.get_custom_image_version(owner, _id(operation), operation.target_version).data
+    look_at.publish_image_version(operation, version, work)
+    return version.state
+
+
+def _id(operation: Operation) -> int:
+    if operation.target_id is None:
+        raise ValueError("A delete has a target.")
+    return operation.target_id
+
+
+def _runner_listed(operation: Operation) -> bool:
+    return Runner.objects.present().filter(account=operation.account, github_id=_id(operation)).exists()
+
+
+def _image_listed(operation: Operation) -> bool:
+    images = Image.objects.present().filter(account=operation.account, source=Image.Source.CUSTOM)
+    return images.filter(github_id=str(_id(operation))).exists()
+
+
+def _version_listed(operation: Operation) -> bool:
+    versions = ImageVersion.objects.present().filter(account=operation.account, version=operation.target_version)
+    return _image_listed(operation) and versions.filter(image__github_id=str(_id(operation))).exists()
+
+
+DELETIONS = {
+    Operation.Kind.DELETE_RUNNER: Deletion(R.RUNNERS, _delete_runner, _runner_status, _runner_listed),
+    Operation.Kind.DELETE_IMAGE: Deletion(R.CUSTOM_IMAGES, _delete_image, _image_state, _image_listed),
+    Operation.Kind.DELETE_IMAGE_VERSION: Deletion(R.IMAGE_VERSIONS, _delete_version, _version_state, _version_listed),
+}
+
+
+def _deletion(operation: Operation) -> Deletion:
+    return DELETIONS[Operation.Kind(operation.kind)]
+
+
+def start(operation: Operation, work: Work) -> None:
+    """From `requested`: one look whether GitHub can be reached, then the request. A 404 is left to the request."""
+    try:
+        _status(operation, work)
+    except STOPS:
+        raise
+    except UNREACHED as error:
+        wait(operation, seconds=RETRY_SECONDS, note=f"Not sent yet: GitHub could not be asked first. {error}")
+        return
+    except Refused as error:
+        cancel_unsent(operation, work, f"GitHub refused to show it: {error.message} Nothing was sent.")
+        return
+    send_now(operation, work)
+
+
+def send_now(operation: Operation, work: Work) -> None:
+    deletion = _deletion(operation)
+
+    def call() -> Answer[Any] | None:
+        try:
+            return deletion.delete(operation, work)
+        except NotFound:
+            return None  # counts as done once the complete list agrees
+
+    answer = send(operation, work, call)
+    if operation.state != Operation.State.SENT or operation.known_not_applied:
+        return
+    note = "GitHub accepted the deletion." if answer else "GitHub answers that it is not there."
+    observe(operation, work, note, (answer.meta.request_id or "") if answer else "")
+
+
+def look(operation: Operation, work: Work) -> None:
+    """From `unknown`: is it on its way out?"""
+    try:
+        status = _status(operation, work)
+    except STOPS:
+        raise
+    except (*UNREACHED, Refused) as error:
+        wait(operation, seconds=RETRY_SECONDS, note=f"The answer was lost, and GitHub could not be asked: {error}")
+        return
+    if status in (GONE, "Deleting"):
+        observe(operation, work, "The answer was lost, but the deletion goes on.")
+    else:
+        absent(operation, work, again=lambda: send_now(operation, work))
+
+
+def watch(operation: Operation, work: Work) -> None:
+    """From `observing`: 404 and a complete list without it."""
+    try:
+        status = _status(operation, work)
+    except STOPS:
+        raise
+    except (*UNREACHED, Refused) as error:
+        keep_observing(operation, work, f"GitHub accepted the deletion, and could not be asked since: {error}")
+        return
+    if status != GONE:
+        keep_observing(operation, work, f"GitHub still shows it as {status}.")
+        return
+    result = look_at.read_now(operation, _deletion(operation).resource, work)
+    if result.failure is not None:
+        keep_observing(operation, work, f"It answers 404; the list could not be read: {result.failure.message}")
+    elif _deletion(operation).in_list(operation):
+        keep_observing(operation, work, "It answers 404, but the list still shows it.")
+    else:
+        confirm(operation, work, "It is gone: asking for it answers 404, and the complete list is without it.")
+        make_due(operation.account, R.LIMITS, R.CUSTOM_IMAGES, R.IMAGE_VERSIONS)
+
+
+def _status(operation: Operation, work: Work) -> str:
+    """GitHub's word for it now, or GONE when it answers 404. Raises other errors of GitHub."""
+    try:
+        return _deletion(operation).still_there(operation, work)
+    except NotFound:
+        return GONE

@@ -1,0 +1,185 @@
+"""Credentials: storing them, opening a client with one, and what their answers teach about them."""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from runners_app.github import AnswerMeta, AppAuth, GitHubClient, RateLimited, TokenAuth
+from runners_app.models import App, Credential, Reading
+from runners_app.services import audit
+from runners_app.services.leases import Lease
+from runners_app.services.readings import raise_version
+from runners_app.services.secrets import seal, unseal
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+log = logging.getLogger(__name__)
+# One client, and so one kept connection, per credential and process. The lease sees to it that one thread uses it.
+_clients: dict[tuple[int, str], GitHubClient] = {}
+MOST_CLIENTS = 200
+RENEW_BEFORE = timedelta(minutes=5)
+
+
+class UnusableToken(ValueError):
+    """The text is no token Trackside can work with; the message says why and what to do."""
+
+
+def kind_of_token(token: str) -> str:
+    """Which kind GitHub's prefix tells. Raises UnusableToken for what cannot serve a dashboard."""
+    if token.startswith("github_pat_"):
+        return Credential.Kind.FINE_GRAINED
+    if token.startswith("ghu_"):
+        raise UnusableToken("This is a GitHub App user token. It ends with its user's session: use the App itself.")
+    if token.startswith("ghs_"):
+        raise UnusableToken("This is an installation token, valid for an hour. Connect the App itself instead.")
+    if token.startswith("ghr_"):
+        raise UnusableToken("This is a refresh token. Make a personal access token or a GitHub App instead.")
+    if not token.isascii() or not token.isprintable() or " " in token or not 20 <= len(token) <= 1000:
+        raise UnusableToken("This does not look like a token: paste it whole, without spaces or line breaks.")
+    return Credential.Kind.CLASSIC
+
+
+def store_token(api_url: str, token: str) -> Credential:
+    """The credential for a token. Pasting a known token finds its row. Raises UnusableToken."""
+    kind = kind_of_token(token)
+    fingerprint = hashlib.sha256(token.encode()).hexdigest()
+    credential, made = Credential.objects.get_or_create(
+        api_url=api_url, fingerprint=fingerprint, defaults={"kind": kind, "label": Credential.Kind(kind).label}
+    )
+    if made or credential.quarantined_at:
+        credential.sealed_secret = seal(token, uid=credential.uid, api_url=api_url)
+        credential.quarantined_at, credential.quarantine_reason = None, ""
+        credential.save(update_fields=["sealed_secret", "quarantined_at", "quarantine_reason"])
+    return credential
+
+
+def store_app(api_url: str, issuer: str, private_key: str) -> App:
+    """The App with its key; giving the key again replaces it."""
+    app, _ = App.objects.get_or_create(api_url=api_url, issuer=issuer)
+    app.sealed_key = seal(private_key, uid=app.uid, api_url=api_url)
+    app.save(update_fields=["sealed_key"])
+    return app
+
+
+def store_installation(app: App, installation_id: int, login: str) -> Credential:
+    fingerprint = hashlib.sha256(f"app:{app.uid}:{installation_id}".encode()).hexdigest()
+    credential, _ = Credential.objects.get_or_create(
+        api_url=app.api_url,
+        fingerprint=fingerprint,
+        defaults={
+            "kind": Credential.Kind.INSTALLATION,
+            "label": f"{app} in {login}",
+            "app": app,
+            "installation_id": installation_id,
+        },
+    )
+    return credential
+
+
+def app_client(app: App) -> GitHubClient:
+    """A client that signs as the App itself, to list installations and mint their tokens."""
+    key = unseal(app.sealed_key, uid=app.uid, api_url=app.api_url)
+    return GitHubClient(app.api_url, AppAuth(app.issuer, key), deadline=settings.GITHUB_DEADLINE)
+
+
+def open_client(credential: Credential, lease: Lease, before_request: Callable[[str], None]) -> GitHubClient:
+    """The client of a credential, whose every request renews the lease. Raises SecretUnreadable or GitHubError."""
+    if credential.kind == Credential.Kind.INSTALLATION:
+        _renew_installation_token(credential)
+        sealed = credential.sealed_installation_token
+    else:
+        sealed = credential.sealed_secret
+    key = (credential.pk, sealed)
+    client = _clients.get(key)
+    if client is None:
+        secret = unseal(sealed, uid=credential.uid, api_url=credential.api_url)
+        client = GitHubClient(credential.api_url, TokenAuth(secret), deadline=settings.GITHUB_DEADLINE)
+        _make_room()
+        _clients[key] = client
+    client.before_request = before_request
+    client.on_answer = lambda meta: _note_answer(lease, meta)
+    return client
+
+
+def _make_room() -> None:
+    while len(_clients) >= MOST_CLIENTS:
+        _clients.pop(next(iter(_clients))).close()
+
+
+def _renew_installation_token(credential: Credential) -> None:
+    expires_at = credential.installation_token_expires_at
+    if credential.sealed_installation_token and expires_at and expires_at - timezone.now() > RENEW_BEFORE:
+        return
+    if credential.app is None or credential.installation_id is None:
+        raise UnusableToken("This installation has lost its App. Connect it again.")
+    client = app_client(credential.app)
+    try:
+        token = client.create_installation_access_token(credential.installation_id).data
+    finally:
+        client.close()
+    credential.sealed_installation_token = seal(token.token, uid=credential.uid, api_url=credential.api_url)
+    credential.installation_token_expires_at = token.expires_at
+    credential.save(update_fields=["sealed_installation_token", "installation_token_expires_at"])
+
+
+def forget_installation_token(credential: Credential) -> None:
+    """After a 401: the next client mints a new one."""
+    Credential.objects.filter(pk=credential.pk).update(sealed_installation_token="")
+
+
+def _note_answer(lease: Lease, meta: AnswerMeta) -> None:
+    limit = meta.rate_limit
+    if limit is not None and limit.resource in (None, "core"):
+        lease.pending.update(rate_limit=limit.limit, rate_remaining=limit.remaining, rate_reset_at=limit.reset_at)
+    if meta.oauth_scopes is not None:
+        lease.pending["scopes"] = list(meta.oauth_scopes)
+    if meta.token_expires_at is not None:
+        lease.pending["token_expires_at"] = meta.token_expires_at
+
+
+def pause(credential_id: int, limited: RateLimited) -> None:
+    """No call before the time GitHub gave; repeated limits wait exponentially longer."""
+    credential = Credential.objects.get(pk=credential_id)
+    now = timezone.now()
+    again = timedelta(seconds=60 * (2 ** min(credential.limits_in_a_row, 6) - 1))
+    Credential.objects.filter(pk=credential_id).update(
+        paused_until=max(limited.wait_until, now + again),
+        pause_reason=f"GitHub's rate limit: {limited.message}",
+        limits_in_a_row=credential.limits_in_a_row + 1,
+    )
+    for account in credential.accounts.all():
+        raise_version(account)
+
+
+def note_good_answer(credential_id: int) -> None:
+    Credential.objects.filter(pk=credential_id, limits_in_a_row__gt=0).update(
+        limits_in_a_row=0, paused_until=None, pause_reason=""
+    )
+
+
+def quarantine(credential_id: int, reason: str) -> None:
+    """Stop using a credential GitHub refuses: repeated 401s can get valid ones blocked. A person replaces it."""
+    with transaction.atomic():
+        rows = Credential.objects.filter(pk=credential_id, quarantined_at=None)
+        if not rows.update(quarantined_at=timezone.now(), quarantine_reason=reason):
+            return
+        credential = Credential.objects.get(pk=credential_id)
+        audit.record("credential.quarantined", by=None, subject=str(credential), details={"reason": reason})
+        now = timezone.now()
+        for account in credential.accounts.all():
+            Reading.objects.filter(account=account).update(error="credential", error_message=reason)
+            Reading.objects.filter(account=account, error_since=None).update(error_since=now)
+            raise_version(account)
+
+
+def release_from_quarantine(credential: Credential, *, by: "User") -> None:
+    """A person says the credential should be tried again."""
+    Credential.objects.filter(pk=credential.pk).update(quarantined_at=None, quarantine_reason="", paused_until=None)
+    audit.record("credential.released", by=by, subject=str(credential))

@@ -1,0 +1,251 @@
+"""Readings: keep our tables like GitHub's, one resource of one account at a time.
+
+`run_reading` fetches all pages, then publishes in one transaction; a failure leaves the last good content standing,
+with its age and the reason.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from runners_app.github import GitHubClient, GitHubError
+from runners_app.github import Limits as GitHubLimits
+from runners_app.models import Account, Credential, KnownAnswer, Limits, Operation, Reading, ReadingRun
+from runners_app.services.leases import Lease
+from runners_app.services.readings.failures import Failure, failure_of
+from runners_app.services.readings.fetch import Fetched, IncompleteList, fetch
+from runners_app.services.readings.publish import Counts, RowSet, publish_rows
+from runners_app.services.readings.schedule import due_after, interval_of
+from runners_app.services.secrets import SecretUnreadable
+
+log = logging.getLogger(__name__)
+R = Reading.Resource
+# Runners first: they appear before the slow resources.
+ORDER = (R.RUNNERS, R.LIMITS, R.GROUPS, R.CATALOG, R.CUSTOM_IMAGES, R.IMAGE_VERSIONS)
+# What changes together is read together: (changed resource) → resources due at once.
+FOLLOW_UP: dict[str, tuple[str, ...]] = {R.CUSTOM_IMAGES: (R.IMAGE_VERSIONS,)}
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What one run cost and brought; `failure` says why it published nothing, `error` is what was raised."""
+
+    reading: Reading
+    counts: Counts
+    requests: int
+    not_modified: int
+    seconds: float
+    failure: Failure | None = None
+    error: Exception | None = None
+
+
+def create_readings(account: Account) -> None:
+    """All resources of a new account, due at once."""
+    now = timezone.now()
+    Reading.objects.bulk_create(
+        [Reading(account=account, resource=resource, order=order, due_at=now) for order, resource in enumerate(ORDER)]
+    )
+
+
+def make_due(account: Account, *resources: str) -> None:
+    """Have resources read at once, also those that had gone quiet after refusals; all when none is named."""
+    rows = Reading.objects.filter(account=account)
+    if resources:
+        rows = rows.filter(resource__in=resources)
+    rows.update(due_at=timezone.now(), failures=0)
+
+
+def run_reading(
+    reading: Reading, client: GitHubClient, lease: Lease, between_pages: Callable[[], None] = lambda: None
+) -> RunResult:
+    """Fetch and publish one resource. Failures are kept on the reading and answered; LeaseLost is raised."""
+    started, clock = timezone.now(), time.perf_counter()
+    Reading.objects.filter(pk=reading.pk).update(last_started_at=started)
+    try:
+        fetched = fetch(reading, client, between_pages)
+    except (GitHubError, IncompleteList, SecretUnreadable) as error:
+        return fail_reading(reading, error, lease, time.perf_counter() - clock)
+    counts = _publish(reading, fetched, lease, time.perf_counter() - clock)
+    return RunResult(reading, counts, fetched.requests, fetched.not_modified, time.perf_counter() - clock)
+
+
+def _publish(reading: Reading, fetched: Fetched, lease: Lease, seconds: float) -> Counts:
+    account = reading.account
+    with transaction.atomic():
+        lease.check()
+        overtaken = any(_was_written_since(row_set, fetched.begun) for row_set in fetched.row_sets)
+        counts = Counts()
+        for row_set in fetched.row_sets:
+            counts += publish_rows(row_set, account=account, begun=fetched.begun)
+        if fetched.limits is not None:
+            counts += _publish_limits(account, fetched.limits)
+        _remember_answers(reading, {} if overtaken else fetched.answers)
+        recovered = _succeed(reading, counts)
+        _note_run(
+            reading,
+            ReadingRun.Outcome.CHANGED if counts.any else ReadingRun.Outcome.UNCHANGED,
+            requests=fetched.requests,
+            not_modified=fetched.not_modified,
+            counts=counts,
+            seconds=seconds,
+        )
+        if counts.any or recovered:
+            raise_version(account)
+        if counts.any and reading.resource in FOLLOW_UP:
+            make_due(account, *FOLLOW_UP[reading.resource])
+    return counts
+
+
+def publish_fresh(
+    row_set: RowSet, *, account: Account, lease: Lease, operation: Operation | None = None, resource: str
+) -> None:
+    """Publish a single item from an answer to a write or a look at it, as of now.
+
+    The pages that list it are forgotten, so that the next reading takes them as they are and not as unchanged.
+    """
+    with transaction.atomic():
+        lease.check()
+        counts = publish_rows(row_set, account=account, begun=timezone.now(), operation=operation)
+        KnownAnswer.objects.filter(reading__account=account, reading__resource=resource).delete()
+        if counts.any:
+            Reading.objects.filter(account=account, resource=resource).update(last_changed_at=timezone.now())
+            raise_version(account)
+
+
+def raise_version(account: Account) -> None:
+    """Pages of this account differ from now on."""
+    Account.objects.filter(pk=account.pk).update(version=F("version") + 1)
+
+
+def _publish_limits(account: Account, limits: GitHubLimits) -> Counts:
+    maximum, used = limits.maximum, limits.current_usage
+    if maximum is None or used is None:
+        return Counts()
+    current = Limits.objects.current().filter(account=account)
+    if current.filter(maximum=maximum, used=used).exists():
+        return Counts()
+    had = current.update(current=False)
+    Limits.objects.create(account=account, maximum=maximum, used=used, observed_at=timezone.now())
+    return Counts(changed=1) if had else Counts(added=1)
+
+
+def _was_written_since(row_set: RowSet, begun: datetime) -> bool:
+    return row_set.model._default_manager.filter(**row_set.scope, observed_at__gt=begun).exists()
+
+
+def _remember_answers(reading: Reading, answers: dict[str, KnownAnswer]) -> None:
+    """Keep what the pages are known by; nothing after a fresh write meanwhile, so that the next run takes them anew."""
+    stored = KnownAnswer.objects.filter(reading=reading)
+    known = {answer.url: answer for answer in stored}
+    stored.filter(pk__in=[answer.pk for url, answer in known.items() if url not in answers]).delete()
+    differing = [
+        answer
+        for url, answer in answers.items()
+        if url not in known
+        or (known[url].etag, known[url].body_sha256, known[url].next_url)
+        != (answer.etag, answer.body_sha256, answer.next_url)
+    ]
+    KnownAnswer.objects.bulk_create(
+        differing,
+        update_conflicts=True,
+        unique_fields=["credential", "url"],
+        update_fields=["reading", "etag", "body_sha256", "next_url", "total_count", "ids"],
+    )
+
+
+def _succeed(reading: Reading, counts: Counts) -> bool:
+    """Note the good run and plan the next; says whether pages show a difference because an error is over."""
+    now = timezone.now()
+    recovered = bool(reading.error) or reading.last_good_at is None
+    reading.last_good_at = now
+    if counts.any:
+        reading.last_changed_at = now
+    reading.error = reading.error_message = reading.error_help_url = ""
+    reading.error_since, reading.failures = None, 0
+    credential = Credential.objects.get(pk=reading.account.credential_id)
+    reading.interval_seconds = interval_of(reading, credential, now)
+    reading.save(
+        update_fields=[
+            "last_good_at", "last_changed_at", "error", "error_message", "error_help_url", "error_since", "failures",
+            "interval_seconds",
+        ]
+    )  # fmt: skip
+    _plan(reading, due_after(reading.interval_seconds, now))
+    return recovered
+
+
+def _plan(reading: Reading, due_at: datetime | None) -> None:
+    """Set the next time, unless somebody asked for another one while this run went on."""
+    Reading.objects.filter(pk=reading.pk, due_at=reading.due_at).update(due_at=due_at)
+
+
+def fail_reading(reading: Reading, error: Exception, lease: Lease, seconds: float) -> RunResult:
+    """Keep the reason; the last good content stands."""
+    failure = failure_of(error, reading)
+    now = timezone.now()
+    with transaction.atomic():
+        lease.check()
+        is_news = (reading.error, reading.error_message) != (failure.kind, failure.message)
+        reading.error, reading.error_message, reading.error_help_url = failure.kind, failure.message, failure.help_url
+        reading.error_since = reading.error_since or now
+        reading.failures = min(reading.failures + 1, 1000)
+        reading.save(update_fields=["error", "error_message", "error_help_url", "error_since", "failures"])
+        _plan(reading, None if failure.retry_in is None else now + failure.retry_in)
+        _note_run(reading, ReadingRun.Outcome.FAILED, message=failure.message, seconds=seconds)
+        if is_news and failure.kind != "rate_limit":
+            raise_version(reading.account)
+    return RunResult(reading, Counts(), 0, 0, seconds, failure, error)
+
+
+def _note_run(
+    reading: Reading,
+    outcome: str,
+    *,
+    seconds: float,
+    counts: Counts | None = None,
+    requests: int = 0,
+    not_modified: int = 0,
+    message: str = "",
+) -> None:
+    now = timezone.now()
+    counts = counts or Counts()
+    last = reading.runs.order_by("-pk").first()
+    if last and outcome != ReadingRun.Outcome.CHANGED and (last.outcome, last.message) == (outcome, message):
+        ReadingRun.objects.filter(pk=last.pk).update(
+            last_at=now,
+            runs=F("runs") + 1,
+            requests=F("requests") + requests,
+            not_modified=F("not_modified") + not_modified,
+            seconds=seconds,
+        )
+        return
+    ReadingRun.objects.create(
+        reading=reading,
+        outcome=outcome,
+        message=message,
+        first_at=now,
+        last_at=now,
+        requests=requests,
+        not_modified=not_modified,
+        added=counts.added,
+        changed=counts.changed,
+        removed=counts.removed,
+        seconds=seconds,
+    )
+
+
+def next_due(credential_id: int, now: datetime) -> Reading | None:
+    """The reading to run now: runners of any account before slower resources."""
+    due: Iterable[Reading] = (
+        Reading.objects.due(now)
+        .filter(account__credential_id=credential_id)
+        .select_related("account")
+        .order_by("order", "due_at")[:1]
+    )
+    return next(iter(due), None)

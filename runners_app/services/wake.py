@@ -1,0 +1,22 @@
+"""Waking a worker. Messages carry only ids and may all be lost: the sweep over the tables finds the work anyway."""
+
+import logging
+from functools import partial
+
+from celery import current_app
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+log = logging.getLogger(__name__)
+
+
+def wake_on_commit(credential_id: int) -> None:
+    transaction.on_commit(partial(wake, credential_id))
+
+
+def wake(credential_id: int) -> None:
+    """Tell a worker that this credential has something to do. A broker that is down is no reason to fail."""
+    try:
+        current_app.send_task("runners_app.tasks.work_credential", args=[credential_id])
+    except (OperationalError, OSError) as error:
+        log.warning("The broker did not take a wake-up, the sweep will find the work: %s", type(error).__name__)

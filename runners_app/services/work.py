@@ -1,0 +1,183 @@
+"""The work of one credential: operations first, then due readings, looking for new operations between pages."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from runners_app.github import BadCredentials, GitHubClient, GitHubError, RateLimited
+from runners_app.models import Account, Credential, Operation, Reading
+from runners_app.services import carry_out, credentials, readings
+from runners_app.services.carry_out.send import Work
+from runners_app.services.leases import Lease, LeaseLost, earliest_write, take_lease
+from runners_app.services.readings import RunResult
+from runners_app.services.secrets import SecretUnreadable
+from runners_app.services.transitions import wait
+
+log = logging.getLogger(__name__)
+# After this long a worker hands the credential back, so that one busy credential does not keep it for ever.
+LONGEST_SHIFT_SECONDS = 120
+AFTER_A_BUG_SECONDS = 60
+
+
+def due_credentials(now: datetime) -> list[int]:
+    """Ids of credentials with something to do that are free to do it."""
+    readings_due = Reading.objects.due(now).filter(account__credential=OuterRef("pk"))
+    operations_due = Operation.objects.due(now).filter(account__credential=OuterRef("pk"))
+    usable = Credential.objects.usable(now)
+    due = usable.filter(Exists(readings_due)) | usable.filter(Exists(operations_due))
+    return list(due.order_by("pk").values_list("pk", flat=True))
+
+
+def work_credential(credential_id: int, token: str) -> None:
+    """Do all that is due for a credential, alone. `token` is the same when the same task is delivered twice."""
+    deadline = time.monotonic() + LONGEST_SHIFT_SECONDS
+    while time.monotonic() < deadline and _has_work(credential_id):
+        lease = take_lease(credential_id, token)
+        if lease is None:
+            return
+        try:
+            _work(lease, deadline)
+        except LeaseLost:
+            log.warning("Another worker took over credential %s.", credential_id)
+            return
+        finally:
+            lease.release()
+
+
+def _has_work(credential_id: int) -> bool:
+    now = timezone.now()
+    if not Credential.objects.usable(now).filter(pk=credential_id).exists():
+        return False
+    return carry_out.next_due(credential_id) is not None or readings.next_due(credential_id, now) is not None
+
+
+def _work(lease: Lease, deadline: float) -> None:
+    credential = Credential.objects.select_related("app").get(pk=lease.credential_id)
+    client = _open(credential, lease)
+    if client is None:
+        return
+    work = Work(client, lease)
+    try:
+        _carry_out_due(work)
+        while time.monotonic() < deadline:
+            reading = readings.next_due(credential.pk, timezone.now())
+            if reading is None:
+                break
+            _read(reading, work)
+            _carry_out_due(work)
+        credentials.note_good_answer(credential.pk)
+    except (BadCredentials, RateLimited) as error:
+        _stop(credential, error)
+
+
+def _open(credential: Credential, lease: Lease) -> GitHubClient | None:
+    """A client, or nothing when the secret does not open or the App cannot mint a token: said on every reading."""
+
+    def before_request(method: str) -> None:
+        if method not in ("GET", "HEAD"):
+            time.sleep(earliest_write(lease.credential_id))
+        lease.renew()
+
+    try:
+        return credentials.open_client(credential, lease, before_request)
+    except SecretUnreadable as error:
+        credentials.quarantine(credential.pk, str(error))
+    except BadCredentials as error:
+        credentials.quarantine(credential.pk, f"GitHub does not accept the App's key: {error.message}")
+    except RateLimited as error:
+        credentials.pause(credential.pk, error)
+    except GitHubError as error:
+        for reading in readings_of(credential):
+            readings.fail_reading(reading, error, lease, 0)
+        later = timezone.now() + timedelta(seconds=30)
+        Credential.objects.filter(pk=credential.pk).update(paused_until=later, pause_reason=str(error))
+    return None
+
+
+def readings_of(credential: Credential) -> Iterator[Reading]:
+    now = timezone.now()
+    yield from Reading.objects.due(now).filter(account__credential=credential).select_related("account")
+
+
+class CredentialBusy(Exception):
+    """A worker holds the credential, or GitHub asked to wait, or refused it; the message says which."""
+
+
+def read_accounts(accounts: list[Account], resources: list[str] | None, token: str) -> Iterator[RunResult]:
+    """Read accounts of one credential in this process, due or not. Raises CredentialBusy."""
+    credential = accounts[0].credential
+    if credential.quarantined_at is not None:
+        raise CredentialBusy(f"not read, the credential is out of use: {credential.quarantine_reason}")
+    if credential.paused_until is not None and credential.paused_until > timezone.now():
+        raise CredentialBusy(f"not read, GitHub asked to wait until {credential.paused_until:%H:%M:%S} UTC")
+    lease = take_lease(credential.pk, token)
+    if lease is None:
+        raise CredentialBusy("not read, a worker is busy with this credential; try again in a moment")
+    try:
+        client = _open(credential, lease)
+        if client is None:
+            credential.refresh_from_db()
+            raise CredentialBusy(credential.quarantine_reason or credential.pause_reason)
+        rows = Reading.objects.filter(account__in=accounts).select_related("account").order_by("account", "order")
+        for reading in rows.filter(resource__in=resources) if resources else rows:
+            result = _run(reading, Work(client, lease), lambda: None)
+            yield result
+            if isinstance(result.error, BadCredentials | RateLimited):
+                _stop(credential, result.error)
+                return
+    finally:
+        lease.release()
+
+
+def _carry_out_due(work: Work) -> None:
+    while (operation := carry_out.next_due(work.lease.credential_id)) is not None:
+        try:
+            carry_out.carry_out(operation, work)
+        except (LeaseLost, BadCredentials, RateLimited):
+            raise
+        except Exception:  # a bug must stop neither other operations nor readings, and must not spin
+            log.exception("Operation %s failed in an unforeseen way.", operation.pk)
+            wait(
+                operation, seconds=AFTER_A_BUG_SECONDS, note="Trackside failed here; its log says why. It tries again."
+            )
+
+
+def _read(reading: Reading, work: Work) -> None:
+    result = _run(reading, work, lambda: _carry_out_due(work))
+    if isinstance(result.error, BadCredentials | RateLimited):
+        raise result.error
+
+
+def _run(reading: Reading, work: Work, between_pages: Callable[[], None]) -> RunResult:
+    try:
+        return readings.run_reading(reading, work.client, work.lease, between_pages)
+    except (LeaseLost, BadCredentials, RateLimited):
+        raise
+    except Exception as error:  # contained in its reading, as every failure is
+        log.exception("Reading %s failed in an unforeseen way.", reading.pk)
+        return readings.fail_reading(reading, error, work.lease, 0)
+
+
+def _stop(credential: Credential, error: BadCredentials | RateLimited) -> None:
+    if isinstance(error, RateLimited):
+        credentials.pause(credential.pk, error)
+    else:
+        _refused(credential, error)
+
+
+def _refused(credential: Credential, error: BadCredentials) -> None:
+    """A 401. An installation's token is minted once more; a token that is refused is not used again."""
+    if credential.kind == Credential.Kind.INSTALLATION and not _just_minted(credential):
+        credentials.forget_installation_token(credential)
+        Reading.objects.filter(account__credential=credential, error="credential").update(due_at=timezone.now())
+        return
+    credentials.quarantine(credential.pk, f"GitHub does not accept this credential: {error.message}. Replace it.")
+
+
+def _just_minted(credential: Credential) -> bool:
+    expires_at = credential.installation_token_expires_at
+    return expires_at is not None and expires_at - timezone.now() > timedelta(minutes=58)
