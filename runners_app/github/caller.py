@@ -42,8 +42,8 @@ class Caller:
         self._transport = Transport(self._address, auth, max_bytes=max_bytes)
         self._headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": api_version}
         self._deadline = deadline
-        self._before_request = before_request or _ignore
-        self._on_answer = on_answer or _ignore
+        self.before_request = before_request or _ignore
+        self.on_answer = on_answer or _ignore
 
     def close(self) -> None:
         """Close the kept connections; the next call would open new ones."""
@@ -112,9 +112,9 @@ class Caller:
         headers = self._headers | ({"If-None-Match": etag} if etag else {})
         ends_at = monotonic() + self._deadline
         for redirects_left in range(MOST_REDIRECTS, -1, -1):
-            self._before_request(method)
+            self.before_request(method)
             raw = self._transport.send(method, url, headers, json, ends_at=ends_at)
-            self._on_answer(read_meta(raw.status, raw.headers))
+            self.on_answer(read_meta(raw.status, raw.headers))
             target = self._redirect_target(method, url, raw) if redirects_left else None
             if target is None:
                 break

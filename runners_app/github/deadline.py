@@ -124,8 +124,10 @@ def _look_up(host: str, port: int | None, ends_at: float) -> list[Any]:
     def ask() -> None:
         try:
             answers.put(socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
-            answers.put(OSError(f"its name could not be looked up ({error})"))
+        except OSError as error:
+            answers.put(OSError(f"its name could not be looked up ({error.strerror})"))
+        except UnicodeError:
+            answers.put(OSError("its name is not a host name"))
 
     threading.Thread(target=ask, daemon=True, name="look up GitHub").start()
     try:

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runners_app.github import GitHubClient, Owner, TokenAuth
+
+TOKEN = "ghp_canaryCANARYcanaryCANARYcanary012345"
+ORG = Owner("organization", "octo-org")
+ENTERPRISE = Owner("enterprise", "octo-corp")
+
+CONTRACT = Path(__file__).parents[2] / ".." / "shared" / "github-api"
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., GitHubClient]]:
+    """Make clients, closed when the test ends."""
+    clients: list[GitHubClient] = []
+
+    def make(url: str, **options: Any) -> GitHubClient:
+        auth = options.pop("auth", None) or TokenAuth(TOKEN)
+        clients.append(GitHubClient(url, auth, **options))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture(scope="session")
+def examples() -> dict[str, Any]:
+    """GitHub's examples, corrected, from the contract pack beside the repository."""
+    file = CONTRACT / "examples.json"
+    if not file.exists():
+        pytest.skip("the contract pack ../shared/github-api is not there")
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
