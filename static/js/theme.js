@@ -1,0 +1,9 @@
+'use strict';
+// Loaded in the head and not deferred, so that the chosen theme is there before anything is painted.
+document.documentElement.classList.add('js');
+try {
+  const theme = localStorage.getItem('theme');
+  if (theme) document.documentElement.dataset.theme = theme;
+} catch {
+  // Without storage the system's theme applies.
+}

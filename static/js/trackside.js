@@ -1,0 +1,418 @@
+'use strict';
+// What pages do beyond plain HTML. Everything can be read, and every form sent, without this file.
+
+const storage = {
+  get(key) {
+    try {
+      return localStorage.getItem(key);
+    } catch {
+      return null;
+    }
+  },
+  set(key, value) {
+    try {
+      if (value) localStorage.setItem(key, value);
+      else localStorage.removeItem(key);
+    } catch {
+      // Private windows may refuse: the choice then lasts for this page.
+    }
+  },
+};
+
+const say = (message) => {
+  const region = document.getElementById('announcer');
+  region.textContent = '';
+  // Emptied first and filled later, so that the same words are announced twice when they happen twice.
+  setTimeout(() => (region.textContent = message), 50);
+};
+
+const toast = (message, level = 'info') => {
+  const region = document.getElementById('toasts');
+  const template = document.getElementById('toast-template');
+  const element = template.content.firstElementChild.cloneNode(true);
+  element.classList.add(`banner-${level}`);
+  element.querySelector('p').textContent = message;
+  element.querySelector('button').addEventListener('click', () => element.remove());
+  region.append(element);
+  if (level === 'info' || level === 'success') setTimeout(() => element.remove(), 8000);
+};
+
+// --- Theme
+
+const chooseTheme = (theme) => {
+  if (theme) document.documentElement.dataset.theme = theme;
+  else delete document.documentElement.dataset.theme;
+  storage.set('theme', theme);
+};
+
+document.addEventListener('change', ({ target }) => {
+  if (target.name === 'theme' && target.closest('[data-themes]')) chooseTheme(target.value);
+  if (target.id === 'single-keys') storage.set('single-keys', target.checked ? '' : 'off');
+});
+
+// --- Times: the server's words again, so that a page left open stays true.
+
+const UNITS = [
+  [31536000, 'year'],
+  [2592000, 'month'],
+  [86400, 'day'],
+  [3600, 'hour'],
+  [60, 'minute'],
+];
+
+const relative = (moment, now) => {
+  const seconds = (now - moment) / 1000;
+  const distance = Math.abs(seconds);
+  if (distance < 60) return seconds > -1 ? 'just now' : 'in a moment';
+  const [size, unit] = UNITS.find(([least]) => distance >= least);
+  const count = Math.floor(distance / size);
+  const words = `${count} ${unit}${count === 1 ? '' : 's'}`;
+  return seconds > 0 ? `${words} ago` : `in ${words}`;
+};
+
+const LOCAL = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' });
+
+const refreshTimes = (root = document) => {
+  const now = Date.now();
+  for (const element of root.querySelectorAll('time[datetime]')) {
+    const moment = new Date(element.dateTime);
+    if (Number.isNaN(moment.getTime())) continue;
+    if (!element.dataset.local) {
+      element.dataset.local = LOCAL.format(moment);
+      element.title = `${element.title}\n${element.dataset.local}`;
+    }
+    if ('exact' in element.dataset) continue;
+    const text = relative(moment, now);
+    if (element.textContent !== text) element.textContent = text;
+  }
+};
+
+// --- Copying
+
+const copy = async (button) => {
+  const text = button.dataset.copy || button.closest('.code').querySelector('code').textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Without HTTPS browsers offer no clipboard: the old way still works there.
+    const area = document.createElement('textarea');
+    area.value = text;
+    button.append(area);
+    area.select();
+    const copied = document.execCommand('copy');
+    area.remove();
+    button.focus();
+    if (!copied) return say('Could not copy');
+  }
+  button.dataset.copied = '';
+  setTimeout(() => delete button.dataset.copied, 1500);
+  return say('Copied');
+};
+
+// --- Dialogs, menus and clicks
+
+const openDialog = (id) => {
+  const dialog = document.getElementById(id);
+  if (dialog && !dialog.open) dialog.showModal();
+};
+
+document.addEventListener('click', (event) => {
+  const { target } = event;
+  const copying = target.closest('[data-copy]');
+  if (copying) copy(copying);
+  const opener = target.closest('[data-dialog]');
+  if (opener) openDialog(opener.dataset.dialog);
+  if (target.tagName === 'DIALOG') target.close();
+  for (const menu of document.querySelectorAll('details.menu[open]')) {
+    if (!menu.contains(target) || opener) menu.open = false;
+  }
+});
+
+// --- Ticking rows: one by one, a range with shift, or all
+
+let lastTicked = null;
+
+const countTicked = (table) => {
+  const ticks = [...table.querySelectorAll('tbody .tick input')];
+  const ticked = ticks.filter((tick) => tick.checked).length;
+  const all = table.querySelector('[data-tick-all]');
+  if (all) {
+    all.checked = ticked > 0 && ticked === ticks.length;
+    all.indeterminate = ticked > 0 && ticked < ticks.length;
+  }
+  for (const counter of table.closest('.box')?.querySelectorAll('[data-ticked]') ?? []) counter.textContent = ticked;
+};
+
+document.addEventListener('click', (event) => {
+  const tick = event.target.closest('.table .tick input');
+  if (!tick) return;
+  const table = tick.closest('table');
+  const ticks = [...table.querySelectorAll('tbody .tick input')];
+  if ('tickAll' in tick.dataset) {
+    for (const other of ticks) other.checked = tick.checked;
+  } else if (event.shiftKey && lastTicked && table.contains(lastTicked)) {
+    const [from, to] = [ticks.indexOf(lastTicked), ticks.indexOf(tick)].sort((a, b) => a - b);
+    for (const other of ticks.slice(from, to + 1)) other.checked = tick.checked;
+  }
+  lastTicked = tick;
+  countTicked(table);
+});
+
+// --- Keyboard
+
+let waitingForPlace = 0;
+
+const isTyping = (element) => element.closest('input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]');
+
+document.addEventListener('keydown', (event) => {
+  const { key, target } = event;
+  if (key === 'Escape') {
+    const menu = document.querySelector('details.menu[open]');
+    if (menu) {
+      menu.open = false;
+      menu.querySelector('summary').focus();
+    } else if (target.matches?.('input[type=search]')) target.blur();
+    return;
+  }
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (isTyping(target) || document.querySelector('dialog[open]') || storage.get('single-keys') === 'off') return;
+  if (Date.now() - waitingForPlace < 1500) {
+    waitingForPlace = 0;
+    const link = document.querySelector(`[data-go="${CSS.escape(key)}"]`);
+    if (!link) return;
+    event.preventDefault();
+    link.click();
+  } else if (key === 'g') {
+    waitingForPlace = Date.now();
+  } else if (key === '?') {
+    event.preventDefault();
+    openDialog('shortcuts');
+  } else if (key === '/') {
+    const search = document.querySelector('input[type=search]');
+    if (!search) return;
+    event.preventDefault();
+    search.focus();
+    search.select();
+  }
+});
+
+// --- Sending: a busy button, a thin line after 200 ms, a question before typed words are lost
+
+const line = () => document.getElementById('progress-line');
+let working = 0;
+let lineTimer = 0;
+
+const startWork = () => {
+  working += 1;
+  if (working === 1) lineTimer = setTimeout(() => line().classList.add('is-on'), 200);
+};
+
+const endWork = () => {
+  working = Math.max(0, working - 1);
+  if (working) return;
+  clearTimeout(lineTimer);
+  line().classList.remove('is-on');
+};
+
+const setBusy = (form, submitter) => {
+  for (const button of form.querySelectorAll('button:not([type=button]), input[type=submit]')) {
+    if (button.disabled) continue;
+    button.disabled = true;
+    button.dataset.busy = '';
+  }
+  submitter?.classList.add('is-busy');
+};
+
+const setIdle = (root) => {
+  for (const button of root.querySelectorAll('[data-busy]')) {
+    button.disabled = false;
+    delete button.dataset.busy;
+    button.classList.remove('is-busy');
+  }
+};
+
+const changedForms = new Set();
+
+document.addEventListener('input', ({ target }) => {
+  const form = target.closest('form[data-warn-unsaved]');
+  if (form) changedForms.add(form);
+});
+
+addEventListener('beforeunload', (event) => {
+  if ([...changedForms].some((form) => form.isConnected)) event.preventDefault();
+});
+
+document.addEventListener('submit', (event) => {
+  const { target: form, submitter } = event;
+  if (event.defaultPrevented || form.method === 'dialog') return;
+  changedForms.delete(form);
+  if (form.method !== 'post' || 'noBusy' in form.dataset) return;
+  startWork();
+  // Later, because a disabled button's own name and value would not be sent.
+  setTimeout(() => setBusy(form, submitter));
+});
+
+// Back to a page the browser kept as it was: nothing is being sent any more.
+addEventListener('pageshow', (event) => {
+  if (!event.persisted) return;
+  setIdle(document);
+  working = 0;
+  endWork();
+});
+
+// --- Live: elements with data-poll ask for themselves again while the page is looked at
+
+const POLL_LIMIT = 60;
+const polls = new Map();
+
+const pollKey = (element) => element.id || element.dataset.poll;
+
+const pollSeconds = (element) => Number(element.dataset.pollSeconds) || 5;
+
+const ownsSelection = (element) => {
+  const selection = getSelection();
+  return selection && !selection.isCollapsed && selection.containsNode(element, true);
+};
+
+// A swap must not take away what somebody is doing inside: typing, choosing, reading an open menu, selecting text.
+const isInUse = (element) => {
+  const active = document.activeElement;
+  if (active && element.contains(active) && active !== element && (isTyping(active) || !active.id)) return true;
+  return Boolean(ownsSelection(element) || element.querySelector('details.menu[open], dialog[open]'));
+};
+
+const poll = (element) => {
+  const key = pollKey(element);
+  const state = polls.get(key);
+  const address = new URL(element.dataset.poll, location.href);
+  if (element.dataset.version) address.searchParams.set('version', element.dataset.version);
+  state.busy = true;
+  htmx
+    .ajax('GET', address.pathname + address.search, { source: element, target: element, swap: 'outerHTML' })
+    .catch(() => {})
+    .finally(() => (state.busy = false));
+};
+
+const tickPolls = () => {
+  if (document.hidden) return;
+  const now = Date.now();
+  for (const element of document.querySelectorAll('[data-poll]')) {
+    const key = pollKey(element);
+    if (!polls.has(key)) polls.set(key, { due: now + pollSeconds(element) * 1000, failures: 0, busy: false });
+    const state = polls.get(key);
+    if (state.busy || state.stopped || now < state.due || isInUse(element)) continue;
+    // A little unevenness keeps many tabs from asking at the same instant.
+    const wait = Math.min(pollSeconds(element) * 2 ** state.failures, POLL_LIMIT) * (0.9 + Math.random() * 0.2);
+    state.due = now + wait * 1000;
+    poll(element);
+  }
+};
+
+const keepPlace = (element) => ({
+  ticked: [...element.querySelectorAll('input[type=checkbox]')]
+    .filter((box) => box.checked !== box.defaultChecked)
+    .map((box) => [box.name, box.value, box.checked]),
+  scrolled: [...element.querySelectorAll('[id]')]
+    .filter((inner) => inner.scrollTop || inner.scrollLeft)
+    .map((inner) => [inner.id, inner.scrollTop, inner.scrollLeft]),
+  opened: [...element.querySelectorAll('details[id]')].map((details) => [details.id, details.open]),
+  focused: element.contains(document.activeElement) ? document.activeElement.id : '',
+});
+
+const restorePlace = (element, place) => {
+  for (const [name, value, checked] of place.ticked) {
+    const box = [...element.querySelectorAll('input[type=checkbox]')].find((b) => b.name === name && b.value === value);
+    if (box) box.checked = checked;
+  }
+  for (const [id, open] of place.opened) {
+    const details = document.getElementById(id);
+    if (details) details.open = open;
+  }
+  for (const [id, top, left] of place.scrolled) document.getElementById(id)?.scrollTo(left, top);
+  if (place.focused) document.getElementById(place.focused)?.focus({ preventScroll: true });
+  for (const table of element.querySelectorAll('table')) countTicked(table);
+};
+
+const wasSignedOut = (xhr) =>
+  xhr.responseURL && new URL(xhr.responseURL).pathname === document.body.dataset.signIn;
+
+// htmx's events are about the element that asked; a polled one carries data-poll.
+const isPoll = (event) => 'poll' in (event.detail.elt?.dataset ?? {}) && event.detail.elt === event.detail.target;
+
+let place = null;
+
+document.addEventListener('htmx:beforeRequest', (event) => {
+  if (isPoll(event)) return;
+  startWork();
+  const { elt, requestConfig } = event.detail;
+  if (elt.matches('form')) {
+    changedForms.delete(elt);
+    setBusy(elt, requestConfig?.triggeringEvent?.submitter);
+  }
+});
+
+document.addEventListener('htmx:afterRequest', (event) => {
+  const { elt, target, xhr, successful } = event.detail;
+  if (isPoll(event)) {
+    const state = polls.get(pollKey(elt));
+    if (state) state.failures = successful ? 0 : Math.min(state.failures + 1, 6);
+    return;
+  }
+  endWork();
+  setIdle(elt.isConnected ? elt : document);
+  if (successful || xhr.status === 422) return;
+  if (!xhr.status) toast('Trackside could not be reached. Nothing was changed.', 'danger');
+  else toast(`That did not work: the server answered ${xhr.status}.`, 'danger');
+});
+
+document.addEventListener('htmx:beforeSwap', (event) => {
+  const { elt, target, xhr } = event.detail;
+  if (wasSignedOut(xhr)) {
+    event.detail.shouldSwap = false;
+    if (!isPoll(event)) return location.assign(xhr.responseURL);
+    polls.get(pollKey(elt)).stopped = true;
+    return toast('You are signed out. Reload the page to sign in again.', 'warning');
+  }
+  if (!isPoll(event)) return undefined;
+  if (isInUse(target)) event.detail.shouldSwap = false;
+  else if (event.detail.shouldSwap) place = keepPlace(target);
+  return undefined;
+});
+
+document.addEventListener('htmx:afterSwap', (event) => {
+  // After an outer swap the target is gone: its successor has the same id.
+  const { target } = event.detail;
+  const successor = target.isConnected ? target : document.getElementById(target.id);
+  if (place && successor) restorePlace(successor, place);
+  place = null;
+  refreshTimes(successor ?? document);
+});
+
+// What the server may say in an HX-Trigger header.
+document.addEventListener('toast', ({ detail }) => toast(detail.message ?? detail.value, detail.level));
+
+document.addEventListener('freshness', ({ detail }) => {
+  for (const element of document.querySelectorAll('[data-freshness] time')) {
+    element.dateTime = detail.at ?? detail.value;
+    element.title = new Date(element.dateTime).toUTCString();
+    delete element.dataset.local;
+  }
+  refreshTimes();
+});
+
+// --- Start
+
+for (const choice of document.querySelectorAll('[data-themes] input')) {
+  choice.checked = choice.value === (document.documentElement.dataset.theme ?? '');
+}
+const singleKeys = document.getElementById('single-keys');
+if (singleKeys) singleKeys.checked = storage.get('single-keys') !== 'off';
+refreshTimes();
+for (const table of document.querySelectorAll('table:has(.tick)')) countTicked(table);
+setInterval(() => refreshTimes(), 30000);
+setInterval(tickPolls, 1000);
+document.addEventListener('visibilitychange', () => {
+  if (document.hidden) return;
+  refreshTimes();
+  tickPolls();
+});
