@@ -236,7 +236,7 @@ def _field_errors(errors: object) -> list[FieldError]:
 
 def _field_error(error: object) -> FieldError:
     if not values.is_object(error):
-        return FieldError(None, None, values.optional_text(error))
+        return FieldError(None, None, values.clean(error) if isinstance(error, str) else None)
     field, code, message = (values.optional_text(error.get(key)) for key in ("field", "code", "message"))
     return FieldError(field, code, message)
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 WIRE_LIMIT = 32_000_000
 
 
-class NeverConnected(Exception):  # noqa: N818  (caught by the transport at once)
+class NeverConnected(Exception):
     """The connection could not be opened, so no byte of the request has left. Not an OSError, which urllib3 would
     take for a failure of the request."""
 

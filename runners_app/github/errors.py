@@ -18,8 +18,6 @@
 the host.
 """
 
-# ruff: noqa: N818  (the names say what happened; "Error" at the end of each would say nothing more)
-
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -24,7 +24,7 @@ _LARGEST_COUNT = 2**31 - 1
 _LARGEST_EXACT_FLOAT = 2**53
 
 
-class Unreadable(ValueError):  # noqa: N818  (never leaves this package)
+class Unreadable(ValueError):
     """The answer has not the shape it must have; says what is missing, never what was there."""
 
 
