@@ -39,6 +39,15 @@ def values_of(runner: Runner) -> "Values":
     }
 
 
+def conflict_of(base: "Values", now: "Values", wanted: "Values") -> dict[str, list[object]]:
+    """What was changed since the form was opened and this would overwrite: field → [now, before, asked for]."""
+    return {
+        field: [now[field], base.get(field), value]
+        for field, value in wanted.items()
+        if value != base.get(field) and now[field] not in (base.get(field), value)
+    }
+
+
 def request_create(
     account: Account, wanted: "Values", *, by: "User", nonce: str, again_from: Operation | None = None
 ) -> Operation:

@@ -19,7 +19,7 @@ from runners_app.services.carry_out.send import (
     observe,
     send,
 )
-from runners_app.services.operations import IMAGE_FIELDS, values_of
+from runners_app.services.operations import IMAGE_FIELDS, conflict_of, values_of
 from runners_app.services.readings import make_due
 from runners_app.services.transitions import wait
 
@@ -42,23 +42,13 @@ def start(operation: Operation, work: Work) -> None:
     except Refused as error:
         cancel_unsent(operation, work, f"GitHub refused to show the runner: {error.message} Nothing was sent.")
         return
-    changes = operation.changed_fields
     if shows(operation, now):
         cancel_unsent(operation, work, "The runner already is as asked for. Nothing was sent.")
-    elif conflict := conflict_of(operation.base, now, changes):
+    elif conflict := conflict_of(operation.base, now, operation.wanted):
         note = "Somebody changed the runner at GitHub since the form was opened. Nothing was sent."
         cancel_unsent(operation, work, note, conflict=conflict)
     else:
         send_now(operation, work)
-
-
-def conflict_of(base: Values, now: Values, changes: Values) -> dict[str, list[object]]:
-    """Fields to change that differ from the values the form started from: field → [now, before, asked for]."""
-    return {
-        field: [now[field], base.get(field), value]
-        for field, value in changes.items()
-        if now[field] not in (base.get(field), value)
-    }
 
 
 def body_of(operation: Operation) -> dict[str, Any]:

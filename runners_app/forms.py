@@ -1,0 +1,231 @@
+"""Forms: whether what a person entered makes sense. They only validate; services change things."""
+
+import re
+import uuid
+from typing import Any
+
+from django import forms
+from django.core import signing
+from django.core.exceptions import NON_FIELD_ERRORS
+
+from runners_app.models import Account, Image, Operation, Runner
+from runners_app.services.choices import Choices, choices_for
+from runners_app.services.operations import values_of
+
+NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+NAME_RULE = "1 to 64 characters: letters, digits, dots, dashes and underscores."
+LATEST = ""
+BASE_SALT = "runner form base"
+# Field names GitHub may use in its refusals → fields of the form.
+FIELD_OF: dict[str, str] = {
+    "name": "name", "size": "size", "runner_group_id": "group", "maximum_runners": "maximum_runners",
+    "enable_static_ip": "enable_static_ip", "image_gen": "image_gen", "image": "image", "image_id": "image",
+    "image_source": "image", "image_version": "image_version", "version": "image_version", "id": "image",
+    "source": "image",
+}  # fmt: skip
+
+
+def new_nonce() -> str:
+    return str(uuid.uuid4())
+
+
+class NonceForm(forms.Form):
+    """A form that is one operation however often it arrives."""
+
+    nonce = forms.UUIDField(widget=forms.HiddenInput, initial=new_nonce, error_messages={"invalid": "Open it again."})
+
+    @property
+    def nonce_text(self) -> str:
+        return str(self.cleaned_data["nonce"])
+
+
+class RunnerForm(NonceForm):
+    """Create or edit a runner. Choices fit each other: versions and sizes follow from the image.
+
+    `cleaned_wanted` are the values in the words of GitHub's update body.
+    """
+
+    name = forms.CharField(max_length=500, strip=False, help_text=f"{NAME_RULE} It is the label in runs-on.")
+    image = forms.ChoiceField()
+    image_version = forms.ChoiceField(required=False, label="Image version")
+    size = forms.ChoiceField()
+    group = forms.TypedChoiceField(coerce=int, label="Runner group")
+    maximum_runners = forms.IntegerField(
+        min_value=1, max_value=1000, initial=10, label="Maximum runners",
+        help_text="How many machines may run at the same time. GitHub allows 1,000 for most Linux runners.",
+    )  # fmt: skip
+    enable_static_ip = forms.BooleanField(required=False, label="Static public IPs")
+    image_gen = forms.BooleanField(
+        required=False, label="May build custom images",
+        help_text="Jobs with a snapshot on this runner make image versions.",
+    )  # fmt: skip
+    base = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, account: Account, runner: Runner | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.account, self.runner = account, runner
+        self.choices: Choices = choices_for(account)
+        self._offer_images()
+        self._follow_image()
+        self._offer_groups()
+
+    def _offer_images(self) -> None:
+        by_source: dict[str, list[tuple[str, str]]] = {}
+        for image in self.choices.images:
+            by_source.setdefault(image.get_source_display(), []).append((_image_key(image), _image_label(image)))
+        options: list[Any] = [("", "Choose an image"), *by_source.items()]
+        if self.runner and not self.choices.image(self.runner.image_source, self.runner.image_id):
+            shown = self.runner.image_name or self.runner.image_id or "no image known"
+            options.insert(1, (self._runner_image_key(), f"{shown} (no longer offered)"))
+        self._field("image").choices = options
+
+    def _follow_image(self) -> None:
+        """Versions and sizes of the image chosen so far."""
+        image = self.chosen_image
+        versions = self.choices.versions.get(image.github_id, []) if image and image.source == "custom" else []
+        if self.runner and self.runner.image_version and image and self.runner.image_id == image.github_id:
+            versions = list(dict.fromkeys([*versions, self.runner.image_version]))
+        self._field("image_version").choices = [(LATEST, "Latest, follows new versions"), *((v, v) for v in versions)]
+        sizes = [(size.github_id, _size_label(size)) for size in self.choices.sizes_for(image)]
+        if self.runner and self.runner.size not in dict(sizes):
+            sizes.append((self.runner.size, f"{self.runner.size} (as it is now)"))
+        self._field("size").choices = [("", "Choose a size"), *sizes]
+
+    def _offer_groups(self) -> None:
+        groups: list[tuple[Any, str]] = list(self.choices.groups)
+        if self.runner and self.runner.group_id and self.runner.group_id not in dict(groups):
+            groups.append((self.runner.group_id, f"Group {self.runner.group_id}"))
+        self._field("group").choices = groups
+
+    def _field(self, name: str) -> Any:
+        return self.fields[name]
+
+    def _runner_image_key(self) -> str:
+        return f"{self.runner.image_source}:{self.runner.image_id}" if self.runner else ""
+
+    @property
+    def chosen_image(self) -> Image | None:
+        key = self.data.get("image") if self.is_bound else self.get_initial_for_field(self.fields["image"], "image")
+        source, _, image_id = str(key or "").partition(":")
+        return self.choices.image(source, image_id)
+
+    @property
+    def static_ips_left(self) -> int | None:
+        return self.choices.limits.left if self.choices.limits else None
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if self.runner is not None and name == self.runner.name:
+            return name  # an old name with spaces stays editable
+        if not NAME.fullmatch(name):
+            raise forms.ValidationError(f"GitHub takes {NAME_RULE}")
+        others = Runner.objects.present().filter(account=self.account, name__iexact=name)
+        if self.runner is not None:
+            others = others.exclude(pk=self.runner.pk)
+        if others.exists():
+            raise forms.ValidationError(f"{self.account} already has a runner of this name.")
+        return name
+
+    def clean_enable_static_ip(self) -> bool:
+        wanted: bool = self.cleaned_data["enable_static_ip"]
+        has_one = self.runner is not None and self.runner.static_ip
+        if wanted and not has_one and self.static_ips_left == 0 and self.choices.limits:
+            raise forms.ValidationError(
+                f"None left: {self.choices.limits.used} of {self.choices.limits.maximum} runners of {self.account} "
+                "have static IPs. Take one away first, or ask GitHub's support for more."
+            )
+        return wanted
+
+    def clean_base(self) -> dict[str, Any]:
+        try:
+            base: dict[str, Any] = signing.loads(self.cleaned_data["base"], salt=BASE_SALT) if self.runner else {}
+        except signing.BadSignature:
+            raise forms.ValidationError("This form was changed on its way. Open it again.") from None
+        return base
+
+    @property
+    def cleaned_wanted(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        source, _, image_id = data["image"].partition(":")
+        return {
+            "name": data["name"],
+            "runner_group_id": data["group"],
+            "maximum_runners": data["maximum_runners"],
+            "enable_static_ip": data["enable_static_ip"],
+            "size": data["size"],
+            "image_id": image_id,
+            "image_source": source,
+            "image_version": data["image_version"] or None if source == Image.Source.CUSTOM else None,
+            "image_gen": data["image_gen"],
+        }
+
+    def show_refusal(self, operation: Operation) -> None:
+        """GitHub's words at the fields they belong to, when an operation is edited to be sent again."""
+        refusal = operation.refusal or {}
+        placed = False
+        for error in refusal.get("errors", []):
+            field = FIELD_OF.get((error.get("field") or "").split(".")[-1])
+            words = error.get("message") or f"GitHub says: {(error.get('code') or 'invalid').replace('_', ' ')}."
+            self.add_initial_error(field, words)
+            placed = placed or field is not None
+        if not placed and operation.reason:
+            self.add_initial_error(None, operation.reason)
+
+    def add_initial_error(self, field: str | None, words: str) -> None:
+        """An error on a form that is not bound yet."""
+        errors = self.errors  # empty, and kept, while the form is not bound
+        errors.setdefault(field or NON_FIELD_ERRORS, self.error_class(renderer=self.renderer)).append(words)
+
+
+def initial_of(values: dict[str, Any]) -> dict[str, Any]:
+    """Initial form values from the words of GitHub's update body."""
+    return {
+        "name": values.get("name"),
+        "image": f"{values.get('image_source')}:{values.get('image_id')}",
+        "image_version": values.get("image_version") or LATEST,
+        "size": values.get("size"),
+        "group": values.get("runner_group_id"),
+        "maximum_runners": values.get("maximum_runners"),
+        "enable_static_ip": values.get("enable_static_ip"),
+        "image_gen": values.get("image_gen"),
+    }
+
+
+def signed_base(runner: Runner) -> str:
+    """The values an edit starts from, so that what changed meanwhile can be told."""
+    return signing.dumps(values_of(runner), salt=BASE_SALT)
+
+
+def _image_key(image: Image) -> str:
+    return f"{image.source}:{image.github_id}"
+
+
+def _image_label(image: Image) -> str:
+    return f"{image.name} ({image.platform})" if image.platform else image.name
+
+
+def _size_label(size: Any) -> str:
+    parts = [
+        f"{size.cpu_cores} cores" if size.cpu_cores else "",
+        f"{size.memory_gb} GB memory" if size.memory_gb else "",
+    ]
+    parts.append(f"{size.storage_gb} GB disk" if size.storage_gb else "")
+    told = ", ".join(part for part in parts if part)
+    return f"{size.github_id}: {told}" if told else size.github_id
+
+
+class DeleteForm(NonceForm):
+    """Asks for the name of what is to be deleted."""
+
+    typed = forms.CharField(required=False, strip=True, max_length=600)
+
+    def __init__(self, *args: Any, expected: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.expected = expected
+        self.fields["typed"].label = f"Type {expected} to confirm"
+
+    def clean_typed(self) -> str:
+        typed: str = self.cleaned_data["typed"]
+        if typed != self.expected.strip():
+            raise forms.ValidationError(f"This is not {self.expected}. Nothing was deleted.")
+        return typed

@@ -1,0 +1,88 @@
+"""What all pages share: whole page or fragment, who may, and whether anything changed since the last poll."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django_htmx.middleware import HtmxDetails
+
+from runners_app.models import Account
+from runners_app.models.owned import OwnedQuerySet
+
+M = TypeVar("M", bound=models.Model)
+
+
+class Request(HttpRequest):
+    """As views see it: the middleware lets nobody but signed-in people through, and tells about htmx."""
+
+    user: User
+    htmx: HtmxDetails
+
+
+def render_page(
+    request: Request, template: str, context: dict[str, Any], *, fragment: str = "", status: int = 200
+) -> HttpResponse:
+    """The whole page, or its fragment when htmx asks for one. Boosted links and restored history get the page."""
+    htmx = request.htmx
+    if fragment and htmx and not htmx.boosted and not htmx.history_restore_request:
+        template = f"{template}#{fragment}"
+    return render(request, template, context, status=status)
+
+
+def visible_or_404(rows: OwnedQuerySet[M], request: Request, pk: int) -> M:
+    """A row the person may see. What one may not see does not exist."""
+    row = rows.visible_to(request.user).filter(pk=pk).first()
+    if row is None:
+        raise Http404
+    return row
+
+
+def visible_account_or_404(request: Request, pk: int) -> Account:
+    account = Account.objects.visible_to(request.user).select_related("credential").filter(pk=pk).first()
+    if account is None:
+        raise Http404
+    return account
+
+
+def may_manage(request: Request, account: Account) -> bool:
+    """Whether the person may ask for writes in this account, which also must not be paused or observe only."""
+    return Account.objects.manageable_by(request.user).filter(pk=account.pk).exists()
+
+
+def manage_or_403(request: Request, account: Account) -> None:
+    if may_manage(request, account):
+        return
+    if account.observe_only:
+        raise PermissionDenied(f"{account} is set to observe only: Trackside writes nothing there.")
+    if account.paused:
+        raise PermissionDenied(f"{account} is paused: nothing is read from it or written to it.")
+    raise PermissionDenied(f"You may look at {account} but not change it. Ask an administrator for the manager role.")
+
+
+def administrator_or_403(request: Request) -> None:
+    if not (request.user.is_active and request.user.is_superuser):
+        raise PermissionDenied("Only administrators may do this.")
+
+
+def version_of(accounts: Iterable[Account], *parts: object) -> str:
+    """What a page's content depends on, as short text: the accounts one may see and their versions."""
+    seen = [(account.pk, account.version) for account in accounts]
+    return hashlib.sha256(repr((seen, parts)).encode()).hexdigest()[:16]
+
+
+def is_unchanged(request: Request, version: str) -> bool:
+    """Whether a poll already has this version: then the answer is 204 and nothing is swapped."""
+    return bool(request.htmx) and request.GET.get("version") == version
+
+
+def query_without(request: Request, *names: str) -> str:
+    """The query string without some parameters, for links that must not carry a place or a version on."""
+    query = request.GET.copy()
+    for name in names:
+        query.pop(name, None)
+    return query.urlencode()

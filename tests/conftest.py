@@ -1,0 +1,90 @@
+"""What all tests share: a real simulator over HTTP, people, and accounts connected to it."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.contrib.auth.models import User
+from pytest_django import Settings
+
+from dashboard import celery_app
+from runners_app.models import Account
+from runners_app.services.accounts import connect_with_token
+from runners_app.services.work import work_credential
+from tests.simulator_handle import SimulatorHandle, start_simulator
+
+
+def pytest_configure() -> None:
+    # pytest-django's database and Playwright's event loop live in one thread; nothing runs at the same time.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    celery_app.conf.broker_url = "memory://"
+
+
+@pytest.fixture(autouse=True)
+def _quick_settings(settings: Settings) -> None:
+    """Fast password hashes, plain static files, and no pause between writes."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+    settings.WRITE_SPACING_SECONDS = 0
+
+
+@pytest.fixture(scope="session")
+def simulator_process() -> Iterator[SimulatorHandle]:
+    with start_simulator("--organizations", "2", "--enterprises", "1", "--runners", "12") as handle:
+        yield handle
+
+
+@pytest.fixture
+def simulator(simulator_process: SimulatorHandle, settings: Settings) -> SimulatorHandle:
+    """GitHub for this test: the seeded world, no faults, an empty ledger."""
+    simulator_process.reset()
+    settings.DEMO_API_ORIGINS = [simulator_process.base_url]
+    return simulator_process
+
+
+@pytest.fixture
+def work() -> Callable[[Account], None]:
+    """Let a worker do all that is due for an account, in this process."""
+
+    def run(account: Account) -> None:
+        work_credential(account.credential_id, token="a worker in a test")
+
+    return run
+
+
+@pytest.fixture
+def acme(db: None, simulator: SimulatorHandle, work: Callable[[Account], None]) -> Account:
+    """The organization acme, connected and read."""
+    return _connect(simulator, "acme", work)
+
+
+@pytest.fixture
+def globex(db: None, simulator: SimulatorHandle, work: Callable[[Account], None]) -> Account:
+    return _connect(simulator, "globex", work)
+
+
+@pytest.fixture
+def umbrella(db: None, simulator: SimulatorHandle, work: Callable[[Account], None]) -> Account:
+    """The enterprise umbrella, connected and read."""
+    return _connect(simulator, "umbrella", work)
+
+
+def _connect(simulator: SimulatorHandle, slug: str, work: Callable[[Account], None]) -> Account:
+    known = simulator.account(slug)
+    account = connect_with_token(
+        known.slug, kind=known.kind, api_url=simulator.base_url, token=known.token, by=None, demo=False
+    )
+    work(account)
+    account.refresh_from_db()
+    return account
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    return User.objects.create_superuser("ada", password="a password for tests")
+
+
+@pytest.fixture
+def lead(db: None) -> User:
+    """A team lead who was given no account yet."""
+    return User.objects.create_user("lin", password="a password for tests")

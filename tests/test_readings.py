@@ -1,0 +1,53 @@
+"""Readings: our tables become like GitHub's, and only what differs is written."""
+
+from collections.abc import Callable
+
+from runners_app.models import Account, FieldChange, Image, ImageVersion, Limits, Runner, RunnerGroup
+from runners_app.services.readings import make_due
+from tests.simulator_handle import SimulatorHandle
+
+Work = Callable[[Account], None]
+
+
+def test_a_connected_organization_is_read_whole(acme: Account, simulator: SimulatorHandle) -> None:
+    assert Runner.objects.present().filter(account=acme).count() == 12
+    assert Limits.objects.current().filter(account=acme).count() == 1
+    assert RunnerGroup.objects.filter(account=acme, default=True).count() == 1
+    assert set(Image.objects.filter(account=acme).values_list("source", flat=True)) == {"github", "partner", "custom"}
+    assert ImageVersion.objects.filter(account=acme).exists()
+    assert not acme.readings.exclude(error="").exists()
+
+
+def test_an_unchanged_organization_is_read_again_without_writing_a_row(
+    acme: Account, simulator: SimulatorHandle, work: Work
+) -> None:
+    simulator.set_speed(0)
+    make_due(acme)
+    work(acme)
+    before = list(Runner.objects.order_by("pk").values())
+    version = Account.objects.get(pk=acme.pk).version
+    make_due(acme)
+    work(acme)
+    assert list(Runner.objects.order_by("pk").values()) == before
+    assert Account.objects.get(pk=acme.pk).version == version
+    assert acme.readings.get(resource="runners").runs.order_by("-pk").first().outcome == "unchanged"
+
+
+def test_a_change_made_at_github_is_kept_in_history(acme: Account, simulator: SimulatorHandle, work: Work) -> None:
+    runner = Runner.objects.filter(account=acme, status="Ready").first()
+    simulator.change_runner("organization", "acme", runner.github_id, maximum_runners=77)
+    make_due(acme, "runners")
+    work(acme)
+    change = FieldChange.objects.get(item="runner", item_pk=runner.pk, field="maximum_runners")
+    assert (change.before, change.after, change.operation) == (runner.maximum_runners, 77, None)
+
+
+def test_a_runner_that_is_gone_from_the_list_stays_openable_and_marked(
+    acme: Account, simulator: SimulatorHandle, work: Work
+) -> None:
+    runner = Runner.objects.filter(account=acme).first()
+    simulator.delete_runner("organization", "acme", runner.github_id)
+    make_due(acme, "runners")
+    work(acme)
+    runner.refresh_from_db()
+    assert runner.gone_at is not None
