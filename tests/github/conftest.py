@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from runners_app.github import GitHubClient, Owner, TokenAuth
+from tests.simulator_handle import SimulatorHandle, start_simulator
 
 TOKEN = "ghp_canaryCANARYcanaryCANARYcanary012345"
 ORG = Owner("organization", "octo-org")
@@ -39,3 +40,19 @@ def examples() -> dict[str, Any]:
         pytest.skip("the contract pack ../shared/github-api is not there")
     found: dict[str, Any] = json.loads(file.read_text())
     return found
+
+
+@pytest.fixture(scope="session")
+def running_simulator() -> Iterator[SimulatorHandle]:
+    with start_simulator("--runners", "30", "--speed", "0") as handle:
+        yield handle
+
+
+@pytest.fixture
+def simulator(running_simulator: SimulatorHandle) -> SimulatorHandle:
+    """GitHub's API over HTTP, with its seeded world untouched by other tests; its time stands still."""
+    running_simulator.clear_faults()
+    running_simulator.reset()
+    running_simulator.set_speed(0)
+    running_simulator.clear_requests()
+    return running_simulator

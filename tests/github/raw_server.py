@@ -44,6 +44,16 @@ def saying(*answers: bytes) -> Behaviour:
     return lambda sock, _: sock.sendall(left.pop(0) if len(left) > 1 else left[0])
 
 
+def hanging_up_after(sent: bytes) -> Behaviour:
+    """Give this answer and close the connection."""
+
+    def behave(sock: socket.socket, _: bytes) -> None:
+        sock.sendall(sent)
+        sock.shutdown(socket.SHUT_RDWR)
+
+    return behave
+
+
 @contextmanager
 def raw_server(behave: Behaviour, wrap: Callable[[socket.socket], socket.socket] | None = None) -> Iterator[RawServer]:
     """Serve until the block ends: `behave` is called with the connection and each request read from it."""

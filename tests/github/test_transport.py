@@ -30,7 +30,7 @@ from runners_app.github import (
 )
 
 from .conftest import ORG, TOKEN
-from .raw_server import answer, raw_server, saying
+from .raw_server import answer, hanging_up_after, raw_server, saying
 
 Connect = Callable[..., GitHubClient]
 
@@ -47,8 +47,8 @@ def trickle(what: bytes, head: bytes = b"") -> Callable[[socket.socket, bytes], 
 
     def behave(sock: socket.socket, _: bytes) -> None:
         sock.sendall(head)
-        for byte in what:
-            sock.sendall(bytes([byte]))
+        for number in range(len(what)):
+            sock.sendall(what[number : number + 1])
             time.sleep(0.05)
 
     return behave
@@ -165,7 +165,7 @@ def test_after_a_missed_deadline_the_connection_is_not_used_again(connect: Conne
 
 
 def big_body(size: int) -> Callable[[socket.socket, bytes], None]:
-    def behave(sock: socket.socket, _: bytes) -> None:
+    def behave(sock: socket.socket, request: bytes) -> None:
         sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
         for _ in range(size // 100_000):
             sock.sendall(b" " * 100_000)
@@ -247,10 +247,10 @@ def reset(sock: socket.socket, _: bytes) -> None:
     "behave",
     [
         pytest.param(reset, id="reset"),
-        pytest.param(lambda sock, _: sock.close(), id="closed without a word"),
-        pytest.param(lambda sock, _: (sock.sendall(answer(RUNNER, 201)[:-3]), sock.close()), id="cut body"),
-        pytest.param(lambda sock, _: (sock.sendall(b"HTTP/1.1 201 Crea"), sock.close()), id="cut status line"),
-        pytest.param(lambda sock, _: (sock.sendall(b"\x00\xff garbage\r\n\r\n"), sock.close()), id="no HTTP"),
+        pytest.param(hanging_up_after(b""), id="closed without a word"),
+        pytest.param(hanging_up_after(answer(RUNNER, 201)[:-3]), id="cut body"),
+        pytest.param(hanging_up_after(b"HTTP/1.1 201 Crea"), id="cut status line"),
+        pytest.param(hanging_up_after(b"\x00\xff garbage\r\n\r\n"), id="no HTTP"),
         pytest.param(
             saying(answer(b"not packed", 201, headers={"Content-Encoding": "gzip"})), id="packed body that is not"
         ),
@@ -273,7 +273,7 @@ def test_a_failing_status_says_enough_even_if_its_body_is_cut(
     connect: Connect, status: int, expected: type[GitHubError]
 ) -> None:
     cut = answer({"message": "cut off"}, status)[:-5]
-    with raw_server(lambda sock, _: (sock.sendall(cut), sock.close())) as server, pytest.raises(expected) as caught:
+    with raw_server(hanging_up_after(cut)) as server, pytest.raises(expected) as caught:
         connect(server.url).get_hosted_runner_limits(ORG)
     assert caught.value.status == status
 
@@ -368,7 +368,7 @@ def test_requests_share_one_connection(connect: Connect) -> None:
 
 
 def test_a_connection_closed_while_idle_is_opened_anew(connect: Connect) -> None:
-    with raw_server(lambda sock, _: (sock.sendall(answer(LIMITS)), sock.shutdown(socket.SHUT_RDWR))) as server:
+    with raw_server(hanging_up_after(answer(LIMITS))) as server:
         client = connect(server.url)
         client.get_hosted_runner_limits(ORG)
         time.sleep(0.05)
