@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runners_app.simulator import controls, delivery, persistence, seed
+from runners_app.simulator import controls, delivery, lifecycle, persistence, seed
 from runners_app.simulator.answering import Handled, answer_call
 from runners_app.simulator.environ import read_request
 from runners_app.simulator.faults import Fault, Faults
 from runners_app.simulator.ledger import Ledger, fingerprint, readable
-from runners_app.simulator.lifecycle import timestamp
 from runners_app.simulator.state import World
 from runners_app.simulator.wire import Request
 
@@ -36,14 +35,19 @@ class Simulator:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.size = options.size
         self.latency_ms = options.latency_ms
         self.lock = threading.RLock()
         self.faults = Faults()
         self.ledger = Ledger()
-        stored = persistence.load(options.state_file) if options.state_file else None
-        self.world: World = stored or seed.make_world(self.size, time.time())
+        self.world: World = self._stored_world() or seed.make_world(options.size, time.time())
         self.save()
+
+    def _stored_world(self) -> World | None:
+        """As it was left, but at the pace asked for now."""
+        stored = persistence.load(self.options.state_file) if self.options.state_file else None
+        if stored:
+            lifecycle.change_speed(stored.clock, time.time(), self.options.size.speed)
+        return stored
 
     def save(self) -> None:
         if self.options.state_file:
@@ -78,7 +82,7 @@ class Simulator:
         """One ledger entry; ``status`` is None when the connection was closed without an answer."""
         dropped = fault is not None and fault.action in ("drop_before_apply", "drop_after_apply")
         entry: dict[str, Any] = {
-            "at": timestamp(time.time()),
+            "at": lifecycle.timestamp(time.time()),
             "seconds": round(time.monotonic() - started, 3),
             "method": request.method,
             "path": request.path,

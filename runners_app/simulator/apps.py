@@ -73,8 +73,8 @@ def get_installation(call: Call) -> Answer:
     return Answer(200, describe_installation(call, call.installation()))
 
 
-def get_account_installation(call: Call) -> Answer:
-    """GET /orgs/{org}/installation and /enterprises/{enterprise}/installation"""
+def get_organization_installation(call: Call) -> Answer:
+    """GET /orgs/{org}/installation"""
     for installation in call.world.app.installations.values():
         if installation.account == call.account.key:
             return Answer(200, describe_installation(call, installation))

@@ -22,7 +22,7 @@ LONGEST_JWT_SECONDS = 600
 class Need:
     """What an operation asks for: one of ``scopes`` of a classic token, or ``permission`` of the other kinds.
 
-    ``who`` is token, anyone (also without a credential), app (its JWT) or installation.
+    ``who`` is token, anyone (also without a credential) or app (its JWT).
     """
 
     scopes: tuple[str, ...] = ()
@@ -73,7 +73,7 @@ def require_app(app: GitHubApp, request: Request) -> None:
 
 def authorise(need: Need, token: Token | None, account: Account | None) -> None:
     """Raises ``Refused`` unless ``token`` may do what ``need`` says on ``account`` (None: on no account)."""
-    if need.who == "anyone":
+    if need.who != "token":
         return
     if token is None:
         raise refuse(401, "Requires authentication")

@@ -12,6 +12,7 @@ from runners_app.simulator.state import World
 
 def save(world: World, path: Path) -> None:
     """Atomically, readable by the owner only: there are tokens in it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     aside.touch(mode=0o600)
     aside.write_text(json.dumps(asdict(world)))
@@ -19,10 +20,13 @@ def save(world: World, path: Path) -> None:
 
 
 def load(path: Path) -> World | None:
-    """None when there is no such file. Raises ``ValueError`` or ``KeyError`` for one that is not ours."""
+    """None when there is no such file. Raises ``ValueError`` for one that is not ours."""
     if not path.exists():
         return None
-    return cast(World, _revive(World, json.loads(path.read_text())))
+    try:
+        return cast(World, _revive(World, json.loads(path.read_text())))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{path} does not hold a simulated world: {error}. Move it away to start afresh.") from error
 
 
 def _revive(kind: Any, data: Any) -> Any:

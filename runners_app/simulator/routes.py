@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from runners_app.simulator import apps, around, groups, hosted_runners, images, machines
+from runners_app.simulator import apps, around, group_contents, groups, hosted_runners, images, machines
 from runners_app.simulator.auth import Need
 from runners_app.simulator.call import Call
 from runners_app.simulator.wire import Answer
@@ -78,10 +78,10 @@ GROUPS: dict[str, Operation] = {
     "GET /{runner_group_id}": groups.get_group,
     "PATCH /{runner_group_id}": groups.update_group,
     "DELETE /{runner_group_id}": groups.delete_group,
-    "GET /{runner_group_id}/runners": groups.list_machines,
-    "PUT /{runner_group_id}/runners": groups.set_machines,
-    "PUT /{runner_group_id}/runners/{runner_id}": groups.add_machine,
-    "DELETE /{runner_group_id}/runners/{runner_id}": groups.remove_machine,
+    "GET /{runner_group_id}/runners": group_contents.list_machines,
+    "PUT /{runner_group_id}/runners": group_contents.set_machines,
+    "PUT /{runner_group_id}/runners/{runner_id}": group_contents.add_machine,
+    "DELETE /{runner_group_id}/runners/{runner_id}": group_contents.remove_machine,
 }
 MACHINES: dict[str, Operation] = {
     "GET ": machines.list_machines,
@@ -93,10 +93,10 @@ ORGANIZATION_MACHINES: dict[str, Operation] = {**MACHINES, "GET /{runner_id}/lab
 
 def _members(noun: str) -> dict[str, Operation]:
     return {
-        f"GET /{{runner_group_id}}/{noun}": groups.list_members,
-        f"PUT /{{runner_group_id}}/{noun}": groups.set_members,
-        f"PUT /{{runner_group_id}}/{noun}/{{member_id}}": groups.add_member,
-        f"DELETE /{{runner_group_id}}/{noun}/{{member_id}}": groups.remove_member,
+        f"GET /{{runner_group_id}}/{noun}": group_contents.list_members,
+        f"PUT /{{runner_group_id}}/{noun}": group_contents.set_members,
+        f"PUT /{{runner_group_id}}/{noun}/{{member_id}}": group_contents.add_member,
+        f"DELETE /{{runner_group_id}}/{noun}/{{member_id}}": group_contents.remove_member,
     }
 
 
@@ -137,8 +137,7 @@ ROUTES: list[Route] = [
     _plain("GET", "/app/installations", apps.list_installations, Need(who="app")),
     _plain("GET", "/app/installations/{installation_id}", apps.get_installation, Need(who="app")),
     _plain("POST", "/app/installations/{installation_id}/access_tokens", apps.create_access_token, Need(who="app")),
-    _plain("GET", "/orgs/{org}/installation", apps.get_account_installation, Need(who="app")),
-    _plain("GET", "/enterprises/{enterprise}/installation", apps.get_account_installation, Need(who="app")),
+    _plain("GET", "/orgs/{org}/installation", apps.get_organization_installation, Need(who="app")),
     _plain("GET", "/installation/repositories", apps.list_installation_repositories, Need()),
 ]
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from runners_app.simulator.app import Options, Simulator
 from runners_app.simulator.seed import Size
@@ -35,15 +35,14 @@ class Command(BaseCommand):
         size = Size(
             options["seed"], options["organizations"], options["enterprises"], options["runners"], options["speed"]
         )
-        simulator = Simulator(
-            Options(
-                size,
-                options["latency_ms"],
-                options["prefix"].rstrip("/"),
-                options["enterprise_server"],
-                options["state"],
-            )
-        )
+        prefix = options["prefix"].rstrip("/")
+        if prefix and not prefix.startswith("/"):
+            raise CommandError("--prefix is a path and begins with a slash, such as /api/v3.")
+        wanted = Options(size, options["latency_ms"], prefix, options["enterprise_server"], options["state"])
+        try:
+            simulator = Simulator(wanted)
+        except ValueError as error:
+            raise CommandError(str(error)) from error
         serve(simulator, options["host"], options["port"], announce=_print_line)
 
 
