@@ -13,7 +13,8 @@ def page_headers(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        if response.headers.get("Content-Type", "").startswith("text/html"):
+        # Not on errors of the server: the database that knows the person may be what failed.
+        if response.status_code < 500 and response.headers.get("Content-Type", "").startswith("text/html"):
             patch_vary_headers(response, ["HX-Request"])
             if request.user.is_authenticated:
                 response.headers.setdefault("Cache-Control", "no-store")

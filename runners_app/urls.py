@@ -2,9 +2,14 @@
 
 from django.urls import path
 
-from runners_app.views import operations, runners
+from runners_app.views import health, operations, overview, runners, sign_in
 
 urlpatterns = [
+    path("livez", health.livez, name="livez"),
+    path("readyz", health.readyz, name="readyz"),
+    path("sign-in/", sign_in.sign_in, name="sign-in"),
+    path("sign-out/", sign_in.sign_out, name="sign-out"),
+    path("", overview.overview, name="overview"),
     path("runners/", runners.runners, name="runners"),
     path("runners/new/", runners.runner_new, name="runner-new"),
     path("runners/<int:pk>/", runners.runner, name="runner"),

@@ -25,6 +25,7 @@ def _quick_settings(settings: Settings) -> None:
     """Fast password hashes, plain static files, and no pause between writes."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+    settings.WHITENOISE_AUTOREFRESH = True  # nobody has collected static files
     settings.WRITE_SPACING_SECONDS = 0
 
 
