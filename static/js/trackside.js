@@ -264,6 +264,7 @@ addEventListener('pageshow', (event) => {
 
 const POLL_LIMIT = 60;
 const polls = new Map();
+const asking = new WeakSet();
 
 const pollKey = (element) => element.id || element.dataset.poll;
 
@@ -287,10 +288,14 @@ const poll = (element) => {
   const address = new URL(element.dataset.poll, location.href);
   if (element.dataset.version) address.searchParams.set('version', element.dataset.version);
   state.busy = true;
+  asking.add(element);
   htmx
     .ajax('GET', address.pathname + address.search, { source: element, target: element, swap: 'outerHTML' })
     .catch(() => {})
-    .finally(() => (state.busy = false));
+    .finally(() => {
+      state.busy = false;
+      asking.delete(element);
+    });
 };
 
 const tickPolls = () => {
@@ -336,8 +341,8 @@ const restorePlace = (element, place) => {
 const wasSignedOut = (xhr) =>
   xhr.responseURL && new URL(xhr.responseURL).pathname === document.body.dataset.signIn;
 
-// htmx's events are about the element that asked; a polled one carries data-poll.
-const isPoll = (event) => 'poll' in (event.detail.elt?.dataset ?? {}) && event.detail.elt === event.detail.target;
+// Asked of the request, because the event of a replaced element is sent to its parent.
+const isPoll = ({ detail }) => asking.has(detail.requestConfig?.elt);
 
 let place = null;
 
@@ -352,9 +357,9 @@ document.addEventListener('htmx:beforeRequest', (event) => {
 });
 
 document.addEventListener('htmx:afterRequest', (event) => {
-  const { elt, target, xhr, successful } = event.detail;
+  const { elt, requestConfig, xhr, successful } = event.detail;
   if (isPoll(event)) {
-    const state = polls.get(pollKey(elt));
+    const state = polls.get(pollKey(requestConfig.elt));
     if (state) state.failures = successful ? 0 : Math.min(state.failures + 1, 6);
     return;
   }
@@ -410,7 +415,7 @@ if (singleKeys) singleKeys.checked = storage.get('single-keys') !== 'off';
 refreshTimes();
 for (const table of document.querySelectorAll('table:has(.tick)')) countTicked(table);
 setInterval(() => refreshTimes(), 30000);
-setInterval(tickPolls, 1000);
+setInterval(tickPolls, 500);
 document.addEventListener('visibilitychange', () => {
   if (document.hidden) return;
   refreshTimes();
