@@ -35,11 +35,12 @@ class Caller:
         api_version: str = "2026-03-10",
         deadline: float = 15.0,
         max_bytes: int = 5_000_000,
+        ca_file: str | None = None,
         before_request: Callable[[str], None] | None = None,
         on_answer: Callable[[AnswerMeta], None] | None = None,
     ) -> None:
         self._address = ApiAddress(api_url)
-        self._transport = Transport(self._address, auth, max_bytes=max_bytes)
+        self._transport = Transport(self._address, auth, max_bytes=max_bytes, ca_file=ca_file)
         self._headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": api_version}
         self._deadline = deadline
         self.before_request = before_request or _ignore

@@ -14,6 +14,7 @@ class GitHubClient(HostedRunnerCalls, ImageCalls, RunnerGroupCalls, CredentialCa
     Every call sends one request and raises a `GitHubError` if it does not get its result; a list is a generator that
     sends one request per page, and raises while it is iterated. Nothing is ever sent a second time. `deadline` is in
     seconds and for each request as a whole (with its redirects), `max_bytes` the most an unpacked body may have.
+    `ca_file` names a PEM file of the authorities to trust instead of the usual ones, for a server of one's own.
 
     `before_request(method)` is called before each request leaves, also before following a redirect; what it raises
     passes through and nothing is sent. `on_answer(meta)` is called after each answer, also a refusing one.

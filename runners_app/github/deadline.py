@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 # The most one answer may be on the wire, headers and all: what http.client reads without asking us is bounded too.
-WIRE_LIMIT = 32_000_000
+WIRE_LIMIT = 16_000_000
 
 
 class NeverConnected(Exception):

@@ -70,11 +70,11 @@ class ApiAddress:
 class Transport:
     """A session kept alive with one server; `max_bytes` is the most a body may have."""
 
-    def __init__(self, address: ApiAddress, auth: AuthBase, *, max_bytes: int) -> None:
+    def __init__(self, address: ApiAddress, auth: AuthBase, *, max_bytes: int, ca_file: str | None) -> None:
         self.address = address
         self._auth = auth
         self._max_bytes = max_bytes
-        self._session = _session()
+        self._session = _session(ca_file)
 
     def close(self) -> None:
         """Close the kept connections."""
@@ -135,9 +135,10 @@ class _Session(requests.Session):
         """Redirects are ours to follow: requests would read their bodies whole even when told not to follow."""
 
 
-def _session() -> requests.Session:
+def _session(ca_file: str | None) -> requests.Session:
     session = _Session()
     session.trust_env = False
+    session.verify = ca_file or True
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     adapter = DeadlineAdapter(max_retries=0, pool_connections=1, pool_maxsize=_CONNECTIONS)
     session.mount("https://", adapter)

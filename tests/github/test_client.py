@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import pytest
 
 from runners_app.github import (
+    AnswerUnusable,
     AppAuth,
     BadCredentials,
     Conflict,
@@ -21,7 +22,7 @@ from runners_app.github import (
     Page,
     TokenAuth,
 )
-from tests.simulator_handle import SimulatorHandle
+from tests.simulator_handle import SimulatorHandle, start_simulator
 
 T = TypeVar("T")
 Connect = Callable[..., GitHubClient]
@@ -203,6 +204,15 @@ def test_get_rate_limit(client: GitHubClient) -> None:
     assert limit.remaining + limit.used == limit.limit
 
 
+@pytest.mark.parametrize("body", [{}, {"resources": {"core": {"limit": 5000}}}, {"resources": []}], ids=str)
+def test_a_rate_limit_that_says_nothing_cannot_be_used(
+    simulator: SimulatorHandle, connect: Connect, body: dict[str, Any]
+) -> None:
+    simulator.add_fault("GET", "/rate_limit", "status", status=200, body=body)
+    with pytest.raises(AnswerUnusable, match="limit is missing"):
+        connect(simulator.base_url).get_rate_limit()
+
+
 def test_get_organization(simulator: SimulatorHandle, connect: Connect) -> None:
     client = connect(simulator.base_url, auth=TokenAuth(simulator.account("acme").token))
     organization = client.get_organization(ACME).data
@@ -229,6 +239,23 @@ def test_an_app_with_another_key_is_refused(simulator: SimulatorHandle, connect:
     client = connect(simulator.base_url, auth=AppAuth("1", simulator.app()["pem"]))
     with pytest.raises(BadCredentials):
         client.get_app()
+
+
+# A server of one's own
+
+
+@pytest.fixture(scope="module")
+def enterprise_server() -> Iterator[SimulatorHandle]:
+    with start_simulator("--runners", "20", "--prefix", "/api/v3", "--enterprise-server") as handle:
+        yield handle
+
+
+def test_a_server_of_ones_own_answers_under_its_path(enterprise_server: SimulatorHandle, connect: Connect) -> None:
+    client = connect(enterprise_server.base_url + "/", auth=TokenAuth(enterprise_server.account("acme").token))
+    assert len(all_items(client.list_runner_groups(ACME, per_page=1))) > 1
+    for missing in (lambda: all_items(client.list_hosted_runners(ACME)), client.get_rate_limit):
+        with pytest.raises(NotFound):
+            missing()
 
 
 # Refusals by rules

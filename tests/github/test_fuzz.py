@@ -24,7 +24,7 @@ RUNNERS = {
     "runners": [
         {
             "id": 5, "name": "linux-4core", "runner_group_id": 2, "platform": "linux-x64",
-            "image_details": {"id": "2306", "size_gb": 86, "display_name": "Ubuntu", "source": "github", "version": "1"},
+            "image_details": {"id": "2306", "size_gb": 86, "display_name": "Linux", "source": "github", "version": "1"},
             "machine_size_details": {"id": "4-core", "cpu_cores": 4, "memory_gb": 16, "storage_gb": 150},
             "status": "Ready", "maximum_runners": 10, "public_ip_enabled": True,
             "public_ips": [{"enabled": True, "prefix": "203.0.113.16", "length": 28}],
@@ -111,7 +111,7 @@ def mutated(draw: st.DrawFn) -> object:
         if isinstance(parent, dict) and draw(st.booleans()):
             del parent[place[-1]]
         else:
-            parent[place[-1]] = draw(ODD)
+            parent[place[-1]] = copy.deepcopy(draw(ODD))  # its arrays and objects may be mutated next
     return whole[0]
 
 

@@ -5,14 +5,21 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import ssl
 import struct
 import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from runners_app.github import (
     AnswerLost,
@@ -161,6 +168,65 @@ def test_after_a_missed_deadline_the_connection_is_not_used_again(connect: Conne
         assert server.connections == 2
 
 
+# TLS
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and a certificate for 127.0.0.1 that nobody but a test trusts, in one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, SHA256())
+    )
+    file = tmp_path_factory.mktemp("tls") / "server.pem"
+    file.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + made.public_bytes(Encoding.PEM)
+    )
+    return file
+
+
+@pytest.fixture
+def tls(certificate: Path) -> Callable[[socket.socket], socket.socket]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return lambda sock: context.wrap_socket(sock, server_side=True)
+
+
+Wrap = Callable[[socket.socket], socket.socket]
+
+
+def test_a_certificate_nobody_vouches_for_is_not_accepted(connect: Connect, tls: Wrap) -> None:
+    with raw_server(saying(answer(LIMITS)), wrap=tls) as server:
+        with pytest.raises(NotSent, match="certificate was not accepted"):
+            connect(server.url.replace("http:", "https:")).get_hosted_runner_limits(ORG)
+        assert server.requests == []
+
+
+def test_a_server_of_ones_own_may_have_an_authority_of_its_own(connect: Connect, tls: Wrap, certificate: Path) -> None:
+    with raw_server(saying(answer(LIMITS)), wrap=tls) as server:
+        client = connect(server.url.replace("http:", "https:"), ca_file=str(certificate))
+        for _ in range(3):
+            assert client.get_hosted_runner_limits(ORG).data.maximum == 10
+        assert server.connections == 1
+        client.close()
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"], ids=["headers", "body"])
+def test_what_trickles_through_tls_ends_at_the_deadline(
+    connect: Connect, tls: Wrap, certificate: Path, head: bytes
+) -> None:
+    with raw_server(trickle(b"HTTP/1.1 200 OK\r\n" * 100, head), wrap=tls) as server:
+        fails_in_time(connect(server.url.replace("http:", "https:"), deadline=DEADLINE, ca_file=str(certificate)))
+
+
 # Size
 
 
@@ -226,6 +292,12 @@ def test_a_refused_connection_was_not_sent_anything(connect: Connect) -> None:
 def test_an_unknown_host_was_not_sent_anything(connect: Connect) -> None:
     with pytest.raises(NotSent, match="name could not be looked up"):
         connect("http://github.invalid").get_hosted_runner_limits(ORG)
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".test", "xn--.test"])
+def test_what_is_no_host_name_was_not_sent_anything(connect: Connect, host: str) -> None:
+    with pytest.raises(NotSent):
+        connect(f"http://{host}").get_hosted_runner_limits(ORG)
 
 
 def test_a_server_without_tls_was_not_sent_anything(connect: Connect) -> None:
