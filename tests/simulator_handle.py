@@ -136,6 +136,10 @@ class SimulatorHandle:
             raise RuntimeError(f"{method} {name}: {answer.status_code} {answer.text}")
         return answer.json() if answer.content else None
 
+    def wait(self, seconds: float) -> int:
+        """The exit status of a process that was told to end by other means."""
+        return self._process.wait(seconds)
+
     def stop(self) -> None:
         """End the process and wait for it; harmless when it has ended."""
         self._session.close()

@@ -21,8 +21,9 @@ def read_description(version: str) -> dict[str, Any]:
 
 @cache
 def _registry(version: str) -> "Registry[Any]":
-    registry: Registry[Any] = Registry()
-    return registry.with_resource("urn:github", DRAFT202012.create_resource(_strict(read_description(version))))
+    resource = DRAFT202012.create_resource(_strict(read_description(version)))
+    registry: Registry[Any] = Registry().with_resource("urn:github", resource)
+    return registry
 
 
 def _strict(node: Any, *, closed: bool = True) -> Any:
