@@ -1,6 +1,6 @@
 """Readings: the state of one resource of one account, what each run cost, and what GitHub's pages were known by."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import models
@@ -8,10 +8,20 @@ from django.db import models
 from runners_app.models.accounts import Account
 from runners_app.models.owned import OwnedQuerySet
 
+STALE_AFTER = timedelta(hours=1)
+
 
 class ReadingQuerySet(OwnedQuerySet["Reading"]):
     def due(self, now: datetime) -> Self:
         return self.filter(due_at__lte=now, account__paused=False)
+
+    def failing(self) -> Self:
+        """Those a person may have to look at; waiting for a rate limit to end is not among them."""
+        return self.exclude(error__in=("", "rate_limit", "not_offered"))
+
+    def stale(self, now: datetime) -> Self:
+        """Without an error, and yet not read although they have been due for long: no worker works."""
+        return self.filter(error="", due_at__lte=now - STALE_AFTER, last_good_at__lte=now - STALE_AFTER)
 
 
 class Reading(models.Model):

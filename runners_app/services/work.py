@@ -14,6 +14,7 @@ from runners_app.services import carry_out, credentials, readings
 from runners_app.services.carry_out.send import Work
 from runners_app.services.leases import Lease, LeaseLost, earliest_write, take_lease
 from runners_app.services.readings import RunResult
+from runners_app.services.readings.failures import refused_credential
 from runners_app.services.secrets import SecretUnreadable
 from runners_app.services.transitions import wait
 
@@ -175,7 +176,7 @@ def _refused(credential: Credential, error: BadCredentials) -> None:
         credentials.forget_installation_token(credential)
         Reading.objects.filter(account__credential=credential, error="credential").update(due_at=timezone.now())
         return
-    credentials.quarantine(credential.pk, f"GitHub does not accept this credential: {error.message}. Replace it.")
+    credentials.quarantine(credential.pk, refused_credential(error))
 
 
 def _just_minted(credential: Credential) -> bool:
