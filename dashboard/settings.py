@@ -91,7 +91,11 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "builtins": ["runners_app.templatetags.trackside", "django_htmx.templatetags.django_htmx"],
+            "builtins": [
+                "runners_app.templatetags.trackside",
+                "runners_app.templatetags.words",
+                "django_htmx.templatetags.django_htmx",
+            ],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",

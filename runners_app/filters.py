@@ -1,14 +1,15 @@
 """Filters of lists. All of them live in the URL; the search box understands them as `word:value` too."""
 
 import re
-from typing import Any
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any, ClassVar
 
 import django_filters
 from django import forms
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from runners_app.models import Account, Operation, Runner, RunnerGroup
+from runners_app.models import Account, Image, Operation, Runner, RunnerGroup
 from runners_app.models.runners import IDLE_AFTER
 
 TERM = re.compile(r'(\w+):("[^"]*"|\S+)')
@@ -18,13 +19,16 @@ WORDS = {
     "image": "image", "group": "group", "ip": "static_ip", "platform": "platform", "idle": "idle",
 }  # fmt: skip
 
+YES_NO = [("yes", "With"), ("no", "Without")]
+IDLE = [("yes", "90 days"), ("never", "Never used")]
 
-def split_search(text: str) -> tuple[str, dict[str, str]]:
+
+def split_search(text: str, known: dict[str, str] = WORDS) -> tuple[str, dict[str, str]]:
     """Plain words, and the `word:value` terms among them by parameter name."""
     terms: dict[str, str] = {}
 
     def take(match: re.Match[str]) -> str:
-        name = WORDS.get(match[1].lower())
+        name = known.get(match[1].lower())
         if name is None:
             return match[0]
         terms[name] = match[2].strip('"')
@@ -37,14 +41,17 @@ class RunnerFilter(django_filters.FilterSet):
     """Runners by account, status, platform, size, image, group, static IP, idleness and words."""
 
     q = django_filters.CharFilter(method="search", label="Search")
-    account = django_filters.CharFilter(field_name="account", method="by_account")
-    status = django_filters.CharFilter(method="by_status")
-    platform = django_filters.CharFilter(field_name="platform", lookup_expr="iexact")
-    size = django_filters.CharFilter(field_name="size", lookup_expr="iexact")
-    image = django_filters.CharFilter(method="by_image")
-    group = django_filters.CharFilter(method="by_group")
-    static_ip = django_filters.ChoiceFilter(choices=[("yes", "With"), ("no", "Without")], method="by_static_ip")
-    idle = django_filters.ChoiceFilter(choices=[("yes", "90 days"), ("never", "Never used")], method="by_idle")
+    account = django_filters.CharFilter(field_name="account", method="by_account", label="Account")
+    status = django_filters.CharFilter(method="by_status", label="Status")
+    platform = django_filters.CharFilter(field_name="platform", lookup_expr="iexact", label="Platform")
+    size = django_filters.CharFilter(field_name="size", lookup_expr="iexact", label="Size")
+    image = django_filters.CharFilter(method="by_image", label="Image")
+    group = django_filters.CharFilter(method="by_group", label="Group")
+    static_ip = django_filters.ChoiceFilter(choices=YES_NO, method="by_static_ip", label="Static IPs")
+    idle = django_filters.ChoiceFilter(choices=IDLE, method="by_idle", label="Idle")
+    image_offered = django_filters.ChoiceFilter(
+        choices=[("no", "No longer")], method="by_image_offered", label="Image offered"
+    )
 
     class Meta:
         model = Runner
@@ -72,6 +79,9 @@ class RunnerFilter(django_filters.FilterSet):
     def by_image(self, rows: QuerySet[Runner], name: str, value: str) -> QuerySet[Runner]:
         return rows.filter(Q(image_name__iexact=value) | Q(image_id=value))
 
+    def by_image_offered(self, rows: QuerySet[Runner], name: str, value: str) -> QuerySet[Runner]:
+        return rows.filter(pk__in=Runner.objects.image_not_offered().values("pk"))
+
     def by_group(self, rows: QuerySet[Runner], name: str, value: str) -> QuerySet[Runner]:
         groups = RunnerGroup.objects.filter(Q(name__iexact=value)).values_list("account_id", "github_id")
         wanted = Q(pk__in=[])
@@ -90,12 +100,6 @@ class RunnerFilter(django_filters.FilterSet):
         return rows.filter(last_active_on__lt=timezone.now() - IDLE_AFTER)
 
     @property
-    def active(self) -> dict[str, str]:
-        """Filters in force, without the search box: parameter → value."""
-        values: dict[str, Any] = self.form.cleaned_data if self.form.is_valid() else {}
-        return {name: value for name, value in values.items() if value and name != "q"}
-
-    @property
     def shows_gone(self) -> bool:
         """Runners that are gone are shown only when asked for."""
         values: dict[str, Any] = self.form.cleaned_data if self.form.is_valid() else {}
@@ -104,11 +108,11 @@ class RunnerFilter(django_filters.FilterSet):
 
 
 class OperationFilter(django_filters.FilterSet):
-    account = django_filters.CharFilter(field_name="account__slug", lookup_expr="iexact")
-    state = django_filters.ChoiceFilter(choices=Operation.State.choices)
-    kind = django_filters.ChoiceFilter(choices=Operation.Kind.choices)
-    q = django_filters.CharFilter(field_name="target_name", lookup_expr="icontains")
-    open = django_filters.BooleanFilter(method="by_open", widget=forms.HiddenInput)
+    account = django_filters.CharFilter(field_name="account__slug", lookup_expr="iexact", label="Account")
+    state = django_filters.ChoiceFilter(choices=Operation.State.choices, label="State")
+    kind = django_filters.ChoiceFilter(choices=Operation.Kind.choices, label="Kind")
+    q = django_filters.CharFilter(field_name="target_name", lookup_expr="icontains", label="Search")
+    open = django_filters.BooleanFilter(method="by_open", widget=forms.HiddenInput, label="Not finished")
 
     class Meta:
         model = Operation
@@ -116,3 +120,105 @@ class OperationFilter(django_filters.FilterSet):
 
     def by_open(self, rows: QuerySet[Operation], name: str, value: bool) -> QuerySet[Operation]:
         return rows.filter(state__in=Operation.UNFINISHED) if value else rows
+
+
+class CatalogFilter(django_filters.FilterSet):
+    """What the lists beside runners share: an account, words, and `word:value` terms in the search box."""
+
+    TERMS: ClassVar[dict[str, str]] = {}
+
+    q = django_filters.CharFilter(method="search", label="Search")
+    account = django_filters.CharFilter(method="by_account", label="Account")
+
+    def search(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        words, terms = self.split(value)
+        for term, text in terms.items():
+            rows = self.filters[term].filter(rows, text)
+        for word in words.split():
+            rows = rows.filter(self.matching(word))
+        return rows
+
+    def split(self, value: str) -> tuple[str, dict[str, str]]:
+        accounts = {"org": "account", "account": "account", "enterprise": "account"}
+        return split_search(value, {**accounts, **self.TERMS})
+
+    def matching(self, word: str) -> Q:
+        return Q(name__icontains=word)
+
+    def by_account(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        return rows.filter(account__in=list(Account.objects.filter(slug__iexact=value).values_list("pk", flat=True)))
+
+    def by_state(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        if value.lower() == GONE:
+            return rows.filter(gone_at__isnull=False)
+        return rows.filter(gone_at=None, state__iexact=value)
+
+    @property
+    def shows_gone(self) -> bool:
+        """What is gone is shown only when asked for."""
+        values: dict[str, Any] = self.form.cleaned_data if self.form.is_valid() else {}
+        asked = {values.get("state", ""), self.split(values.get("q", ""))[1].get("state", "")}
+        return GONE in {str(state).lower() for state in asked}
+
+
+class ImageFilter(CatalogFilter):
+    TERMS = {"platform": "platform", "state": "state"}
+
+    platform = django_filters.CharFilter(field_name="platform", lookup_expr="iexact", label="Platform")
+    state = django_filters.CharFilter(method="by_state", label="State")
+
+    class Meta:
+        model = Image
+        fields: tuple[str, ...] = ()
+
+    def matching(self, word: str) -> Q:
+        return Q(name__icontains=word) | Q(github_id=word)
+
+
+class GroupFilter(CatalogFilter):
+    TERMS = {"visibility": "visibility", "public": "public", "inherited": "inherited", "state": "state"}
+
+    visibility = django_filters.CharFilter(field_name="visibility", lookup_expr="iexact", label="Visibility")
+    public = django_filters.ChoiceFilter(
+        choices=[("yes", "Allowed"), ("no", "Not allowed")], method="by_public", label="Public repositories"
+    )
+    inherited = django_filters.ChoiceFilter(
+        choices=[("yes", "From the enterprise"), ("no", "Own")], method="by_inherited", label="Origin"
+    )
+    state = django_filters.ChoiceFilter(choices=[("gone", "Gone")], method="by_gone", label="State")
+
+    class Meta:
+        model = RunnerGroup
+        fields: tuple[str, ...] = ()
+
+    def matching(self, word: str) -> Q:
+        found = Q(name__icontains=word)
+        return found | Q(github_id=int(word)) if word.isdecimal() and len(word) < 19 else found
+
+    def by_public(self, rows: QuerySet[RunnerGroup], name: str, value: str) -> QuerySet[RunnerGroup]:
+        return rows.filter(allows_public_repositories=value.lower() == "yes")
+
+    def by_inherited(self, rows: QuerySet[RunnerGroup], name: str, value: str) -> QuerySet[RunnerGroup]:
+        return rows.filter(inherited=value.lower() == "yes")
+
+    def by_gone(self, rows: QuerySet[RunnerGroup], name: str, value: str) -> QuerySet[RunnerGroup]:
+        return rows.filter(gone_at__isnull=value.lower() != GONE)
+
+
+class StaticIpFilter(CatalogFilter):
+    """Runners with static IPs. An address or a range in the search box finds the runners whose ranges hold it."""
+
+    class Meta:
+        model = Runner
+        fields: tuple[str, ...] = ()
+
+    def search(self, rows: QuerySet[Runner], name: str, value: str) -> QuerySet[Runner]:
+        return rows if self.network else super().search(rows, name, value)
+
+    @property
+    def network(self) -> IPv4Network | IPv6Network | None:
+        """The address or range somebody looks for; nothing when the search box holds other words."""
+        try:
+            return ip_network(str(self.data.get("q", "")).strip(), strict=False)
+        except ValueError:
+            return None

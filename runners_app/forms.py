@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.core import signing
 from django.core.exceptions import NON_FIELD_ERRORS
+from django.urls import reverse
 
 from runners_app.models import Account, Image, Operation, Runner
 from runners_app.services.choices import Choices, choices_for
@@ -65,9 +66,25 @@ class RunnerForm(NonceForm):
         super().__init__(*args, **kwargs)
         self.account, self.runner = account, runner
         self.choices: Choices = choices_for(account)
+        self._ask_while_typing()
         self._offer_images()
         self._follow_image()
         self._offer_groups()
+        if (limits := self.choices.limits) is not None:
+            told = f"{limits.used} of {limits.maximum} runners of {account} have them; {limits.left} left."
+            self.fields["enable_static_ip"].help_text = told
+
+    def _ask_while_typing(self) -> None:
+        """The name is checked, and versions and sizes follow the image, without a page load."""
+        whose = f"runner={self.runner.pk}" if self.runner else f"account={self.account.pk}"
+        self.fields["name"].widget.attrs.update({
+            "hx-get": f"{reverse('runner-name')}?{whose}", "hx-trigger": "input changed delay:300ms",
+            "hx-target": "#id_name_hint", "hx-swap": "innerHTML", "autocomplete": "off", "spellcheck": "false",
+        })  # fmt: skip
+        self.fields["image"].widget.attrs.update({
+            "hx-get": "", "hx-trigger": "change", "hx-include": "#runner-form", "hx-target": "#fields",
+            "hx-params": "account,image,image_version,size", "hx-swap": "outerHTML",
+        })  # fmt: skip
 
     def _offer_images(self) -> None:
         by_source: dict[str, list[tuple[str, str]]] = {}
@@ -115,15 +132,8 @@ class RunnerForm(NonceForm):
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
-        if self.runner is not None and name == self.runner.name:
-            return name  # an old name with spaces stays editable
-        if not NAME.fullmatch(name):
-            raise forms.ValidationError(f"GitHub takes {NAME_RULE}")
-        others = Runner.objects.present().filter(account=self.account, name__iexact=name)
-        if self.runner is not None:
-            others = others.exclude(pk=self.runner.pk)
-        if others.exists():
-            raise forms.ValidationError(f"{self.account} already has a runner of this name.")
+        if problem := problem_of_name(name, self.account, self.runner):
+            raise forms.ValidationError(problem)
         return name
 
     def clean_enable_static_ip(self) -> bool:
@@ -155,9 +165,16 @@ class RunnerForm(NonceForm):
             "size": data["size"],
             "image_id": image_id,
             "image_source": source,
-            "image_version": data["image_version"] or None if source == Image.Source.CUSTOM else None,
+            "image_version": self._wanted_version(source, image_id),
             "image_gen": data["image_gen"],
         }
+
+    def _wanted_version(self, source: str, image_id: str) -> str | None:
+        """Only custom images have versions to choose; another image keeps the one GitHub told as long as it stays."""
+        if source == Image.Source.CUSTOM:
+            return self.cleaned_data["image_version"] or None
+        stays = self.runner and (self.runner.image_source, self.runner.image_id) == (source, image_id)
+        return self.runner.image_version or None if self.runner and stays else None
 
     def show_refusal(self, operation: Operation) -> None:
         """GitHub's words at the fields they belong to, when an operation is edited to be sent again."""
@@ -175,6 +192,16 @@ class RunnerForm(NonceForm):
         """An error on a form that is not bound yet."""
         errors = self.errors  # empty, and kept, while the form is not bound
         errors.setdefault(field or NON_FIELD_ERRORS, self.error_class(renderer=self.renderer)).append(words)
+
+
+def problem_of_name(name: str, account: Account, runner: Runner | None = None) -> str:
+    """What is wrong with a runner's name, or nothing. An old name with spaces stays as long as it is not changed."""
+    if runner is not None and name == runner.name:
+        return ""
+    if not NAME.fullmatch(name):
+        return f"GitHub takes {NAME_RULE}"
+    others = Runner.objects.present().filter(account=account, name__iexact=name).exclude(pk=runner.pk if runner else 0)
+    return f"{account} already has a runner of this name." if others.exists() else ""
 
 
 def initial_of(values: dict[str, Any]) -> dict[str, Any]:
@@ -217,12 +244,14 @@ def _size_label(size: Any) -> str:
 class DeleteForm(NonceForm):
     """Asks for the name of what is to be deleted."""
 
-    typed = forms.CharField(required=False, strip=True, max_length=600)
+    typed = forms.CharField(max_length=600)
 
     def __init__(self, *args: Any, expected: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.expected = expected
         self.fields["typed"].label = f"Type {expected} to confirm"
+        self.fields["typed"].error_messages["required"] = f"Type {expected} here first. Nothing was deleted."
+        self.fields["typed"].widget.attrs.update({"autocomplete": "off", "spellcheck": "false"})
 
     def clean_typed(self) -> str:
         typed: str = self.cleaned_data["typed"]

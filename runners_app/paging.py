@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
 from django.http import QueryDict
@@ -34,6 +33,7 @@ class KeyPage(Generic[M]):
     rows: list[M]
     after: str
     before: str
+    is_beyond: bool = False  # asked for a place after or before which nothing is left
 
 
 def page_by_key(rows: "models.QuerySet[M]", order: Order, query: QueryDict, *, size: int) -> KeyPage[M]:
@@ -46,7 +46,12 @@ def page_by_key(rows: "models.QuerySet[M]", order: Order, query: QueryDict, *, s
     if backwards and place:
         found.reverse()
         return KeyPage(found, _write(found[-1], order) if found else "", _write(found[0], order) if more else "")
-    return KeyPage(found, _write(found[-1], order) if more else "", _write(found[0], order) if place and found else "")
+    return KeyPage(
+        found,
+        _write(found[-1], order) if more else "",
+        _write(found[0], order) if place and found else "",
+        is_beyond=bool(place and not found),
+    )
 
 
 def _ordering(order: Order, backwards: bool) -> list[Any]:
@@ -75,7 +80,8 @@ def _from_place(
 
 
 def _write(row: models.Model, order: Order) -> str:
-    place = json.dumps([getattr(row, order.column), row.pk], cls=DjangoJSONEncoder)
+    value = getattr(row, order.column)
+    place = json.dumps([value.isoformat() if isinstance(value, datetime) else value, row.pk])
     return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from runners_app.views import health, operations, overview, runners, sign_in
+from runners_app.views import groups, health, images, operations, overview, runners, sign_in, static_ips
 
 urlpatterns = [
     path("livez", health.livez, name="livez"),
@@ -11,6 +11,8 @@ urlpatterns = [
     path("sign-out/", sign_in.sign_out, name="sign-out"),
     path("", overview.overview, name="overview"),
     path("runners/", runners.runners, name="runners"),
+    path("runners/refresh/", runners.runners_refresh, name="runners-refresh"),
+    path("runners/name/", runners.runner_name, name="runner-name"),
     path("runners/new/", runners.runner_new, name="runner-new"),
     path("runners/<int:pk>/", runners.runner, name="runner"),
     path("runners/<int:pk>/edit/", runners.runner_edit, name="runner-edit"),
@@ -20,4 +22,18 @@ urlpatterns = [
     path("operations/<int:pk>/cancel/", operations.operation_cancel, name="operation-cancel"),
     path("operations/<int:pk>/agree/", operations.operation_agree, name="operation-agree"),
     path("operations/<int:pk>/settle/", operations.operation_settle, name="operation-settle"),
+    path("images/", images.images, name="images"),
+    path("images/refresh/", images.images_refresh, name="images-refresh"),
+    path("images/sizes/", images.machine_sizes, name="machine-sizes"),
+    path("images/<int:pk>/", images.image, name="image"),
+    path("images/<int:pk>/delete/", images.image_delete, name="image-delete"),
+    path(
+        "images/<int:pk>/versions/<int:version_id>/delete/", images.image_version_delete, name="image-version-delete"
+    ),
+    path("groups/", groups.groups, name="groups"),
+    path("groups/refresh/", groups.groups_refresh, name="groups-refresh"),
+    path("groups/<int:pk>/", groups.group, name="group"),
+    path("static-ips/", static_ips.static_ips, name="static-ips"),
+    path("static-ips/refresh/", static_ips.static_ips_refresh, name="static-ips-refresh"),
+    path("static-ips/ranges.txt", static_ips.static_ip_ranges, name="static-ip-ranges"),
 ]

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
+from django.db.models import F, Value
 from django.db.models.functions import Lower
 
 from runners_app.github import Owner
@@ -16,12 +17,15 @@ if TYPE_CHECKING:
 
 class AccountQuerySet(models.QuerySet["Account"]):
     def visible_to(self, user: "User | AnonymousUser") -> "AccountQuerySet":
-        """Every query of a page starts here: all accounts for an administrator, else those given to the person."""
+        """Every query of a page starts here: all accounts for an administrator, else those given to the person.
+
+        Each carries the `role` the person has in it.
+        """
         if not user.is_active:
             return self.none()
         if user.is_superuser:
-            return self.all()
-        return self.filter(memberships__user_id=user.pk)
+            return self.annotate(role=Value(Membership.Role.MANAGER.value))
+        return self.filter(memberships__user_id=user.pk).annotate(role=F("memberships__role"))
 
     def manageable_by(self, user: "User | AnonymousUser") -> "AccountQuerySet":
         """Accounts in which the person may ask for changes at GitHub."""
@@ -64,6 +68,11 @@ class Account(models.Model):
     @property
     def owner(self) -> Owner:
         return Owner("enterprise" if self.kind == self.Kind.ENTERPRISE else "organization", self.slug)
+
+    @property
+    def may_be_changed(self) -> bool:
+        """Whether the person this row was read for, by `visible_to`, may ask for writes in it."""
+        return getattr(self, "role", "") == Membership.Role.MANAGER and not self.observe_only and not self.paused
 
     @property
     def web_url(self) -> str:

@@ -32,6 +32,8 @@ class RunnerGroup(models.Model):
 
     objects = RunnerGroupQuerySet.as_manager()
 
+    runners_count: int = 0  # filled by pages, which count for all rows at once
+
     class Meta:
         constraints = (models.UniqueConstraint(fields=["account", "github_id"], name="group_unique"),)
         indexes = (models.Index(fields=["name", "id"], name="group_by_name"),)

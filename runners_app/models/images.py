@@ -1,9 +1,20 @@
 """The catalog: images, image versions, machine sizes and platforms an account is offered."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from django.db import models
 
 from runners_app.models.accounts import Account
 from runners_app.models.owned import PresentQuerySet
+
+if TYPE_CHECKING:
+    from runners_app.models.runners import Runner
+
+
+def is_passing(state: str) -> bool:
+    """Whether a state is on its way to another. GitHub defines none but Ready; the others are words like Deleting."""
+    return state.endswith("ing")
 
 
 class ImageQuerySet(PresentQuerySet["Image"]):
@@ -35,12 +46,26 @@ class Image(models.Model):
 
     objects = ImageQuerySet.as_manager()
 
+    # Filled by pages, which read them for all rows at once.
+    used_by: int = 0
+    offered_in: int = 1
+    manageable: bool = False
+
     class Meta:
         constraints = (models.UniqueConstraint(fields=["account", "source", "github_id"], name="image_unique"),)
         indexes = (models.Index(fields=["name", "id"], name="image_by_name"),)
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_moving(self) -> bool:
+        return self.gone_at is None and is_passing(self.state)
+
+    @property
+    def may_be_deleted(self) -> bool:
+        """By the person this row was read for: GitHub offers it for custom images only."""
+        return self.manageable and self.source == self.Source.CUSTOM and self.gone_at is None
 
 
 class ImageVersionQuerySet(PresentQuerySet["ImageVersion"]):
@@ -65,11 +90,17 @@ class ImageVersion(models.Model):
 
     objects = ImageVersionQuerySet.as_manager()
 
+    pinned: "Sequence[Runner]" = ()  # filled by pages: the runners that stay on this version
+
     class Meta:
         constraints = (models.UniqueConstraint(fields=["image", "version"], name="image_version_unique"),)
 
     def __str__(self) -> str:
         return self.version
+
+    @property
+    def is_moving(self) -> bool:
+        return is_passing(self.state)
 
 
 class MachineSizeQuerySet(PresentQuerySet["MachineSize"]):

@@ -1,16 +1,15 @@
 """Runners: GitHub-hosted runner pools as last seen."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from django.db import models
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from runners_app.models.accounts import Account
+from runners_app.models.images import Image
 from runners_app.models.owned import PresentQuerySet
-
-if TYPE_CHECKING:
-    from runners_app.models.groups import RunnerGroup
 
 IDLE_AFTER = timedelta(days=90)
 
@@ -22,6 +21,12 @@ class RunnerQuerySet(PresentQuerySet["Runner"]):
     def idle(self) -> Self:
         """Not used for 90 days. A runner that never was active is not idle but unused."""
         return self.present().filter(last_active_on__lt=timezone.now() - IDLE_AFTER)
+
+    def image_not_offered(self) -> Self:
+        """Made from an image its account is not offered any more; none while that list was never read."""
+        listed = Image.objects.filter(account=OuterRef("account"), source=OuterRef("image_source"))
+        offered = listed.present().filter(github_id=OuterRef("image_id"))
+        return self.present().exclude(image_id="").filter(Exists(listed), ~Exists(offered))
 
 
 class Runner(models.Model):
@@ -63,8 +68,7 @@ class Runner(models.Model):
 
     objects = RunnerQuerySet.as_manager()
 
-    # Filled by views that show the group's name, so that a list needs one query for all of them.
-    group: "RunnerGroup | None" = None
+    group_name: str = ""  # filled by pages, which read the names of all groups at once
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["account", "github_id"], name="runner_unique"),)
@@ -88,6 +92,11 @@ class Runner(models.Model):
     @property
     def is_moving(self) -> bool:
         return self.gone_at is None and self.status not in self.SETTLED
+
+    @property
+    def follows_latest(self) -> bool:
+        """Whether it takes the newest version of its custom image by itself, instead of staying on one."""
+        return self.image_version in ("", "latest")
 
     @property
     def ip_ranges(self) -> list[str]:

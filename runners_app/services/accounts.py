@@ -161,7 +161,7 @@ def disconnect(account: Account, *, by: "User | None") -> None:
     drop_if_unused(credential)
 
 
-def disconnect_demo(*, by: "User") -> int:
+def disconnect_demo(*, by: "User | None") -> int:
     """Forget all demo accounts, whatever is under way in them. Says how many there were."""
     accounts = list(Account.objects.filter(demo=True).select_related("credential"))
     for account in accounts:

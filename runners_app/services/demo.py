@@ -15,6 +15,9 @@ from runners_app.services.accounts import connect_with_token
 from runners_app.services.secrets import seal, unseal
 
 
+USERNAMES = ("admin", "lead")
+
+
 @dataclass(frozen=True)
 class SignIn:
     role: str
@@ -78,7 +81,7 @@ def demo_sign_ins() -> list[SignIn]:
     if "passwords" not in state:
         if User.objects.exists():
             return []
-        state["passwords"] = {name: secrets.token_urlsafe(9) for name in ("admin", "lead")}
+        state["passwords"] = {name: secrets.token_urlsafe(9) for name in USERNAMES}
         write_state(state)
     passwords = state["passwords"]
     if not User.objects.filter(username="admin").exists():

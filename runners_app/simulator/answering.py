@@ -4,12 +4,12 @@ import hashlib
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from runners_app.simulator import auth, lifecycle, limits
 from runners_app.simulator.auth import Need
 from runners_app.simulator.call import Call
 from runners_app.simulator.faults import Fault, merge_patch
-from runners_app.simulator.ledger import fingerprint
 from runners_app.simulator.routes import Route, find_route
 from runners_app.simulator.state import Account, Bucket, Token, World, account_key
 from runners_app.simulator.wire import Answer, Refused, Request, not_found, refuse
@@ -55,7 +55,7 @@ def answer_call(world: World, options: "Options", request: Request, fault: Fault
     else:
         try:
             answer = _carry_out(world, options, mounted, progress, wall)
-            applied = request.method not in ("GET", "HEAD") and answer.status < HTTPStatus.BAD_REQUEST
+            applied = request.method not in ("GET", "HEAD")
         except Refused as refused:
             answer = refused.answer
         if fault and fault.action in ("status", "garbage", "redirect"):
@@ -151,7 +151,7 @@ def _finish(answer: Answer, request: Request, progress: Progress, options: "Opti
     headers = {
         "X-GitHub-Media-Type": "github.v3; format=json",
         "X-GitHub-Api-Version-Selected": progress.version,
-        "X-GitHub-Request-Id": _request_id(request, content),
+        "X-GitHub-Request-Id": _request_id(),
         "X-Content-Type-Options": "nosniff",
         **auth.headers(progress.need, progress.token),
     }
@@ -178,6 +178,6 @@ def _merged(headers: dict[str, str], over: dict[str, str]) -> dict[str, str]:
     return {**{name: value for name, value in headers.items() if name.lower() not in names}, **over}
 
 
-def _request_id(request: Request, content: bytes) -> str:
-    digest = hashlib.sha256(f"{request.path}{fingerprint(request.token)}".encode() + content).hexdigest().upper()
+def _request_id() -> str:
+    digest = uuid4().hex.upper()
     return f"{digest[:4]}:{digest[4:8]}:{digest[8:13]}:{digest[13:18]}:{digest[18:26]}"

@@ -51,14 +51,11 @@ def create_runner(world: World, account: Account, body: Body, at: float) -> Runn
 def change_runner(runner: Runner, body: Body) -> None:
     """Set what has a place in the world; everything else (and anything of a wrong type) is shown as it is."""
     for name, value in body.items():
-        field, kind = PLAIN_FIELDS.get(name, ("", NoneType))
-        if field and type(value) is kind:
-            setattr(runner, field, value)
+        plain = PLAIN_FIELDS.get(name)
+        if plain and type(value) is plain[1]:
+            setattr(runner, plain[0], value)
             runner.shown.pop(name, None)
         elif name == "size" and value in SIZES:
             runner.size = value
         else:
             runner.shown[name] = value
-
-
-NoneType = type(None)

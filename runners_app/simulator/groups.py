@@ -29,12 +29,13 @@ def describe(call: Call, group: Group, place: str = "one") -> Body:
         "visibility": group.visibility,
         "default": group.default,
         "runners_url": call.url(f"{path}/runners"),
-        "hosted_runners_url": call.url(f"{path}/hosted-runners"),
         "allows_public_repositories": source.allows_public_repositories,
         "restricted_to_workflows": source.restricted_to_workflows,
         "selected_workflows": _shuffled(source, place),
         "workflow_restrictions_read_only": source is not group and source.restricted_to_workflows,
     }
+    if not call.enterprise_server:
+        answer["hosted_runners_url"] = call.url(f"{path}/hosted-runners")
     if call.account.kind == "organization":
         answer["inherited"] = group.inherited_from is not None
         if source is not group:

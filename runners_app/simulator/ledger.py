@@ -21,7 +21,7 @@ class Ledger:
         self._number = 0
 
     def record(self, **entry: Any) -> None:
-        """See ``app.Simulator`` for the fields."""
+        """Numbered; the other fields are the caller's."""
         self._number += 1
         self._entries.append({"number": self._number, **entry})
 

@@ -1,6 +1,6 @@
 """The primary rate limit: so many requests in 60 minutes for each user, installation or address without a token."""
 
-from runners_app.simulator.state import Account, Bucket, Token, World
+from runners_app.simulator.state import Bucket, Token, World
 from runners_app.simulator.wire import Refused, refuse
 
 WINDOW_SECONDS = 3600
@@ -20,7 +20,7 @@ def bucket_of(world: World, token: Token | None, address: str, wall: float) -> B
 def _limit(world: World, token: Token | None) -> int:
     if token is None:
         return ANONYMOUS_LIMIT
-    account: Account | None = world.accounts.get(token.accounts[0]) if token.accounts else None
+    account = world.accounts.get(token.accounts[0]) if token.accounts else None
     if token.kind == "installation" and account and account.plan == "enterprise":
         return ENTERPRISE_CLOUD_INSTALLATION_LIMIT
     return LIMIT

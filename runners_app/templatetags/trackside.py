@@ -89,6 +89,13 @@ def status(value: object) -> SafeString:
     return _status(str(value) if value else "No status")
 
 
+@register.simple_tag
+def status_count(value: object, count: int) -> SafeString:
+    """How many runners have a status: "12 Ready", in its icon and colour."""
+    name, tone = STATUSES.get(str(value), ("question-mark-circle", "unknown"))
+    return _state(name, tone, f"{count:,} {STATUS_WORDS.get(str(value), str(value))}", status_note(value))
+
+
 @register.filter
 def status_note(value: object) -> str:
     """What to add where GitHub's own words say nothing; empty for the statuses it defines."""

@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from runners_app.filters import OperationFilter
@@ -12,6 +13,7 @@ from runners_app.services import operations as asking
 from runners_app.services.transitions import NotMoved
 from runners_app.views.pages import (
     Request,
+    chips_of,
     is_unchanged,
     manage_or_403,
     may_manage,
@@ -33,7 +35,9 @@ def operations(request: Request) -> HttpResponse:
     page = page_by_key(listed.qs, Order("id", descending=True), request.GET, size=50)
     context = {
         "accounts": accounts,
-        "filter": listed,
+        "chips": chips_of(listed, request.GET),
+        "states": Operation.State.choices,
+        "kinds": Operation.Kind.choices,
         "page": page,
         "total": listed.qs.count(),
         "version": version,
@@ -57,11 +61,22 @@ def operation(request: Request, pk: int) -> HttpResponse:
         "runner": runners.filter(github_id=row.target_id).first() if row.target == "runner" and row.target_id else None,
         "candidates": runners.filter(github_id__in=row.candidates or []),
         "sent_again_as": row.sent_again_as.order_by("pk").first(),
+        "again_url": _again_url(row),
         "may_manage": may_manage(request, row.account),
         "version": version,
         "moving": row.is_moving,
     }
     return render_page(request, "operations/detail.html", context, fragment="state")
+
+
+def _again_url(row: Operation) -> str:
+    """The form, filled as it was; empty for what is not edited again."""
+    if row.kind == Operation.Kind.CREATE_RUNNER:
+        return f"{reverse('runner-new')}?again={row.pk}"
+    runner = Runner.objects.present().filter(account=row.account, github_id=row.target_id or 0).first()
+    if row.kind == Operation.Kind.UPDATE_RUNNER and runner:
+        return f"{reverse('runner-edit', args=[runner.pk])}?again={row.pk}"
+    return ""
 
 
 def _fields(row: Operation) -> list[tuple[str, object, object]]:

@@ -1,18 +1,21 @@
 """What all pages share: whole page or fragment, who may, and whether anything changed since the last poll."""
 
 import hashlib
-from collections.abc import Iterable
-from typing import Any, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django_htmx.middleware import HtmxDetails
 
-from runners_app.models import Account
+from runners_app.models import Account, Reading
 from runners_app.models.owned import OwnedQuerySet
+
+if TYPE_CHECKING:
+    from django_filters import FilterSet
 
 M = TypeVar("M", bound=models.Model)
 
@@ -54,6 +57,25 @@ def may_manage(request: Request, account: Account) -> bool:
     return Account.objects.manageable_by(request.user).filter(pk=account.pk).exists()
 
 
+def freshness_of(accounts: Sequence[Account], resource: str) -> dict[str, Any]:
+    """For the line under the heading: the oldest good reading of a resource, and accounts in which it fails.
+
+    One query. `synced_at` is empty while any account was never read.
+    """
+    readings = list(Reading.objects.filter(account__in=accounts, resource=resource))
+    by_id = {account.pk: account for account in accounts}
+    for reading in readings:
+        reading.account = by_id[reading.account_id]
+    times = [reading.last_good_at for reading in readings if reading.last_good_at]
+    failing = [reading for reading in readings if reading.error]
+    return {
+        "synced_at": min(times) if times else None,
+        "failing": failing,
+        "never_synced": [reading for reading in readings if not reading.last_good_at and not reading.error],
+        "freshness_state": "failing" if failing else "",
+    }
+
+
 def manage_or_403(request: Request, account: Account) -> None:
     if may_manage(request, account):
         return
@@ -78,6 +100,22 @@ def version_of(accounts: Iterable[Account], *parts: object) -> str:
 def is_unchanged(request: Request, version: str) -> bool:
     """Whether a poll already has this version: then the answer is 204 and nothing is swapped."""
     return bool(request.htmx) and request.GET.get("version") == version
+
+
+def chips_of(listed: "FilterSet", query: QueryDict) -> list[dict[str, str]]:
+    """The filters in force as label, value and the query string without them."""
+    values = listed.form.cleaned_data if listed.form.is_valid() else {}
+    chips = []
+    for name, value in values.items():
+        if value in (None, ""):
+            continue
+        rest = query.copy()
+        for parameter in (name, "after", "before", "version"):
+            rest.pop(parameter, None)
+        chips.append(
+            {"label": listed.filters[name].label or name, "value": str(value), "remove": f"?{rest.urlencode()}"}
+        )
+    return chips
 
 
 def query_without(request: Request, *names: str) -> str:

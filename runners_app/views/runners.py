@@ -2,29 +2,36 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.core.cache import cache
 from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from runners_app import forms
 from runners_app.filters import RunnerFilter
 from runners_app.models import Account, FieldChange, Image, Operation, Reading, Runner, RunnerGroup
 from runners_app.paging import Order, page_by_key
 from runners_app.services import operations
+from runners_app.services.readings import make_due
+from runners_app.services.wake import wake
 from runners_app.views.pages import (
     Request,
+    chips_of,
+    freshness_of,
     is_unchanged,
     manage_or_403,
     may_manage,
     query_without,
     render_page,
     version_of,
+    visible_account_or_404,
     visible_or_404,
 )
 
 PAGE_SIZES = (25, 50, 100)
+GROUP_KEY = ("account_id", "github_id", "name")
 SORTS = {
     "name": Order("name"),
     "status": Order("status"),
@@ -42,27 +49,45 @@ def runners(request: Request) -> HttpResponse:
     if is_unchanged(request, version):
         return HttpResponse(status=204)
     by_id = {account.pk: account for account in accounts}
-    rows = Runner.objects.filter(account__in=by_id) if not request.user.is_superuser else Runner.objects.all()
+    rows = Runner.objects.all() if request.user.is_superuser else Runner.objects.filter(account__in=by_id)
     listed = RunnerFilter(request.GET, queryset=rows)
     found = listed.qs if listed.shows_gone else listed.qs.filter(gone_at=None)
-    order, size = _order(request), _page_size(request)
-    page = page_by_key(found, order, request.GET, size=size)
+    size = _page_size(request)
+    page = page_by_key(found, _order(request), request.GET, size=size)
+    options, groups = _options(accounts)
     for runner in page.rows:
         runner.account = by_id[runner.account_id]
-    _attach_groups(page.rows)
+        runner.group_name = groups.get((runner.account_id, runner.group_id or 0), "")
     context = {
         "accounts": accounts,
-        "filter": listed,
-        "options": _options(accounts),
+        "chips": chips_of(listed, request.GET),
+        "options": options,
         "page": page,
-        "total": found.count(),
+        "page_sizes": PAGE_SIZES,
+        "page_size": size,
+        "total": _count(version, found),
         "version": version,
         "moving": any(runner.is_moving for runner in page.rows),
         "sort": request.GET.get("sort", "name"),
-        "page_size": size,
-        "may_create": Account.objects.manageable_by(request.user).exists(),
+        "may_create": any(account.may_be_changed for account in accounts),
+        **freshness_of(accounts, Reading.Resource.RUNNERS),
     }
     return render_page(request, "runners/list.html", context, fragment="table")
+
+
+@require_POST
+def runners_refresh(request: Request) -> HttpResponse:
+    """Read the runners of every account one may see again at once."""
+    for account in Account.objects.visible_to(request.user).filter(paused=False):
+        make_due(account, Reading.Resource.RUNNERS)
+        wake(account.credential_id)
+    messages.success(request, "Asked for. New answers appear here within seconds.")
+    return redirect("runners")
+
+
+def _count(version: str, found: QuerySet[Runner]) -> int:
+    """How many match; the same until an account changes, but for filters that compare with the time."""
+    return cache.get_or_set(f"runners-found:{version}", found.count, 60) or 0
 
 
 def _order(request: Request) -> Order:
@@ -77,33 +102,29 @@ def _page_size(request: Request) -> int:
     return int(asked) if asked in {str(size) for size in PAGE_SIZES} else 50
 
 
-def _attach_groups(rows: list[Runner]) -> None:
-    ids = {(row.account_id, row.group_id) for row in rows}
-    groups = RunnerGroup.objects.filter(
-        account_id__in={account for account, _ in ids}, github_id__in={group for _, group in ids if group}
-    )
-    by_key = {(group.account_id, group.github_id): group for group in groups}
-    for row in rows:
-        row.group = by_key.get((row.account_id, row.group_id or 0))
+def _group_name(runner: Runner) -> str:
+    group = RunnerGroup.objects.filter(account_id=runner.account_id, github_id=runner.group_id or 0).first()
+    return group.name if group else ""
 
 
-def _options(accounts: list[Account]) -> dict[str, list[str]]:
-    """What the filters offer; the same until one of the accounts changes."""
+def _options(accounts: list[Account]) -> tuple[dict[str, list[str]], dict[tuple[int, int], str]]:
+    """What the filters offer, and the names of groups by account and id; the same until an account changes."""
 
-    def read() -> dict[str, list[str]]:
+    def read() -> tuple[dict[str, list[str]], dict[tuple[int, int], str]]:
         rows = Runner.objects.present().filter(account__in=accounts).order_by()
-        seen = list(rows.values_list("status", "platform", "size", "image_name", "image_source").distinct())
-        groups = RunnerGroup.objects.present().filter(account__in=accounts).order_by()
-        return {
+        seen = list(rows.values_list("status", "platform", "size", "image_name").distinct())
+        groups = RunnerGroup.objects.filter(account__in=accounts)
+        names = {(account, github_id): name for account, github_id, name in groups.values_list(*GROUP_KEY)}
+        options = {
             "status": sorted({row[0] for row in seen}),
             "platform": sorted({row[1] for row in seen if row[1]}),
             "size": sorted({row[2] for row in seen if row[2]}, key=_by_number),
             "image": sorted({row[3] for row in seen if row[3]}),
-            "group": sorted(set(groups.values_list("name", flat=True))),
+            "group": sorted(set(names.values())),
         }
+        return options, names
 
-    key = f"runner-options:{version_of(accounts)}"
-    return cache.get_or_set(key, read, 3600) or {}
+    return cache.get_or_set(f"runner-options:{version_of(accounts)}", read, 3600) or ({}, {})
 
 
 def _by_number(size: str) -> tuple[int, str]:
@@ -118,7 +139,7 @@ def runner(request: Request, pk: int) -> HttpResponse:
     version = version_of([account], row.pk)
     if is_unchanged(request, version):
         return HttpResponse(status=204)
-    _attach_groups([row])
+    row.group_name = _group_name(row)
     asked = Operation.objects.filter(account=account, target=Operation.Target.RUNNER, target_id=row.github_id)
     recent = list(asked.order_by("-pk")[:20])
     context = {
@@ -130,6 +151,7 @@ def runner(request: Request, pk: int) -> HttpResponse:
         "image_is_offered": _is_offered(row),
         "may_manage": may_manage(request, account) and row.gone_at is None,
         "version": version,
+        "workflow": f"runs-on: {row.name}",
         "moving": row.is_moving or any(operation.is_moving for operation in recent),
     }
     return render_page(request, "runners/detail.html", context, fragment="facts")
@@ -207,6 +229,22 @@ def _form(
     return render_page(request, "runners/form.html", context, fragment="fields", status=status)
 
 
+@require_safe
+def runner_name(request: Request) -> HttpResponse:
+    """Whether GitHub would take a name, while it is typed. `?account=` or `?runner=`, and `?name=`."""
+    asked = {key: request.GET.get(key, "") for key in ("account", "runner")}
+    row = runner_of = None
+    if asked["runner"].isdecimal():
+        row = visible_or_404(Runner.objects.select_related("account"), request, int(asked["runner"][:18]))
+        runner_of = row.account
+    elif asked["account"].isdecimal():
+        runner_of = visible_account_or_404(request, int(asked["account"][:18]))
+    if runner_of is None:
+        raise Http404
+    problem = forms.problem_of_name(request.GET.get("name", ""), runner_of, row)
+    return render(request, "runners/name_hint.html", {"problem": problem, "account": runner_of})
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 def runner_edit(request: Request, pk: int) -> HttpResponse:
     row = visible_or_404(Runner.objects.present().select_related("account"), request, pk)
@@ -242,7 +280,7 @@ def runner_delete(request: Request, pk: int) -> HttpResponse:
     if form.is_valid():
         operation = operations.request_delete_runner(row, by=request.user, nonce=form.nonce_text)
         return redirect("operation", operation.pk)
-    _attach_groups([row])
+    row.group_name = _group_name(row)
     alone = not Runner.objects.present().filter(account=row.account, group_id=row.group_id).exclude(pk=pk).exists()
     context = {"runner": row, "account": row.account, "form": form, "is_alone_in_group": alone}
     return render(request, "runners/delete.html", context, status=422 if form.is_bound else 200)

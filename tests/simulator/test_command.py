@@ -59,6 +59,7 @@ def test_an_enterprise_server_has_groups_but_no_larger_runners() -> None:
             assert call("GET", path).status_code == 404
         answer = call("GET", GROUPS)
         assert answer.status_code == 200
+        assert "hosted_runners_url" not in answer.json()["runner_groups"][0]
         assert "X-GitHub-Enterprise-Version" in answer.headers
         assert "X-RateLimit-Limit" not in answer.headers
         assert call("GET", "/rate_limit").status_code == 404

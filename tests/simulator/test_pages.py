@@ -97,6 +97,7 @@ def test_every_answer_carries_githubs_headers(acme: Caller) -> None:
     assert [name for name in expected.split() if name not in answer.headers] == []
     assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
     assert answer.headers["ETag"].startswith('W/"')
+    assert answer.headers["X-GitHub-Request-Id"] != acme("GET", RUNNERS).headers["X-GitHub-Request-Id"]
 
 
 def test_a_trailing_slash_or_an_unknown_path_is_404(acme: Caller) -> None:

@@ -87,7 +87,7 @@ def _worker() -> Child:
     return Child(
         "worker",
         module(
-            "celery", "--app", "dashboard", "worker", "--beat", "--pool", "threads", "--concurrency", "8",
+            "celery", "--quiet", "--app", "dashboard", "worker", "--beat", "--pool", "threads", "--concurrency", "8",
             "--schedule", str(settings.DATA_DIR / "beat-schedule"), "--loglevel", "WARNING",
             "--without-gossip", "--without-mingle",
         ),

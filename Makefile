@@ -1,0 +1,52 @@
+# Trackside's commands. `make help` lists them.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+INSTALLED := .venv/installed
+INSTALLED_DEV := .venv/installed-dev
+
+.PHONY: help install run test bench proof check clean-demo lock
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+install: $(INSTALLED) ## install into .venv what running needs
+
+$(INSTALLED): requirements.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@if command -v uv >/dev/null; then VIRTUAL_ENV=.venv uv pip install --quiet --require-hashes -r requirements.txt; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt; fi
+	@touch $@
+
+$(INSTALLED_DEV): requirements-dev.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@if command -v uv >/dev/null; then VIRTUAL_ENV=.venv uv pip install --quiet --require-hashes -r requirements-dev.txt; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt; fi
+	@touch $@ $(INSTALLED)
+
+run: install ## start everything on 127.0.0.1, port 8000 or PORT
+	@$(BIN)/python manage.py serve --port $(PORT)
+
+test: $(INSTALLED_DEV) ## run the tests, on two processes
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not proof" $(ARGS)
+
+proof: $(INSTALLED_DEV) ## run the long tests too: full fault counts, every theme and width
+	@$(BIN)/pytest -m proof $(ARGS)
+
+check: $(INSTALLED_DEV) ## lint, types, missing migrations, deployment settings
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/djlint --lint --quiet templates
+	@$(BIN)/mypy .
+	@$(BIN)/python manage.py makemigrations --check --dry-run
+	@HTTPS=on $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+clean-demo: $(INSTALLED) ## forget the demo and its simulated GitHub; real accounts stay
+	@$(BIN)/python manage.py clean_demo
+
+lock: $(INSTALLED_DEV) ## write the requirements files anew from pyproject.toml
+	@uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+		pyproject.toml -o requirements.txt
+	@uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+		--group dev pyproject.toml -o requirements-dev.txt

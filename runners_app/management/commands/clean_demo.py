@@ -1,0 +1,25 @@
+"""Forget the demo: its accounts here and the simulated GitHub's state. Real accounts stay."""
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+from runners_app.services import demo
+from runners_app.services.accounts import disconnect_demo
+
+
+class Command(BaseCommand):
+    help = "Forget the demo accounts and the simulator's state. Stop a running Trackside first."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        call_command("migrate", verbosity=0)
+        count = disconnect_demo(by=None)
+        if demo.state_file().exists():
+            User.objects.filter(username__in=demo.USERNAMES).delete()
+        for name in (demo.state_file().name, "simulator.json", "simulator.out"):
+            (Path(settings.DATA_DIR) / name).unlink(missing_ok=True)
+        self.stdout.write(f"Forgot {count} demo accounts. `make run` starts the demo over while nothing is connected.")

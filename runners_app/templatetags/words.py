@@ -1,0 +1,57 @@
+"""GitHub's field names and values in words for people, built in for every template."""
+
+from datetime import datetime
+
+from django import template
+
+register = template.Library()
+
+LABELS = {
+    "name": "Name",
+    "status": "Status",
+    "platform": "Platform",
+    "runner_group_id": "Runner group",
+    "group_id": "Runner group",
+    "maximum_runners": "Maximum runners",
+    "enable_static_ip": "Static IPs",
+    "static_ip": "Static IPs",
+    "public_ips": "Static IP ranges",
+    "image_id": "Image id",
+    "image_source": "Image source",
+    "image_version": "Image version",
+    "image_name": "Image",
+    "image_size_gb": "Image size in GB",
+    "image_gen": "Builds images",
+    "cpu_cores": "Cores",
+    "memory_gb": "Memory in GB",
+    "storage_gb": "Disk in GB",
+    "size_gb": "Size in GB",
+    "allows_public_repositories": "Public repositories",
+    "restricted_to_workflows": "Restricted to workflows",
+    "network_configuration_id": "Network configuration",
+    "versions_count": "Versions",
+    "state_details": "State details",
+    "created_on": "Created",
+}
+
+
+@register.filter
+def field_label(name: object) -> str:
+    """`maximum_runners` → "Maximum runners"."""
+    return LABELS.get(str(name)) or str(name).replace("_", " ").replace(".", " ").capitalize()
+
+
+@register.filter
+def plain_value(value: object) -> str:
+    """A value of GitHub's API as people say it: yes, no, none, ranges, lists."""
+    if value is None or value == "" or value == []:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return value.strftime("%-d %B %Y, %H:%M UTC")
+    if isinstance(value, dict):
+        return f"{value['prefix']}/{value['length']}" if {"prefix", "length"} <= value.keys() else str(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(plain_value(item) for item in value)
+    return str(value)
