@@ -30,7 +30,7 @@ def test_a_dropped_create_is_applied_or_not(
     began = time.monotonic()
     with pytest.raises(requests.ConnectionError):
         acme("POST", RUNNERS, json=NEW_RUNNER)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 2
     assert count(acme) == runners
     recorded = last_request(simulator, "POST")
     assert (recorded["status"], recorded["applied"], recorded["fault"]) == (None, runners == 41, action)
