@@ -100,8 +100,9 @@ class RunnerForm(NonceForm):
         """Versions and sizes of the image chosen so far."""
         image = self.chosen_image
         versions = self.choices.versions.get(image.github_id, []) if image and image.source == "custom" else []
-        if self.runner and self.runner.image_version and image and self.runner.image_id == image.github_id:
-            versions = list(dict.fromkeys([*versions, self.runner.image_version]))
+        fixed = self.runner.fixed_image_version if self.runner else None
+        if fixed and self.runner and image and self.runner.image_id == image.github_id:
+            versions = list(dict.fromkeys([*versions, fixed]))
         self._field("image_version").choices = [(LATEST, "Latest, follows new versions"), *((v, v) for v in versions)]
         sizes = [(size.github_id, _size_label(size)) for size in self.choices.sizes_for(image)]
         if self.runner and self.runner.size not in dict(sizes):
@@ -174,7 +175,7 @@ class RunnerForm(NonceForm):
         if source == Image.Source.CUSTOM:
             return self.cleaned_data["image_version"] or None
         stays = self.runner and (self.runner.image_source, self.runner.image_id) == (source, image_id)
-        return self.runner.image_version or None if self.runner and stays else None
+        return self.runner.fixed_image_version if self.runner and stays else None
 
     def show_refusal(self, operation: Operation) -> None:
         """GitHub's words at the fields they belong to, when an operation is edited to be sent again."""

@@ -90,6 +90,11 @@ class Runner(models.Model):
         return "gone" if self.gone_at else self.status
 
     @property
+    def fixed_image_version(self) -> str | None:
+        """The version the runner stays on; nothing when it follows the latest, which GitHub writes in two ways."""
+        return None if self.image_version in ("", "latest") else self.image_version
+
+    @property
     def is_moving(self) -> bool:
         return self.gone_at is None and self.status not in self.SETTLED
 

@@ -34,7 +34,7 @@ def values_of(runner: Runner) -> "Values":
         "size": runner.size,
         "image_id": runner.image_id,
         "image_source": runner.image_source,
-        "image_version": runner.image_version or None,
+        "image_version": runner.fixed_image_version,
         "image_gen": runner.image_gen,
     }
 

@@ -27,6 +27,7 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8000)
         parser.add_argument("--demo", action="store_true", default=None, dest="demo")
         parser.add_argument("--no-demo", action="store_false", dest="demo")
+        parser.add_argument("--demo-speed", type=float, default=1.0, help="Simulated seconds per second in the demo.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         port = options["port"]
@@ -35,9 +36,9 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         call_command("collectstatic", verbosity=0, interactive=False)
         with_demo = demo.is_wanted() if options["demo"] is None else options["demo"]
-        self._supervise(port, with_demo)
+        self._supervise(port, with_demo, options["demo_speed"])
 
-    def _supervise(self, port: int, with_demo: bool) -> None:
+    def _supervise(self, port: int, with_demo: bool, speed: float) -> None:
         environment = dict(os.environ)
         children = [_web(port), _worker()]
         sign_ins: list[demo.SignIn] = []
@@ -47,7 +48,7 @@ class Command(BaseCommand):
             environment["DEMO_API_ORIGINS"] = base_url
             settings.DEMO_API_ORIGINS = [base_url]
             sign_ins = demo.demo_sign_ins()
-            children.insert(0, _simulator(simulator_port))
+            children.insert(0, _simulator(simulator_port, speed))
         _announcement().unlink(missing_ok=True)
         supervisor = Supervisor(children, environment)
         try:
@@ -94,13 +95,16 @@ def _worker() -> Child:
     )  # fmt: skip
 
 
-def _simulator(port: int) -> Child:
+def _simulator(port: int, speed: float) -> Child:
     state = str(settings.DATA_DIR / "simulator.json")
     return Child(
         "simulator",
-        manage("simulate_github", "--port", str(port), "--organizations", "3", "--enterprises", "1", "--state", state),
+        manage(
+            "simulate_github", "--port", str(port), "--organizations", "3", "--enterprises", "1",
+            "--speed", str(speed), "--state", state,
+        ),
         stdout=_announcement(),
-    )
+    )  # fmt: skip
 
 
 def _announcement() -> Path:

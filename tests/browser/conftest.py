@@ -1,0 +1,145 @@
+"""A whole Trackside as `make run` starts it (web, worker with beat, simulator), and a real Chromium in front of it."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+OUTPUT = ROOT / "test-output" / "screenshots"
+START_SECONDS = 60
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Trackside:
+    """A running installation: its address and the passwords it printed, by user name."""
+
+    url: str
+    passwords: dict[str, str]
+
+
+@contextmanager
+def start_trackside(data_dir: Path, *arguments: str) -> Iterator[Trackside]:
+    """The real `serve` command on a free port, with all its processes; ended by its own clean stop."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = data_dir / "serve.log"
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "serve", "--port", str(port), *arguments],
+            cwd=ROOT,
+            env={**os.environ, "TRACKSIDE_DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1"},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while "Ctrl-C stops it" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        found = re.findall(r"^  (?:administrator|team lead) +(\S+) +(\S+)$", log.read_text(), re.MULTILINE)
+        yield Trackside(f"http://127.0.0.1:{port}", dict(found))
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def trackside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trackside]:
+    with start_trackside(tmp_path_factory.mktemp("trackside"), "--demo-speed", "30") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("Chromium is missing; .ci/run installs it.")
+        pytest.skip("Chromium is not installed (Debian: apt-get install chromium).")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@dataclass
+class Visit:
+    """A signed-in person at a page. Everything the browser complains about, or asks of others, is kept."""
+
+    page: Page
+    url: str
+    complaints: list[str]
+    foreign: list[str]
+
+    def open(self, path: str) -> Page:
+        self.page.goto(self.url + path)
+        return self.page
+
+    def screenshot(self, name: str) -> None:
+        OUTPUT.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=OUTPUT / f"{name}.png", full_page=True)
+
+
+SignIn = Callable[..., Visit]
+
+
+@pytest.fixture
+def sign_in(browser: Browser, trackside: Trackside) -> Iterator[SignIn]:
+    """Sign somebody in: `sign_in("admin", width=1280, scheme="light")`. After the test nothing may be complained of."""
+    contexts: list[BrowserContext] = []
+    visits: list[Visit] = []
+
+    def start(username: str, *, width: int = 1280, scheme: str = "light") -> Visit:
+        context = browser.new_context(
+            color_scheme="dark" if scheme == "dark" else "light",
+            viewport={"width": width, "height": 900},
+            reduced_motion="reduce",
+        )
+        contexts.append(context)
+        visit = Visit(context.new_page(), trackside.url, [], [])
+        visits.append(visit)
+        _listen(visit)
+        visit.open("/sign-in/")
+        visit.page.get_by_label("Username").fill(username)
+        visit.page.get_by_label("Password").fill(trackside.passwords[username])
+        visit.page.keyboard.press("Enter")
+        visit.page.wait_for_url(f"{trackside.url}/")
+        return visit
+
+    yield start
+    for context in contexts:
+        context.close()
+    assert [complaint for visit in visits for complaint in visit.complaints] == []
+    assert [request for visit in visits for request in visit.foreign] == []
+
+
+def _listen(visit: Visit) -> None:
+    def on_console(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            visit.complaints.append(message.text)
+
+    def on_request(request: Request) -> None:
+        if not request.url.startswith((visit.url, "data:")):
+            visit.foreign.append(request.url)
+
+    visit.page.on("console", on_console)
+    visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+    visit.page.on("request", on_request)

@@ -1,0 +1,102 @@
+"""The main job in a real browser: see, create, edit and delete a runner, and watch each of it happen."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import SignIn
+
+pytestmark = pytest.mark.browser
+SLOW_MS = 30_000  # what the simulated GitHub may take
+
+
+def test_an_administrator_creates_edits_and_deletes_a_runner_with_the_mouse(sign_in: SignIn) -> None:
+    visit = sign_in("admin")
+    page = visit.page
+    page.get_by_role("navigation").get_by_role("link", name="Runners").click()
+    expect(page.get_by_role("heading", name="Runners")).to_be_visible()
+    expect(page.get_by_text("160 runners")).to_be_visible(timeout=SLOW_MS)
+    visit.screenshot("runners-light-1280")
+    page.get_by_role("link", name="New runner").click()
+    page.get_by_role("link", name="Choose acme").click()
+    page.get_by_label("Name").press_sequentially("browser made this")
+    expect(page.get_by_text("GitHub takes 1 to 64 characters")).to_be_visible()
+    page.get_by_label("Name").fill("")
+    page.get_by_label("Name").press_sequentially("browser-made-this")
+    expect(page.get_by_text("This name is free in acme")).to_be_visible()
+    page.get_by_label("Image", exact=True).select_option(label="golden-linux (linux-x64)")
+    expect(page.get_by_label("Image version")).to_be_visible()
+    page.get_by_label("Size").select_option("8-core")
+    page.get_by_label("Maximum runners").fill("7")
+    visit.screenshot("runner-new-light-1280")
+    page.get_by_role("button", name="Create runner").click()
+    expect(page.get_by_role("heading", name="Create runner browser-made-this")).to_be_visible()
+    expect(page.get_by_role("heading", name="Confirmed")).to_be_visible(timeout=SLOW_MS)
+    visit.screenshot("operation-light-1280")
+    page.get_by_role("link", name="Show the runner").click()
+    expect(status_of(page)).to_contain_text("Ready", timeout=SLOW_MS)
+    address = page.url
+
+    page.get_by_role("link", name="Edit", exact=True).click()
+    page.get_by_label("Maximum runners").fill("9")
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_role("heading", name="Confirmed")).to_be_visible(timeout=SLOW_MS)
+    page.goto(address)
+    expect(page.locator(".timeline")).to_contain_text("Maximum runners")
+    visit.screenshot("runner-light-1280")
+
+    page.get_by_role("link", name="Delete", exact=True).click()
+    visit.screenshot("runner-delete-light-1280")
+    page.get_by_label("Type browser-made-this to confirm").fill("browser-made-this")
+    page.get_by_role("button", name="Delete this runner").click()
+    expect(page.get_by_role("heading", name="Confirmed")).to_be_visible(timeout=SLOW_MS * 2)
+    page.goto(address)
+    expect(page.get_by_role("heading", name="Gone from GitHub")).to_be_visible()
+
+
+def status_of(page: Page) -> Locator:
+    return page.locator("#runner .box-header").first
+
+
+def test_the_list_is_searched_with_the_keyboard_alone(sign_in: SignIn) -> None:
+    visit = sign_in("admin")
+    page = visit.open("/runners/")
+    page.keyboard.press("/")
+    page.keyboard.type("org:acme status:stuck")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="stuck-arm-4core")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"q=org"))
+    page.get_by_role("link", name="stuck-arm-4core").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("GitHub does not define this status")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_label("Search runners")).to_have_value("org:acme status:stuck")
+
+
+def test_a_team_lead_sees_the_same_pages_without_buttons(sign_in: SignIn) -> None:
+    visit = sign_in("lead", width=360, scheme="dark")
+    page = visit.open("/runners/")
+    expect(page.get_by_role("heading", name="Runners")).to_be_visible()
+    expect(page.get_by_role("link", name="New runner")).to_have_count(0)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    visit.screenshot("runners-dark-360")
+    page.locator("a.row-link").first.click()
+    expect(page.get_by_role("link", name="Edit", exact=True)).to_have_count(0)
+    visit.screenshot("runner-dark-360")
+
+
+PAGES = [
+    "/", "/runners/", "/runners/1/", "/runners/new/?account=1", "/runners/1/edit/", "/runners/1/delete/", "/images/",
+    "/images/1/", "/images/sizes/", "/groups/", "/groups/1/", "/static-ips/", "/operations/", "/accounts/",
+    "/accounts/1/", "/accounts/new/", "/people/", "/audit/",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing_on_any_page(sign_in: SignIn, path: str) -> None:
+    visit = sign_in("admin")
+    page = visit.open(path)
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
