@@ -18,6 +18,7 @@ class GitHubClient(HostedRunnerCalls, ImageCalls, RunnerGroupCalls, CredentialCa
 
     `before_request(method)` is called before each request leaves, also before following a redirect; what it raises
     passes through and nothing is sent. `on_answer(meta)` is called after each answer, also a refusing one.
+    Both may be set anew while a client is kept, by whoever uses it next.
 
     Keeps its connections until `close()`. May be used by several threads. ValueError for an `api_url` that is none.
     """

@@ -108,6 +108,14 @@ def test_a_page_added_after_an_equal_one_is_found(connect: Connect) -> None:
         assert ids(read(client, known=known_by(read(client)))) == [None, [2]]
 
 
+def test_a_page_that_is_the_last_now_is_the_last_even_if_equal(connect: Connect) -> None:
+    followed, alone = answer(runners(1), headers=next_page("/p?page=2")), answer(runners(1))
+    with raw_server(saying(followed, answer(runners(2)), alone)) as server:
+        client = connect(server.url)
+        assert ids(read(client, known=known_by(read(client)))) == [None]
+        assert len(server.requests) == 3
+
+
 def test_a_304_may_say_that_the_list_goes_on_now(connect: Connect) -> None:
     fresh, unchanged = answer(runners(1), headers={"ETag": '"a"'}), answer(b"", 304, next_page("/p?page=2"))
     with raw_server(saying(fresh, unchanged, answer(runners(2)))) as server:
