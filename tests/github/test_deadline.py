@@ -1,0 +1,203 @@
+"""A call ends by its deadline, whatever the server does to keep it waiting; also through TLS."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from runners_app.github import AnswerLost, GitHubClient, GitHubError, NotSent
+
+from .conftest import ORG
+from .raw_server import answer, raw_server, saying
+
+Connect = Callable[..., GitHubClient]
+Wrap = Callable[[socket.socket], socket.socket]
+
+LIMITS = {"public_ips": {"maximum": 10, "current_usage": 2}}
+DEADLINE = 0.4
+# Generous, for machines that are busy with something else; a trickled answer would take minutes.
+IN_TIME = 2.0
+
+
+def trickle(what: bytes, head: bytes = b"") -> Callable[[socket.socket, bytes], None]:
+    """Send the head at once and the rest one byte every 50 ms."""
+
+    def behave(sock: socket.socket, _: bytes) -> None:
+        sock.sendall(head)
+        for number in range(len(what)):
+            sock.sendall(what[number : number + 1])
+            time.sleep(0.05)
+
+    return behave
+
+
+def fails_in_time(client: GitHubClient, expected: type[GitHubError] = AnswerLost) -> GitHubError:
+    began = time.monotonic()
+    with pytest.raises(expected, match="in time") as caught:
+        client.get_hosted_runner_limits(ORG)
+    assert time.monotonic() - began < IN_TIME
+    return caught.value
+
+
+def test_headers_that_trickle_end_at_the_deadline(connect: Connect) -> None:
+    with raw_server(trickle(b"HTTP/1.1 200 OK\r\n" + b"X-Slow: yes\r\n" * 99)) as server:
+        fails_in_time(connect(server.url, deadline=DEADLINE))
+
+
+def test_a_body_that_trickles_ends_at_the_deadline(connect: Connect) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"
+    with raw_server(trickle(b" " * 5000, head)) as server:
+        fails_in_time(connect(server.url, deadline=DEADLINE))
+
+
+def test_chunks_that_trickle_end_at_the_deadline(connect: Connect) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with raw_server(trickle(b"1\r\n \r\n" * 1000, head)) as server:
+        fails_in_time(connect(server.url, deadline=DEADLINE))
+
+
+def test_endless_interim_answers_end_at_the_deadline(connect: Connect) -> None:
+    with raw_server(trickle(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)) as server:
+        fails_in_time(connect(server.url, deadline=DEADLINE))
+
+
+def test_a_server_that_says_nothing_ends_at_the_deadline(connect: Connect) -> None:
+    with raw_server(lambda *_: None) as server:
+        fails_in_time(connect(server.url, deadline=DEADLINE))
+
+
+def test_redirects_share_one_deadline(connect: Connect) -> None:
+    def redirect_slowly(sock: socket.socket, _: bytes) -> None:
+        time.sleep(DEADLINE * 0.6)
+        sock.sendall(answer(status=302, headers={"Location": "/again"}))
+
+    with raw_server(redirect_slowly) as server:
+        fails_in_time(connect(server.url, deadline=DEADLINE))
+        assert len(server.requests) == 2
+
+
+def test_a_server_that_does_not_take_the_connection_was_not_sent_anything(connect: Connect) -> None:
+    with socket.socket() as full, socket.socket() as waiting, socket.socket() as more:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for filler in (waiting, more):
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        error = fails_in_time(connect(f"http://127.0.0.1:{full.getsockname()[1]}", deadline=DEADLINE), NotSent)
+        assert not error.sent
+
+
+def test_a_slow_name_lookup_ends_at_the_deadline(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_: object, **__: object) -> list[object]:
+        time.sleep(3 * DEADLINE)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    fails_in_time(connect("http://github.test", deadline=DEADLINE), NotSent)
+
+
+def test_a_tls_handshake_that_trickles_ends_at_the_deadline(connect: Connect) -> None:
+    # The head of a TLS record that announces 16 KB of handshake
+    slow_hello = trickle(b"\x00" * 1000, b"\x16\x03\x03\x40\x00")
+
+    def handshake(sock: socket.socket) -> socket.socket:
+        sock.recv(65_536)
+        slow_hello(sock, b"")
+        return sock
+
+    with raw_server(lambda *_: None, wrap=handshake) as server:
+        fails_in_time(connect(server.url.replace("http:", "https:"), deadline=DEADLINE), NotSent)
+
+
+def test_sixteen_threads_on_one_trickling_server_all_end_in_time(connect: Connect) -> None:
+    with raw_server(trickle(b"HTTP/1.1 200 OK\r\n" * 100)) as server:
+        client = connect(server.url, deadline=DEADLINE)
+        with ThreadPoolExecutor(16) as pool:
+            errors = list(pool.map(lambda _: fails_in_time(client), range(16)))
+    assert len(errors) == 16
+
+
+def test_after_a_missed_deadline_the_connection_is_not_used_again(connect: Connect) -> None:
+    late = answer({"public_ips": {"maximum": 666}})
+
+    def behave(sock: socket.socket, _: bytes) -> None:
+        if server.connections == 1:
+            time.sleep(1.5 * DEADLINE)
+            sock.sendall(late)
+        else:
+            sock.sendall(answer(LIMITS))
+
+    with raw_server(behave) as server:
+        client = connect(server.url, deadline=DEADLINE)
+        fails_in_time(client)
+        time.sleep(DEADLINE)
+        assert client.get_hosted_runner_limits(ORG).data.maximum == 10
+        assert server.connections == 2
+
+
+# TLS
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and a certificate for 127.0.0.1 that nobody but a test trusts, in one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, SHA256())
+    )
+    file = tmp_path_factory.mktemp("tls") / "server.pem"
+    file.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + made.public_bytes(Encoding.PEM)
+    )
+    return file
+
+
+@pytest.fixture
+def tls(certificate: Path) -> Wrap:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return lambda sock: context.wrap_socket(sock, server_side=True)
+
+
+def test_a_certificate_nobody_vouches_for_is_not_accepted(connect: Connect, tls: Wrap) -> None:
+    with raw_server(saying(answer(LIMITS)), wrap=tls) as server:
+        with pytest.raises(NotSent, match="certificate was not accepted"):
+            connect(server.url.replace("http:", "https:")).get_hosted_runner_limits(ORG)
+        assert server.requests == []
+
+
+def test_a_server_of_ones_own_may_have_an_authority_of_its_own(connect: Connect, tls: Wrap, certificate: Path) -> None:
+    with raw_server(saying(answer(LIMITS)), wrap=tls) as server:
+        client = connect(server.url.replace("http:", "https:"), ca_file=str(certificate))
+        for _ in range(3):
+            assert client.get_hosted_runner_limits(ORG).data.maximum == 10
+        assert server.connections == 1
+        client.close()
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"], ids=["headers", "body"])
+def test_what_trickles_through_tls_ends_at_the_deadline(
+    connect: Connect, tls: Wrap, certificate: Path, head: bytes
+) -> None:
+    with raw_server(trickle(b"HTTP/1.1 200 OK\r\n" * 100, head), wrap=tls) as server:
+        fails_in_time(connect(server.url.replace("http:", "https:"), deadline=DEADLINE, ca_file=str(certificate)))
