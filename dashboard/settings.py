@@ -45,7 +45,7 @@ for name, value in {"SECRET_KEY": SECRET_KEY, "CREDENTIAL_KEYS": CREDENTIAL_KEYS
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-# Only these origins may be an account's api_url; `*` stands for one label.
+# Only these origins may be an account's api_url; `*` stands for one label or several.
 GITHUB_API_ORIGINS = env.list("GITHUB_API_ORIGINS", default=["https://api.github.com", "https://*.ghe.com"])
 # Filled by `serve` with the address of the demo simulator it starts.
 DEMO_API_ORIGINS = env.list("DEMO_API_ORIGINS", default=[])

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from runners_app.views import groups, health, images, operations, overview, runners, sign_in, static_ips
+from runners_app.views import accounts, groups, health, images, operations, overview, runners, sign_in, static_ips
 
 urlpatterns = [
     path("livez", health.livez, name="livez"),
@@ -10,6 +10,15 @@ urlpatterns = [
     path("sign-in/", sign_in.sign_in, name="sign-in"),
     path("sign-out/", sign_in.sign_out, name="sign-out"),
     path("", overview.overview, name="overview"),
+    path("accounts/", accounts.accounts, name="accounts"),
+    path("accounts/new/", accounts.account_new, name="account-new"),
+    path("accounts/remove-demo/", accounts.demo_remove, name="demo-remove"),
+    path("accounts/<int:pk>/", accounts.account, name="account"),
+    path("accounts/<int:pk>/refresh/", accounts.account_refresh, name="account-refresh"),
+    path("accounts/<int:pk>/token/", accounts.account_token, name="account-token"),
+    path("accounts/<int:pk>/observe/", accounts.account_observe, name="account-observe"),
+    path("accounts/<int:pk>/pause/", accounts.account_pause, name="account-pause"),
+    path("accounts/<int:pk>/disconnect/", accounts.account_disconnect, name="account-disconnect"),
     path("runners/", runners.runners, name="runners"),
     path("runners/refresh/", runners.runners_refresh, name="runners-refresh"),
     path("runners/name/", runners.runner_name, name="runner-name"),

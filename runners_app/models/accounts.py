@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
+def web_origin(api_url: str) -> str:
+    """Where the pages of that GitHub are: `https://github.com` for `https://api.github.com`."""
+    parts = urlsplit(api_url)
+    host = parts.netloc.removeprefix("api.") if parts.path in ("", "/") else parts.netloc
+    return f"{parts.scheme}://{host}"
+
+
 class AccountQuerySet(models.QuerySet["Account"]):
     def visible_to(self, user: "User | AnonymousUser") -> "AccountQuerySet":
         """Every query of a page starts here: all accounts for an administrator, else those given to the person.
@@ -77,11 +84,9 @@ class Account(models.Model):
     @property
     def web_url(self) -> str:
         """Address of the account's runner settings on GitHub's own pages."""
-        parts = urlsplit(self.api_url)
-        host = parts.netloc.removeprefix("api.") if parts.path in ("", "/") else parts.netloc
         if self.kind == self.Kind.ENTERPRISE:
-            return f"{parts.scheme}://{host}/enterprises/{self.slug}/settings/actions/runners"
-        return f"{parts.scheme}://{host}/organizations/{self.slug}/settings/actions/runners"
+            return f"{web_origin(self.api_url)}/enterprises/{self.slug}/settings/actions/runners"
+        return f"{web_origin(self.api_url)}/organizations/{self.slug}/settings/actions/runners"
 
 
 class Membership(models.Model):

@@ -46,7 +46,8 @@ def allowed_origins() -> list[str]:
 
 
 def _matches(origin: str, allowed: str) -> bool:
-    pattern = re.escape(allowed.rstrip("/").lower()).replace(r"\*", r"[a-z0-9-]+")
+    # More than one label, because data residency answers at api.SUBDOMAIN.ghe.com.
+    pattern = re.escape(allowed.rstrip("/").lower()).replace(r"\*", r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
     return re.fullmatch(pattern, origin) is not None
 
 

@@ -15,7 +15,7 @@ from runners_app.services.work import due_credentials
 
 log = logging.getLogger(__name__)
 BEHIND_AFTER = timedelta(minutes=1)
-BROKER_SECONDS = 1.0
+BROKER_SECONDS = 1
 
 
 @dataclass(frozen=True)

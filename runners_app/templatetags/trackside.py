@@ -195,6 +195,13 @@ def plural(count: int | None, noun: str, nouns: str = "") -> str:
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
 
 
+@register.simple_tag
+def duration(seconds: int) -> str:
+    """A length of time in its largest unit: 300 → "5 minutes"."""
+    unit_seconds, unit = next((pair for pair in UNITS if seconds >= pair[0]), (1, "second"))
+    return plural(int(seconds // unit_seconds), unit)
+
+
 @register.filter
 def thousands(value: int | None) -> str:
     """A number with separators: 1,234."""
