@@ -54,7 +54,9 @@ class Caller:
         understood = self._call(method, self._address.base + path, json=json)
         return Answer(_read(parse, understood.payload, understood.meta), understood.meta)
 
-    def _pages(self, path: str, key: str | None, parse: Parse[T], known: Known, **query: int) -> Iterator[Page[T]]:
+    def _pages(
+        self, path: str, key: str | None, parse: Parse[T], known: Known, **query: int | str
+    ) -> Iterator[Page[T]]:
         """All pages of a list, whose items stand under `key` (None: in a bare array)."""
         url: str | None = self._address.base + path + (f"?{urlencode(query)}" if query else "")
         seen: set[str] = set()

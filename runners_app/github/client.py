@@ -5,10 +5,14 @@ from __future__ import annotations
 from .credentials import CredentialCalls
 from .hosted_runners import HostedRunnerCalls
 from .images import ImageCalls
+from .runner_group_access import RunnerGroupAccessCalls
 from .runner_groups import RunnerGroupCalls
+from .self_hosted_runners import SelfHostedRunnerCalls
 
 
-class GitHubClient(HostedRunnerCalls, ImageCalls, RunnerGroupCalls, CredentialCalls):
+class GitHubClient(
+    HostedRunnerCalls, ImageCalls, RunnerGroupCalls, RunnerGroupAccessCalls, SelfHostedRunnerCalls, CredentialCalls
+):
     """GitHub's REST API at `api_url` (which may have a path, such as `/api/v3`) with one credential.
 
     Every call sends one request and raises a `GitHubError` if it does not get its result; a list is a generator that

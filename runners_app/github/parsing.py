@@ -13,12 +13,15 @@ from .shapes import (
     ImageVersion,
     Installation,
     InstallationToken,
+    Label,
     Limits,
     MachineSize,
     Organization,
     PublicIP,
+    Repository,
     RunnerGroup,
     RunnerImage,
+    SelfHostedRunner,
 )
 from .values import count, flag, identity, mapping, moment, must_be_object, optional_text, text
 
@@ -137,6 +140,38 @@ def runner_group(value: object) -> RunnerGroup:
         workflow_restrictions_read_only=flag(group.get("workflow_restrictions_read_only")),
         network_configuration_id=optional_text(group.get("network_configuration_id")),
         inherited_allows_public_repositories=inherited_allows if isinstance(inherited_allows, bool) else None,
+    )
+
+
+def self_hosted_runner(value: object) -> SelfHostedRunner:
+    runner = must_be_object(value)
+    return SelfHostedRunner(
+        id=identity(runner.get("id")),
+        name=text(runner.get("name")),
+        group_id=values.optional_identity(runner.get("runner_group_id")),
+        os=text(runner.get("os")),
+        status=text(runner.get("status")),
+        busy=flag(runner.get("busy")),
+        labels=tuple(_label(label) for label in values.items(runner.get("labels")) if values.is_object(label)),
+    )
+
+
+def _label(value: Mapping[str, object]) -> Label:
+    return Label(text(value.get("name")), text(value.get("type")))
+
+
+def repository(value: object) -> Repository:
+    """What does not say whether it is private counts as private: nobody is told that it is open to all."""
+    said = must_be_object(value)
+    visibility = text(said.get("visibility"))
+    private = flag(said.get("private"), default=visibility != "public")
+    return Repository(
+        id=identity(said.get("id")),
+        name=text(said.get("name")),
+        full_name=text(said.get("full_name")),
+        private=private,
+        visibility=visibility or ("private" if private else "public"),
+        archived=flag(said.get("archived")),
     )
 
 

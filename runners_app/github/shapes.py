@@ -189,6 +189,75 @@ class RunnerGroup:
     inherited_allows_public_repositories: bool | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRunnerGroup:
+    """A group to be created. `visibility` is `all`, `selected` or, of an organization, `private`.
+
+    `selected_ids` are the repositories of an organization's or the organizations of an enterprise's group, `runners`
+    self-hosted ones to move into it.
+    """
+
+    name: str
+    visibility: str = "all"
+    selected_ids: tuple[int, ...] = ()
+    runners: tuple[int, ...] = ()
+    allows_public_repositories: bool = False
+    restricted_to_workflows: bool = False
+    selected_workflows: tuple[str, ...] = ()
+    network_configuration_id: str | None = None
+
+    def body(self, kind: OwnerKind) -> dict[str, object]:
+        """The request body of actions/create-self-hosted-runner-group-for-org, or the one for enterprises."""
+        body: dict[str, object] = {
+            "name": self.name,
+            "visibility": self.visibility,
+            "allows_public_repositories": self.allows_public_repositories,
+            "restricted_to_workflows": self.restricted_to_workflows,
+            "selected_workflows": list(self.selected_workflows),
+        }
+        if self.visibility == "selected":
+            noun = "repository" if kind == "organization" else "organization"
+            body[f"selected_{noun}_ids"] = list(self.selected_ids)
+        if self.runners:
+            body["runners"] = list(self.runners)
+        if self.network_configuration_id is not None:
+            body["network_configuration_id"] = self.network_configuration_id
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A label of a self-hosted runner. `type` is `read-only` (set by the runner itself) or `custom`."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class SelfHostedRunner:
+    """A machine of one's own. `status` is GitHub's word, such as `online`; `group_id` its `runner_group_id`."""
+
+    id: int
+    name: str
+    group_id: int | None
+    os: str
+    status: str
+    busy: bool
+    labels: tuple[Label, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A repository, in short. `visibility` is `public`, `private` or `internal`; internal ones are `private` too."""
+
+    id: int
+    name: str
+    full_name: str
+    private: bool
+    visibility: str
+    archived: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Organization:
     """The parts of an organization we use; `plan` is None unless the credential may see it."""
