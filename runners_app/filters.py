@@ -21,6 +21,7 @@ WORDS = {
 
 YES_NO = [("yes", "With"), ("no", "Without")]
 IDLE = [("yes", "90 days"), ("never", "Never used")]
+GONE = "gone"
 
 
 def split_search(text: str, known: dict[str, str] = WORDS) -> tuple[str, dict[str, str]]:
@@ -162,7 +163,7 @@ class CatalogFilter(django_filters.FilterSet):
 
 
 class ImageFilter(CatalogFilter):
-    TERMS = {"platform": "platform", "state": "state"}
+    TERMS: ClassVar[dict[str, str]] = {"platform": "platform", "state": "state"}
 
     platform = django_filters.CharFilter(field_name="platform", lookup_expr="iexact", label="Platform")
     state = django_filters.CharFilter(method="by_state", label="State")
@@ -176,7 +177,7 @@ class ImageFilter(CatalogFilter):
 
 
 class GroupFilter(CatalogFilter):
-    TERMS = {"visibility": "visibility", "public": "public", "inherited": "inherited", "state": "state"}
+    TERMS: ClassVar[dict[str, str]] = {name: name for name in ("visibility", "public", "inherited", "state")}
 
     visibility = django_filters.CharFilter(field_name="visibility", lookup_expr="iexact", label="Visibility")
     public = django_filters.ChoiceFilter(

@@ -1,0 +1,37 @@
+"""What the lists of images, groups and static IPs share."""
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.core.cache import cache
+
+from runners_app.models import Account
+from runners_app.paging import Order
+from runners_app.services.readings import make_due
+from runners_app.services.wake import wake
+from runners_app.views.pages import Request
+
+PAGE_SIZE = 50
+
+
+def order_of(request: Request, sorts: dict[str, Order], default: str = "name") -> tuple[str, Order]:
+    """The sort asked for by `?sort=`, with a leading minus for descending, and the order it stands for."""
+    asked = request.GET.get("sort", "")
+    name = asked.removeprefix("-")
+    if name not in sorts:
+        return default, sorts[default]
+    order = sorts[name]
+    return asked, Order(order.column, asked.startswith("-"), order.is_time, order.nullable)
+
+
+def count_once(kind: str, version: str, count: Callable[[], int]) -> int:
+    """How many match; counted again only when an account has changed."""
+    return cache.get_or_set(f"{kind}-found:{version}", count, 60) or 0
+
+
+def read_again(request: Request, *resources: str) -> None:
+    """Have resources of every account one may see read at once."""
+    for account in Account.objects.visible_to(request.user).filter(paused=False):
+        make_due(account, *resources)
+        wake(account.credential_id)
+    messages.success(request, "Asked for. New answers appear here within seconds.")
