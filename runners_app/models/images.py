@@ -49,7 +49,6 @@ class Image(models.Model):
     # Filled by pages, which read them for all rows at once.
     used_by: int = 0
     offered_in: int = 1
-    manageable: bool = False
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["account", "source", "github_id"], name="image_unique"),)
@@ -64,8 +63,8 @@ class Image(models.Model):
 
     @property
     def may_be_deleted(self) -> bool:
-        """By the person this row was read for: GitHub offers it for custom images only."""
-        return self.manageable and self.source == self.Source.CUSTOM and self.gone_at is None
+        """By the person this row was read for, as `manageable` says. GitHub deletes custom images only."""
+        return getattr(self, "manageable", False) and self.source == self.Source.CUSTOM and self.gone_at is None
 
 
 class ImageVersionQuerySet(PresentQuerySet["ImageVersion"]):
