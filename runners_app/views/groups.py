@@ -1,0 +1,110 @@
+"""Runner groups: which repositories or organizations may use which runners. Read only."""
+
+from django.db.models import Count, QuerySet
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST, require_safe
+
+from runners_app.filters import GroupFilter
+from runners_app.models import Account, FieldChange, Reading, Runner, RunnerGroup
+from runners_app.paging import Order, page_by_key
+from runners_app.views.lists import PAGE_SIZE, count_once, order_of, read_again
+from runners_app.views.pages import (
+    Request,
+    chips_of,
+    freshness_of,
+    is_unchanged,
+    query_without,
+    render_page,
+    version_of,
+    visible_or_404,
+)
+
+SORTS = {"name": Order("name"), "visibility": Order("visibility")}
+VISIBILITIES = {"all": "All repositories", "selected": "Selected", "private": "Private repositories"}
+RUNNERS_SHOWN = 50
+
+
+@require_safe
+def groups(request: Request) -> HttpResponse:
+    accounts = list(Account.objects.visible_to(request.user))
+    version = version_of(accounts, query_without(request, "version"))
+    if is_unchanged(request, version):
+        return HttpResponse(status=204)
+    listed = GroupFilter(request.GET, queryset=RunnerGroup.objects.visible_to(request.user))
+    found = listed.qs if listed.shows_gone else listed.qs.filter(gone_at=None)
+    sort, order = order_of(request, SORTS)
+    page = page_by_key(found, order, request.GET, size=PAGE_SIZE)
+    _attach(page.rows, accounts)
+    context = {
+        "accounts": accounts,
+        "chips": chips_of(listed, request.GET),
+        "page": page,
+        "total": count_once("groups", version, found.count),
+        "version": version,
+        "sort": sort,
+        "visibilities": VISIBILITIES,
+        **freshness_of(accounts, Reading.Resource.GROUPS),
+    }
+    return render_page(request, "groups/list.html", context, fragment="table")
+
+
+def _attach(rows: list[RunnerGroup], accounts: list[Account]) -> None:
+    """The accounts, and how many runners each group holds."""
+    by_id = {account.pk: account for account in accounts}
+    runners = Runner.objects.present().filter(
+        account__in={row.account_id for row in rows}, group_id__in={row.github_id for row in rows}
+    )
+    counted = runners.values_list("account_id", "group_id").annotate(count=Count("pk"))
+    counts = {(account_id, group_id): count for account_id, group_id, count in counted}
+    for row in rows:
+        row.account = by_id[row.account_id]
+        row.runners_count = counts.get((row.account_id, row.github_id), 0)
+
+
+@require_POST
+def groups_refresh(request: Request) -> HttpResponse:
+    read_again(request, Reading.Resource.GROUPS)
+    return redirect("groups")
+
+
+@require_safe
+def group(request: Request, pk: int) -> HttpResponse:
+    row = visible_or_404(RunnerGroup.objects.select_related("account"), request, pk)
+    version = version_of([row.account], row.pk)
+    if is_unchanged(request, version):
+        return HttpResponse(status=204)
+    runners = list(_runners(row)[: RUNNERS_SHOWN + 1])
+    context = {
+        "group": row,
+        "account": row.account,
+        "runners": runners[:RUNNERS_SHOWN],
+        "more_runners": len(runners) > RUNNERS_SHOWN,
+        "same_name": _same_name(row, request),
+        "changes": _changes(row),
+        "reading": Reading.objects.filter(account=row.account, resource=Reading.Resource.GROUPS).first(),
+        "version": version,
+    }
+    return render_page(request, "groups/detail.html", context, fragment="facts")
+
+
+def _runners(row: RunnerGroup) -> "QuerySet[Runner]":
+    return Runner.objects.present().filter(account=row.account, group_id=row.github_id).order_by("name", "pk")
+
+
+def _same_name(row: RunnerGroup, request: Request) -> "QuerySet[RunnerGroup]":
+    """An enterprise's group stands in its organizations under its name, with ids of their own: the other ends of it."""
+    others = RunnerGroup.objects.visible_to(request.user).present().filter(name=row.name, default=False)
+    others = others.filter(account__api_url=row.account.api_url).exclude(pk=row.pk).select_related("account")
+    if row.inherited:
+        others = others.filter(account__kind=Account.Kind.ENTERPRISE)
+    elif row.account.kind == Account.Kind.ENTERPRISE:
+        others = others.filter(inherited=True)
+    else:
+        others = others.none()
+    return others.order_by("account__slug", "pk")[:RUNNERS_SHOWN]
+
+
+def _changes(row: RunnerGroup) -> "QuerySet[FieldChange]":
+    changes = FieldChange.objects.filter(item=FieldChange.Item.GROUP, item_pk=row.pk)
+    return changes.select_related("operation").order_by("-at", "-pk")[:100]
