@@ -26,10 +26,11 @@ CHROMIUM_ARGUMENTS = [
 
 @dataclass(frozen=True)
 class Trackside:
-    """A running installation: its address and the passwords it printed, by user name."""
+    """A running installation: its address, the passwords it printed by user name, and its supervisor's process."""
 
     url: str
     passwords: dict[str, str]
+    pid: int
 
 
 @contextmanager
@@ -55,7 +56,7 @@ def start_trackside(data_dir: Path, *arguments: str) -> Iterator[Trackside]:
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
         found = re.findall(r"^  (?:administrator|team lead) +(\S+) +(\S+)$", log.read_text(), re.MULTILINE)
-        yield Trackside(f"http://127.0.0.1:{port}", dict(found))
+        yield Trackside(f"http://127.0.0.1:{port}", dict(found), process.pid)
     finally:
         process.terminate()
         process.wait(20)
