@@ -8,5 +8,7 @@ class RunnersAppConfig(AppConfig):
 
     def ready(self) -> None:
         from runners_app.services.audit_guard import install_guard
+        from runners_app.services.sign_ins import connect_signals
 
         post_migrate.connect(install_guard, sender=self, dispatch_uid="audit guard")
+        connect_signals()

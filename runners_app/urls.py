@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from runners_app.views import accounts, groups, health, images, operations, overview, runners, sign_in, static_ips
+from runners_app.views import (
+    accounts,
+    audit,
+    groups,
+    health,
+    images,
+    operations,
+    overview,
+    people,
+    runners,
+    sign_in,
+    static_ips,
+)
 
 urlpatterns = [
     path("livez", health.livez, name="livez"),
@@ -19,6 +31,16 @@ urlpatterns = [
     path("accounts/<int:pk>/observe/", accounts.account_observe, name="account-observe"),
     path("accounts/<int:pk>/pause/", accounts.account_pause, name="account-pause"),
     path("accounts/<int:pk>/disconnect/", accounts.account_disconnect, name="account-disconnect"),
+    path("people/", people.people, name="people"),
+    path("people/new/", people.person_new, name="person-new"),
+    path("people/<int:pk>/", people.person, name="person"),
+    path("people/<int:pk>/administrator/", people.person_administrator, name="person-administrator"),
+    path("people/<int:pk>/active/", people.person_active, name="person-active"),
+    path("people/<int:pk>/password/", people.person_password, name="person-password"),
+    path("people/<int:pk>/give/", people.person_give, name="person-give"),
+    path("people/<int:pk>/take/<int:account_id>/", people.person_take, name="person-take"),
+    path("audit/", audit.audit, name="audit"),
+    path("audit/export/", audit.audit_export, name="audit-export"),
     path("runners/", runners.runners, name="runners"),
     path("runners/refresh/", runners.runners_refresh, name="runners-refresh"),
     path("runners/name/", runners.runner_name, name="runner-name"),

@@ -1,7 +1,11 @@
 """Signing in and out."""
 
+from datetime import timedelta
+
+import time_machine
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 PASSWORD = "a password for tests"
 
@@ -66,3 +70,22 @@ def test_signing_out_by_get_is_refused(client: Client, lead: User) -> None:
     client.force_login(lead)
     assert client.get("/sign-out/").status_code == 405
     assert client.get("/").status_code == 200
+
+
+def test_guessing_is_stopped_after_ten_failures_from_one_address(client: Client, admin: User, lead: User) -> None:
+    for _ in range(10):
+        sign_in(client, password="a guess")
+    throttled = client.post("/sign-in/", {"username": "ada", "password": PASSWORD})
+    assert throttled.status_code == 200
+    assert "Too many sign-ins failed" in throttled.content.decode()
+    assert sign_in(client, "lin") == 302
+    assert (
+        Client(REMOTE_ADDR="192.0.2.7").post("/sign-in/", {"username": "ada", "password": PASSWORD}).status_code == 302
+    )
+
+
+def test_somebody_who_waited_may_try_again(client: Client, admin: User) -> None:
+    with time_machine.travel(timezone.now() - timedelta(minutes=16), tick=True):
+        for _ in range(10):
+            sign_in(client, password="a guess")
+    assert sign_in(client) == 302

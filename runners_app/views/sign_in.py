@@ -2,5 +2,9 @@
 
 from django.contrib.auth.views import LoginView, LogoutView
 
-sign_in = LoginView.as_view(template_name="sign_in.html", redirect_authenticated_user=True)
+from runners_app.forms_people import SignInForm
+
+sign_in = LoginView.as_view(
+    template_name="sign_in.html", authentication_form=SignInForm, redirect_authenticated_user=True
+)
 sign_out = LogoutView.as_view()

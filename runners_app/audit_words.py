@@ -1,0 +1,32 @@
+"""The actions of the audit log in words."""
+
+from runners_app.models import Operation
+
+ACTIONS: dict[str, str] = {
+    "sign_in": "Signed in",
+    "sign_in.failed": "Sign-in failed",
+    "sign_out": "Signed out",
+    "account.connected": "Connected an account",
+    "account.token_replaced": "Replaced a token",
+    "account.observe_only": "Switched observe only",
+    "account.paused": "Switched pause",
+    "account.disconnected": "Disconnected an account",
+    "credential.quarantined": "Token put out of use",
+    "credential.released": "Token tried again",
+    "person.added": "Added a person",
+    "person.administrator": "Switched administrator",
+    "person.enabled": "Let a person sign in",
+    "person.disabled": "Disabled a person",
+    "person.password_set": "Set a password",
+    "membership.given": "Gave an account",
+    "membership.taken": "Took an account away",
+    **{f"operation.{kind}": f"Asked: {kind.label.lower()}" for kind in Operation.Kind},
+    "operation.cancelled": "Took an operation back",
+    "operation.agreed_again": "Confirmed an operation again",
+    "operation.claimed": "Recognised a runner",
+    "operation.settled": "Decided an operation",
+}
+
+
+def in_words(action: str) -> str:
+    return ACTIONS.get(action, action)

@@ -1,0 +1,94 @@
+"""Forms of people: signing in, adding somebody, giving an account, filtering the audit log."""
+
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm, UserCreationForm
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+
+from runners_app.audit_words import ACTIONS
+from runners_app.models import Account, AuditEntry, Membership
+from runners_app.services.sign_ins import address_of, is_throttled
+
+# Django's forms know their model's type only while types are checked.
+if TYPE_CHECKING:
+    CreationForm = UserCreationForm[User]
+    NewPasswordForm = SetPasswordForm[User]
+else:
+    CreationForm, NewPasswordForm = UserCreationForm, SetPasswordForm
+
+
+class SignInForm(AuthenticationForm):
+    def clean(self) -> dict[str, Any]:
+        username = self.cleaned_data.get("username")
+        if username and is_throttled(username, address_of(self.request)):
+            raise forms.ValidationError("Too many sign-ins failed. Wait a quarter of an hour, then try again.")
+        return super().clean()
+
+
+class PersonForm(CreationForm):
+    """Somebody new, with a first password that the validators of the settings accept."""
+
+    administrator = forms.BooleanField(
+        required=False, help_text="Sees and changes everything, connects accounts, adds people."
+    )
+
+    class Meta:
+        model = User
+        fields = ("username", "email")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].help_text = "Letters, digits and @ . + - _"
+        self.fields["email"].label = "E-mail"
+        self.fields["password1"].help_text = "At least 8 characters, not only digits, none of the common ones."
+
+
+class PasswordForm(NewPasswordForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["new_password1"].help_text = "Ends the sessions of this person everywhere."
+
+
+class GiveForm(forms.Form):
+    account = forms.ModelChoiceField(queryset=Account.objects.none(), empty_label="Choose an account")
+    role = forms.ChoiceField(
+        choices=Membership.Role.choices, initial=Membership.Role.VIEWER,
+        help_text="A viewer reads; a manager also creates, edits and deletes runners.",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["account"].queryset = Account.objects.order_by("slug")  # type: ignore[attr-defined]
+
+
+class AuditFilterForm(forms.Form):
+    """All from the address; what makes no sense filters nothing."""
+
+    person = forms.CharField(required=False, max_length=200)
+    action = forms.ChoiceField(required=False, choices=[("", "Any action"), *ACTIONS.items()])
+    account = forms.CharField(required=False, max_length=200)
+    since = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+    def narrow(self, rows: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        """Days are those of UTC; the last one is included."""
+        asked = self.asked
+        if person := asked.get("person"):
+            rows = rows.filter(actor_name__icontains=person)
+        if action := asked.get("action"):
+            rows = rows.filter(action=action)
+        if account := asked.get("account"):
+            rows = rows.filter(account_name__iexact=account)
+        if since := asked.get("since"):
+            rows = rows.filter(at__gte=datetime.combine(since, time.min, UTC))
+        if until := asked.get("until"):
+            rows = rows.filter(at__lt=datetime.combine(until, time.min, UTC) + timedelta(days=1))
+        return rows
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        self.is_valid()
+        return {name: value for name, value in self.cleaned_data.items() if value}

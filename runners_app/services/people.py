@@ -1,0 +1,90 @@
+"""People who may sign in: adding them, what they may do, and disabling them. Each change is written down.
+
+Disabling ends every session at once: Django's ModelBackend answers no user for somebody who is not active.
+"""
+
+from typing import TYPE_CHECKING
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from runners_app.models import Account, Membership
+from runners_app.services import audit
+from runners_app.services.readings import raise_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class CannotChange(ValueError):
+    """The change would lock somebody out who must not be; the message says why. Nothing was changed."""
+
+
+@transaction.atomic
+def add_person(username: str, *, email: str, password: str, administrator: bool, by: User) -> User:
+    person = User.objects.create_user(username, email=email, password=password, is_superuser=administrator)
+    audit.record("person.added", by=by, subject=username, details={"administrator": administrator})
+    return person
+
+
+@transaction.atomic
+def set_administrator(person: User, value: bool, *, by: User) -> None:
+    """Raises CannotChange."""
+    _check_may_lose(person, by, losing=not value)
+    person.is_superuser = value
+    person.save(update_fields=["is_superuser"])
+    audit.record("person.administrator", by=by, subject=person.get_username(), details={"on": value})
+
+
+@transaction.atomic
+def set_active(person: User, value: bool, *, by: User) -> None:
+    """Raises CannotChange."""
+    _check_may_lose(person, by, losing=not value)
+    person.is_active = value
+    person.save(update_fields=["is_active"])
+    audit.record("person.enabled" if value else "person.disabled", by=by, subject=person.get_username())
+
+
+@transaction.atomic
+def set_password(person: User, password: str, *, by: User) -> None:
+    """Ends the person's sessions, because they carry a hash of the password."""
+    person.set_password(password)
+    person.save(update_fields=["password"])
+    audit.record("person.password_set", by=by, subject=person.get_username())
+
+
+@transaction.atomic
+def give_account(person: User, account: Account, role: str, *, by: User) -> None:
+    """Give an account, or another role in it."""
+    membership, made = Membership.objects.get_or_create(user=person, account=account, defaults={"role": role})
+    before = None if made else membership.role
+    if before == role:
+        return
+    membership.role = role
+    membership.save(update_fields=["role"])
+    raise_version(account)
+    details: dict[str, object] = {"role": role, "before": before}
+    audit.record("membership.given", by=by, account=account, subject=person.get_username(), details=details)
+
+
+@transaction.atomic
+def take_account(person: User, account: Account, *, by: User) -> None:
+    taken, _ = Membership.objects.filter(user=person, account=account).delete()
+    if taken:
+        raise_version(account)
+        audit.record("membership.taken", by=by, account=account, subject=person.get_username())
+
+
+def _check_may_lose(person: User, by: User, *, losing: bool) -> None:
+    """Locks the administrators, so that two who disable each other at once do not both succeed."""
+    administrators = _pks(User.objects.select_for_update().filter(is_superuser=True, is_active=True))
+    if by.pk not in administrators:
+        raise CannotChange("You are no administrator any more.")
+    if losing and person.pk == by.pk:
+        raise CannotChange("You cannot take this away from yourself. Another administrator can.")
+    if losing and administrators == {person.pk}:
+        raise CannotChange(f"{person} is the last administrator. Make somebody else one first.")
+
+
+def _pks(people: "Iterable[User]") -> set[int]:
+    return {person.pk for person in people}
