@@ -4,6 +4,7 @@ Nothing here calls GitHub. See `transitions` for the states and `carry_out` for 
 """
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -49,12 +50,18 @@ def conflict_of(base: "Values", now: "Values", wanted: "Values") -> dict[str, li
 
 
 def request_create(
-    account: Account, wanted: "Values", *, by: "User", nonce: str, again_from: Operation | None = None
+    account: Account,
+    wanted: "Values",
+    *,
+    by: "User",
+    nonce: str,
+    again_from: Operation | None = None,
+    batch: UUID | None = None,
 ) -> Operation:
     """Ask for a new runner. The same nonce again answers the same operation."""
     return _request(
         account, K.CREATE_RUNNER, Operation.Target.RUNNER, by=by, nonce=nonce, wanted=wanted, name=wanted["name"],
-        again_from=again_from,
+        again_from=again_from, batch=batch,
     )  # fmt: skip
 
 
@@ -66,18 +73,19 @@ def request_update(
     by: "User",
     nonce: str,
     again_from: Operation | None = None,
+    batch: UUID | None = None,
 ) -> Operation:
     """Ask for a change of a runner. Only what differs from `base`, the values the form started from, is sent."""
     return _request(
         runner.account, K.UPDATE_RUNNER, Operation.Target.RUNNER, by=by, nonce=nonce, wanted=wanted, base=base,
-        target_id=runner.github_id, name=runner.name, again_from=again_from,
+        target_id=runner.github_id, name=runner.name, again_from=again_from, batch=batch,
     )  # fmt: skip
 
 
-def request_delete_runner(runner: Runner, *, by: "User", nonce: str) -> Operation:
+def request_delete_runner(runner: Runner, *, by: "User", nonce: str, batch: UUID | None = None) -> Operation:
     return _request(
         runner.account, K.DELETE_RUNNER, Operation.Target.RUNNER, by=by, nonce=nonce, base=values_of(runner),
-        target_id=runner.github_id, name=runner.name,
+        target_id=runner.github_id, name=runner.name, batch=batch,
     )  # fmt: skip
 
 
@@ -111,6 +119,7 @@ def _request(
     target_id: int | None = None,
     version: str = "",
     again_from: Operation | None = None,
+    batch: UUID | None = None,
 ) -> Operation:
     now = timezone.now()
     operation, made = Operation.objects.get_or_create(
@@ -127,6 +136,7 @@ def _request(
             "base": base or {},
             "wanted": wanted or {},
             "again_from": again_from,
+            "batch": batch,
             "requested_at": now,
             "person_agreed_at": now,
             "next_step_at": now,
