@@ -50,3 +50,5 @@ lock: $(INSTALLED_DEV) ## write the requirements files anew from pyproject.toml
 		pyproject.toml -o requirements.txt
 	@uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 		--group dev pyproject.toml -o requirements-dev.txt
+	@uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+		--group bench pyproject.toml -o requirements-bench.txt

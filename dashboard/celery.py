@@ -2,7 +2,8 @@
 
 import os
 
-from celery import Celery
+from celery import Celery, signals
+from django.db import close_old_connections
 from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
@@ -10,3 +11,10 @@ TRANSPORT_ALIASES["filesystem"] = "dashboard.broker:Transport"
 app = Celery("trackside")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@signals.task_prerun.connect
+@signals.task_postrun.connect
+def keep_sound_connections(**_: object) -> None:
+    """As around a web request: a thread keeps its database connection over tasks until it breaks or grows old."""
+    close_old_connections()

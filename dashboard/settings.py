@@ -20,14 +20,15 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
 
 DATA_DIR = Path(env.str("TRACKSIDE_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
-DATABASE_URL = env.str("DATABASE_URL", default="")
-REDIS_URL = env.str("REDIS_URL", default="")
+# Stripped, because a secret from a file often ends with a line break.
+DATABASE_URL = env.str("DATABASE_URL", default="").strip()
+REDIS_URL = env.str("REDIS_URL", default="").strip()
 EMBEDDED = not DATABASE_URL and not REDIS_URL
 # The simulator needs neither keys nor a database, so running it alone leaves no data folder behind.
 SIMULATOR_ONLY = sys.argv[1:2] == ["simulate_github"]
 
-SECRET_KEY = env.str("SECRET_KEY", default="")
-CREDENTIAL_KEYS = env.list("CREDENTIAL_KEYS", default=[])
+SECRET_KEY = env.str("SECRET_KEY", default="").strip()
+CREDENTIAL_KEYS = [key.strip() for key in env.list("CREDENTIAL_KEYS", default=[])]
 if SIMULATOR_ONLY:
     SECRET_KEY = SECRET_KEY or "the simulator signs nothing"
 elif EMBEDDED and not (SECRET_KEY and CREDENTIAL_KEYS):
@@ -118,9 +119,18 @@ else:
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
 else:
-    DATABASES["default"]["CONN_MAX_AGE"] = 60
-    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    DATABASES["default"].setdefault("OPTIONS", {})["connect_timeout"] = 2
+    # A database that is gone is noticed within seconds, also by a connection that waits for an answer.
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 2,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
+        **DATABASES["default"].get("OPTIONS", {}),
+    }
+# Each thread of web and worker keeps its connection, and looks before use whether it still stands.
+DATABASES["default"]["CONN_MAX_AGE"] = 60
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES: dict[str, dict[str, Any]] = {
@@ -196,6 +206,8 @@ else:
         "control_folder": str(DATA_DIR / "broker-control"),
         "polling_interval": 0.2,
     }
+# Celery would close its database connection around every task; `dashboard.celery` closes only those that broke.
+CELERY_DB_REUSE_MAX = 10**9
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_PUBLISH_RETRY = False
@@ -203,7 +215,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
+CELERY_BEAT_SCHEDULER = "dashboard.beat:Beat"
 CELERY_BEAT_SCHEDULE = {
     "wake-due-credentials": {"task": "runners_app.tasks.wake_due_credentials", "schedule": 1.0},
 }

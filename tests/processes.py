@@ -125,7 +125,7 @@ def free_port() -> int:
 class Redis(Process):
     def __init__(self, folder: Path, port: int) -> None:
         self.url = f"redis://127.0.0.1:{port}/0"
-        binary = _binary("redis-server")
+        binary = find_binary("redis-server")
         command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
         super().__init__(command, log=folder / "redis.log")
 
@@ -151,10 +151,10 @@ class PostgreSQL(Process):
         self.port = port
         self.url = self.url_of("trackside")
         command = [
-            _postgres_binary("postgres"), "-D", str(folder / "data"), "-p", str(port), "-k", str(folder),
+            postgres_binary("postgres"), "-D", str(folder / "data"), "-p", str(port), "-k", str(folder),
             "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=200",
         ]  # fmt: skip
-        super().__init__(command, log=folder / "postgresql.log", user=_server_user(), folder=folder)
+        super().__init__(command, log=folder / "postgresql.log", user=server_user(), folder=folder)
 
     def url_of(self, database: str) -> str:
         return f"postgresql://trackside@127.0.0.1:{self.port}/{database}"
@@ -182,26 +182,26 @@ class PostgreSQL(Process):
 
 @contextmanager
 def start_redis(port: int | None = None) -> Iterator[Redis]:
-    with _folder() as folder:
-        server = Redis(folder, port or free_port())
-        yield from _running(server)
+    with server_folder() as folder, run(Redis(folder, port or free_port())) as server:
+        yield server
 
 
 @contextmanager
 def start_postgresql(port: int | None = None) -> Iterator[PostgreSQL]:
-    with _folder() as folder:
-        server = PostgreSQL(folder, port or free_port())
-        initdb = [_postgres_binary("initdb"), "-D", str(folder / "data"), "-U", "trackside", "-A", "trust", "--no-sync"]
-        subprocess.run(
-            [*initdb, "-E", "UTF8", "--locale=C.UTF-8"],
-            check=True, user=_server_user(), cwd=folder, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-        server.start()
-        try:
+    with server_folder() as folder:
+        make_cluster(folder, "-A", "trust")
+        with run(PostgreSQL(folder, port or free_port())) as server:
             server.run("CREATE DATABASE trackside")
             yield server
-        finally:
-            server.stop()
+
+
+def make_cluster(folder: Path, *arguments: str) -> None:
+    """An empty cluster with a superuser `trackside` in `folder`/data."""
+    initdb = [postgres_binary("initdb"), "-D", str(folder / "data"), "-U", "trackside", "--no-sync"]
+    subprocess.run(
+        [*initdb, "-E", "UTF8", "--locale=C.UTF-8", *arguments],
+        check=True, user=server_user(), cwd=folder, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
 
 
 def scaled_out(postgresql: PostgreSQL, redis_server: Redis, folder: Path, **more: str) -> dict[str, str]:
@@ -231,14 +231,14 @@ def manage(environment: Mapping[str, str], *arguments: str) -> str:
 def start_worker(environment: Mapping[str, str], *arguments: str) -> Iterator[Process]:
     """A worker without beat; a threads pool unless `arguments` say otherwise."""
     pool = () if "--pool" in arguments else ("--pool", "threads", "--concurrency", "8")
-    yield from _running(_python(environment, "worker", "celery", "--app", "dashboard", "worker", *pool, *arguments))
+    with run(_python(environment, "worker", "celery", "--app", "dashboard", "worker", *pool, *arguments)) as worker:
+        yield worker
 
 
 @contextmanager
 def start_beat(environment: Mapping[str, str]) -> Iterator[Process]:
-    with _folder() as folder:
-        schedule = ("--schedule", str(folder / "schedule"), "--pidfile", "")
-        yield from _running(_python(environment, "beat", "celery", "--app", "dashboard", "beat", *schedule))
+    with run(_python(environment, "beat", "celery", "--app", "dashboard", "beat", "--pidfile", "")) as beat:
+        yield beat
 
 
 class Web(Process):
@@ -253,9 +253,9 @@ def start_web(environment: Mapping[str, str], port: int | None = None, *argument
     command = [sys.executable, "-m", *server, "--threads", "8", *arguments]
     web = Web(command, environment=environment, log=_log(environment, "web"))
     web.url = f"http://127.0.0.1:{port}"
-    for running in _running(web):
+    with run(web):
         web.wait_until(lambda: answers(f"{web.url}/livez"))
-        yield running
+        yield web
 
 
 def answers(url: str) -> bool:
@@ -277,7 +277,9 @@ def _log(environment: Mapping[str, str], name: str) -> Path:
     return Path(environment["TRACKSIDE_DATA_DIR"]) / f"{name}-{next(_numbers)}.log"
 
 
-def _running(process: P) -> Iterator[P]:
+@contextmanager
+def run(process: P) -> Iterator[P]:
+    """Started, and ended with the block."""
     process.start()
     try:
         yield process
@@ -286,18 +288,18 @@ def _running(process: P) -> Iterator[P]:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def server_folder() -> Iterator[Path]:
     """A folder the servers may use: they refuse to run as root, and pytest's folders are closed to others."""
     folder = Path(tempfile.mkdtemp(prefix="trackside-test-"))
     try:
-        if user := _server_user():
+        if user := server_user():
             shutil.chown(folder, user)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _server_user() -> str | None:
+def server_user() -> str | None:
     """PostgreSQL does not run as root: then as the user its package made, or as nobody."""
     if os.geteuid() != 0:
         return None
@@ -305,13 +307,13 @@ def _server_user() -> str | None:
     return "postgres" if "postgres" in known else "nobody"
 
 
-def _postgres_binary(name: str) -> str:
+def postgres_binary(name: str) -> str:
     """PATH first; Debian keeps them in a folder per version."""
     installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
     return shutil.which(name) or (str(installed[0]) if installed else _missing(name))
 
 
-def _binary(name: str) -> str:
+def find_binary(name: str) -> str:
     return shutil.which(name) or _missing(name)
 
 

@@ -90,6 +90,10 @@ def accounts_with_tokens(simulator: "Simulator") -> list[Body]:
     ]
 
 
+def _read_accounts(simulator: "Simulator", request: Request, _: dict[str, str]) -> Answer:
+    return Answer(200, accounts_with_tokens(simulator))
+
+
 def _advance(simulator: "Simulator", request: Request, _: dict[str, str]) -> Answer:
     """``{"seconds": N}`` moves simulated life forward; ``{"speed": X}`` changes its pace, 0 stops it."""
     wanted, clock, wall = parse_object(request), simulator.world.clock, time.time()
@@ -205,6 +209,7 @@ CONTROLS: list[tuple[str, str, Control]] = [
     ("POST", "faults", _add_fault),
     ("DELETE", "faults", _clear_faults),
     ("POST", "reset", _reset),
+    ("GET", "accounts", _read_accounts),
     ("POST", "advance", _advance),
     ("GET", "tokens", _read_tokens),
     ("PATCH", "tokens", _change_token),

@@ -89,8 +89,7 @@ def _worker() -> Child:
         "worker",
         module(
             "celery", "--quiet", "--app", "dashboard", "worker", "--beat", "--pool", "threads", "--concurrency", "8",
-            "--schedule", str(settings.DATA_DIR / "beat-schedule"), "--loglevel", "WARNING",
-            "--without-gossip", "--without-mingle",
+            "--loglevel", "WARNING", "--without-gossip", "--without-mingle",
         ),
     )  # fmt: skip
 

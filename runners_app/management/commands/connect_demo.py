@@ -1,0 +1,31 @@
+"""Connect the accounts of a running simulator as demo accounts, for `docker compose --profile demo up`."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+import requests
+from django.core.management.base import BaseCommand, CommandError
+
+from runners_app.services import demo
+from runners_app.services.accounts import CannotConnect
+
+
+class Command(BaseCommand):
+    help = "Connect all accounts of the simulator at an address, and print how to sign in."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("base_url", metavar="ADDRESS", help="Of the simulator; DEMO_API_ORIGINS must have it.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        base_url = options["base_url"].rstrip("/")
+        sign_ins = demo.demo_sign_ins()
+        try:
+            answer = requests.get(f"{base_url}/_simulator/accounts", timeout=10)
+            answer.raise_for_status()
+            demo.connect_demo(base_url, answer.json())
+        except requests.RequestException as error:
+            raise CommandError(f"The simulator at {base_url} does not answer: {error}") from None
+        except CannotConnect as error:
+            raise CommandError(str(error)) from None
+        for sign_in in sign_ins:
+            self.stdout.write(f"{sign_in.role:<14} {sign_in.username:<6} {sign_in.password}")

@@ -1,0 +1,294 @@
+"""`docker compose up` without Docker: the commands, environment and order of docker-compose.yml as local processes.
+
+Only what a container gives is put in its place: folders for volumes, ports of this machine for host names.
+"""
+
+import html
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from dashboard.make_secrets import make_secrets
+from tests.processes import (
+    ROOT,
+    Process,
+    find_binary,
+    free_port,
+    make_cluster,
+    postgres_binary,
+    run,
+    server_folder,
+    server_user,
+    wait_for,
+)
+
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = [name for name, service in SERVICES.items() if "build" in service]
+VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
+BIN = Path(sys.executable).parent
+CONDITIONS = {"service_healthy": "healthcheck", "service_completed_successfully": "command"}
+
+
+class Stack:
+    """The compose file's services as processes; `started` is the order they came up in."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.folder, self.stack = folder, stack
+        self.ports = {name: free_port() for name in ("postgres", "redis", "simulator", "web-1", "web-2")}
+        self.started: list[str] = []
+        for name in ("run-keys", "run-passwords", "data"):
+            (folder / name).mkdir()
+
+    def address(self, number: int) -> str:
+        return f"http://127.0.0.1:{self.ports[f'web-{number}']}"
+
+    def up(self, service: str, number: int = 1) -> Process:
+        """Start a service once all it depends on is there, and wait until its health check says so."""
+        process = self.started_process(service, number)
+        process.wait_until(lambda: self.is_healthy(service, number), 60)
+        self.started.append(service)
+        return process
+
+    def once(self, service: str) -> str:
+        """Run a one-shot service to its end; what it printed."""
+        self._check_dependencies(service)
+        done = subprocess.run(
+            self.command(service), env=self.environment(service), cwd=ROOT, capture_output=True, text=True, timeout=90
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        self.started.append(service)
+        return done.stdout
+
+    def started_process(self, service: str, number: int) -> Process:
+        self._check_dependencies(service)
+        log = self.folder / f"{service}-{number}.log"
+        process = Process(self.command(service, number), environment=self.environment(service, number), log=log)
+        return self.stack.enter_context(run(process))
+
+    def _check_dependencies(self, service: str) -> None:
+        assert set(SERVICES[service].get("depends_on", ())) <= set(self.started)
+
+    def here(self, text: str, service: str, number: int = 1) -> str:
+        """Text of the compose file as it reads on this machine."""
+        text = VARIABLE.sub(r"\2", text).replace("$$", "$")
+        text = text.replace("/tmp/", f"{self.folder}/{service}-{number}/")  # noqa: S108 - each container has its own
+        for inside in ("/run/keys", "/run/passwords", "/data"):
+            outside = self.folder / inside.strip("/").replace("/", "-")
+            text = re.sub(rf"(?<![\w/.-]){inside}\b", str(outside), text)
+        text = text.replace("simulator:8001", f"127.0.0.1:{self.ports['simulator']}")
+        text = text.replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - everything stays on loopback
+        port, own = {"simulator": ("8001", "simulator"), "web": ("8000", f"web-{number}")}.get(service, ("", ""))
+        return re.sub(rf"\b{port}\b", str(self.ports[own]), text) if own else text
+
+    def environment(self, service: str, number: int = 1) -> dict[str, str]:
+        """What the Dockerfile sets, and over it what the service does."""
+        private = self.folder / f"{service}-{number}"
+        private.mkdir(exist_ok=True)
+        image = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOSTNAME": f"{service}-{number}", "PYTHONUNBUFFERED": "1"}
+        image |= {"STATIC_ROOT": str(self.folder / "collected"), "TRACKSIDE_DATA_DIR": str(private)}
+        given = SERVICES[service].get("environment", {})
+        return {**image, **{name: self.here(str(value), service, number) for name, value in given.items()}}
+
+    def command(self, service: str, number: int = 1) -> list[str]:
+        words = [self.here(word, service, number) for word in SERVICES[service]["command"]]
+        if service in OURS:
+            words[0] = str(BIN / words[0])
+        if service == "worker":
+            words += ["--hostname", f"celery@{service}-{number}"]
+        if service == "redis":
+            words[0] = find_binary(words[0])
+            words += ["--port", str(self.ports["redis"]), "--bind", "127.0.0.1"]
+        return words
+
+    def is_healthy(self, service: str, number: int = 1) -> bool:
+        """Asked by the service's own health check."""
+        kind, *words = SERVICES[service]["healthcheck"]["test"]
+        words = [self.here(word, service, number) for word in words]
+        environment = self.environment(service, number)
+        if service == "postgres":
+            words[0] = postgres_binary(words[0])
+            environment["PGPORT"] = str(self.ports["postgres"])
+        if service == "redis":
+            words = [word.replace("redis-cli", f"redis-cli -p {self.ports['redis']}") for word in words]
+        command = ["/bin/sh", "-c", *words] if kind == "CMD-SHELL" else words
+        return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, timeout=60).returncode == 0
+
+    def up_postgres(self) -> None:
+        """What the image's entry point does on an empty volume, and then its command."""
+        self._check_dependencies("postgres")
+        given = self.environment("postgres")
+        folder = self.stack.enter_context(server_folder())
+        password = folder / "password"
+        shutil.copy(given["POSTGRES_PASSWORD_FILE"], password)
+        make_cluster(folder, "-A", "scram-sha-256", "--pwfile", str(password))
+        options = ["-D", str(folder / "data"), "-k", str(folder), "-p", str(self.ports["postgres"])]
+        command = [postgres_binary("postgres"), *self.command("postgres")[1:], *options]
+        server = Process(command, log=folder / "log", user=server_user(), folder=folder)
+        self.stack.enter_context(run(server)).wait_until(lambda: self.is_healthy("postgres"))
+        at = ["-h", "127.0.0.1", "-p", str(self.ports["postgres"]), "-U", given["POSTGRES_USER"]]
+        secret = {**os.environ, "PGPASSWORD": password.read_text()}
+        subprocess.run([postgres_binary("createdb"), *at, given["POSTGRES_DB"]], env=secret, check=True)
+        self.started.append("postgres")
+
+    def ask_simulator(self, method: str, control: str) -> Any:
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.request(
+                method, f"http://127.0.0.1:{self.ports['simulator']}/_simulator/{control}", timeout=15
+            )
+            return answer.json() if answer.content else None
+
+    def find_servers_here(self) -> None:
+        """In the addresses made by `secrets`, the host names of the servers become ports of this machine."""
+        for name, server, port in (("database_url", "postgres", 5432), ("redis_url", "redis", 6379)):
+            path = self.folder / "run-keys" / name
+            text = path.read_text()
+            assert f"@{server}:{port}/" in text
+            path.chmod(0o600)
+            path.write_text(text.replace(f"@{server}:{port}", f"@127.0.0.1:{self.ports[server]}"))
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """`docker compose --profile demo up --scale web=2 --scale worker=3`, in the order the dependencies ask for."""
+    find_binary("redis-server")
+    postgres_binary("postgres")
+    with server_folder() as folder, ExitStack() as processes:
+        folder.chmod(0o755)
+        stack = Stack(folder, processes)
+        stack.once("secrets")
+        stack.find_servers_here()
+        collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
+        subprocess.run(collect, env=stack.environment("secrets"), cwd=ROOT, check=True, timeout=60)  # as the Dockerfile
+        stack.up_postgres()
+        stack.up("redis")
+        stack.once("migrate")
+        starting = [stack.started_process(*each) for each in (("web", 2), ("worker", 2), ("worker", 3))]
+        for service in ("web", "worker", "beat", "simulator"):
+            stack.up(service)
+        starting[0].wait_until(lambda: stack.is_healthy("web", 2), 60)
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def person(stack: Stack) -> Iterator[requests.Session]:
+    """The administrator of the demo, signed in at the first web container."""
+    printed = stack.once("connect-demo")
+    name, password = found(r"^administrator +(\S+) +(\S+)$", printed).groups()
+    with requests.Session() as session:
+        session.trust_env = False
+        form = fields_of(session.get(f"{stack.address(1)}/sign-in/").text)
+        names = [each for each in form if each not in ("csrfmiddlewaretoken", "next")][:2]
+        form.update(zip(names, (name, password), strict=True))
+        assert session.post(f"{stack.address(1)}/sign-in/", form).url == f"{stack.address(1)}/"
+        yield session
+
+
+def found(pattern: str, text: str) -> re.Match[str]:
+    match = re.search(pattern, text, re.M)
+    assert match, f"{pattern} is not in: {text[:2000]}"
+    return match
+
+
+def fields_of(page: str) -> dict[str, str]:
+    """Inputs and selects of a page's last form as a browser would send them: first choices, no buttons."""
+    form = re.findall(r'<form[^>]* method="post".*?</form>', page, re.S)[-1]
+    fields = {}
+    for tag in re.findall(r"<input[^>]*>", form):
+        given = dict(re.findall(r'(\w+)="([^"]*)"', tag))
+        if given.get("type") != "checkbox":
+            fields[given["name"]] = html.unescape(given.get("value", ""))
+    for name, options in re.findall(r'<select[^>]* name="(\w+)".*?>(.*?)</select>', form, re.S):
+        chosen = re.findall(r'<option value="([^"]*)" selected', options) or re.findall(r'value="([^"]+)"', options)
+        fields[name] = html.unescape(chosen[0]) if chosen else ""
+    return fields
+
+
+def test_every_service_that_stays_up_has_a_health_check_a_restart_policy_and_limits() -> None:
+    for name, service in SERVICES.items():
+        if service["restart"] == "no":
+            continue
+        assert service["restart"] == "unless-stopped", name
+        assert service["healthcheck"]["test"], name
+        assert {"cpus", "memory"} <= service["deploy"]["resources"]["limits"].keys(), name
+
+
+def test_our_containers_run_without_root_rights_and_on_a_file_system_nobody_can_write_to() -> None:
+    last_stage = (ROOT / "Dockerfile").read_text().rpartition("\nFROM ")[2]
+    assert "\nUSER trackside\n" in last_stage
+    assert {"web", "worker", "beat", "migrate"} < set(OURS)
+    for name in OURS:
+        service = SERVICES[name]
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert "user" not in service, name
+
+
+def test_services_wait_for_what_they_need() -> None:
+    for name, service in SERVICES.items():
+        for needed, how in service.get("depends_on", {}).items():
+            assert CONDITIONS[how["condition"]] in SERVICES[needed], f"{name} needs {needed}"
+    for name in ("web", "worker", "beat"):
+        assert {"migrate", "postgres", "redis"} <= SERVICES[name]["depends_on"].keys()
+
+
+def test_what_is_scaled_has_no_port_of_the_host() -> None:
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["proxy"]
+
+
+def test_no_secret_stands_in_the_compose_file() -> None:
+    for name, service in SERVICES.items():
+        for variable, value in service.get("environment", {}).items():
+            if re.search("SECRET|KEY|PASSWORD|TOKEN|_URL", variable):
+                assert variable.endswith("_FILE"), f"{name}: {variable}={value}"
+
+
+def test_secrets_are_made_once(tmp_path: Path) -> None:
+    keys, passwords = tmp_path / "keys", tmp_path / "passwords"
+    keys.mkdir()
+    passwords.mkdir()
+    assert "secret_key" in make_secrets(keys, passwords)
+    first = {path.name: path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    assert make_secrets(keys, passwords) == []
+    assert first == {path.name: path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    assert first["postgres_password"] in first["database_url"]
+    assert {path.stat().st_mode & 0o777 for path in keys.iterdir()} == {0o400}
+
+
+@pytest.mark.timeout(300)
+def test_two_web_and_three_worker_containers_and_a_second_beat_carry_out_one_create(
+    stack: Stack, person: requests.Session
+) -> None:
+    stack.started_process("beat", 2)
+    first, second = stack.address(1), stack.address(2)
+    choice = found(r'href="(\?account=\d+)">acme<', person.get(f"{first}/runners/new/").text)
+    address = f"{first}/runners/new/{choice[1]}"
+    wait_for(lambda: "8-core" in person.get(address).text, 60)
+    stack.ask_simulator("DELETE", "requests")
+    page = person.get(address).text
+    image = found(r'value="(github:[^"]+)"[^>]*>Ubuntu', page)[1]
+    chosen = {"name": "made-by-compose", "image": image, "size": "8-core", "maximum_runners": "5"}
+    form = {**fields_of(page), **chosen}
+    asked = person.post(address, form)
+    assert "/operations/" in asked.url, re.findall(r"field-error.*<li>([^<]*)", asked.text)
+    wait_for(lambda: "<h2>Confirmed</h2>" in person.get(asked.url.replace(first, second)).text, 60)
+    assert "made-by-compose" in person.get(f"{second}/runners/?q=made-by-compose").text
+    creates = [each for each in stack.ask_simulator("GET", "requests") if each["method"] == "POST"]
+    assert [each["body"]["name"] for each in creates] == ["made-by-compose"]
+
+
+def test_every_health_check_still_passes(stack: Stack, person: requests.Session) -> None:
+    checked = [("postgres", 1), ("redis", 1), ("web", 1), ("web", 2), ("beat", 1), ("beat", 2), ("simulator", 1)]
+    workers = [("worker", number) for number in (1, 2, 3)]
+    assert [each for each in (*checked, *workers) if not stack.is_healthy(*each)] == []
