@@ -92,7 +92,7 @@ def test_connecting_leads_to_a_page_that_follows_the_first_sync(
     assert account is not None
     page = text(as_admin, f"/accounts/{account.pk}/")
     assert "Being read for the first time" in page
-    assert "0 of 6 parts" in page
+    assert "0 of 10 parts" in page
     assert "Waiting its turn" in page
     work(account)
     page = text(as_admin, f"/accounts/{account.pk}/")

@@ -1,5 +1,6 @@
 """Rows of Trackside. Words are those of `docs/design.md`; what a row means is a property of its model."""
 
+from runners_app.models.access import AccessCheck, GroupAccess, Repository, SelfHostedRunner, SharedRunner
 from runners_app.models.accounts import Account, Membership
 from runners_app.models.audit import AuditEntry
 from runners_app.models.credentials import App, Credential
@@ -12,11 +13,13 @@ from runners_app.models.readings import KnownAnswer, Reading, ReadingRun
 from runners_app.models.runners import Runner
 
 __all__ = [
+    "AccessCheck",
     "Account",
     "App",
     "AuditEntry",
     "Credential",
     "FieldChange",
+    "GroupAccess",
     "Image",
     "ImageVersion",
     "KnownAnswer",
@@ -28,6 +31,9 @@ __all__ = [
     "Platform",
     "Reading",
     "ReadingRun",
+    "Repository",
     "Runner",
     "RunnerGroup",
+    "SelfHostedRunner",
+    "SharedRunner",
 ]

@@ -20,10 +20,16 @@ class RunnerGroup(models.Model):
     default = models.BooleanField(default=False)
     inherited = models.BooleanField(default=False)
     allows_public_repositories = models.BooleanField(default=False)
+    inherited_allows_public_repositories = models.BooleanField(
+        null=True, help_text="Whether the enterprise allows them in the group it shares; empty where GitHub is silent."
+    )
     restricted_to_workflows = models.BooleanField(default=False)
     selected_workflows = models.JSONField(default=list)
     workflow_restrictions_read_only = models.BooleanField(default=False)
     network_configuration_id = models.CharField(max_length=500, blank=True)
+    access_observed_at = models.DateTimeField(
+        null=True, help_text="When its access list was last written here; empty while it was never read."
+    )
 
     row_hash = models.CharField(max_length=64, blank=True)
     observed_at = models.DateTimeField()
@@ -40,3 +46,12 @@ class RunnerGroup(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def admits_public_repositories(self) -> bool:
+        """The organization's own switch, and the enterprise's where it shares the group."""
+        return self.allows_public_repositories and self.inherited_allows_public_repositories is not False
+
+    @property
+    def has_access_list(self) -> bool:
+        return self.visibility == "selected"

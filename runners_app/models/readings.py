@@ -37,6 +37,10 @@ class Reading(models.Model):
         CATALOG = "catalog", "GitHub and partner images, sizes, platforms"
         CUSTOM_IMAGES = "custom_images", "Custom images"
         IMAGE_VERSIONS = "image_versions", "Image versions"
+        GROUP_ACCESS = "group_access", "Access to runner groups"
+        REPOSITORIES = "repositories", "Repositories"
+        SELF_HOSTED_RUNNERS = "self_hosted_runners", "Self-hosted runners"
+        ACCESS_CHECKS = "access_checks", "Questions about one repository"
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="readings")
     resource = models.CharField(max_length=20, choices=Resource)

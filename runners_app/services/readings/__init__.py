@@ -27,9 +27,16 @@ from runners_app.services.secrets import SecretUnreadable
 log = logging.getLogger(__name__)
 R = Reading.Resource
 # Runners first: they appear before the slow resources.
-ORDER = (R.RUNNERS, R.LIMITS, R.GROUPS, R.CATALOG, R.CUSTOM_IMAGES, R.IMAGE_VERSIONS)
+ORDER = (
+    R.RUNNERS, R.LIMITS, R.GROUPS, R.ACCESS_CHECKS, R.CATALOG, R.CUSTOM_IMAGES, R.IMAGE_VERSIONS, R.GROUP_ACCESS,
+    R.SELF_HOSTED_RUNNERS, R.REPOSITORIES,
+)  # fmt: skip
+OF_ORGANIZATIONS_ONLY = frozenset({R.ACCESS_CHECKS, R.REPOSITORIES})
 # What changes together is read together: (changed resource) → resources due at once.
-FOLLOW_UP: dict[str, tuple[str, ...]] = {R.CUSTOM_IMAGES: (R.IMAGE_VERSIONS,)}
+FOLLOW_UP: dict[str, tuple[str, ...]] = {
+    R.CUSTOM_IMAGES: (R.IMAGE_VERSIONS,),
+    R.GROUPS: (R.GROUP_ACCESS,),
+}
 
 
 @dataclass(frozen=True)
@@ -44,12 +51,20 @@ class RunResult:
     failure: Failure | None = None
     error: Exception | None = None
 
+    @property
+    def failure_message(self) -> str:
+        return self.failure.message if self.failure else ""
+
 
 def create_readings(account: Account) -> None:
     """All resources of a new account, due at once."""
     now = timezone.now()
     Reading.objects.bulk_create(
-        [Reading(account=account, resource=resource, order=order, due_at=now) for order, resource in enumerate(ORDER)]
+        [
+            Reading(account=account, resource=resource, order=order, due_at=now)
+            for order, resource in enumerate(ORDER)
+            if account.kind == Account.Kind.ORGANIZATION or resource not in OF_ORGANIZATIONS_ONLY
+        ]
     )
 
 
@@ -85,6 +100,8 @@ def _publish(reading: Reading, fetched: Fetched, lease: Lease, seconds: float) -
             counts += publish_rows(row_set, account=account, begun=fetched.begun)
         if fetched.limits is not None:
             counts += _publish_limits(account, fetched.limits)
+        for publish in fetched.others:
+            counts += publish(fetched)
         _remember_answers(reading, {} if overtaken else fetched.answers)
         recovered = _succeed(reading, counts)
         _note_run(

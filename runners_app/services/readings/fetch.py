@@ -19,8 +19,8 @@ from runners_app.models import (
     Runner,
     RunnerGroup,
 )
-from runners_app.services.readings import rows
-from runners_app.services.readings.publish import RowSet
+from runners_app.services.readings import access, rows
+from runners_app.services.readings.publish import Counts, RowSet
 
 T = TypeVar("T")
 BetweenPages = Callable[[], None]
@@ -32,10 +32,14 @@ class IncompleteList(Exception):
 
 @dataclass
 class Fetched:
-    """All a reading brought: rows to publish, limits, and what its pages are known by from now on."""
+    """All a reading brought: rows to publish, limits, and what its pages are known by from now on.
+
+    `others` write, in the publishing transaction, what is no list of rows that stay when they are gone.
+    """
 
     begun: datetime
     row_sets: list[RowSet] = field(default_factory=list)
+    others: list[Callable[["Fetched"], Counts]] = field(default_factory=list)
     limits: GitHubLimits | None = None
     answers: dict[str, KnownAnswer] = field(default_factory=dict)
     requests: int = 0
@@ -68,7 +72,18 @@ class Fetcher:
         key_of: Callable[[T], Any],
         values_of: Callable[[T], rows.Values],
     ) -> None:
-        """Read a whole list into a row set. Raises IncompleteList when its pages do not add up."""
+        """Read a whole list into a row set, to be published. Raises IncompleteList when its pages do not add up."""
+        self.read(pages, into, key_of, values_of)
+        self.fetched.row_sets.append(into)
+
+    def read(
+        self,
+        pages: Iterator[Page[T]],
+        into: RowSet,
+        key_of: Callable[[T], Any],
+        values_of: Callable[[T], rows.Values],
+    ) -> None:
+        """Like `collect`, for whoever publishes in a way of its own."""
         totals: set[int | None] = set()
         seen = 0
         for page in pages:
@@ -86,7 +101,6 @@ class Fetcher:
         distinct = len(into.kept | into.rows.keys())
         if distinct != seen or any(total not in (None, seen) for total in totals):
             raise IncompleteList("The list changed while it was read.")
-        self.fetched.row_sets.append(into)
 
     def _note(self, page: Page[Any]) -> None:
         self.fetched.requests += 1
@@ -163,6 +177,10 @@ FETCH: dict[str, Callable[[Fetcher], None]] = {
     Reading.Resource.CATALOG: fetch_catalog,
     Reading.Resource.CUSTOM_IMAGES: fetch_custom_images,
     Reading.Resource.IMAGE_VERSIONS: fetch_image_versions,
+    Reading.Resource.GROUP_ACCESS: access.fetch_group_access,
+    Reading.Resource.REPOSITORIES: access.fetch_repositories,
+    Reading.Resource.SELF_HOSTED_RUNNERS: access.fetch_self_hosted_runners,
+    Reading.Resource.ACCESS_CHECKS: access.fetch_access_checks,
 }
 
 

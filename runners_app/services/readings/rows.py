@@ -5,7 +5,15 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
-from runners_app.github import CuratedImage, CustomImage, HostedRunner, MachineSize, RunnerGroup
+from runners_app.github import (
+    CuratedImage,
+    CustomImage,
+    HostedRunner,
+    MachineSize,
+    Repository,
+    RunnerGroup,
+    SelfHostedRunner,
+)
 from runners_app.github import ImageVersion as GitHubImageVersion
 
 Values = dict[str, Any]
@@ -48,11 +56,32 @@ def group_values(group: RunnerGroup) -> Values:
         "default": group.default,
         "inherited": group.inherited,
         "allows_public_repositories": group.allows_public_repositories,
+        "inherited_allows_public_repositories": group.inherited_allows_public_repositories,
         "restricted_to_workflows": group.restricted_to_workflows,
         # GitHub answers them in varying order: they are a set.
         "selected_workflows": sorted(group.selected_workflows),
         "workflow_restrictions_read_only": group.workflow_restrictions_read_only,
         "network_configuration_id": group.network_configuration_id or "",
+    }
+
+
+def repository_values(repository: Repository) -> Values:
+    return {
+        "name": repository.name,
+        "private": repository.private,
+        "visibility": repository.visibility,
+        "archived": repository.archived,
+    }
+
+
+def self_hosted_runner_values(runner: SelfHostedRunner) -> Values:
+    return {
+        "name": runner.name,
+        "group_id": runner.group_id,
+        "os": runner.os,
+        "status": runner.status,
+        "busy": runner.busy,
+        "labels": [[label.name, label.type] for label in runner.labels],
     }
 
 

@@ -1,0 +1,131 @@
+"""Who may use a runner group, and what GitHub says about it besides the group itself."""
+
+from django.db import models
+from django.db.models.functions import Lower
+
+from runners_app.models.accounts import Account
+from runners_app.models.groups import RunnerGroup
+from runners_app.models.owned import OwnedQuerySet, PresentQuerySet
+
+
+class GroupAccess(models.Model):
+    """One line of a group's access list: a repository of an organization's, an organization of an enterprise's."""
+
+    group = models.ForeignKey(RunnerGroup, on_delete=models.CASCADE, related_name="access")
+    github_id = models.BigIntegerField(help_text="GitHub's id of the repository or organization.")
+    name = models.CharField(max_length=500)
+    private = models.BooleanField(null=True, help_text="Of a repository; organizations have none.")
+
+    class Meta:
+        verbose_name_plural = "group access"
+        constraints = (models.UniqueConstraint(fields=["group", "github_id"], name="group_access_unique"),)
+        indexes = (models.Index(fields=["group", "name", "id"], name="group_access_by_name"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SharedRunner(models.Model):
+    """A larger runner of an enterprise in a group that an organization inherits, as the organization is shown it."""
+
+    group = models.ForeignKey(RunnerGroup, on_delete=models.CASCADE, related_name="shared_runners")
+    github_id = models.BigIntegerField(help_text="The enterprise's id of the runner.")
+    name = models.CharField(max_length=500)
+    status = models.CharField(max_length=500)
+    size = models.CharField(max_length=500, blank=True)
+    platform = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["group", "github_id"], name="shared_runner_unique"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RepositoryQuerySet(PresentQuerySet["Repository"]):
+    pass
+
+
+class Repository(models.Model):
+    """A repository of an organization, as far as the credential may list them. The name is without its owner."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="repositories")
+    github_id = models.BigIntegerField()
+    name = models.CharField(max_length=500)
+    private = models.BooleanField(default=True, help_text="Also true for internal ones.")
+    visibility = models.CharField(max_length=500, blank=True)
+    archived = models.BooleanField(default=False)
+
+    row_hash = models.CharField(max_length=64, blank=True)
+    observed_at = models.DateTimeField()
+    first_seen_at = models.DateTimeField()
+    gone_at = models.DateTimeField(null=True)
+
+    objects = RepositoryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "repositories"
+        constraints = (models.UniqueConstraint(fields=["account", "github_id"], name="repository_unique"),)
+        indexes = (
+            models.Index(fields=["account", "name", "id"], name="repository_by_name"),
+            models.Index("account", Lower("name"), name="repository_by_lower_name"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SelfHostedRunnerQuerySet(PresentQuerySet["SelfHostedRunner"]):
+    pass
+
+
+class SelfHostedRunner(models.Model):
+    """A machine of one's own, as last seen. Trackside shows where it is and may move or delete it."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="self_hosted_runners")
+    github_id = models.BigIntegerField()
+    name = models.CharField(max_length=500)
+    group_id = models.BigIntegerField(null=True, help_text="GitHub's id of its group.")
+    os = models.CharField(max_length=500, blank=True)
+    status = models.CharField(max_length=500, blank=True)
+    busy = models.BooleanField(default=False)
+    labels = models.JSONField(default=list, help_text="[name, type] each; type is read-only or custom.")
+
+    row_hash = models.CharField(max_length=64, blank=True)
+    observed_at = models.DateTimeField()
+    first_seen_at = models.DateTimeField()
+    gone_at = models.DateTimeField(null=True)
+
+    objects = SelfHostedRunnerQuerySet.as_manager()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["account", "github_id"], name="self_hosted_runner_unique"),)
+        indexes = (models.Index(fields=["account", "group_id", "name"], name="self_hosted_by_group"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AccessCheckQuerySet(OwnedQuerySet["AccessCheck"]):
+    def unanswered(self) -> "AccessCheckQuerySet":
+        return self.filter(answered_at=None)
+
+
+class AccessCheck(models.Model):
+    """Somebody asked GitHub which groups a repository may use; the last question about each repository is kept."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="access_checks")
+    repository = models.CharField(max_length=100, help_text="Its name without the owner, in lower case.")
+    asked_at = models.DateTimeField()
+    asked_by = models.CharField(max_length=200)
+    answered_at = models.DateTimeField(null=True)
+    group_ids = models.JSONField(default=list, help_text="GitHub's ids of the groups it may use.")
+    refusal = models.TextField(blank=True, help_text="GitHub's words when it did not say.")
+
+    objects = AccessCheckQuerySet.as_manager()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["account", "repository"], name="access_check_unique"),)
+
+    def __str__(self) -> str:
+        return f"{self.account}/{self.repository}"
