@@ -106,4 +106,10 @@ class Runner(models.Model):
     @property
     def ip_ranges(self) -> list[str]:
         """Public ranges in CIDR notation, for example `20.80.208.150/31`."""
-        return [f"{ip['prefix']}/{ip['length']}" for ip in self.public_ips if ip.get("prefix")]
+        return [cidr for cidr, _ in self.ranges]
+
+    @property
+    def ranges(self) -> list[tuple[str, bool]]:
+        """Each public range, and whether GitHub has switched it on."""
+        known = [ip for ip in self.public_ips if ip.get("prefix")]
+        return [(f"{ip['prefix']}/{ip.get('length')}", ip.get("enabled") is not False) for ip in known]

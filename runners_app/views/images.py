@@ -49,7 +49,7 @@ SORTS = {
     "size": Order("size_gb", nullable=True),
     "state": Order("state"),
 }
-USERS_SHOWN = 50
+USERS_SHOWN = 25
 # What images, and rows of sizes, are told apart by across accounts.
 SAME_IMAGE = ("github_id", "platform")
 SAME_SIZE = ("github_id", "cpu_cores", "memory_gb", "storage_gb")
@@ -172,7 +172,7 @@ def image(request: Request, pk: int) -> HttpResponse:
     if is_unchanged(request, version):
         return HttpResponse(status=204)
     versions = _versions(row) if row.source == CUSTOM else []
-    users = list(_users(row, request)[: USERS_SHOWN + 1])
+    users = _users(row, request)
     _attach_pinned(versions, users)
     deletion = next((each for each in asked if not each.is_finished and not each.target_version), None)
     context = {
@@ -198,11 +198,11 @@ def _versions(row: Image) -> list[ImageVersion]:
     return list(row.versions.filter(gone_at=None).order_by("-created_on", "-pk"))
 
 
-def _users(row: Image, request: Request) -> "QuerySet[Runner]":
-    """Runners on this image: of its account when it is custom, else of all accounts one may see."""
+def _users(row: Image, request: Request) -> list[Runner]:
+    """All runners on a custom image; the first on one that all accounts share, of those the person may see."""
     runners = Runner.objects.visible_to(request.user).present().select_related("account")
     runners = runners.filter(image_source=row.source, image_id=row.github_id).order_by("name", "pk")
-    return runners.filter(account=row.account) if row.source == CUSTOM else runners
+    return list(runners.filter(account=row.account) if row.source == CUSTOM else runners[: USERS_SHOWN + 1])
 
 
 def _attach_pinned(versions: list[ImageVersion], users: list[Runner]) -> None:
@@ -254,13 +254,11 @@ def image_delete(request: Request, pk: int) -> HttpResponse:
     if form.is_valid():
         operation = operations.request_delete_image(row, by=request.user, nonce=form.nonce_text)
         return redirect("operation", operation.pk)
-    users = list(_users(row, request)[: USERS_SHOWN + 1])
     context = {
         "image": row,
         "account": row.account,
         "form": form,
-        "users": users[:USERS_SHOWN],
-        "more_users": len(users) > USERS_SHOWN,
+        "users": _users(row, request),
         "versions": _versions(row),
         "asked": _operations_on(row).unfinished().filter(target_version="").first(),
     }
@@ -279,7 +277,7 @@ def image_version_delete(request: Request, pk: int, version_id: int) -> HttpResp
     if form.is_valid():
         operation = operations.request_delete_image_version(version, by=request.user, nonce=form.nonce_text)
         return redirect("operation", operation.pk)
-    users = list(_users(row, request))
+    users = _users(row, request)
     context = {
         "image": row,
         "image_version": version,
