@@ -222,6 +222,7 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- Waiting times in seconds; tests shorten them.
 GITHUB_DEADLINE = env.float("GITHUB_DEADLINE", default=15.0)
+RETRY_SECONDS = env.float("RETRY_SECONDS", default=5.0)
 LEASE_SECONDS = env.float("LEASE_SECONDS", default=30.0)
 WRITE_SPACING_SECONDS = env.float("WRITE_SPACING_SECONDS", default=1.0)
 LOST_ANSWER_SPACING_SECONDS = env.float("LOST_ANSWER_SPACING_SECONDS", default=15.0)

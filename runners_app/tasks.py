@@ -17,4 +17,4 @@ def wake_due_credentials() -> None:
 
 @shared_task(bind=True)
 def work_credential(self: "Task[[int], None]", credential_id: int) -> None:
-    do_work(credential_id, token=self.request.id or "")
+    do_work(credential_id, holder=self.request.id or "")

@@ -48,7 +48,7 @@ def work() -> Callable[[Account], None]:
     """Let a worker do all that is due for an account, in this process."""
 
     def run(account: Account) -> None:
-        work_credential(account.credential_id, token="a worker in a test")
+        work_credential(account.credential_id, holder="a worker in a test")
 
     return run
 

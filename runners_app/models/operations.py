@@ -23,32 +23,44 @@ class OperationQuerySet(OwnedQuerySet["Operation"]):
 
     def needing_attention(self) -> Self:
         """A person must decide: the outcome is unclear, or it lay unsent too long."""
-        return self.filter(
-            Q(state=Operation.State.NEEDS_ATTENTION)
-            | Q(state=Operation.State.REQUESTED, person_agreed_at__lte=timezone.now() - unsent_limit())
-        )
+        return self.filter(Q(state=Operation.State.NEEDS_ATTENTION) | lies_unsent(timezone.now()))
 
     def due(self, now: datetime) -> Self:
-        """What a worker may carry on with now. Operations on one target run in the order they were asked for."""
-        fresh = now - unsent_limit()
+        """What a worker may carry on with now. Operations on one target run in the order they were asked for.
+
+        Creates of one name count as one target. Nothing is sent for an account that is only observed.
+        """
+        same_runner = Q(target_id=OuterRef("target_id"))
+        same_name = Q(target_id=None, kind=OuterRef("kind"), target_name=OuterRef("target_name"))
         earlier = Operation.objects.filter(
+            same_runner | same_name,
             account_id=OuterRef("account_id"),
             target=OuterRef("target"),
-            target_id=OuterRef("target_id"),
             pk__lt=OuterRef("pk"),
             state__in=Operation.CARRIED_BY_WORKER,
-        ).exclude(state=Operation.State.REQUESTED, person_agreed_at__lte=fresh)
+        ).exclude(lies_unsent(now))
         return (
             self.filter(state__in=Operation.CARRIED_BY_WORKER, next_step_at__lte=now, account__paused=False)
-            .exclude(state=Operation.State.REQUESTED, person_agreed_at__lte=fresh)
-            .exclude(Exists(earlier), target_id__isnull=False)
+            .exclude(lies_unsent(now))
+            .exclude(nothing_applied(), account__observe_only=True)
+            .exclude(Exists(earlier))
             .order_by("pk")
         )
 
 
 def unsent_limit() -> timedelta:
-    """How long a requested operation may lie unsent before a person must confirm it again."""
+    """How long an operation may lie unsent before a person must confirm it again."""
     return timedelta(seconds=settings.UNSENT_LIMIT_SECONDS)
+
+
+def nothing_applied() -> Q:
+    """GitHub did nothing for it yet: never sent, or sent and provably not taken (a rate limit, no connection)."""
+    return Q(state=Operation.State.REQUESTED) | Q(state=Operation.State.SENT, known_not_applied=True)
+
+
+def lies_unsent(now: datetime) -> Q:
+    """Unsent for so long that a person must confirm it again: nothing old fires by surprise."""
+    return nothing_applied() & Q(person_agreed_at__lte=now - unsent_limit())
 
 
 class Operation(models.Model):
@@ -98,6 +110,9 @@ class Operation(models.Model):
     known_not_applied = models.BooleanField(
         default=False, help_text="GitHub or the network said so while the operation was sent; it may be sent again."
     )
+    refused_looks = models.PositiveSmallIntegerField(
+        default=0, help_text="How often in a row GitHub refused to show whether it took effect."
+    )
     absent_since = models.DateTimeField(null=True, help_text="First complete answer that did not show the effect.")
     reason = models.TextField(blank=True, help_text="Why it stands where it stands, in words for a person.")
     refusal = models.JSONField(null=True, help_text="GitHub's words: status, message, errors, request_id.")
@@ -132,9 +147,18 @@ class Operation(models.Model):
         return self.state in self.CARRIED_BY_WORKER and not self.waits_for_person
 
     @property
+    def may_be_taken_back(self) -> bool:
+        """Nothing was applied yet, as in `nothing_applied`: it can be cancelled without asking GitHub."""
+        return self.state == self.State.REQUESTED or (self.state == self.State.SENT and self.known_not_applied)
+
+    @property
     def waits_for_person(self) -> bool:
-        """Unsent for so long that a person must confirm it again: nothing old fires by surprise."""
-        return self.state == self.State.REQUESTED and self.person_agreed_at <= timezone.now() - unsent_limit()
+        """As in `lies_unsent`."""
+        return self.may_be_taken_back and self.agreed_too_long_ago
+
+    @property
+    def agreed_too_long_ago(self) -> bool:
+        return self.person_agreed_at <= timezone.now() - unsent_limit()
 
     @property
     def changed_fields(self) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -21,10 +20,15 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 log = logging.getLogger(__name__)
-# One client, and so one kept connection, per credential and process. The lease sees to it that one thread uses it.
+# One client at rest, and so one kept connection, per credential and process. Whoever works with it takes it out.
 _clients: dict[tuple[int, str], GitHubClient] = {}
 MOST_CLIENTS = 200
 RENEW_BEFORE = timedelta(minutes=5)
+MOST_LIMITS_IN_A_ROW = 6
+GAVE_UP = (
+    "GitHub asked again and again to slow down, without saying for how long. Trackside waited for an hour in all and "
+    "then stopped, because going on can get the token banned. Find out what else uses it, then check again."
+)
 
 
 class UnusableToken(ValueError):
@@ -89,23 +93,34 @@ def app_client(app: App) -> GitHubClient:
     return GitHubClient(app.api_url, AppAuth(app.issuer, key), deadline=settings.GITHUB_DEADLINE)
 
 
-def open_client(credential: Credential, lease: Lease, before_request: Callable[[str], None]) -> GitHubClient:
-    """The client of a credential, whose every request renews the lease. Raises SecretUnreadable or GitHubError."""
+def open_client(credential: Credential, lease: Lease) -> GitHubClient:
+    """The client of a credential, whose every request renews the lease. Raises SecretUnreadable or GitHubError.
+
+    It belongs to the caller alone until `keep_client` takes it back.
+    """
     if credential.kind == Credential.Kind.INSTALLATION:
         _renew_installation_token(credential)
-        sealed = credential.sealed_installation_token
-    else:
-        sealed = credential.sealed_secret
-    key = (credential.pk, sealed)
-    client = _clients.get(key)
+    sealed = _sealed(credential)
+    client = _clients.pop((credential.pk, sealed), None)
     if client is None:
         secret = unseal(sealed, uid=credential.uid, api_url=credential.api_url)
         client = GitHubClient(credential.api_url, TokenAuth(secret), deadline=settings.GITHUB_DEADLINE)
-        _make_room()
-        _clients[key] = client
-    client.before_request = before_request
+    client.before_request = lease.before_request
     client.on_answer = lambda meta: _note_answer(lease, meta)
     return client
+
+
+def keep_client(credential: Credential, client: GitHubClient) -> None:
+    """Keep its connection for the next time."""
+    _make_room()
+    if (replaced := _clients.pop((credential.pk, _sealed(credential)), None)) is not None:
+        replaced.close()
+    _clients[credential.pk, _sealed(credential)] = client
+
+
+def _sealed(credential: Credential) -> str:
+    is_installation = credential.kind == Credential.Kind.INSTALLATION
+    return credential.sealed_installation_token if is_installation else credential.sealed_secret
 
 
 def _make_room() -> None:
@@ -142,29 +157,51 @@ def _note_answer(lease: Lease, meta: AnswerMeta) -> None:
         lease.pending["scopes"] = list(meta.oauth_scopes)
     if meta.token_expires_at is not None:
         lease.pending["token_expires_at"] = meta.token_expires_at
+    if meta.status < 400:
+        lease.pending.update(limits_in_a_row=0, refusals_in_a_row=0)
 
 
 def pause(credential_id: int, limited: RateLimited) -> None:
-    """No call before the time GitHub gave; repeated limits wait exponentially longer."""
+    """No call before the time GitHub gave, and none later than that.
+
+    Without such a time: a minute, then twice as long each time, and in the end not at all, because going on while
+    limited can get an integration banned.
+    """
     credential = Credential.objects.get(pk=credential_id)
-    now = timezone.now()
-    again = timedelta(seconds=60 * (2 ** min(credential.limits_in_a_row, 6) - 1))
-    Credential.objects.filter(pk=credential_id).update(
-        paused_until=max(limited.wait_until, now + again),
-        pause_reason=f"GitHub's rate limit: {limited.message}",
-        limits_in_a_row=credential.limits_in_a_row + 1,
-    )
-    for account in credential.accounts.all():
-        raise_version(account)
+    until, in_a_row = limited.wait_until, 0
+    if not _says_when(limited):
+        in_a_row = credential.limits_in_a_row + 1
+        until += timedelta(minutes=2**credential.limits_in_a_row - 1)
+    if in_a_row > MOST_LIMITS_IN_A_ROW:
+        quarantine(credential_id, GAVE_UP, error="refused")
+        return
+    with transaction.atomic():
+        Credential.objects.filter(pk=credential_id).update(
+            paused_until=until, pause_reason=f"GitHub's rate limit: {_reason(limited)}", limits_in_a_row=in_a_row
+        )
+        for account in credential.accounts.all():
+            raise_version(account)
 
 
-def note_good_answer(credential_id: int) -> None:
-    Credential.objects.filter(pk=credential_id, limits_in_a_row__gt=0).update(
-        limits_in_a_row=0, paused_until=None, pause_reason=""
-    )
+def _says_when(limited: RateLimited) -> bool:
+    return limited.primary or limited.meta.retry_after is not None
 
 
-def quarantine(credential_id: int, reason: str) -> None:
+def _reason(limited: RateLimited) -> str:
+    return limited.github_message or limited.message
+
+
+def refused(credential_id: int, reason: str) -> None:
+    """A 401. An installation's token is minted once more; a credential that is refused then is not used again."""
+    credential = Credential.objects.get(pk=credential_id)
+    if credential.kind != Credential.Kind.INSTALLATION or credential.refusals_in_a_row > 0:
+        quarantine(credential_id, reason)
+        return
+    Credential.objects.filter(pk=credential_id).update(sealed_installation_token="", refusals_in_a_row=1)
+    Reading.objects.filter(account__credential=credential, error="credential").update(due_at=timezone.now())
+
+
+def quarantine(credential_id: int, reason: str, *, error: str = "credential") -> None:
     """Stop using a credential GitHub refuses: repeated 401s can get valid ones blocked. A person replaces it."""
     with transaction.atomic():
         rows = Credential.objects.filter(pk=credential_id, quarantined_at=None)
@@ -174,12 +211,20 @@ def quarantine(credential_id: int, reason: str) -> None:
         audit.record("credential.quarantined", by=None, subject=str(credential), details={"reason": reason})
         now = timezone.now()
         for account in credential.accounts.all():
-            Reading.objects.filter(account=account).update(error="credential", error_message=reason)
+            Reading.objects.filter(account=account).update(error=error, error_message=reason)
             Reading.objects.filter(account=account, error_since=None).update(error_since=now)
             raise_version(account)
 
 
+def quarantine_app(app: App, reason: str) -> None:
+    """GitHub does not accept the App's own key, so none of its installations can work."""
+    for credential in Credential.objects.filter(app=app):
+        quarantine(credential.pk, reason)
+
+
 def release_from_quarantine(credential: Credential, *, by: "User") -> None:
     """A person says the credential should be tried again."""
-    Credential.objects.filter(pk=credential.pk).update(quarantined_at=None, quarantine_reason="", paused_until=None)
+    Credential.objects.filter(pk=credential.pk).update(
+        quarantined_at=None, quarantine_reason="", paused_until=None, limits_in_a_row=0, refusals_in_a_row=0
+    )
     audit.record("credential.released", by=by, subject=str(credential))

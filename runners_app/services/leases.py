@@ -1,11 +1,13 @@
 """The lease of a credential: one worker at a time, over all its accounts and all worker processes.
 
-A worker that dies keeps its lease for LEASE_SECONDS at most; the same task delivered twice carries the same token and
-may take its own lease again.
+A worker that dies keeps its lease for LEASE_SECONDS at most. Nobody takes over a lease that still holds, not even the
+same task delivered twice: two workers with one token would both believe that they are alone.
 """
 
+import secrets
+import time
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Q
@@ -13,6 +15,8 @@ from django.utils import timezone
 
 from runners_app.models import Credential
 from runners_app.models.credentials import CredentialQuerySet
+
+SAFE_METHODS = ("GET", "HEAD")
 
 
 class LeaseLost(Exception):
@@ -26,6 +30,23 @@ class Lease:
     credential_id: int
     token: str
     pending: dict[str, object] = field(default_factory=dict)
+
+    def before_request(self, method: str) -> None:
+        """Wait for the turn of a write, and renew. Raises LeaseLost."""
+        if method not in SAFE_METHODS:
+            time.sleep(self._seconds_until_next_write())
+            self.book_write()
+        self.renew()
+
+    def book_write(self) -> None:
+        """The next write keeps its distance from now on: called just before a write leaves and when it has ended."""
+        self.pending["next_write_at"] = timezone.now() + _spacing()
+
+    def _seconds_until_next_write(self) -> float:
+        booked = self.pending.get("next_write_at") or self._mine().values_list("next_write_at", flat=True).first()
+        if not isinstance(booked, datetime):
+            return 0.0
+        return min(max((booked - timezone.now()).total_seconds(), 0.0), _spacing().total_seconds())
 
     def renew(self) -> None:
         """Before each request. Raises LeaseLost."""
@@ -47,20 +68,15 @@ class Lease:
         return Credential.objects.filter(pk=self.credential_id, lease_token=self.token)
 
 
-def take_lease(credential_id: int, token: str) -> Lease | None:
-    """The lease, or nothing while somebody else holds it."""
+def take_lease(credential_id: int, holder: str) -> Lease | None:
+    """The lease, or nothing while somebody holds it. `holder` only tells people whose it is."""
     now = timezone.now()
-    free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now) | Q(lease_token=token)
+    free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
+    token = f"{holder[:40]}/{secrets.token_hex(8)}"
     until = now + timedelta(seconds=settings.LEASE_SECONDS)
     taken = Credential.objects.filter(free, pk=credential_id).update(lease_token=token, lease_expires_at=until)
     return Lease(credential_id, token) if taken else None
 
 
-def earliest_write(credential_id: int) -> float:
-    """Seconds to wait until this credential may write again; and books the write that follows."""
-    now = timezone.now()
-    spacing = timedelta(seconds=settings.WRITE_SPACING_SECONDS)
-    planned = Credential.objects.filter(pk=credential_id).values_list("next_write_at", flat=True).get() or now
-    at = max(planned, now)
-    Credential.objects.filter(pk=credential_id).update(next_write_at=at + spacing)
-    return (at - now).total_seconds()
+def _spacing() -> timedelta:
+    return timedelta(seconds=settings.WRITE_SPACING_SECONDS)

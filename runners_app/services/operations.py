@@ -3,29 +3,32 @@
 Nothing here calls GitHub. See `transitions` for the states and `carry_out` for what the worker does.
 """
 
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID, uuid5
 
-from django.db import transaction
+from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 from runners_app.models import Account, Image, ImageVersion, Operation, Reading, Runner
 from runners_app.services import audit
 from runners_app.services.readings import make_due
-from runners_app.services.transitions import NotMoved, move, tell
+from runners_app.services.transitions import NotMoved, move, stay, tell
 from runners_app.services.wake import wake_on_commit
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+    from django.db.models import QuerySet
 
-    Values = dict[str, Any]
-
+Values = dict[str, Any]
+M = TypeVar("M", bound=models.Model)
 S = Operation.State
 K = Operation.Kind
 IMAGE_FIELDS = ("image_id", "image_source", "image_version")
 
 
-def values_of(runner: Runner) -> "Values":
+def values_of(runner: Runner) -> Values:
     """A runner in the words of GitHub's update body: what an edit starts from and is compared with."""
     return {
         "name": runner.name,
@@ -40,139 +43,211 @@ def values_of(runner: Runner) -> "Values":
     }
 
 
-def conflict_of(base: "Values", now: "Values", wanted: "Values") -> dict[str, list[object]]:
+def with_whole_image(changes: Values, wanted: Values) -> Values:
+    """Id, source and version of an image are one thing: when one of them is changed, all three are meant."""
+    if not any(field in changes for field in IMAGE_FIELDS):
+        return changes
+    return {**changes, **{field: wanted.get(field) for field in IMAGE_FIELDS}}
+
+
+def conflict_of(base: Values, now: Values, wanted: Values) -> dict[str, list[object]]:
     """What was changed since the form was opened and this would overwrite: field → [now, before, asked for]."""
+    changes = {field: value for field, value in wanted.items() if value != base.get(field)}
     return {
         field: [now[field], base.get(field), value]
-        for field, value in wanted.items()
-        if value != base.get(field) and now[field] not in (base.get(field), value)
+        for field, value in with_whole_image(changes, wanted).items()
+        if now[field] not in (base.get(field), value)
     }
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who asks, with which form, as part of which batch, and instead of which earlier operation."""
+
+    by: "User"
+    nonce: str
+    batch: UUID | None = None
+    again_from: Operation | None = None
 
 
 def request_create(
     account: Account,
-    wanted: "Values",
+    wanted: Values,
     *,
     by: "User",
     nonce: str,
-    again_from: Operation | None = None,
     batch: UUID | None = None,
+    again_from: Operation | None = None,
 ) -> Operation:
     """Ask for a new runner. The same nonce again answers the same operation."""
     return _request(
-        account, K.CREATE_RUNNER, Operation.Target.RUNNER, by=by, nonce=nonce, wanted=wanted, name=wanted["name"],
-        again_from=again_from, batch=batch,
-    )  # fmt: skip
+        account, K.CREATE_RUNNER, Asked(by, nonce, batch, again_from), wanted=wanted, target_name=wanted["name"]
+    )
 
 
 def request_update(
     runner: Runner,
-    wanted: "Values",
+    wanted: Values,
     *,
-    base: "Values",
+    base: Values,
     by: "User",
     nonce: str,
-    again_from: Operation | None = None,
     batch: UUID | None = None,
+    again_from: Operation | None = None,
 ) -> Operation:
     """Ask for a change of a runner. Only what differs from `base`, the values the form started from, is sent."""
     return _request(
-        runner.account, K.UPDATE_RUNNER, Operation.Target.RUNNER, by=by, nonce=nonce, wanted=wanted, base=base,
-        target_id=runner.github_id, name=runner.name, again_from=again_from, batch=batch,
+        runner.account, K.UPDATE_RUNNER, Asked(by, nonce, batch, again_from), wanted=wanted, base=base,
+        target_id=runner.github_id, target_name=runner.name,
     )  # fmt: skip
 
 
-def request_delete_runner(runner: Runner, *, by: "User", nonce: str, batch: UUID | None = None) -> Operation:
+def request_delete_runner(
+    runner: Runner, *, by: "User", nonce: str, batch: UUID | None = None, again_from: Operation | None = None
+) -> Operation:
     return _request(
-        runner.account, K.DELETE_RUNNER, Operation.Target.RUNNER, by=by, nonce=nonce, base=values_of(runner),
-        target_id=runner.github_id, name=runner.name, batch=batch,
+        runner.account, K.DELETE_RUNNER, Asked(by, nonce, batch, again_from), base=values_of(runner),
+        target_id=runner.github_id, target_name=runner.name,
     )  # fmt: skip
 
 
-def request_delete_image(image: Image, *, by: "User", nonce: str) -> Operation:
+def request_delete_image(
+    image: Image, *, by: "User", nonce: str, batch: UUID | None = None, again_from: Operation | None = None
+) -> Operation:
     """Ask for the deletion of a custom image with all its versions."""
     return _request(
-        image.account, K.DELETE_IMAGE, Operation.Target.IMAGE, by=by, nonce=nonce,
-        target_id=int(image.github_id), name=image.name,
+        image.account, K.DELETE_IMAGE, Asked(by, nonce, batch, again_from),
+        target_id=int(image.github_id), target_name=image.name,
     )  # fmt: skip
 
 
-def request_delete_image_version(version: ImageVersion, *, by: "User", nonce: str) -> Operation:
+def request_delete_image_version(
+    version: ImageVersion, *, by: "User", nonce: str, batch: UUID | None = None, again_from: Operation | None = None
+) -> Operation:
     image = version.image
     return _request(
-        image.account, K.DELETE_IMAGE_VERSION, Operation.Target.IMAGE_VERSION, by=by, nonce=nonce,
-        target_id=int(image.github_id), name=image.name, version=version.version,
+        image.account, K.DELETE_IMAGE_VERSION, Asked(by, nonce, batch, again_from),
+        target_id=int(image.github_id), target_name=image.name, target_version=version.version,
     )  # fmt: skip
+
+
+TARGETS: dict[str, str] = {
+    K.DELETE_IMAGE: Operation.Target.IMAGE,
+    K.DELETE_IMAGE_VERSION: Operation.Target.IMAGE_VERSION,
+}
+SAME_FORM = ("account_id", "kind", "target_id", "target_version", "wanted")
 
 
 @transaction.atomic
-def _request(
-    account: Account,
-    kind: str,
-    target: str,
-    *,
-    by: "User",
-    nonce: str,
-    name: str,
-    wanted: "Values | None" = None,
-    base: "Values | None" = None,
-    target_id: int | None = None,
-    version: str = "",
-    again_from: Operation | None = None,
-    batch: UUID | None = None,
-) -> Operation:
+def _request(account: Account, kind: str, asked: Asked, **values: Any) -> Operation:
     now = timezone.now()
-    operation, made = Operation.objects.get_or_create(
-        nonce=nonce,
-        defaults={
-            "account": account,
-            "kind": kind,
-            "target": target,
-            "target_id": target_id,
-            "target_name": name,
-            "target_version": version,
-            "actor": by,
-            "actor_name": by.get_username(),
-            "base": base or {},
-            "wanted": wanted or {},
-            "again_from": again_from,
-            "batch": batch,
-            "requested_at": now,
-            "person_agreed_at": now,
-            "next_step_at": now,
-        },
+    row = Operation(
+        nonce=asked.nonce,
+        batch=asked.batch,
+        account=account,
+        kind=kind,
+        target=TARGETS.get(kind, Operation.Target.RUNNER),
+        actor=asked.by,
+        actor_name=asked.by.get_username(),
+        again_from=asked.again_from,
+        requested_at=now,
+        person_agreed_at=now,
+        next_step_at=now,
+        **values,
     )
-    if made:
-        tell(operation, note="Asked for.", by=by.get_username())
-        audit.record(
-            f"operation.{kind}",
-            by=by,
-            account=account,
-            subject=f"{name} {version}".strip(),
-            details={"operation": operation.pk, "wanted": operation.changed_fields or operation.wanted},
-        )
-        wake_on_commit(account.credential_id)
-    return operation
+    if earlier := _sent_with_this_form(row):
+        return earlier
+    tell(row, note="Asked for.", by=row.actor_name)
+    audit.record(
+        f"operation.{kind}",
+        by=asked.by,
+        account=account,
+        subject=f"{row.target_name} {row.target_version}".strip(),
+        details={"operation": row.pk, "wanted": row.changed_fields or row.wanted},
+    )
+    wake_on_commit(account.credential_id)
+    return row
+
+
+def _sent_with_this_form(row: Operation) -> Operation | None:
+    """Store the operation, unless the same form arrived before: then answer what it became.
+
+    A form that came back by the browser's back button and was filled in differently is another wish, not a double.
+    """
+    for _ in range(2):
+        try:
+            with transaction.atomic():
+                row.save(force_insert=True)
+        except IntegrityError:
+            earlier = Operation.objects.get(nonce=row.nonce)
+            if all(getattr(earlier, name) == getattr(row, name) for name in SAME_FORM):
+                return earlier
+            content = json.dumps([getattr(row, name) for name in SAME_FORM], sort_keys=True)
+            row.nonce = str(uuid5(UUID(row.nonce), content))
+        else:
+            return None
+    raise NotMoved("This form was sent before. Open it again.")
 
 
 @transaction.atomic
 def cancel(operation: Operation, *, by: "User") -> None:
-    """Take back what was not sent yet. Raises NotMoved when it was."""
-    move(operation, S.CANCELLED, note="Taken back before anything was sent.", by=by.get_username())
+    """Take back what GitHub has not done yet. Raises NotMoved when it may have."""
+    if operation.state == S.SENT and operation.known_not_applied:
+        move(operation, S.UNKNOWN, note="GitHub has not taken it so far.")
+        move(operation, S.NEEDS_ATTENTION, note="A person was asked.")
+    move(operation, S.CANCELLED, note="Taken back before anything was changed.", by=by.get_username())
     _audit(operation, "operation.cancelled", by)
 
 
 @transaction.atomic
 def agree_again(operation: Operation, *, by: "User") -> None:
     """A person confirms an operation that lay unsent. Raises NotMoved when it is not waiting for that."""
-    now = timezone.now()
-    waiting = Operation.objects.filter(pk=operation.pk, state=S.REQUESTED)
-    if not waiting.update(person_agreed_at=now, next_step_at=now, reason=""):
+    if not operation.may_be_taken_back:
         raise NotMoved("It is no longer waiting to be sent.")
-    operation.person_agreed_at = now
-    tell(operation, note="Confirmed again after lying unsent.", by=by.get_username())
+    note = "Confirmed again after lying unsent."
+    stay(operation, seconds=0, note=note, by=by.get_username(), person_agreed_at=timezone.now())
     _audit(operation, "operation.agreed_again", by)
     wake_on_commit(operation.account.credential_id)
+
+
+def may_send_again(operation: Operation) -> bool:
+    """Whether asking for the same once more is safe without a look at the form.
+
+    Deletes and updates that did not happen. Not after a conflict: what somebody changed meanwhile must be seen first.
+    """
+    did_not_happen = operation.state in (S.REJECTED, S.CANCELLED)
+    return did_not_happen and operation.kind != K.CREATE_RUNNER and not operation.conflict
+
+
+def send_again(operation: Operation, *, by: "User", nonce: str, batch: UUID | None = None) -> Operation:
+    """Ask for the same once more, as a new operation that starts from how things are now. Raises CannotSendAgain."""
+    if not may_send_again(operation):
+        raise CannotSendAgain("This cannot be sent again as it was. Edit it instead.")
+    asked: Values = {"by": by, "nonce": nonce, "batch": batch, "again_from": operation}
+    if operation.kind in (K.UPDATE_RUNNER, K.DELETE_RUNNER):
+        runner = _still_there(Runner.objects.present(), operation, github_id=operation.target_id)
+        if operation.kind == K.DELETE_RUNNER:
+            return request_delete_runner(runner, **asked)
+        now = values_of(runner)
+        wanted = {**now, **with_whole_image(operation.changed_fields, operation.wanted)}
+        return request_update(runner, wanted, base=now, **asked)
+    custom = Image.objects.present().filter(source=Image.Source.CUSTOM)
+    image = _still_there(custom, operation, github_id=str(operation.target_id))
+    if operation.kind == K.DELETE_IMAGE:
+        return request_delete_image(image, **asked)
+    versions = ImageVersion.objects.present().filter(image=image)
+    return request_delete_image_version(_still_there(versions, operation, version=operation.target_version), **asked)
+
+
+class CannotSendAgain(ValueError):
+    """The message says why."""
+
+
+def _still_there(rows: "QuerySet[M]", operation: Operation, **which: object) -> "M":
+    row = rows.filter(account=operation.account, **which).first()
+    if row is None:
+        raise CannotSendAgain(f"{operation.target_name} is gone, so there is nothing to send.")
+    return row
 
 
 @transaction.atomic

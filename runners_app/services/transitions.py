@@ -36,30 +36,46 @@ def move(operation: Operation, to: str, *, note: str, by: str = "", request_id: 
     if to not in TRANSITIONS[operation.state]:
         raise NotMoved(f"An operation that is {operation.state} cannot become {to}.")
     now = timezone.now()
-    values: dict[str, Any] = {"state": to, "reason": note, "next_step_at": None, **fields}
+    values: dict[str, Any] = {"state": to, "reason": note, "next_step_at": None, "refused_looks": 0, **fields}
     if to in FINAL:
-        values["finished_at"] = now
-        values["next_step_at"] = None
-    if not Operation.objects.filter(pk=operation.pk, state=operation.state, sends=operation.sends).update(**values):
+        values |= {"finished_at": now, "next_step_at": None}
+    _write(operation, values)
+    tell(operation, note=note, by=by, request_id=request_id)
+
+
+def stay(
+    operation: Operation, *, seconds: float, note: str | None = None, by: str = "", request_id: str = "", **fields: Any
+) -> None:
+    """Stay in the state, by a conditional update too, and go on after some seconds; call it inside a transaction.
+
+    A note that says something new becomes a line in the timeline. Raises NotMoved.
+    """
+    values: dict[str, Any] = {"next_step_at": timezone.now() + timedelta(seconds=seconds), **fields}
+    is_news = note is not None and note != operation.reason
+    if note is not None:
+        values["reason"] = note
+    _write(operation, values)
+    if note is not None and is_news:
+        tell(operation, note=note, by=by, request_id=request_id)
+
+
+def _write(operation: Operation, values: dict[str, Any]) -> None:
+    """Only if it still is as it was read. Whether it may have been applied is part of where it stands."""
+    as_read = Operation.objects.filter(
+        pk=operation.pk,
+        state=operation.state,
+        sends=operation.sends,
+        known_not_applied=operation.known_not_applied,
+    )
+    if not as_read.update(**values):
         raise NotMoved("Somebody else moved this operation meanwhile.")
     for name, value in values.items():
         setattr(operation, name, value)
-    tell(operation, note=note, by=by, request_id=request_id)
-    Account.objects.filter(pk=operation.account_id).update(version=F("version") + 1)
 
 
 def tell(operation: Operation, *, note: str, by: str = "", request_id: str = "") -> None:
-    """Add a line to the timeline without moving."""
+    """Add a line to the timeline, which pages of the account then show."""
     OperationEvent.objects.create(
         operation=operation, at=timezone.now(), state=operation.state, by=by, note=note, request_id=request_id[:200]
     )
-
-
-def wait(operation: Operation, *, seconds: float, note: str | None = None, **fields: Any) -> None:
-    """Stay in the state and look again after some seconds."""
-    values: dict[str, Any] = {"next_step_at": timezone.now() + timedelta(seconds=seconds), **fields}
-    if note is not None:
-        values["reason"] = note
-    Operation.objects.filter(pk=operation.pk, state=operation.state).update(**values)
-    for name, value in values.items():
-        setattr(operation, name, value)
+    Account.objects.filter(pk=operation.account_id).update(version=F("version") + 1)

@@ -8,6 +8,8 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 log = logging.getLogger(__name__)
+# Older messages pile up while no worker listens, and tell nothing the sweep does not find.
+MESSAGE_SECONDS = 30
 
 
 def wake_on_commit(credential_id: int) -> None:
@@ -17,6 +19,6 @@ def wake_on_commit(credential_id: int) -> None:
 def wake(credential_id: int) -> None:
     """Tell a worker that this credential has something to do. A broker that is down is no reason to fail."""
     try:
-        current_app.send_task("runners_app.tasks.work_credential", args=[credential_id])
+        current_app.send_task("runners_app.tasks.work_credential", args=[credential_id], expires=MESSAGE_SECONDS)
     except (OperationalError, OSError) as error:
         log.warning("The broker did not take a wake-up, the sweep will find the work: %s", type(error).__name__)

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef
@@ -12,16 +13,18 @@ from runners_app.github import BadCredentials, GitHubClient, GitHubError, RateLi
 from runners_app.models import Account, Credential, Operation, Reading
 from runners_app.services import carry_out, credentials, readings
 from runners_app.services.carry_out.send import Work
-from runners_app.services.leases import Lease, LeaseLost, earliest_write, take_lease
+from runners_app.services.carry_out.steps import step
+from runners_app.services.leases import Lease, LeaseLost, take_lease
 from runners_app.services.readings import RunResult
 from runners_app.services.readings.failures import refused_credential
 from runners_app.services.secrets import SecretUnreadable
-from runners_app.services.transitions import wait
+from runners_app.services.transitions import NotMoved, stay
 
 log = logging.getLogger(__name__)
 # After this long a worker hands the credential back, so that one busy credential does not keep it for ever.
 LONGEST_SHIFT_SECONDS = 120
 AFTER_A_BUG_SECONDS = 60
+UNOPENED_SECONDS = 30
 
 
 def due_credentials(now: datetime) -> list[int]:
@@ -33,11 +36,11 @@ def due_credentials(now: datetime) -> list[int]:
     return list(due.order_by("pk").values_list("pk", flat=True))
 
 
-def work_credential(credential_id: int, token: str) -> None:
-    """Do all that is due for a credential, alone. `token` is the same when the same task is delivered twice."""
+def work_credential(credential_id: int, holder: str) -> None:
+    """Do all that is due for a credential, alone. `holder` names this worker where the lease is shown."""
     deadline = time.monotonic() + LONGEST_SHIFT_SECONDS
     while time.monotonic() < deadline and _has_work(credential_id):
-        lease = take_lease(credential_id, token)
+        lease = take_lease(credential_id, holder)
         if lease is None:
             return
         try:
@@ -61,42 +64,43 @@ def _work(lease: Lease, deadline: float) -> None:
     client = _open(credential, lease)
     if client is None:
         return
-    work = Work(client, lease)
+    work = Work(lease, client)
     try:
-        _carry_out_due(work)
+        _carry_out_due(work, deadline)
         while time.monotonic() < deadline:
             reading = readings.next_due(credential.pk, timezone.now())
             if reading is None:
                 break
-            _read(reading, work)
-            _carry_out_due(work)
-        credentials.note_good_answer(credential.pk)
+            _read(reading, work, deadline)
+            _carry_out_due(work, deadline)
     except (BadCredentials, RateLimited) as error:
         _stop(credential, error)
+    finally:
+        credentials.keep_client(credential, client)
 
 
 def _open(credential: Credential, lease: Lease) -> GitHubClient | None:
     """A client, or nothing when the secret does not open or the App cannot mint a token: said on every reading."""
-
-    def before_request(method: str) -> None:
-        if method not in ("GET", "HEAD"):
-            time.sleep(earliest_write(lease.credential_id))
-        lease.renew()
-
     try:
-        return credentials.open_client(credential, lease, before_request)
-    except SecretUnreadable as error:
+        return credentials.open_client(credential, lease)
+    except (SecretUnreadable, credentials.UnusableToken) as error:
         credentials.quarantine(credential.pk, str(error))
     except BadCredentials as error:
-        credentials.quarantine(credential.pk, f"GitHub does not accept the App's key: {error.message}")
+        if credential.app is not None:
+            credentials.quarantine_app(credential.app, f"GitHub does not accept the App's key: {error.message}")
     except RateLimited as error:
         credentials.pause(credential.pk, error)
     except GitHubError as error:
-        for reading in readings_of(credential):
-            readings.fail_reading(reading, error, lease, 0)
-        later = timezone.now() + timedelta(seconds=30)
-        Credential.objects.filter(pk=credential.pk).update(paused_until=later, pause_reason=str(error))
+        _pause_unopened(credential, lease, error)
     return None
+
+
+def _pause_unopened(credential: Credential, lease: Lease, error: GitHubError) -> None:
+    for reading in readings_of(credential):
+        readings.fail_reading(reading, error, lease, 0)
+    later = timezone.now() + timedelta(seconds=UNOPENED_SECONDS)
+    reason = f"GitHub gave no token for this installation. {error}"
+    Credential.objects.filter(pk=credential.pk).update(paused_until=later, pause_reason=reason)
 
 
 def readings_of(credential: Credential) -> Iterator[Reading]:
@@ -108,14 +112,14 @@ class CredentialBusy(Exception):
     """A worker holds the credential, or GitHub asked to wait, or refused it; the message says which."""
 
 
-def read_accounts(accounts: list[Account], resources: list[str] | None, token: str) -> Iterator[RunResult]:
+def read_accounts(accounts: list[Account], resources: list[str] | None, holder: str) -> Iterator[RunResult]:
     """Read accounts of one credential in this process, due or not. Raises CredentialBusy."""
     credential = accounts[0].credential
     if credential.quarantined_at is not None:
         raise CredentialBusy(f"not read, the credential is out of use: {credential.quarantine_reason}")
     if credential.paused_until is not None and credential.paused_until > timezone.now():
         raise CredentialBusy(f"not read, GitHub asked to wait until {credential.paused_until:%H:%M:%S} UTC")
-    lease = take_lease(credential.pk, token)
+    lease = take_lease(credential.pk, holder)
     if lease is None:
         raise CredentialBusy("not read, a worker is busy with this credential; try again in a moment")
     try:
@@ -125,30 +129,39 @@ def read_accounts(accounts: list[Account], resources: list[str] | None, token: s
             raise CredentialBusy(credential.quarantine_reason or credential.pause_reason)
         rows = Reading.objects.filter(account__in=accounts).select_related("account").order_by("account", "order")
         for reading in rows.filter(resource__in=resources) if resources else rows:
-            result = _run(reading, Work(client, lease), lambda: None)
+            result = _run(reading, Work(lease, client), lambda: None)
             yield result
             if isinstance(result.error, BadCredentials | RateLimited):
                 _stop(credential, result.error)
                 return
+        credentials.keep_client(credential, client)
     finally:
         lease.release()
 
 
-def _carry_out_due(work: Work) -> None:
-    while (operation := carry_out.next_due(work.lease.credential_id)) is not None:
+def _carry_out_due(work: Work, deadline: float) -> None:
+    while time.monotonic() < deadline and (operation := carry_out.next_due(work.lease.credential_id)) is not None:
         try:
             carry_out.carry_out(operation, work)
+        except NotMoved:
+            log.info("Operation %s was moved by somebody else meanwhile.", operation.pk)
+            _rest(operation, work, 1)
         except (LeaseLost, BadCredentials, RateLimited):
             raise
         except Exception:  # a bug must stop neither other operations nor readings, and must not spin
             log.exception("Operation %s failed in an unforeseen way.", operation.pk)
-            wait(
-                operation, seconds=AFTER_A_BUG_SECONDS, note="Trackside failed here; its log says why. It tries again."
-            )
+            _rest(operation, work, AFTER_A_BUG_SECONDS, "Trackside failed here; its log says why. It tries again.")
 
 
-def _read(reading: Reading, work: Work) -> None:
-    result = _run(reading, work, lambda: _carry_out_due(work))
+def _rest(operation: Operation, work: Work, seconds: float, note: str | None = None) -> None:
+    """Leave it alone for a while, wherever it stands now."""
+    with step(work), suppress(NotMoved):
+        operation.refresh_from_db(fields=["state", "sends", "known_not_applied", "reason"])
+        stay(operation, seconds=seconds, note=note)
+
+
+def _read(reading: Reading, work: Work, deadline: float) -> None:
+    result = _run(reading, work, lambda: _carry_out_due(work, deadline))
     if isinstance(result.error, BadCredentials | RateLimited):
         raise result.error
 
@@ -167,18 +180,4 @@ def _stop(credential: Credential, error: BadCredentials | RateLimited) -> None:
     if isinstance(error, RateLimited):
         credentials.pause(credential.pk, error)
     else:
-        _refused(credential, error)
-
-
-def _refused(credential: Credential, error: BadCredentials) -> None:
-    """A 401. An installation's token is minted once more; a token that is refused is not used again."""
-    if credential.kind == Credential.Kind.INSTALLATION and not _just_minted(credential):
-        credentials.forget_installation_token(credential)
-        Reading.objects.filter(account__credential=credential, error="credential").update(due_at=timezone.now())
-        return
-    credentials.quarantine(credential.pk, refused_credential(error))
-
-
-def _just_minted(credential: Credential) -> bool:
-    expires_at = credential.installation_token_expires_at
-    return expires_at is not None and expires_at - timezone.now() > timedelta(minutes=58)
+        credentials.refused(credential.pk, refused_credential(error))

@@ -1,6 +1,5 @@
 """Read accounts now, in this process, without a worker."""
 
-import secrets
 from argparse import ArgumentParser
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -40,7 +39,7 @@ class Command(BaseCommand):
     def _sync(self, accounts: list[Account], resources: list[str] | None) -> bool:
         good = True
         try:
-            for result in read_accounts(accounts, resources, token=secrets.token_hex(16)):
+            for result in read_accounts(accounts, resources, holder="sync"):
                 self.stdout.write(_line(result))
                 good = good and result.failure is None
         except CredentialBusy as error:

@@ -2,23 +2,24 @@
 
 from collections.abc import Callable
 
-from django.db import transaction
 from django.utils import timezone
 
 from runners_app.models import Operation
 from runners_app.services.carry_out import create, delete, update
 from runners_app.services.carry_out.send import Work
+from runners_app.services.carry_out.steps import step
 from runners_app.services.transitions import move
 
 Step = Callable[[Operation, Work], None]
 K, S = Operation.Kind, Operation.State
+# From `sent` an operation starts once more only when it is known that nothing was applied; see `carry_out`.
 _DELETE: dict[str, Step] = {
-    S.REQUESTED: delete.start, S.SENT: delete.send_now, S.UNKNOWN: delete.look, S.OBSERVING: delete.watch,
+    S.REQUESTED: delete.start, S.SENT: delete.start, S.UNKNOWN: delete.look, S.OBSERVING: delete.watch,
 }  # fmt: skip
 STEPS: dict[str, dict[str, Step]] = {
-    K.CREATE_RUNNER: {S.REQUESTED: create.start, S.SENT: create.send_now, S.UNKNOWN: create.look},
+    K.CREATE_RUNNER: {S.REQUESTED: create.start, S.SENT: create.start, S.UNKNOWN: create.look},
     K.UPDATE_RUNNER: {
-        S.REQUESTED: update.start, S.SENT: update.send_now, S.UNKNOWN: update.look, S.OBSERVING: update.watch,
+        S.REQUESTED: update.start, S.SENT: update.start, S.UNKNOWN: update.look, S.OBSERVING: update.watch,
     },
     K.DELETE_RUNNER: _DELETE,
     K.DELETE_IMAGE: _DELETE,
@@ -29,8 +30,7 @@ STEPS: dict[str, dict[str, Step]] = {
 def carry_out(operation: Operation, work: Work) -> None:
     """One step. An operation found `sent` by a worker was left by one that died, unless it is known not applied."""
     if operation.state == S.SENT and not operation.known_not_applied:
-        with transaction.atomic():
-            work.lease.check()
+        with step(work):
             note = "The worker stopped before the answer came. Trackside looks whether it was applied."
             move(operation, S.UNKNOWN, note=note, next_step_at=timezone.now(), absent_since=None)
     STEPS[operation.kind][operation.state](operation, work)

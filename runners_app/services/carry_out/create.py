@@ -3,26 +3,26 @@
 from runners_app.github import Forbidden, NewHostedRunner, NotFound
 from runners_app.models import Operation, Reading, Runner
 from runners_app.services.carry_out.look import publish_runner, read_now
-from runners_app.services.carry_out.send import Work, absent, cancel_unsent, confirm, need_attention, send
+from runners_app.services.carry_out.send import Work, absent, retry_look, retry_start, send
+from runners_app.services.carry_out.steps import confirm, give_up_unsent, need_attention, remain, step
 from runners_app.services.readings import make_due
-from runners_app.services.transitions import wait
 
-RETRY_SECONDS = 5
+R = Reading.Resource
 
 
 def start(operation: Operation, work: Work) -> None:
-    """From `requested`: the ids that are there before, then the request."""
-    result = read_now(operation, Reading.Resource.RUNNERS, work)
+    """While nothing was applied: the ids that are there before, then the request."""
+    result = read_now(operation, R.RUNNERS, work)
     if result.failure is not None:
         if isinstance(result.error, Forbidden | NotFound):
             note = f"Before a create Trackside reads the list of runners. {result.failure.message} Nothing was sent."
-            cancel_unsent(operation, work, note)
-            return
-        note = f"Not sent yet: the list of runners could not be read first. {result.failure.message}"
-        wait(operation, seconds=RETRY_SECONDS, note=note)
+            give_up_unsent(operation, work, note)
+        else:
+            retry_start(operation, work, f"Not sent yet: the list of runners could not be read first. {result.error}")
         return
-    ids = list(Runner.objects.present().filter(account=operation.account).values_list("github_id", flat=True))
-    wait(operation, seconds=0, ids_before=ids)
+    if operation.sends <= 1:  # after a lost answer only the ids from before the first try tell what is new
+        ids = Runner.objects.present().filter(account=operation.account).values_list("github_id", flat=True)
+        remain(operation, work, seconds=0, ids_before=list(ids))
     send_now(operation, work)
 
 
@@ -40,35 +40,29 @@ def send_now(operation: Operation, work: Work) -> None:
         image_gen=wanted.get("image_gen"),
     )
     answer = send(operation, work, lambda: work.client.create_hosted_runner(operation.account.owner, body))
-    if answer is None:
-        return
-    publish_runner(operation, answer.data, work)
-    confirm(
-        operation, work, f"GitHub created runner {answer.data.id}.", answer.meta.request_id or "",
-        target_id=answer.data.id,
-    )  # fmt: skip
-    make_due(operation.account, Reading.Resource.LIMITS, Reading.Resource.RUNNERS)
+    if answer is not None:
+        with step(work):
+            publish_runner(operation, answer.data, work)
+            confirm(
+                operation, work, f"GitHub created runner {answer.data.id}.", target_id=answer.data.id,
+                request_id=answer.meta.request_id or "",
+            )  # fmt: skip
+    make_due(operation.account, R.LIMITS, R.RUNNERS)
 
 
 def look(operation: Operation, work: Work) -> None:
     """From `unknown`: a complete list tells which runner is new."""
-    result = read_now(operation, Reading.Resource.RUNNERS, work)
+    result = read_now(operation, R.RUNNERS, work)
     if result.failure is not None:
-        wait(operation, seconds=RETRY_SECONDS, note=f"The answer was lost. {result.failure.message}")
+        note = f"The answer was lost, and the list of runners could not be read. {result.failure.message}"
+        retry_look(operation, work, note, result.error)
         return
-    wanted = operation.wanted
-    new = Runner.objects.present().filter(account=operation.account, name=wanted["name"])
-    candidates = list(new.exclude(github_id__in=operation.ids_before or []))
-    same = [
-        runner
-        for runner in candidates
-        if (runner.size, runner.image_id, runner.group_id)
-        == (wanted["size"], wanted["image_id"], wanted["runner_group_id"])
-    ]
+    candidates = _new_runners(operation)
+    same = [runner for runner in candidates if _is_as_wanted(runner, operation)]
     if len(same) == 1 == len(candidates):
-        note = f"The answer was lost, but the runner is there: id {same[0].github_id}."
-        confirm(operation, work, note, target_id=same[0].github_id)
-        make_due(operation.account, Reading.Resource.LIMITS)
+        found = same[0].github_id
+        confirm(operation, work, f"The answer was lost, but the runner is there: id {found}.", target_id=found)
+        make_due(operation.account, R.LIMITS)
     elif candidates:
         note = (
             "The answer was lost. A runner of that name appeared since, but Trackside cannot tell whether it is this."
@@ -76,3 +70,18 @@ def look(operation: Operation, work: Work) -> None:
         need_attention(operation, work, note, candidates=[runner.github_id for runner in candidates])
     else:
         absent(operation, work, again=lambda: send_now(operation, work))
+
+
+def _new_runners(operation: Operation) -> list[Runner]:
+    """Of this name, not there before, and not what another create is known to have made."""
+    creates = Operation.objects.filter(account=operation.account, kind=Operation.Kind.CREATE_RUNNER)
+    claimed = creates.filter(target_id__isnull=False).exclude(pk=operation.pk).values_list("target_id", flat=True)
+    named = Runner.objects.present().filter(account=operation.account, name__iexact=operation.wanted["name"])
+    return list(named.exclude(github_id__in=[*(operation.ids_before or []), *claimed]))
+
+
+def _is_as_wanted(runner: Runner, operation: Operation) -> bool:
+    wanted = operation.wanted
+    return (runner.size, runner.image_id, runner.image_source, runner.group_id) == (
+        wanted["size"], wanted["image_id"], wanted["image_source"], wanted["runner_group_id"],
+    )  # fmt: skip

@@ -11,20 +11,9 @@ from typing import Any
 from runners_app.github import Answer, NotFound, Refused
 from runners_app.models import Image, ImageVersion, Operation, Reading, Runner
 from runners_app.services.carry_out import look as look_at
-from runners_app.services.carry_out.send import (
-    RETRY_SECONDS,
-    STOPS,
-    UNREACHED,
-    Work,
-    absent,
-    cancel_unsent,
-    confirm,
-    keep_observing,
-    observe,
-    send,
-)
+from runners_app.services.carry_out.send import STOPS, UNREACHED, Work, absent, retry_look, retry_start, send
+from runners_app.services.carry_out.steps import confirm, give_up_unsent, keep_observing, observe, step
 from runners_app.services.readings import make_due
-from runners_app.services.transitions import wait
 
 R = Reading.Resource
 GONE = "gone"
@@ -103,34 +92,50 @@ def _deletion(operation: Operation) -> Deletion:
 
 
 def start(operation: Operation, work: Work) -> None:
-    """From `requested`: one look whether GitHub can be reached, then the request. A 404 is left to the request."""
+    """While nothing was applied: one look whether it still is what was to be deleted, then the request.
+
+    A 404 is left to the request.
+    """
     try:
         _status(operation, work)
     except STOPS:
         raise
     except UNREACHED as error:
-        wait(operation, seconds=RETRY_SECONDS, note=f"Not sent yet: GitHub could not be asked first. {error}")
+        retry_start(operation, work, f"Not sent yet: GitHub could not be asked first. {error}")
         return
     except Refused as error:
-        cancel_unsent(operation, work, f"GitHub refused to show it: {error.message} Nothing was sent.")
+        give_up_unsent(operation, work, f"GitHub did not show it, so nothing was sent. {error.message}")
         return
-    send_now(operation, work)
+    if renamed := _new_name(operation):
+        note = "Somebody gave the runner another name since its deletion was asked for. Nothing was sent."
+        give_up_unsent(operation, work, note, conflict={"name": [renamed, operation.target_name, "Delete it"]})
+    else:
+        send_now(operation, work)
+
+
+def _new_name(operation: Operation) -> str:
+    """The name a person typed to confirm must still be the runner's."""
+    if operation.kind != Operation.Kind.DELETE_RUNNER:
+        return ""
+    row = Runner.objects.present().filter(account=operation.account, github_id=_id(operation)).first()
+    return row.name if row is not None and row.name != operation.target_name else ""
 
 
 def send_now(operation: Operation, work: Work) -> None:
     deletion = _deletion(operation)
 
-    def call() -> Answer[Any] | None:
+    def call() -> Answer[Any] | NotFound:
         try:
             return deletion.delete(operation, work)
-        except NotFound:
-            return None  # counts as done once the complete list agrees
+        except NotFound as absent_already:
+            return absent_already  # counts as done once the complete list agrees
 
     answer = send(operation, work, call)
-    if operation.state != Operation.State.SENT or operation.known_not_applied:
+    if answer is None:
         return
-    note = "GitHub accepted the deletion." if answer else "GitHub answers that it is not there."
-    observe(operation, work, note, (answer.meta.request_id or "") if answer else "")
+    is_gone = isinstance(answer, NotFound)
+    note = "GitHub answers that it is not there." if is_gone else "GitHub accepted the deletion."
+    observe(operation, work, note, answer.meta.request_id or "")
 
 
 def look(operation: Operation, work: Work) -> None:
@@ -140,10 +145,10 @@ def look(operation: Operation, work: Work) -> None:
     except STOPS:
         raise
     except (*UNREACHED, Refused) as error:
-        wait(operation, seconds=RETRY_SECONDS, note=f"The answer was lost, and GitHub could not be asked: {error}")
+        retry_look(operation, work, f"The answer was lost, and GitHub could not be asked. {error}", error)
         return
     if status in (GONE, "Deleting"):
-        observe(operation, work, "The answer was lost, but the deletion goes on.")
+        observe(operation, work, f"The answer was lost, but {_seen(status)}.")
     else:
         absent(operation, work, again=lambda: send_now(operation, work))
 
@@ -154,20 +159,41 @@ def watch(operation: Operation, work: Work) -> None:
         status = _status(operation, work)
     except STOPS:
         raise
-    except (*UNREACHED, Refused) as error:
-        keep_observing(operation, work, f"GitHub accepted the deletion, and could not be asked since: {error}")
+    except Refused as error:
+        retry_look(operation, work, f"GitHub accepted the deletion, and then did not answer about it. {error}", error)
+        return
+    except UNREACHED as error:
+        keep_observing(operation, work, f"GitHub could not be asked since. {error}")
         return
     if status != GONE:
         keep_observing(operation, work, f"GitHub still shows it as {status}.")
-        return
+    else:
+        _compare_with_list(operation, work)
+
+
+def _compare_with_list(operation: Operation, work: Work) -> None:
     result = look_at.read_now(operation, _deletion(operation).resource, work)
-    if result.failure is not None:
-        keep_observing(operation, work, f"It answers 404; the list could not be read: {result.failure.message}")
+    if isinstance(result.error, Refused):
+        note = f"It answers 404, which may also mean that the token may no longer see it. {result.failure_message}"
+        retry_look(operation, work, note, result.error)
+    elif result.failure is not None:
+        keep_observing(operation, work, f"It answers 404; the list could not be read. {result.failure_message}")
     elif _deletion(operation).in_list(operation):
         keep_observing(operation, work, "It answers 404, but the list still shows it.")
+        make_due(operation.account, R.CUSTOM_IMAGES)
     else:
+        _confirm_gone(operation, work)
+
+
+def _confirm_gone(operation: Operation, work: Work) -> None:
+    with step(work):
         confirm(operation, work, "It is gone: asking for it answers 404, and the complete list is without it.")
+        look_at.attribute_changes(operation)
         make_due(operation.account, R.LIMITS, R.CUSTOM_IMAGES, R.IMAGE_VERSIONS)
+
+
+def _seen(status: str) -> str:
+    return "it is gone" if status == GONE else "GitHub shows it as Deleting"
 
 
 def _status(operation: Operation, work: Work) -> str:

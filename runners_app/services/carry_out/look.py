@@ -4,7 +4,7 @@ from typing import Any
 
 from runners_app.github import BadCredentials, CustomImage, HostedRunner, RateLimited
 from runners_app.github import ImageVersion as GitHubImageVersion
-from runners_app.models import Image, ImageVersion, Operation, Reading, Runner
+from runners_app.models import FieldChange, Image, ImageVersion, Operation, Reading, Runner
 from runners_app.services.carry_out.send import Work
 from runners_app.services.operations import values_of
 from runners_app.services.readings import RunResult, publish_fresh, run_reading
@@ -58,3 +58,26 @@ def publish_image_version(operation: Operation, version: GitHubImageVersion, wor
     scope = {"account": operation.account, "image": image}
     rows = RowSet(ImageVersion, scope, "version", {version.version: image_version_values(version)}, complete=False)
     publish_fresh(rows, account=operation.account, lease=work.lease, resource=Reading.Resource.IMAGE_VERSIONS)
+
+
+# Columns that an update's field changes with it; a field that is not named here has a column of its name.
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "enable_static_ip": ("static_ip", "public_ips"),
+    "runner_group_id": ("group_id",),
+    "size": ("size", "cpu_cores", "memory_gb", "storage_gb"),
+    "image_id": ("image_id", "image_source", "image_version", "image_name", "image_size_gb", "platform"),
+}
+AFTER_A_DELETE = ("status", "gone_at")
+
+
+def attribute_changes(operation: Operation) -> None:
+    """What was read from GitHub after the operation was sent, and is its effect, was not done outside Trackside."""
+    item = FieldChange.Item.RUNNER
+    if operation.target != Operation.Target.RUNNER or operation.target_id is None or operation.sent_at is None:
+        return
+    rows = Runner.objects.filter(account=operation.account, github_id=operation.target_id)
+    columns = set(AFTER_A_DELETE)
+    if operation.kind == Operation.Kind.UPDATE_RUNNER:
+        columns = {name for field in operation.changed_fields for name in COLUMNS.get(field, (field,))}
+    changes = FieldChange.objects.filter(item=item, item_pk__in=rows.values("pk"), operation=None)
+    changes.filter(at__gte=operation.sent_at, field__in=columns).update(operation=operation)

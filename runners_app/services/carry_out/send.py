@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 
 from runners_app.github import (
@@ -19,13 +18,12 @@ from runners_app.github import (
     Refused,
 )
 from runners_app.models import Operation
-from runners_app.services.leases import Lease
-from runners_app.services.transitions import move, tell, wait
+from runners_app.services.carry_out.steps import Held, need_attention, reject, remain, step
+from runners_app.services.transitions import move, stay
 
 T = TypeVar("T")
 S = Operation.State
 MOST_SENDS = 2
-RETRY_SECONDS = 5
 # These end all work of the credential for now, so nobody on the way may take them for an answer.
 STOPS = (BadCredentials, RateLimited)
 # GitHub could not be asked; it may work in a few seconds.
@@ -33,11 +31,10 @@ UNREACHED = (NotSent, AnswerLost, AnswerUnusable)
 
 
 @dataclass(frozen=True)
-class Work:
+class Work(Held):
     """What a worker holds while it carries out operations of one credential."""
 
     client: GitHubClient
-    lease: Lease
 
 
 def send(operation: Operation, work: Work, call: Callable[[], T]) -> T | None:
@@ -46,60 +43,65 @@ def send(operation: Operation, work: Work, call: Callable[[], T]) -> T | None:
     A rate limit and a connection that never opened prove that nothing was applied: the operation stays `sent`,
     marked so, and goes out again. RateLimited and BadCredentials are raised: the worker stops with this credential.
     """
-    with transaction.atomic():
-        work.lease.check()
-        _mark_sent(operation)
+    _mark_sent(operation, work)
     try:
         return call()
     except STOPS as error:
-        stay_unapplied(operation, f"GitHub did not take it: {error.message}", error.request_id or "")
+        _stay_unapplied(operation, work, f"GitHub did not take it: {error.message}", error.request_id or "")
         raise
     except NotSent as error:
-        stay_unapplied(operation, f"GitHub could not be reached, so nothing was applied: {error}")
+        _stay_unapplied(operation, work, f"Nothing was applied: {error}")
     except Refused as error:
-        reject(operation, work, error)
+        _refused(operation, work, error)
     except GitHubError as error:
-        with transaction.atomic():
-            work.lease.check()
-            move(
-                operation, S.UNKNOWN, note=f"The answer was lost: {error}. Trackside looks whether it was applied.",
-                request_id=error.request_id or "", next_step_at=timezone.now(), absent_since=None,
-            )  # fmt: skip
+        _doubt(operation, work, f"The answer was lost: {error} Trackside looks whether it was applied.", error)
+    finally:
+        work.lease.book_write()
     return None
 
 
-def _mark_sent(operation: Operation) -> None:
+def _mark_sent(operation: Operation, work: Work) -> None:
     now = timezone.now()
-    if operation.state == S.SENT:  # proven not applied: out it goes again, without counting as another try
-        wait(operation, seconds=0, known_not_applied=False, sent_at=now)
-        tell(operation, note="Sent again.")
-        return
-    move(
-        operation, S.SENT, note="Sent to GitHub.", sends=operation.sends + 1, sent_at=now, next_step_at=now,
-        known_not_applied=False, absent_since=None,
-    )  # fmt: skip
+    with step(work):
+        if operation.state == S.SENT:  # proven not applied: out it goes again, without counting as another try
+            stay(operation, seconds=0, note="Sent to GitHub again.", known_not_applied=False, sent_at=now)
+        else:
+            move(
+                operation, S.SENT, note="Sent to GitHub.", sends=operation.sends + 1, sent_at=now, next_step_at=now,
+                known_not_applied=False, absent_since=None,
+            )  # fmt: skip
 
 
-def stay_unapplied(operation: Operation, note: str, request_id: str = "") -> None:
-    with transaction.atomic():
-        wait(operation, seconds=RETRY_SECONDS, note=note, known_not_applied=True)
-        tell(operation, note=note, request_id=request_id)
+def _stay_unapplied(operation: Operation, work: Work, note: str, request_id: str = "") -> None:
+    with step(work):
+        stay(operation, seconds=retry_seconds(operation), note=note, request_id=request_id, known_not_applied=True)
 
 
-def reject(operation: Operation, work: Work, error: Refused) -> None:
-    """Keep GitHub's words, field by field, with the id of the request."""
-    refusal = {
+def _doubt(operation: Operation, work: Work, note: str, error: GitHubError, **fields: Any) -> None:
+    with step(work):
+        move(
+            operation, S.UNKNOWN, note=note, request_id=error.request_id or "", next_step_at=timezone.now(),
+            absent_since=None, **fields,
+        )  # fmt: skip
+
+
+def _refused(operation: Operation, work: Work, error: Refused) -> None:
+    """A create refused when it was sent again may be refused because the first try was applied after all."""
+    if operation.kind == Operation.Kind.CREATE_RUNNER and operation.sends > 1:
+        note = f"Sent again, and refused: {error.message} The first try may have been applied. Trackside looks."
+        _doubt(operation, work, note, error, refusal=words_of(error))
+    else:
+        reject(operation, work, error.message, request_id=error.request_id or "", refusal=words_of(error))
+
+
+def words_of(error: Refused) -> dict[str, object]:
+    """GitHub's words, field by field, with the id of the request."""
+    return {
         "status": error.status,
         "message": error.message,
         "request_id": error.request_id or "",
         "errors": [{"field": e.field, "code": e.code, "message": e.message} for e in error.errors],
     }
-    with transaction.atomic():
-        work.lease.check()
-        move(
-            operation, S.REJECTED, note=f"GitHub refused: {error.message}", request_id=error.request_id or "",
-            refusal=refusal,
-        )  # fmt: skip
 
 
 def absent(operation: Operation, work: Work, *, again: Callable[[], None]) -> None:
@@ -107,47 +109,36 @@ def absent(operation: Operation, work: Work, *, again: Callable[[], None]) -> No
     now = timezone.now()
     spacing = settings.LOST_ANSWER_SPACING_SECONDS
     if operation.absent_since is None:
-        wait(operation, seconds=spacing, note="Not applied so far. Trackside looks again.", absent_since=now)
-    elif (now - operation.absent_since).total_seconds() < spacing:
-        wait(operation, seconds=spacing - (now - operation.absent_since).total_seconds())
-    elif operation.sends < MOST_SENDS:
+        note = "GitHub shows no effect so far. Trackside looks again."
+        remain(operation, work, seconds=spacing, note=note, absent_since=now, refused_looks=0)
+    elif (left := spacing - (now - operation.absent_since).total_seconds()) > 0:
+        remain(operation, work, seconds=left, refused_looks=0)
+    elif operation.sends >= MOST_SENDS:
+        refused = f" GitHub's words: {operation.refusal['message']}" if operation.refusal else ""
+        need_attention(operation, work, f"Sent twice, and GitHub shows no effect.{refused}")
+    elif operation.agreed_too_long_ago or operation.account.observe_only:
+        need_attention(operation, work, "It was not applied. It is too old by now to be sent again without asking.")
+    else:
         again()
+
+
+def retry_seconds(operation: Operation) -> float:
+    """Until the next try while GitHub cannot be reached: a tenth of its age, at most a minute."""
+    since = operation.sent_at or operation.person_agreed_at
+    age = (timezone.now() - since).total_seconds()
+    shortest: float = settings.RETRY_SECONDS
+    return max(shortest, min(60.0, age / 10))
+
+
+def retry_start(operation: Operation, work: Work, note: str) -> None:
+    """Nothing is sent before GitHub could be asked how things stand."""
+    remain(operation, work, seconds=retry_seconds(operation), note=note)
+
+
+def retry_look(operation: Operation, work: Work, note: str, error: Exception | None) -> None:
+    """GitHub could not be asked whether it took effect. A refusal is asked for three times and then shown."""
+    refused_looks = operation.refused_looks + 1 if isinstance(error, Refused) else 0
+    if refused_looks >= 3:
+        need_attention(operation, work, note)
     else:
-        need_attention(operation, work, "Sent twice, both answers were lost, and GitHub shows no effect.")
-
-
-def need_attention(operation: Operation, work: Work, note: str, **fields: Any) -> None:
-    with transaction.atomic():
-        work.lease.check()
-        move(operation, S.NEEDS_ATTENTION, note=note, **fields)
-
-
-def confirm(operation: Operation, work: Work, note: str, request_id: str = "", **fields: Any) -> None:
-    with transaction.atomic():
-        work.lease.check()
-        move(operation, S.CONFIRMED, note=note, request_id=request_id, **fields)
-
-
-def cancel_unsent(operation: Operation, work: Work, note: str, **fields: Any) -> None:
-    with transaction.atomic():
-        work.lease.check()
-        move(operation, S.CANCELLED, note=note, **fields)
-
-
-def observe(operation: Operation, work: Work, note: str, request_id: str = "") -> None:
-    """GitHub accepted: from now on look until the effect shows."""
-    now = timezone.now()
-    with transaction.atomic():
-        work.lease.check()
-        move(operation, S.OBSERVING, note=note, request_id=request_id, observing_since=now, next_step_at=now)
-
-
-def keep_observing(operation: Operation, work: Work, note: str) -> None:
-    since = operation.observing_since or timezone.now()
-    if (timezone.now() - since).total_seconds() > settings.OBSERVE_LIMIT_SECONDS:
-        minutes = round(settings.OBSERVE_LIMIT_SECONDS / 60)
-        need_attention(
-            operation, work, f"GitHub accepted it, but the effect has not shown for {minutes} minutes. {note}"
-        )
-    else:
-        wait(operation, seconds=settings.OBSERVE_INTERVAL_SECONDS, note=note)
+        remain(operation, work, seconds=retry_seconds(operation), note=note, refused_looks=refused_looks)

@@ -5,58 +5,60 @@ from typing import Any
 
 from runners_app.github import NotFound, Refused
 from runners_app.models import Operation, Reading
-from runners_app.services.carry_out.look import publish_runner, runner_now
+from runners_app.services.carry_out.look import attribute_changes, publish_runner, runner_now
 from runners_app.services.carry_out.send import (
-    RETRY_SECONDS,
     STOPS,
     UNREACHED,
     Work,
     absent,
-    cancel_unsent,
+    retry_look,
+    retry_start,
+    send,
+)
+from runners_app.services.carry_out.steps import (
     confirm,
+    give_up_unsent,
     keep_observing,
     need_attention,
     observe,
-    send,
+    step,
 )
-from runners_app.services.operations import IMAGE_FIELDS, conflict_of, values_of
+from runners_app.services.operations import conflict_of, values_of, with_whole_image
 from runners_app.services.readings import make_due
-from runners_app.services.transitions import wait
 
 Values = Mapping[str, Any]
+R = Reading.Resource
+LATEST = (None, "latest")
 
 
 def start(operation: Operation, work: Work) -> None:
-    """From `requested`: the runner as it is now decides whether the change still fits."""
+    """While nothing was applied: the runner as it is now decides whether the change still fits."""
     try:
         now = runner_now(operation, work)
     except NotFound:
-        cancel_unsent(operation, work, "GitHub has no such runner any more. Nothing was sent.")
-        make_due(operation.account, Reading.Resource.RUNNERS)
+        give_up_unsent(operation, work, "GitHub has no such runner any more. Nothing was sent.")
+        make_due(operation.account, R.RUNNERS)
         return
     except STOPS:
         raise
     except UNREACHED as error:
-        wait(operation, seconds=RETRY_SECONDS, note=f"Not sent yet: the runner could not be read first. {error}")
+        retry_start(operation, work, f"Not sent yet: the runner could not be read first. {error}")
         return
     except Refused as error:
-        cancel_unsent(operation, work, f"GitHub refused to show the runner: {error.message} Nothing was sent.")
+        give_up_unsent(operation, work, f"GitHub did not show the runner, so nothing was sent. {error.message}")
         return
-    if shows(operation, now):
-        cancel_unsent(operation, work, "The runner already is as asked for. Nothing was sent.")
+    if has_what_was_asked_for(operation, now):
+        give_up_unsent(operation, work, "The runner already is as asked for. Nothing was sent.")
     elif conflict := conflict_of(operation.base, now, operation.wanted):
         note = "Somebody changed the runner at GitHub since the form was opened. Nothing was sent."
-        cancel_unsent(operation, work, note, conflict=conflict)
+        give_up_unsent(operation, work, note, conflict=conflict)
     else:
         send_now(operation, work)
 
 
 def body_of(operation: Operation) -> dict[str, Any]:
     """Only what changed; id, source and version of an image are one thing and go together."""
-    changes = operation.changed_fields
-    if any(field in changes for field in IMAGE_FIELDS):
-        changes.update({field: operation.wanted.get(field) for field in IMAGE_FIELDS})
-    return changes
+    return with_whole_image(operation.changed_fields, operation.wanted)
 
 
 def send_now(operation: Operation, work: Work) -> None:
@@ -64,18 +66,26 @@ def send_now(operation: Operation, work: Work) -> None:
         raise ValueError("An update has a target.")
     body, owner, runner_id = body_of(operation), operation.account.owner, operation.target_id
     answer = send(operation, work, lambda: work.client.update_hosted_runner(owner, runner_id, body))
+    make_due(operation.account, R.LIMITS, R.RUNNERS)
     if answer is None:
         return
-    shown = publish_runner(operation, answer.data, work)
-    make_due(operation.account, Reading.Resource.LIMITS, Reading.Resource.RUNNERS)
-    if shows(operation, values_of(shown)):
-        confirm(operation, work, "GitHub answered with the new values.", answer.meta.request_id or "")
-    else:
-        observe(operation, work, "GitHub accepted it and does not show it yet.", answer.meta.request_id or "")
+    request_id = answer.meta.request_id or ""
+    with step(work):
+        shown = publish_runner(operation, answer.data, work)
+        if accepted_shows(operation, values_of(shown)):
+            confirm(operation, work, "GitHub answered with the new values.", request_id=request_id)
+        else:
+            observe(operation, work, "GitHub accepted it and does not show it yet.", request_id)
 
 
-def shows(operation: Operation, now: Values) -> bool:
-    """Whether the runner has what was asked for. No version means the latest, whatever GitHub calls it."""
+def has_what_was_asked_for(operation: Operation, now: Values) -> bool:
+    """Whether the runner is as wanted, without any doubt about a version that follows the latest."""
+    changes = operation.changed_fields
+    return all(now[field] in LATEST if value is None else now[field] == value for field, value in changes.items())
+
+
+def accepted_shows(operation: Operation, now: Values) -> bool:
+    """The same after GitHub accepted: no version means the latest, whatever GitHub then calls it."""
     return all(now[field] == value for field, value in operation.changed_fields.items() if value is not None)
 
 
@@ -85,17 +95,17 @@ def look(operation: Operation, work: Work) -> None:
         now = runner_now(operation, work)
     except NotFound:
         need_attention(operation, work, "The answer was lost, and meanwhile GitHub has no such runner.")
-        make_due(operation.account, Reading.Resource.RUNNERS)
+        make_due(operation.account, R.RUNNERS)
         return
     except STOPS:
         raise
     except (*UNREACHED, Refused) as error:
-        wait(operation, seconds=RETRY_SECONDS, note=f"The answer was lost, and the runner could not be read: {error}")
+        retry_look(operation, work, f"The answer was lost, and the runner could not be read. {error}", error)
         return
     changes = operation.changed_fields
-    if shows(operation, now):
-        confirm(operation, work, "The answer was lost, but the runner has the new values.")
-    elif all(now[field] == operation.base.get(field) for field in changes):
+    if has_what_was_asked_for(operation, now):
+        _confirm_seen(operation, work, "The answer was lost, but the runner has the new values.")
+    elif all(now[field] == operation.base.get(field) for field in body_of(operation)):
         absent(operation, work, again=lambda: send_now(operation, work))
     else:
         conflict = {field: [now[field], operation.base.get(field), value] for field, value in changes.items()}
@@ -108,14 +118,23 @@ def watch(operation: Operation, work: Work) -> None:
         now = runner_now(operation, work)
     except NotFound:
         need_attention(operation, work, "GitHub accepted it, and meanwhile has no such runner.")
-        make_due(operation.account, Reading.Resource.RUNNERS)
+        make_due(operation.account, R.RUNNERS)
         return
     except STOPS:
         raise
-    except (*UNREACHED, Refused) as error:
-        keep_observing(operation, work, f"GitHub accepted it, and the runner could not be read: {error}")
+    except Refused as error:
+        retry_look(operation, work, f"GitHub accepted it, and then did not show the runner. {error}", error)
         return
-    if shows(operation, now):
-        confirm(operation, work, "The runner has the new values.")
+    except UNREACHED as error:
+        keep_observing(operation, work, f"GitHub accepted it, and the runner could not be read since. {error}")
+        return
+    if accepted_shows(operation, now):
+        _confirm_seen(operation, work, "The runner has the new values.")
     else:
         keep_observing(operation, work, "GitHub does not show the new values yet.")
+
+
+def _confirm_seen(operation: Operation, work: Work, note: str) -> None:
+    with step(work):
+        confirm(operation, work, note)
+        attribute_changes(operation)

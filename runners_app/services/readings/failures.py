@@ -50,7 +50,7 @@ def failure_of(error: Exception, reading: Reading) -> Failure:
         case Refused():
             return Failure("refused", f"GitHub refused: {error.message}", _after_refusal(reading))
         case IncompleteList():
-            return Failure("incomplete", f"{error} It is read again.", timedelta(seconds=5))
+            return Failure("incomplete", f"{error} It is read again.", _backoff(reading))
         case NotSent() | AnswerLost() | ServerFailed():
             return Failure("unreachable", f"GitHub could not be reached: {error}", _backoff(reading))
         case RedirectRefused() | AnswerUnusable():
