@@ -10,10 +10,12 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Func, Value
+from django.db.models.lookups import GreaterThan, LessThan
 from django.http import QueryDict
 
 M = TypeVar("M", bound=models.Model)
+Place = tuple[Any, int]
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,10 @@ def page_by_key(rows: "models.QuerySet[M]", order: Order, query: QueryDict, *, s
     """One page of `size` rows; reads one row more to know whether another page follows."""
     backwards = "before" in query and "after" not in query
     place = _read(query.get("before" if backwards else "after", ""), order)
-    wanted = _from_place(rows, order, place, backwards) if place else rows
-    found = list(wanted.order_by(*_ordering(order, backwards and place is not None))[: size + 1])
+    backwards = backwards and place is not None
+    found = _from_place(rows, order, place, backwards, size + 1)
     more, found = len(found) > size, found[:size]
-    if backwards and place:
+    if backwards:
         found.reverse()
         return KeyPage(found, _write(found[-1], order) if found else "", _write(found[0], order) if more else "")
     return KeyPage(
@@ -54,29 +56,46 @@ def page_by_key(rows: "models.QuerySet[M]", order: Order, query: QueryDict, *, s
     )
 
 
-def _ordering(order: Order, backwards: bool) -> list[Any]:
-    descending = order.descending != backwards
-    key = "-pk" if descending else "pk"
-    column = models.F(order.column)
+def _from_place(rows: "models.QuerySet[M]", order: Order, place: Place | None, backwards: bool, count: int) -> list[M]:
+    """The first `count` rows beyond a place, read by index from there on.
+
+    Empty values stand at the end of either direction, so they are asked for on their own: NULLS LAST, or an OR of two
+    conditions, would make the database walk the whole index.
+    """
+    parts = [rows.filter(**{f"{order.column}__isnull": False}), rows.filter(**{f"{order.column}__isnull": True})]
     if not order.nullable:
-        return [column.desc() if descending else column.asc(), key]
-    last = not backwards  # empty rows stand at the end in either direction
-    ends = {"nulls_last": True} if last else {"nulls_first": True}
-    return [column.desc(**ends) if descending else column.asc(**ends), key]
+        parts = [rows]
+    first = 1 if order.nullable and place and place[0] is None else 0
+    wanted = range(first, -1, -1) if backwards else range(first, len(parts))
+    found: list[M] = []
+    for number in wanted:
+        part = parts[number]
+        if place and number == first:
+            part = part.filter(_beyond(order, place, backwards))
+        found += part.order_by(*_ordering(order, backwards))[: count - len(found)]
+        if len(found) == count:
+            break
+    return found
 
 
-def _from_place(
-    rows: "models.QuerySet[M]", order: Order, place: tuple[Any, int], backwards: bool
-) -> "models.QuerySet[M]":
+def _ordering(order: Order, backwards: bool) -> list[str]:
+    sign = "-" if order.descending != backwards else ""
+    return [f"{sign}{order.column}", f"{sign}pk"]
+
+
+def _beyond(order: Order, place: Place, backwards: bool) -> Any:
     value, pk = place
-    beyond = "lt" if order.descending != backwards else "gt"
+    further = LessThan if order.descending != backwards else GreaterThan
     if value is None:
-        tied = Q(**{f"{order.column}__isnull": True, f"pk__{beyond}": pk})
-        return rows.filter(tied | Q(**{f"{order.column}__isnull": False}) if backwards else tied)
-    further = Q(**{f"{order.column}__{beyond}": value}) | Q(**{order.column: value, f"pk__{beyond}": pk})
-    if order.nullable and not backwards:
-        further |= Q(**{f"{order.column}__isnull": True})
-    return rows.filter(further)
+        return further(F("pk"), Value(pk))
+    return further(_Row(F(order.column), F("pk")), _Row(Value(value), Value(pk)))
+
+
+class _Row(Func):
+    """`(status, id) > ('Ready', 7)`: what databases look up in an index as one key."""
+
+    function = ""
+    output_field = models.BooleanField()
 
 
 def _write(row: models.Model, order: Order) -> str:
@@ -85,7 +104,7 @@ def _write(row: models.Model, order: Order) -> str:
     return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
 
 
-def _read(text: str, order: Order) -> tuple[Any, int] | None:
+def _read(text: str, order: Order) -> Place | None:
     try:
         value, pk = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         if value is not None and order.is_time:
