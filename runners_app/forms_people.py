@@ -43,19 +43,24 @@ class PersonForm(CreationForm):
         super().__init__(*args, **kwargs)
         self.fields["username"].help_text = "Letters, digits and @ . + - _"
         self.fields["email"].label = "E-mail"
+        self.fields["password2"].label = "Password again"
+        self.fields["password2"].help_text = ""
         self.fields["password1"].help_text = "At least 8 characters, not only digits, none of the common ones."
 
 
 class PasswordForm(NewPasswordForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["new_password1"].label = "Password"
+        self.fields["new_password2"].label = "Password again"
+        self.fields["new_password2"].help_text = ""
         self.fields["new_password1"].help_text = "Ends the sessions of this person everywhere."
 
 
 class GiveForm(forms.Form):
     account = forms.ModelChoiceField(queryset=Account.objects.none(), empty_label="Choose an account")
     role = forms.ChoiceField(
-        choices=Membership.Role.choices, initial=Membership.Role.VIEWER,
+        choices=Membership.Role.choices, initial=Membership.Role.VIEWER, widget=forms.RadioSelect,
         help_text="A viewer reads; a manager also creates, edits and deletes runners.",
     )  # fmt: skip
 

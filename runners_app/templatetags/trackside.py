@@ -196,10 +196,11 @@ def plural(count: int | None, noun: str, nouns: str = "") -> str:
 
 
 @register.simple_tag
-def duration(seconds: int) -> str:
-    """A length of time in its largest unit: 300 → "5 minutes"."""
+def every(seconds: int) -> str:
+    """How often: "every minute", "every 5 minutes"."""
     unit_seconds, unit = next((pair for pair in UNITS if seconds >= pair[0]), (1, "second"))
-    return plural(int(seconds // unit_seconds), unit)
+    count = seconds // unit_seconds
+    return f"every {unit}" if count == 1 else f"every {plural(count, unit)}"
 
 
 @register.filter

@@ -1,7 +1,7 @@
 """Accounts: what is connected, how its readings fare, and connecting, replacing tokens, pausing, disconnecting."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -33,7 +33,7 @@ from runners_app.views.pages import (
     visible_account_or_404,
 )
 
-RUNS_SHOWN = 20
+RUNS_SHOWN = 10
 
 
 @require_safe
@@ -56,14 +56,17 @@ def account(request: Request, pk: int) -> HttpResponse:
     version = version_of([row], seen, credential.quarantined_at, credential.paused_until)
     if is_unchanged(request, version):
         return HttpResponse(status=204)
-    lines = [ReadingLine(reading, standing_of(reading, row, now), next_step(reading)) for reading in readings]
+    lines = [ReadingLine(reading, standing_of(reading, row, now)) for reading in readings]
+    is_first_sync = any(line.standing.is_awaited for line in lines) and not row.paused
     context = {
         "account": row,
         "credential": credential,
         "others": credential.accounts.visible_to(request.user).exclude(pk=row.pk),
         "lines": lines,
         "progress": sum(reading.last_good_at is not None for reading in readings),
-        "is_first_sync": any(line.standing.is_awaited for line in lines) and not row.paused,
+        "reasons": reasons_of(readings),
+        "is_first_sync": is_first_sync,
+        "is_moving": any(_is_being_read(reading, row, now) for reading in readings),
         "rights": rights_of(row, readings),
         "runs": _runs(row),
         "runners": Runner.objects.present().filter(account=row).count(),
@@ -87,7 +90,38 @@ class Standing:
 class ReadingLine:
     reading: Reading
     standing: Standing
+
+
+@dataclass
+class Reason:
+    """One reason for which readings fail, said once for all of them."""
+
+    message: str
     next_step: str
+    help_url: str
+    goes_on: bool
+    level: str
+    names: list[str] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        return f"{', '.join(self.names)}: not read"
+
+
+def reasons_of(readings: list[Reading]) -> list[Reason]:
+    reasons: dict[str, Reason] = {}
+    for reading in readings:
+        if reading.error:
+            level = "info" if reading.error in ("rate_limit", "not_offered") else "warning"
+            goes_on = reading.due_at is not None and reading.error not in ("permission", "not_found")
+            reason = Reason(reading.error_message, next_step(reading), reading.error_help_url, goes_on, level)
+            reasons.setdefault(reading.error_message, reason).names.append(reading.get_resource_display())
+    return list(reasons.values())
+
+
+def _is_being_read(reading: Reading, account: Account, now: datetime) -> bool:
+    """Due since less than a minute: with a worker at work its answer comes within a second or two."""
+    return not account.paused and reading.due_at is not None and now - timedelta(minutes=1) < reading.due_at <= now
 
 
 def standing_of(reading: Reading, account: Account, now: datetime) -> Standing:

@@ -134,7 +134,7 @@ def credential_lines(accounts: Iterable[Account], now: datetime) -> Iterator[Lin
     for account in accounts:
         served.setdefault(account.credential, []).append(account)
     for credential, serves in served.items():
-        names, address = _names(serves), _page(serves[0])
+        names, address = _and_more([account.slug for account in serves]), _page(serves[0])
         if credential.quarantined_at:
             yield Line(
                 "danger", "key", f"The token of {names} is out of use", address, credential.quarantine_reason, SHOW
@@ -178,9 +178,9 @@ def static_ip_lines(facts: list[AccountFacts]) -> Iterator[Line]:
             yield Line(tone, "map-pin", words, f"{reverse('runners')}?{query}")
 
 
-def _names(accounts: list[Account]) -> str:
-    shown = ", ".join(str(account) for account in accounts[:3])
-    return f"{shown} and {len(accounts) - 3} more" if len(accounts) > 3 else shown
+def _and_more(names: list[str], most: int = 3) -> str:
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def _page(account: Account) -> str:
