@@ -1,5 +1,6 @@
 """Keeps the processes of the embedded default running: starts them, restarts one that dies, stops all."""
 
+import ctypes
 import logging
 import signal
 import subprocess
@@ -13,7 +14,14 @@ from types import FrameType
 log = logging.getLogger(__name__)
 STOP_WITHIN_SECONDS = 10.0
 DEATHS_ALLOWED = 5
+PR_SET_PDEATHSIG = 1  # from Linux's prctl.h
 WITHIN_SECONDS = 60.0
+
+
+def _end_with_parent() -> None:
+    """In the child: when the supervisor is killed, the kernel asks this process to end, so that none is left behind."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @dataclass
@@ -33,7 +41,7 @@ class Child:
         out = self.stdout.open("wb") if self.stdout else None
         # Their own session: Ctrl-C reaches the supervisor alone, which then stops them in order.
         self.process = subprocess.Popen(  # noqa: S603 - a fixed command line of ours
-            self.command, env=dict(environment), stdout=out, start_new_session=True
+            self.command, env=dict(environment), stdout=out, start_new_session=True, preexec_fn=_end_with_parent
         )
         if out:
             out.close()

@@ -3,6 +3,7 @@
 from celery import Task, shared_task
 from django.utils import timezone
 
+from runners_app.services.audit_guard import forget_old
 from runners_app.services.wake import wake
 from runners_app.services.work import due_credentials
 from runners_app.services.work import work_credential as do_work
@@ -18,3 +19,8 @@ def wake_due_credentials() -> None:
 @shared_task(bind=True)
 def work_credential(self: "Task[[int], None]", credential_id: int) -> None:
     do_work(credential_id, holder=self.request.id or "")
+
+
+@shared_task(expires=3600)
+def forget_old_audit_entries() -> None:
+    forget_old()

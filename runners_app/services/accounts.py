@@ -153,6 +153,8 @@ def set_paused(account: Account, value: bool, *, by: "User") -> None:
 @transaction.atomic
 def disconnect(account: Account, *, by: "User | None") -> None:
     """Forget the account here. Nothing is deleted at GitHub. Raises CannotConnect while a write is under way."""
+    # A worker marks an operation as sent while it holds this row, so none can leave between this look and the end.
+    Credential.objects.select_for_update().get(pk=account.credential_id)
     under_way = Operation.objects.filter(account=account, state__in=Operation.CARRIED_BY_WORKER)
     if under_way.exclude(state=Operation.State.REQUESTED).exists():
         raise CannotConnect("An operation of this account is on its way to GitHub. Wait for its outcome first.")

@@ -1,13 +1,17 @@
 """The database itself keeps the audit log: no UPDATE, and no DELETE of what is younger than the retention.
 
+What is older goes by `forget_old`, once a day.
+
 Triggers are put back after every migration, because on SQLite altering a table silently drops them.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils import timezone
 
 from runners_app.models import AuditEntry
 
@@ -25,6 +29,12 @@ def install_guard(using: str = "default", **_: Any) -> None:
     _run(connection, [*_removal(connection, table), *statements])
 
 
+def forget_old() -> int:
+    """Delete what is older than the retention; says how many lines that were. A minute's grace for slow clocks."""
+    before = timezone.now() - timedelta(days=settings.AUDIT_RETENTION_DAYS, minutes=1)
+    return AuditEntry.objects.filter(at__lt=before).delete()[0]
+
+
 def remove_guard(using: str = "default") -> None:
     """For tests alone, whose clean-up empties every table."""
     connection = connections[using]
@@ -39,23 +49,28 @@ def _run(connection: BaseDatabaseWrapper, statements: list[str]) -> None:
 
 def _removal(connection: BaseDatabaseWrapper, table: str) -> list[str]:
     on_table = "" if connection.vendor == "sqlite" else f" ON {table}"
-    return [f"DROP TRIGGER IF EXISTS audit_no_{verb}{on_table}" for verb in ("update", "delete")]
+    return [f"DROP TRIGGER IF EXISTS audit_no_{verb}{on_table}" for verb in ("update", "delete", "replace", "truncate")]
 
 
 def _sqlite(table: str, days: int) -> list[str]:
+    """INSERT OR REPLACE deletes what it replaces without asking the triggers for DELETE, so it is refused by itself."""
     refuse = f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
+    is_there = f"EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id)"  # noqa: S608 - our own table's name
     return [
         f"CREATE TRIGGER audit_no_update BEFORE UPDATE ON {table} {refuse}",
         f"CREATE TRIGGER audit_no_delete BEFORE DELETE ON {table} "
         f"WHEN OLD.at > datetime('now', '-{days} days') {refuse}",
+        f"CREATE TRIGGER audit_no_replace BEFORE INSERT ON {table} WHEN {is_there} {refuse}",
     ]
 
 
 def _postgresql(table: str, days: int) -> list[str]:
+    """TRUNCATE asks no trigger for DELETE, so it has one of its own."""
     return [
         "CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS "
         f"$$ BEGIN RAISE EXCEPTION '{REFUSAL}'; END $$",
         f"CREATE TRIGGER audit_no_update BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION audit_refuse()",
         f"CREATE TRIGGER audit_no_delete BEFORE DELETE ON {table} FOR EACH ROW "
         f"WHEN (OLD.at > now() - interval '{days} days') EXECUTE FUNCTION audit_refuse()",
+        f"CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON {table} EXECUTE FUNCTION audit_refuse()",
     ]
