@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django import template
+from django.http import QueryDict
 
 register = template.Library()
 
@@ -32,6 +33,7 @@ LABELS = {
     "versions_count": "Versions",
     "state_details": "State details",
     "created_on": "Created",
+    "api_url": "API",
 }
 
 
@@ -39,6 +41,18 @@ LABELS = {
 def field_label(name: object) -> str:
     """`maximum_runners` → "Maximum runners"."""
     return LABELS.get(str(name)) or str(name).replace("_", " ").replace(".", " ").capitalize()
+
+
+@register.filter
+def dollars(amount: float) -> str:
+    """`66.0` → "$66.00"."""
+    return f"${amount:,.2f}"
+
+
+@register.filter
+def values_of(query: QueryDict, name: str) -> list[str]:
+    """All values of one parameter, to carry them on in a form."""
+    return [str(value) for value in query.getlist(name)]
 
 
 @register.filter

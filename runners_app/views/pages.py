@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django_htmx.middleware import HtmxDetails
 
-from runners_app.models import Account, Reading
+from runners_app.models import Account, Reading, Runner, RunnerGroup
 from runners_app.models.owned import OwnedQuerySet
 
 if TYPE_CHECKING:
@@ -124,3 +124,9 @@ def query_without(request: Request, *names: str) -> str:
     for name in names:
         query.pop(name, None)
     return query.urlencode()
+
+
+def group_name_of(runner: Runner) -> str:
+    """The name of a runner's group; empty where groups may not be read."""
+    group = RunnerGroup.objects.filter(account_id=runner.account_id, github_id=runner.group_id or 0).first()
+    return group.name if group else ""

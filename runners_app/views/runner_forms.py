@@ -1,0 +1,178 @@
+"""Forms of one runner: create, edit, delete, and what they ask while they are filled in."""
+
+from typing import Any, TypeVar
+
+from django.db import models
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from runners_app import forms
+from runners_app.models import Account, Image, Operation, Runner
+from runners_app.models.owned import OwnedQuerySet
+from runners_app.prices import PRICES_AS_OF, usd_per_hour
+from runners_app.services import operations
+from runners_app.services.bulk import values_of_clone
+from runners_app.views.pages import (
+    Request,
+    group_name_of,
+    manage_or_403,
+    render_page,
+    visible_account_or_404,
+    visible_or_404,
+)
+
+M = TypeVar("M", bound=models.Model)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def runner_new(request: Request) -> HttpResponse:
+    accounts = list(Account.objects.manageable_by(request.user))
+    again = _again(request, Operation.Kind.CREATE_RUNNER)
+    clone = _named(request, "clone", Runner.objects.select_related("account"))
+    account = again.account if again else _asked_account(request, accounts)
+    if account is None:
+        return render(request, "runners/new_account.html", {"accounts": accounts, "clone": clone})
+    manage_or_403(request, account)
+    if request.method == "POST":
+        form = forms.RunnerForm(request.POST, account=account)
+        if form.is_valid():
+            operation = operations.request_create(
+                account, form.cleaned_wanted, by=request.user, nonce=form.nonce_text, again_from=again
+            )
+            return redirect("operation", operation.pk)
+        return _form(request, form, accounts, status=422)
+    initial = {**(values_of_clone(clone, account) if clone else {}), **_initial(request, again)}
+    form = forms.RunnerForm(initial=initial, account=account)
+    if again:
+        form.show_refusal(again)
+    return _form(request, form, accounts)
+
+
+def _asked_account(request: Request, accounts: list[Account]) -> Account | None:
+    """The account named in the address or the form; the only one when there is just one."""
+    asked = request.POST.get("account") or request.GET.get("account", "")
+    chosen = [account for account in accounts if str(account.pk) == asked]
+    return chosen[0] if chosen else accounts[0] if len(accounts) == 1 else None
+
+
+def _again(request: Request, kind: str) -> Operation | None:
+    """The operation to edit and send again, named by `?again=`."""
+    return _named(request, "again", Operation.objects.filter(kind=kind).select_related("account"))
+
+
+def _named(request: Request, parameter: str, rows: OwnedQuerySet[M]) -> M | None:
+    """The row whose primary key a parameter of the address gives, if it gives one."""
+    asked = request.GET.get(parameter, "")
+    if not asked.isascii() or not asked.isdecimal() or len(asked) > 18:
+        return None
+    return visible_or_404(rows, request, int(asked))
+
+
+def _initial(request: Request, again: Operation | None, runner: Runner | None = None) -> dict[str, Any]:
+    """What the form starts with: the operation sent again, the runner, or what was chosen so far."""
+    initial: dict[str, Any] = forms.initial_of(operations.values_of(runner)) if runner else {}
+    if again:
+        initial.update(forms.initial_of(again.wanted))
+    for name in ("name", "image", "image_version", "size", "group", "maximum_runners"):
+        if name in request.GET:
+            initial[name] = request.GET[name]
+    return initial
+
+
+def _form(
+    request: Request,
+    form: forms.RunnerForm,
+    accounts: list[Account],
+    *,
+    status: int = 200,
+) -> HttpResponse:
+    image = form.chosen_image
+    size, machines = form["size"].value(), form["maximum_runners"].value()
+    cost = usd_per_hour(image.platform, size or "", machines if isinstance(machines, int) else None) if image else None
+    context = {
+        "form": form,
+        "account": form.account,
+        "runner": form.runner,
+        "accounts": accounts,
+        "cost": cost,
+        "prices_as_of": PRICES_AS_OF,
+    }
+    return render_page(request, "runners/form.html", context, fragment="fields", status=status)
+
+
+@require_safe
+def runner_name(request: Request) -> HttpResponse:
+    """Whether GitHub would take a name, while it is typed. `?account=` or `?runner=`, and `?name=`."""
+    asked = {key: request.GET.get(key, "") for key in ("account", "runner")}
+    row = runner_of = None
+    if asked["runner"].isdecimal():
+        row = visible_or_404(Runner.objects.select_related("account"), request, int(asked["runner"][:18]))
+        runner_of = row.account
+    elif asked["account"].isdecimal():
+        runner_of = visible_account_or_404(request, int(asked["account"][:18]))
+    if runner_of is None:
+        raise Http404
+    problem = forms.problem_of_name(request.GET.get("name", ""), runner_of, row)
+    return render(request, "runners/name_hint.html", {"problem": problem, "account": runner_of})
+
+
+@require_safe
+def runner_cost(request: Request) -> HttpResponse:
+    """What the pool can cost, while its form is filled in. `?account=`, `?image=`, `?size=`, `?maximum_runners=`."""
+    account = _named_account(request)
+    source, _, image_id = request.GET.get("image", "").partition(":")
+    offered = Image.objects.filter(account=account, source=source, github_id=image_id)
+    platform = offered.values_list("platform", flat=True).first() or ""
+    maximum = request.GET.get("maximum_runners", "")
+    machines = int(maximum) if maximum.isascii() and maximum.isdecimal() and len(maximum) < 5 else None
+    cost = usd_per_hour(platform, request.GET.get("size", ""), machines)
+    return render(request, "runners/cost.html", {"cost": cost, "prices_as_of": PRICES_AS_OF})
+
+
+def _named_account(request: Request) -> Account:
+    asked = request.GET.get("account", "")
+    if not asked.isascii() or not asked.isdecimal() or len(asked) > 18:
+        raise Http404
+    return visible_account_or_404(request, int(asked))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def runner_edit(request: Request, pk: int) -> HttpResponse:
+    row = visible_or_404(Runner.objects.present().select_related("account"), request, pk)
+    manage_or_403(request, row.account)
+    again = _again(request, Operation.Kind.UPDATE_RUNNER)
+    if request.method != "POST":
+        initial = {**_initial(request, again, row), "base": forms.signed_base(row)}
+        form = forms.RunnerForm(initial=initial, account=row.account, runner=row)
+        if again:
+            form.show_refusal(again)
+        return _form(request, form, [])
+    form = forms.RunnerForm(request.POST, account=row.account, runner=row)
+    if not form.is_valid():
+        return _form(request, form, [], status=422)
+    wanted, base, now = form.cleaned_wanted, form.cleaned_data["base"], operations.values_of(row)
+    if conflict := operations.conflict_of(base, now, wanted):
+        context = {"runner": row, "account": row.account, "conflict": conflict, "form": form}
+        return render(request, "runners/conflict.html", {**context, "base": forms.signed_base(row)}, status=409)
+    if wanted == base:
+        form.add_error(None, "Nothing is different from what the runner has now, so there is nothing to send.")
+        return _form(request, form, [], status=422)
+    operation = operations.request_update(
+        row, wanted, base=base, by=request.user, nonce=form.nonce_text, again_from=again
+    )
+    return redirect("operation", operation.pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def runner_delete(request: Request, pk: int) -> HttpResponse:
+    row = visible_or_404(Runner.objects.present().select_related("account"), request, pk)
+    manage_or_403(request, row.account)
+    form = forms.DeleteForm(request.POST or None, expected=row.name)
+    if form.is_valid():
+        operation = operations.request_delete_runner(row, by=request.user, nonce=form.nonce_text)
+        return redirect("operation", operation.pk)
+    row.group_name = group_name_of(row)
+    alone = not Runner.objects.present().filter(account=row.account, group_id=row.group_id).exclude(pk=pk).exists()
+    context = {"runner": row, "account": row.account, "form": form, "is_alone_in_group": alone}
+    return render(request, "runners/delete.html", context, status=422 if form.is_bound else 200)
