@@ -105,12 +105,13 @@ class TokenForm(forms.Form):
 class DisconnectForm(forms.Form):
     """Asks for the name of the account that is to be forgotten."""
 
-    typed = forms.CharField(required=False, max_length=300)
+    typed = forms.CharField(max_length=300, widget=forms.TextInput(attrs={"autocomplete": "off"}))
 
     def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.account = account
         self.fields["typed"].label = f"Type {account} to confirm"
+        self.fields["typed"].error_messages["required"] = "Nothing was disconnected: type the name to confirm."
 
     def clean_typed(self) -> str:
         typed: str = self.cleaned_data["typed"]

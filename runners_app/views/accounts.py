@@ -238,7 +238,7 @@ def account_token(request: Request, pk: int) -> HttpResponse:
         except (CannotConnect, UnusableToken) as error:
             form.add_error("token", str(error))
         else:
-            messages.success(request, "The new token is in use. What it may do appears below within seconds.")
+            messages.success(request, "The token was replaced. What the new one may do appears below within seconds.")
             return redirect("account", row.pk)
     asked = {"kind": row.kind, "slug": row.slug, "api_url": row.api_url}
     context = {"account": row, "form": form, "help": token_help(asked)}
