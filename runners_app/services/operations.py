@@ -52,12 +52,20 @@ def with_whole_image(changes: Values, wanted: Values) -> Values:
 
 def conflict_of(base: Values, now: Values, wanted: Values) -> dict[str, list[object]]:
     """What was changed since the form was opened and this would overwrite: field → [now, before, asked for]."""
-    changes = {field: value for field, value in wanted.items() if value != base.get(field)}
     return {
         field: [now[field], base.get(field), value]
-        for field, value in with_whole_image(changes, wanted).items()
+        for field, value in _changes(base, wanted).items()
         if now[field] not in (base.get(field), value)
     }
+
+
+def wanted_on_top_of(now: Values, *, base: Values, wanted: Values) -> Values:
+    """What was changed in a form, and all else as it is now: what nobody touched in the form must not be set back."""
+    return {**now, **_changes(base, wanted)}
+
+
+def _changes(base: Values, wanted: Values) -> Values:
+    return with_whole_image({field: value for field, value in wanted.items() if value != base.get(field)}, wanted)
 
 
 @dataclass(frozen=True)
@@ -229,7 +237,7 @@ def send_again(operation: Operation, *, by: "User", nonce: str, batch: UUID | No
         if operation.kind == K.DELETE_RUNNER:
             return request_delete_runner(runner, **asked)
         now = values_of(runner)
-        wanted = {**now, **with_whole_image(operation.changed_fields, operation.wanted)}
+        wanted = wanted_on_top_of(now, base=operation.base, wanted=operation.wanted)
         return request_update(runner, wanted, base=now, **asked)
     custom = Image.objects.present().filter(source=Image.Source.CUSTOM)
     image = _still_there(custom, operation, github_id=str(operation.target_id))

@@ -71,9 +71,10 @@ def _named(request: Request, parameter: str, rows: OwnedQuerySet[M]) -> M | None
 
 def _initial(request: Request, again: Operation | None, runner: Runner | None = None) -> dict[str, Any]:
     """What the form starts with: the operation sent again, the runner, or what was chosen so far."""
-    initial: dict[str, Any] = forms.initial_of(operations.values_of(runner)) if runner else {}
+    now = operations.values_of(runner) if runner else {}
     if again:
-        initial.update(forms.initial_of(again.wanted))
+        now = operations.wanted_on_top_of(now, base=again.base, wanted=again.wanted)
+    initial: dict[str, Any] = forms.initial_of(now) if now else {}
     for name in ("name", "image", "image_version", "size", "group", "maximum_runners"):
         if name in request.GET:
             initial[name] = request.GET[name]
@@ -153,8 +154,11 @@ def runner_edit(request: Request, pk: int) -> HttpResponse:
         return _form(request, form, [], status=422)
     wanted, base, now = form.cleaned_wanted, form.cleaned_data["base"], operations.values_of(row)
     if conflict := operations.conflict_of(base, now, wanted):
-        context = {"runner": row, "account": row.account, "conflict": conflict, "form": form}
-        return render(request, "runners/conflict.html", {**context, "base": forms.signed_base(row)}, status=409)
+        mine = operations.wanted_on_top_of(now, base=base, wanted=wanted)
+        initial = {**forms.initial_of(mine), "base": forms.signed_base(row), "nonce": form.nonce_text}
+        anyway = forms.RunnerForm(initial=initial, account=row.account, runner=row)
+        context = {"runner": row, "account": row.account, "conflict": conflict, "form": anyway}
+        return render(request, "runners/conflict.html", context, status=409)
     if wanted == base:
         form.add_error(None, "Nothing is different from what the runner has now, so there is nothing to send.")
         return _form(request, form, [], status=422)
