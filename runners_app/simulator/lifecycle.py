@@ -1,6 +1,7 @@
 """What time does to the world, computed when somebody looks: no thread runs in between."""
 
 import random
+import zlib
 from datetime import UTC, datetime
 
 from runners_app.simulator.state import Account, Clock, Runner
@@ -66,8 +67,10 @@ def public_ips(runner: Runner, at: float) -> list[dict[str, object]]:
     begun = max(runner.static_ip_at, runner.created_at + runner.provisioning_takes)
     if not runner.static_ip or at < begun + runner.static_ip_takes:
         return []
-    network = RANGE_NETWORKS[runner.id // 16 % len(RANGE_NETWORKS)]
-    return [{"enabled": True, "prefix": f"{network}.{runner.id % 16 * 16}", "length": 28}]
+    # By more than the id, which repeats in every account.
+    number = zlib.crc32(f"{runner.id} {runner.name} {runner.static_ip_takes}".encode())
+    network = RANGE_NETWORKS[number // 16 % len(RANGE_NETWORKS)]
+    return [{"enabled": True, "prefix": f"{network}.{number % 16 * 16}", "length": 28}]
 
 
 def last_active_on(runner: Runner, clock: Clock, at: float) -> float | None:
