@@ -25,6 +25,7 @@ ACTIONS: dict[str, str] = {
     "operation.agreed_again": "Confirmed an operation again",
     "operation.claimed": "Recognised a runner",
     "operation.settled": "Decided an operation",
+    "batch.continued": "Confirmed the rest of a bulk change",
 }
 
 

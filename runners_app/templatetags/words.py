@@ -34,7 +34,6 @@ LABELS = {
     "state_details": "State details",
     "created_on": "Created",
     "api_url": "API",
-    "api_url": "API",
 }
 
 
