@@ -14,7 +14,6 @@ from runners_app.models import Account, Credential, KnownAnswer, Membership
 from runners_app.services.accounts import connect_with_token
 from runners_app.services.secrets import seal, unseal
 
-
 USERNAMES = ("admin", "lead")
 
 
