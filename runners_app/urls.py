@@ -63,6 +63,7 @@ urlpatterns = [
     path("operations/<int:pk>/", operations.operation, name="operation"),
     path("operations/<int:pk>/cancel/", operations.operation_cancel, name="operation-cancel"),
     path("operations/<int:pk>/agree/", operations.operation_agree, name="operation-agree"),
+    path("operations/<int:pk>/again/", operations.operation_again, name="operation-again"),
     path("operations/<int:pk>/settle/", operations.operation_settle, name="operation-settle"),
     path("images/", images.images, name="images"),
     path("images/refresh/", images.images_refresh, name="images-refresh"),

@@ -4,12 +4,15 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from runners_app.filters import OperationFilter
-from runners_app.models import Account, Operation, Runner
+from runners_app.forms import NonceForm, new_nonce
+from runners_app.models import Account, Membership, Operation, Runner
 from runners_app.paging import Order, page_by_key
 from runners_app.services import operations as asking
+from runners_app.services.batches import is_held
 from runners_app.services.transitions import NotMoved
 from runners_app.views.pages import (
     Request,
@@ -27,7 +30,8 @@ from runners_app.views.pages import (
 @require_safe
 def operations(request: Request) -> HttpResponse:
     accounts = list(Account.objects.visible_to(request.user))
-    version = version_of(accounts, query_without(request, "version"))
+    waiting = Operation.objects.visible_to(request.user).needing_attention().count()  # time alone makes some wait
+    version = version_of(accounts, query_without(request, "version"), waiting)
     if is_unchanged(request, version):
         return HttpResponse(status=204)
     rows = Operation.objects.visible_to(request.user).select_related("account")
@@ -49,24 +53,61 @@ def operations(request: Request) -> HttpResponse:
 @require_safe
 def operation(request: Request, pk: int) -> HttpResponse:
     row = visible_or_404(Operation.objects.select_related("account__credential", "again_from"), request, pk)
-    version = version_of([row.account], row.pk, row.state, row.reason, row.waits_for_person)
+    held_up_by = _held_up_by(row)
+    version = version_of([row.account], row.pk, row.waits_for_person, held_up_by)
     if is_unchanged(request, version):
         return HttpResponse(status=204)
     runners = Runner.objects.filter(account=row.account)
     context = {
         "operation": row,
         "account": row.account,
+        "held_up_by": held_up_by,
         "events": row.events.all(),
         "fields": _fields(row),
         "runner": runners.filter(github_id=row.target_id).first() if row.target == "runner" and row.target_id else None,
         "candidates": runners.filter(github_id__in=row.candidates or []),
+        "namesakes": _namesakes(row),
         "sent_again_as": row.sent_again_as.order_by("pk").first(),
         "again_url": _again_url(row),
+        "may_send_again": asking.may_send_again(row),
+        "nonce": new_nonce(),
         "may_manage": may_manage(request, row.account),
+        "may_decide": _may_decide(request, row),
         "version": version,
         "moving": row.is_moving,
     }
     return render_page(request, "operations/detail.html", context, fragment="state")
+
+
+def _held_up_by(row: Operation) -> str:
+    """Why nothing goes on for now, from outside the operation; empty when nothing is in its way."""
+    account, credential, now = row.account, row.account.credential, timezone.now()
+    if row.is_finished or row.state == Operation.State.NEEDS_ATTENTION:
+        return ""
+    if is_held(row):
+        return "It is held until somebody lets its batch go on."
+    if account.paused:
+        return f"{account} is paused: nothing is read from it or written to it."
+    if account.observe_only and row.may_be_taken_back:
+        return f"{account} is set to observe only, so nothing is sent."
+    if credential.quarantined_at:
+        return f"The token of {account} is out of use. {credential.quarantine_reason}"
+    if credential.paused_until and credential.paused_until > now:
+        return f"{credential.pause_reason} It goes on by itself at {credential.paused_until:%H:%M:%S} UTC."
+    return ""
+
+
+def _namesakes(row: Operation) -> list[Runner]:
+    """After a rejected create: a runner that has the name, to be looked at and not taken for the one asked for."""
+    if row.kind != Operation.Kind.CREATE_RUNNER or row.state != Operation.State.REJECTED:
+        return []
+    return list(Runner.objects.present().filter(account=row.account, name__iexact=row.target_name))
+
+
+def _may_decide(request: Request, row: Operation) -> bool:
+    """Taking back and deciding change nothing at GitHub, so a paused or observed account does not stand in the way."""
+    account = Account.objects.visible_to(request.user).filter(pk=row.account_id).first()
+    return getattr(account, "role", "") == Membership.Role.MANAGER
 
 
 def _again_url(row: Operation) -> str:
@@ -92,9 +133,16 @@ def _own(request: Request, pk: int) -> Operation:
     return row
 
 
+def _decidable(request: Request, pk: int) -> Operation:
+    row = visible_or_404(Operation.objects.select_related("account"), request, pk)
+    if not _may_decide(request, row):
+        manage_or_403(request, row.account)
+    return row
+
+
 @require_POST
 def operation_cancel(request: Request, pk: int) -> HttpResponse:
-    row = _own(request, pk)
+    row = _decidable(request, pk)
     try:
         asking.cancel(row, by=request.user)
     except NotMoved:
@@ -113,9 +161,25 @@ def operation_agree(request: Request, pk: int) -> HttpResponse:
 
 
 @require_POST
+def operation_again(request: Request, pk: int) -> HttpResponse:
+    """The same once more, where that is safe without a look at the form."""
+    row = _own(request, pk)
+    form = NonceForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "This page was too old to send it again from. Try once more.")
+        return redirect("operation", row.pk)
+    try:
+        again = asking.send_again(row, by=request.user, nonce=form.nonce_text)
+    except (asking.CannotSendAgain, NotMoved) as error:
+        messages.error(request, f"{error} Nothing was asked for.")
+        return redirect("operation", row.pk)
+    return redirect("operation", again.pk)
+
+
+@require_POST
 def operation_settle(request: Request, pk: int) -> HttpResponse:
     """A person decides: this is my runner, it took effect, or it did not."""
-    row = _own(request, pk)
+    row = _decidable(request, pk)
     choice = request.POST.get("choice", "")
     try:
         if choice == "claim":
