@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import caches
 from pytest_django import Settings
 
 from dashboard import celery_app
@@ -18,7 +19,7 @@ from tests.simulator_handle import SimulatorHandle, start_simulator
 def pytest_configure() -> None:
     # pytest-django's database and Playwright's event loop live in one thread; nothing runs at the same time.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    celery_app.conf.broker_url = "memory://"
+    celery_app.conf.update(broker_url="memory://")
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +29,13 @@ def _quick_settings(settings: Settings) -> None:
     settings.STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
     settings.WHITENOISE_AUTOREFRESH = True  # nobody has collected static files
     settings.WRITE_SPACING_SECONDS = 0
+
+
+@pytest.fixture(autouse=True)
+def _empty_caches() -> None:
+    """Each test has a database of its own, in which the versions that pages are kept by begin anew."""
+    for cache in caches.all():
+        cache.clear()
 
 
 @pytest.fixture(autouse=True)

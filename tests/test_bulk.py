@@ -1,10 +1,12 @@
 """Many runners at once: exactly what was shown is asked for, and what cannot be is said before."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.http import HttpResponseBase
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -13,6 +15,7 @@ from runners_app.services.readings import make_due
 from tests.simulator_handle import SimulatorHandle
 
 Work = Callable[[Account], None]
+Query = dict[str, Any]
 
 
 def ids(account: Account, count: int = 3) -> list[int]:
@@ -20,7 +23,7 @@ def ids(account: Account, count: int = 3) -> list[int]:
     return list(ready.exclude(image_id="").values_list("pk", flat=True)[:count])
 
 
-def confirm(client: Client, address: str, query: dict[str, object], **fields: str) -> object:
+def confirm(client: Client, address: str, query: Query, **fields: str) -> HttpResponseBase:
     page = client.get(address, query)
     form = page.context["confirm"] if "confirm" in page.context else page.context["form"]
     given = {"nonce": form["nonce"].value(), "digest": form["digest"].value(), **fields}
@@ -31,7 +34,7 @@ def test_a_change_of_several_runners_in_two_organizations_is_shown_and_then_carr
     client: Client, admin: User, acme: Account, globex: Account, work: Work
 ) -> None:
     client.force_login(admin)
-    query = {"runner": [*ids(acme), *ids(globex)], "maximum_runners": "21", "group": "production-deploys"}
+    query: Query = {"runner": [*ids(acme), *ids(globex)], "maximum_runners": "21", "group": "production-deploys"}
     page = client.get("/runners/bulk/edit/", query)
     assert len(page.context["plan"].items) == 6
     assert "21" in page.content.decode()
@@ -49,7 +52,7 @@ def test_an_image_is_resolved_by_name_in_each_account(
 ) -> None:
     client.force_login(admin)
     Image.objects.filter(account=globex, name="Ubuntu 22.04").delete()
-    query = {"runner": [*ids(acme), *ids(globex)], "image": "github:Ubuntu 22.04", "size": "8-core"}
+    query: Query = {"runner": [*ids(acme), *ids(globex)], "image": "github:Ubuntu 22.04", "size": "8-core"}
     plan = client.get("/runners/bulk/edit/", query).context["plan"]
     assert {runner.account.slug for runner, _ in plan.impossible} == {"globex"}
     assert "globex is not offered the image Ubuntu 22.04." in {reason for _, reason in plan.impossible}
@@ -58,12 +61,12 @@ def test_an_image_is_resolved_by_name_in_each_account(
 
 def test_what_does_not_fit_a_runner_is_said_before_anything_happens(client: Client, admin: User, acme: Account) -> None:
     client.force_login(admin)
-    windows = Runner.objects.filter(account=acme, platform="win-x64").first()
+    windows = Runner.objects.filter(account=acme, platform="win-x64").earliest("pk")
     for wish, words in [
         ({"image": "github:Ubuntu 22.04"}, "is for linux-x64"),
         ({"size": "2-core"}, "does not fit"),
     ]:
-        plan = client.get("/runners/bulk/edit/", {"runner": windows.pk, **wish}).context["plan"]
+        plan = client.get("/runners/bulk/edit/", Query(runner=windows.pk, **wish)).context["plan"]
         assert words in plan.impossible[0][1]
 
 
@@ -71,7 +74,7 @@ def test_a_set_that_changed_since_it_was_shown_is_shown_again(
     client: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
     client.force_login(admin)
-    query = {"matching": "account=acme&q=golden", "maximum_runners": "3"}
+    query: Query = {"matching": "account=acme&q=golden", "maximum_runners": "3"}
     page = client.get("/runners/bulk/edit/", query)
     form = page.context["confirm"]
     simulator.create_runner("organization", "acme", name="golden-new")
@@ -86,7 +89,7 @@ def test_a_set_that_changed_since_it_was_shown_is_shown_again(
 
 def test_a_confirmation_sent_twice_asks_once(client: Client, admin: User, acme: Account) -> None:
     client.force_login(admin)
-    query = {"runner": ids(acme), "maximum_runners": "21"}
+    query: Query = {"runner": ids(acme), "maximum_runners": "21"}
     page = client.get("/runners/bulk/edit/", query)
     form = page.context["confirm"]
     given = {"nonce": form["nonce"].value(), "digest": form["digest"].value()}
@@ -103,7 +106,7 @@ def test_trying_the_first_holds_the_others(
     work(acme)
     assert len(simulator.requests("PATCH")) == 1
     assert sorted(Operation.objects.values_list("state", flat=True)) == ["confirmed", "requested", "requested"]
-    batch = Operation.objects.first().batch
+    batch = Operation.objects.earliest("pk").batch
     page = client.get(f"/operations/batches/{batch}/").content.decode()
     assert "1 of 3 confirmed" in page
     assert "Go on with the other 2" in page
@@ -116,7 +119,7 @@ def test_stopping_takes_back_what_was_held(client: Client, admin: User, acme: Ac
     client.force_login(admin)
     confirm(client, "/runners/bulk/edit/", {"runner": ids(acme), "maximum_runners": "21"}, first="1")
     work(acme)
-    client.post(f"/operations/batches/{Operation.objects.first().batch}/stop/")
+    client.post(f"/operations/batches/{Operation.objects.earliest('pk').batch}/stop/")
     assert sorted(Operation.objects.values_list("state", flat=True)) == ["cancelled", "cancelled", "confirmed"]
 
 
@@ -127,12 +130,12 @@ def test_what_failed_is_retried_as_a_new_batch(
     simulator.add_fault("PATCH", "/hosted-runners/", "status", status=422, body={"message": "Not now"}, times=1)
     confirm(client, "/runners/bulk/edit/", {"runner": ids(acme), "maximum_runners": "21"})
     work(acme)
-    batch = Operation.objects.first().batch
+    batch = Operation.objects.earliest("pk").batch
     assert "Retry 1 failed" in client.get(f"/operations/batches/{batch}/").content.decode()
     for _ in range(2):
         answer = client.post(f"/operations/batches/{batch}/retry/")
     work(acme)
-    assert "1 of 1 confirmed" in client.get(answer.url).content.decode()
+    assert "1 of 1 confirmed" in client.get(answer.headers["Location"]).content.decode()
     assert Runner.objects.filter(maximum_runners=21).count() == 3
 
 
@@ -141,7 +144,7 @@ def test_a_stranger_does_not_see_a_batch_and_a_viewer_changes_nothing(
 ) -> None:
     client.force_login(admin)
     confirm(client, "/runners/bulk/edit/", {"runner": ids(acme), "maximum_runners": "21"}, first="1")
-    batch = Operation.objects.first().batch
+    batch = Operation.objects.earliest("pk").batch
     client.force_login(lead)
     assert client.get(f"/operations/batches/{batch}/").status_code == 404
     Membership.objects.create(user=lead, account=acme)
@@ -165,7 +168,7 @@ def test_the_same_runner_is_created_in_several_organizations_with_one_form(
     work(globex)
     made = Runner.objects.filter(name="everywhere").order_by("account__slug")
     assert [(runner.account.slug, runner.group_id) for runner in made] == [("acme", 2), ("globex", 1)]
-    assert "runs-on: everywhere" in client.get(answer.url).content.decode()
+    assert "runs-on: everywhere" in client.get(answer.headers["Location"]).content.decode()
 
 
 def test_an_account_that_cannot_have_the_runner_says_so_at_its_field(
@@ -197,7 +200,7 @@ def test_a_clone_starts_with_the_values_of_its_original_in_another_account_too(
 
 def test_deleting_asks_for_the_number_of_runners(client: Client, admin: User, acme: Account, work: Work) -> None:
     client.force_login(admin)
-    query = {"runner": ids(acme)}
+    query: Query = {"runner": ids(acme)}
     assert confirm(client, "/runners/bulk/delete/", query, typed="4").status_code == 422
     assert not Operation.objects.exists()
     confirm(client, "/runners/bulk/delete/", query, typed="3")
@@ -210,7 +213,7 @@ def test_runners_of_accounts_one_may_only_look_at_are_left_out(
     Membership.objects.create(user=lead, account=acme, role="manager")
     Membership.objects.create(user=lead, account=globex, role="viewer")
     client.force_login(lead)
-    query = {"runner": [*ids(acme), *ids(globex)], "maximum_runners": "21"}
+    query: Query = {"runner": [*ids(acme), *ids(globex)], "maximum_runners": "21"}
     plan = client.get("/runners/bulk/edit/", query).context["plan"]
     assert {item.runner.account for item in plan.items} == {acme}
     assert {reason for _, reason in plan.impossible} == {"You may look at globex but not change it."}
@@ -218,7 +221,7 @@ def test_runners_of_accounts_one_may_only_look_at_are_left_out(
 
 def test_a_stranger_chooses_nothing(client: Client, lead: User, acme: Account) -> None:
     client.force_login(lead)
-    page = client.get("/runners/bulk/edit/", {"runner": ids(acme), "maximum_runners": "21"})
+    page = client.get("/runners/bulk/edit/", Query(runner=ids(acme), maximum_runners="21"))
     assert "No runner is chosen" in page.content.decode()
 
 
@@ -229,7 +232,7 @@ def test_working_out_a_bulk_change_costs_a_constant_number_of_queries(
     counts = []
     for chosen in (ids(acme, 1), [*ids(acme, 6), *ids(globex, 6)]):
         with CaptureQueriesContext(connection) as queries:
-            client.get("/runners/bulk/edit/", {"runner": chosen, "maximum_runners": "21"})
+            client.get("/runners/bulk/edit/", Query(runner=chosen, maximum_runners="21"))
         counts.append(len(queries))
     assert counts[0] == counts[1]
 

@@ -30,11 +30,11 @@ def test_an_unchanged_organization_is_read_again_without_writing_a_row(
     work(acme)
     assert list(Runner.objects.order_by("pk").values()) == before
     assert Account.objects.get(pk=acme.pk).version == version
-    assert acme.readings.get(resource="runners").runs.order_by("-pk").first().outcome == "unchanged"
+    assert acme.readings.get(resource="runners").runs.latest("pk").outcome == "unchanged"
 
 
 def test_a_change_made_at_github_is_kept_in_history(acme: Account, simulator: SimulatorHandle, work: Work) -> None:
-    runner = Runner.objects.filter(account=acme, status="Ready").first()
+    runner = Runner.objects.filter(account=acme, status="Ready").earliest("pk")
     simulator.change_runner("organization", "acme", runner.github_id, maximum_runners=77)
     make_due(acme, "runners")
     work(acme)
@@ -45,7 +45,7 @@ def test_a_change_made_at_github_is_kept_in_history(acme: Account, simulator: Si
 def test_a_runner_that_is_gone_from_the_list_stays_openable_and_marked(
     acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
-    runner = Runner.objects.filter(account=acme).first()
+    runner = Runner.objects.filter(account=acme).earliest("pk")
     simulator.delete_runner("organization", "acme", runner.github_id)
     make_due(acme, "runners")
     work(acme)

@@ -25,7 +25,7 @@ def form_of(client: Client, address: str) -> dict[str, str]:
 
 
 def new_runner(account: Account, **changes: str) -> dict[str, str]:
-    image = Image.objects.filter(account=account, source="github", platform="linux-x64").order_by("pk").first()
+    image = Image.objects.filter(account=account, source="github", platform="linux-x64").earliest("pk")
     group = RunnerGroup.objects.get(account=account, default=True)
     return {
         "account": str(account.pk),
@@ -138,12 +138,12 @@ class TestList:
     ) -> None:
         client.force_login(admin)
         version = client.get("/runners/").context["version"]
-        poll = {"HTTP_HX_REQUEST": "true"}
-        assert client.get("/runners/", {"version": version}, **poll).status_code == 204
+        poll = {"HX-Request": "true"}
+        assert client.get("/runners/", {"version": version}, headers=poll).status_code == 204
         simulator.create_runner("organization", "acme", name="new-one")
         make_due(acme, "runners")
         work(acme)
-        answer = client.get("/runners/", {"version": version}, **poll)
+        answer = client.get("/runners/", {"version": version}, headers=poll)
         assert answer.status_code == 200
         assert b"new-one" in answer.content
         assert b"<html" not in answer.content
@@ -173,7 +173,7 @@ class TestDetail:
     ) -> None:
         Membership.objects.create(user=lead, account=globex)
         client.force_login(lead)
-        runner = Runner.objects.filter(account=acme).first()
+        runner = Runner.objects.filter(account=acme).earliest("pk")
         for address in ("", "edit/", "delete/"):
             assert client.get(f"/runners/{runner.pk}/{address}").status_code == 404
 
@@ -182,7 +182,7 @@ class TestDetail:
     ) -> None:
         Membership.objects.create(user=lead, account=acme)
         client.force_login(lead)
-        runner = Runner.objects.filter(account=acme).first()
+        runner = Runner.objects.filter(account=acme).earliest("pk")
         page = client.get(f"/runners/{runner.pk}/").content.decode()
         assert "/edit/" not in page
         assert client.get(f"/runners/{runner.pk}/edit/").status_code == 403
@@ -233,24 +233,24 @@ class TestCreate:
 
     def test_a_name_that_is_taken_is_said_while_typing(self, client: Client, admin: User, acme: Account) -> None:
         client.force_login(admin)
-        taken = Runner.objects.filter(account=acme).first().name
-        hint = client.get("/runners/name/", {"account": acme.pk, "name": taken}).content.decode()
+        taken = Runner.objects.filter(account=acme).earliest("pk").name
+        hint = client.get("/runners/name/", {"account": str(acme.pk), "name": taken}).content.decode()
         assert "already has a runner of this name" in hint
-        assert "is free" in client.get("/runners/name/", {"account": acme.pk, "name": "fresh"}).content.decode()
+        assert "is free" in client.get("/runners/name/", {"account": str(acme.pk), "name": "fresh"}).content.decode()
 
     def test_sizes_that_do_not_fit_the_image_are_not_offered(self, client: Client, admin: User, acme: Account) -> None:
         client.force_login(admin)
-        image = Image.objects.filter(account=acme, source="github", platform="win-x64").first()
-        page = client.get("/runners/new/", {"account": acme.pk, "image": f"github:{image.github_id}"})
+        image = Image.objects.filter(account=acme, source="github", platform="win-x64").earliest("pk")
+        page = client.get("/runners/new/", {"account": str(acme.pk), "image": f"github:{image.github_id}"})
         sizes = [value for value, _ in page.context["form"].fields["size"].choices]
         assert "8-core" in sizes
         assert "2-core" not in sizes
 
     def test_versions_are_offered_for_custom_images_only(self, client: Client, admin: User, acme: Account) -> None:
         client.force_login(admin)
-        image = Image.objects.present().filter(account=acme, source="custom", versions_count__gt=1).first()
+        image = Image.objects.present().filter(account=acme, source="custom", versions_count__gt=1).earliest("pk")
         address = f"/runners/new/?account={acme.pk}&image=custom:{image.github_id}"
-        page = client.get(address, HTTP_HX_REQUEST="true")
+        page = client.get(address, headers={"HX-Request": "true"})
         assert image.latest_version in page.content.decode()
         assert b"<html" not in page.content
         assert 'id="id_image_version"' not in client.get(f"/runners/new/?account={acme.pk}").content.decode()
@@ -277,7 +277,7 @@ class TestCreate:
         assert operation.state == "rejected"
         page = client.get(f"/operations/{operation.pk}/").content.decode()
         assert "already" in page
-        again = re.search(r'href="(/runners/new/\?again=\d+)"', page)[1]
+        again = re.findall(r'href="(/runners/new/\?again=\d+)"', page)[0]
         form = client.get(again).context["form"]
         assert "name" in form.errors
         assert form["size"].value() == "8-core"
@@ -295,7 +295,7 @@ class TestCreate:
     def test_an_account_set_to_observe_only_takes_no_writes(self, client: Client, admin: User, acme: Account) -> None:
         Account.objects.filter(pk=acme.pk).update(observe_only=True)
         client.force_login(admin)
-        runner = Runner.objects.filter(account=acme).first()
+        runner = Runner.objects.filter(account=acme).earliest("pk")
         assert "New runner" not in client.get("/runners/").content.decode()
         assert client.get(f"/runners/{runner.pk}/edit/").status_code == 403
         assert client.post(f"/runners/{runner.pk}/delete/").status_code == 403
@@ -324,8 +324,8 @@ class TestEdit:
     ) -> None:
         client.force_login(admin)
         runner = Runner.objects.get(account=acme, name="linux-8core-ci")
-        image = Image.objects.present().filter(account=acme, source="custom", platform="linux-x64").first()
-        group = RunnerGroup.objects.filter(account=acme, default=False).first()
+        image = Image.objects.present().filter(account=acme, source="custom", platform="linux-x64").earliest("pk")
+        group = RunnerGroup.objects.filter(account=acme, default=False).earliest("pk")
         fields = form_of(client, f"/runners/{runner.pk}/edit/")
         fields.pop("enable_static_ip", None)
         fields |= {
@@ -345,7 +345,7 @@ class TestEdit:
         self, client: Client, admin: User, acme: Account, work: Work
     ) -> None:
         client.force_login(admin)
-        runner = Runner.objects.filter(account=acme, name__contains=" ").first()
+        runner = Runner.objects.filter(account=acme, name__contains=" ").earliest("pk")
         fields = {**form_of(client, f"/runners/{runner.pk}/edit/"), "maximum_runners": "4"}
         assert client.post(f"/runners/{runner.pk}/edit/", fields).status_code == 302
         work(acme)

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from runners_app.models import Account, Credential, KnownAnswer, Membership
-from runners_app.services.accounts import connect_with_token
+from runners_app.services.accounts import CannotConnect, connect_with_token
 from runners_app.services.secrets import seal, unseal
 
 USERNAMES = ("admin", "lead")
@@ -51,7 +52,9 @@ def connect_demo(api_url: str, accounts: list[dict[str, str]]) -> None:
     connected = {(account.kind, account.slug) for account in Account.objects.filter(demo=True)}
     _follow(api_url)
     for account in accounts:
-        if (account["kind"], account["slug"]) not in connected:
+        if (account["kind"], account["slug"]) in connected:
+            continue
+        with suppress(CannotConnect):  # somebody connected it by hand: then it is no demo, and stays
             connect_with_token(
                 account["slug"], kind=account["kind"], api_url=api_url, token=account["token"], by=None, demo=True
             )
