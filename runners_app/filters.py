@@ -6,11 +6,13 @@ from typing import Any, ClassVar
 
 import django_filters
 from django import forms
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from runners_app.models import Account, Image, Operation, Runner, RunnerGroup
 from runners_app.models.runners import IDLE_AFTER
+from runners_app.services.facets import read_facets
 
 TERM = re.compile(r'(\w+):("[^"]*"|\S+)')
 # What people type in the search box → parameter of the URL.
@@ -63,7 +65,7 @@ class RunnerFilter(django_filters.FilterSet):
         for term, text in terms.items():
             rows = self.filters[term].filter(rows, text)
         for word in words.split():
-            found = Q(name__icontains=word) | Q(image_name__icontains=word)
+            found = Q(search_text__contains=Lower(Value(word)))
             if word.isdecimal() and len(word) < 19:
                 found |= Q(github_id=int(word))
             rows = rows.filter(found)
@@ -78,16 +80,24 @@ class RunnerFilter(django_filters.FilterSet):
         return rows.filter(gone_at=None, status__iexact=value)
 
     def by_image(self, rows: QuerySet[Runner], name: str, value: str) -> QuerySet[Runner]:
-        return rows.filter(Q(image_name__iexact=value) | Q(image_id=value))
+        named = rows.filter(image_name__iexact=value)
+        return named if named.exists() else rows.filter(image_id=value)
 
     def by_image_offered(self, rows: QuerySet[Runner], name: str, value: str) -> QuerySet[Runner]:
-        return rows.filter(pk__in=Runner.objects.image_not_offered().values("pk"))
+        versions = dict(Account.objects.order_by().values_list("pk", "version"))
+        wanted = Q(pk__in=[])
+        for account, facets in read_facets(versions).items():
+            for source, image_id in facets.not_offered:
+                wanted |= Q(account=account, image_id=image_id, image_source=source)
+        return rows.filter(wanted, gone_at=None)
 
     def by_group(self, rows: QuerySet[Runner], name: str, value: str) -> QuerySet[Runner]:
-        groups = RunnerGroup.objects.filter(Q(name__iexact=value)).values_list("account_id", "github_id")
+        accounts: dict[int, list[int]] = {}
+        for account, group in RunnerGroup.objects.filter(name__iexact=value).values_list("account_id", "github_id"):
+            accounts.setdefault(group, []).append(account)
         wanted = Q(pk__in=[])
-        for account_id, group_id in groups:
-            wanted |= Q(account_id=account_id, group_id=group_id)
+        for group, having in accounts.items():
+            wanted |= Q(group_id=group, account__in=having)
         if value.isdecimal() and len(value) < 19:
             wanted |= Q(group_id=int(value))
         return rows.filter(wanted)

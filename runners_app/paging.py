@@ -5,17 +5,20 @@ A place is the sort value and the primary key, written as URL-safe text. A place
 
 import base64
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from django.db import models
 from django.db.models import F, Func, Value
+from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThan, LessThan
 from django.http import QueryDict
 
 M = TypeVar("M", bound=models.Model)
 Place = tuple[Any, int]
+FEW = 5000
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,17 @@ class KeyPage(Generic[M]):
     is_beyond: bool = False  # asked for a place after or before which nothing is left
 
 
-def page_by_key(rows: "models.QuerySet[M]", order: Order, query: QueryDict, *, size: int) -> KeyPage[M]:
-    """One page of `size` rows; reads one row more to know whether another page follows."""
+def page_by_key(
+    rows: "models.QuerySet[M]", order: Order, query: QueryDict, *, size: int, matching: int | None = None
+) -> KeyPage[M]:
+    """One page of `size` rows; reads one row more to know whether another page follows.
+
+    `matching` is how many rows there are, when they were filtered: it decides how to find them, see `_in_order`.
+    """
     backwards = "before" in query and "after" not in query
     place = _read(query.get("before" if backwards else "after", ""), order)
     backwards = backwards and place is not None
-    found = _from_place(rows, order, place, backwards, size + 1)
+    found = _from_place(rows, order, place, backwards, size + 1, matching)
     more, found = len(found) > size, found[:size]
     if backwards:
         found.reverse()
@@ -56,7 +64,9 @@ def page_by_key(rows: "models.QuerySet[M]", order: Order, query: QueryDict, *, s
     )
 
 
-def _from_place(rows: "models.QuerySet[M]", order: Order, place: Place | None, backwards: bool, count: int) -> list[M]:
+def _from_place(
+    rows: "models.QuerySet[M]", order: Order, place: Place | None, backwards: bool, count: int, matching: int | None
+) -> list[M]:
     """The first `count` rows beyond a place, read by index from there on.
 
     Empty values stand at the end of either direction, so they are asked for on their own: NULLS LAST, or an OR of two
@@ -72,15 +82,30 @@ def _from_place(rows: "models.QuerySet[M]", order: Order, place: Place | None, b
         part = parts[number]
         if place and number == first:
             part = part.filter(_beyond(order, place, backwards))
-        found += part.order_by(*_ordering(order, backwards))[: count - len(found)]
+        found += _in_order(part, order, backwards, count - len(found), matching)
         if len(found) == count:
             break
     return found
 
 
-def _ordering(order: Order, backwards: bool) -> list[str]:
-    sign = "-" if order.descending != backwards else ""
-    return [f"{sign}{order.column}", f"{sign}pk"]
+def _in_order(
+    rows: "models.QuerySet[M]", order: Order, backwards: bool, count: int, matching: int | None
+) -> Iterable[M]:
+    """The first rows in order. What is filtered is found by primary key first, which an index alone may answer.
+
+    A database expects matches to be spread evenly over the order and walks it until it has met enough of them. They
+    are not: names begin with what people look for. So where few match, they are found first and sorted after.
+    """
+    column: Any = F(order.column)
+    if matching is not None and matching <= FEW:
+        column = Coalesce(column, column)  # the same value, in an order that no index promises
+    descending = order.descending != backwards
+    ordering = [column.desc(), F("pk").desc()] if descending else [column.asc(), F("pk").asc()]
+    if matching is None:
+        return rows.order_by(*ordering)[:count]
+    keys = list(rows.order_by(*ordering).values_list("pk", flat=True)[:count])
+    by_key = rows.in_bulk(keys)
+    return [by_key[key] for key in keys if key in by_key]
 
 
 def _beyond(order: Order, place: Place, backwards: bool) -> Any:

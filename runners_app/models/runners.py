@@ -4,7 +4,8 @@ from datetime import timedelta
 from typing import Self
 
 from django.db import models
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models.functions import Concat, Lower
 from django.utils import timezone
 
 from runners_app.models.accounts import Account
@@ -65,6 +66,12 @@ class Runner(models.Model):
     first_seen_at = models.DateTimeField()
     status_since = models.DateTimeField()
     gone_at = models.DateTimeField(null=True)
+    search_text = models.GeneratedField(
+        expression=Lower(Concat("name", Value(" "), "image_name")),
+        output_field=models.TextField(),
+        db_persist=True,
+        help_text="What words are looked for in.",
+    )
 
     objects = RunnerQuerySet.as_manager()
 
@@ -74,8 +81,12 @@ class Runner(models.Model):
         constraints = (models.UniqueConstraint(fields=["account", "github_id"], name="runner_unique"),)
         indexes = (
             models.Index(fields=["name", "id"], name="runner_by_name"),
-            models.Index(fields=["status", "name", "id"], name="runner_by_status"),
+            models.Index(fields=["status", "id"], name="runner_by_status_and_id"),
             models.Index(fields=["account", "name", "id"], name="runner_by_account"),
+            models.Index(fields=["group_id", "name", "id"], name="runner_by_group"),
+            models.Index(fields=["image_id", "account"], name="runner_by_image"),
+            models.Index(fields=["static_ip", "name", "id"], name="runner_by_static_ip"),
+            models.Index(fields=["name", "id"], condition=Q(gone_at__isnull=False), name="runner_gone"),
             models.Index(fields=["cpu_cores", "id"], name="runner_by_size"),
             models.Index(fields=["maximum_runners", "id"], name="runner_by_maximum"),
             models.Index(fields=["last_active_on", "id"], name="runner_by_activity"),
