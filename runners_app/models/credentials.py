@@ -79,9 +79,3 @@ class Credential(models.Model):
 
     def __str__(self) -> str:
         return self.label or self.get_kind_display()
-
-    def budget_is_low(self, now: datetime) -> bool:
-        """Whether less than a fifth of the hourly budget is left, which is kept for people."""
-        if self.rate_limit is None or self.rate_remaining is None or self.rate_reset_at is None:
-            return False
-        return self.rate_reset_at > now and self.rate_remaining * 5 < self.rate_limit

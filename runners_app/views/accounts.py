@@ -20,6 +20,7 @@ from runners_app.models.accounts import web_origin
 from runners_app.models.readings import STALE_AFTER
 from runners_app.services import accounts as connecting
 from runners_app.services.accounts import CannotConnect, check_api_url
+from runners_app.services.readings.costs import costs_of
 from runners_app.services.credentials import UnusableToken
 from runners_app.services.overview import read_accounts
 from runners_app.services.readings.failures import next_step
@@ -69,6 +70,7 @@ def account(request: Request, pk: int) -> HttpResponse:
         "is_moving": any(_is_being_read(reading, row, now) for reading in readings),
         "rights": rights_of(row, readings),
         "runs": _runs(row),
+        "costs": costs_of(row, now),
         "runners": Runner.objects.present().filter(account=row).count(),
         "is_waiting": credential.paused_until is not None and credential.paused_until > now,
         "version": version,

@@ -1,4 +1,7 @@
-"""When a reading is due again: seconds while something moves, a minute while active, five when quiet."""
+"""When a reading is due again: seconds while something moves, a minute while active, five when quiet.
+
+All of it slower when the hourly budget of the credential would not last: a fifth of it is kept for people.
+"""
 
 import random
 from datetime import datetime, timedelta
@@ -8,6 +11,8 @@ from runners_app.models import Credential, Operation, Reading, Runner
 MOVING, ACTIVE, QUIET = 10, 60, 300
 JUST_CHANGED = timedelta(minutes=2)
 RECENTLY = timedelta(hours=1)
+HOUR = 3600
+KEPT_FOR_PEOPLE = 0.2
 # A runner may stay Stuck for ever; after this long it is no longer worth a request every few seconds.
 WATCH_STUCK = timedelta(minutes=15)
 
@@ -21,15 +26,42 @@ FOLLOWS_RUNNERS = frozenset({R.RUNNERS, R.LIMITS})
 
 def interval_of(reading: Reading, credential: Credential, now: datetime) -> int:
     """Seconds until the next run, before jitter."""
+    wanted = _wanted_interval(reading, now)
+    left = seconds_to_reset(credential, now)
+    if wanted >= left:  # by then the budget is full again
+        return wanted
+    return round(min(wanted * stretch_of(credential, now), left * 1.2))
+
+
+def stretch_of(credential: Credential, now: datetime) -> float:
+    """How many times slower than wanted, so that what readings may spend lasts until the budget is full again.
+
+    What they may spend is four fifths of the limit. With half of that left at half of the hour nothing is slower;
+    with a quarter left everything takes twice as long; with nothing left it waits for the full budget.
+    """
+    left = seconds_to_reset(credential, now)
+    if not left or not credential.rate_limit or credential.rate_remaining is None:
+        return 1.0
+    kept = credential.rate_limit * KEPT_FOR_PEOPLE
+    share_left = max(0.0, (credential.rate_remaining - kept) / (credential.rate_limit - kept))
+    return max(1.0, left / HOUR / share_left) if share_left else float("inf")
+
+
+def seconds_to_reset(credential: Credential, now: datetime) -> float:
+    """Until the hourly budget is full again; 0 when it is, or when GitHub has not told."""
+    if credential.rate_reset_at is None:
+        return 0.0
+    return max(0.0, (credential.rate_reset_at - now).total_seconds())
+
+
+def _wanted_interval(reading: Reading, now: datetime) -> int:
     if reading.resource not in FOLLOWS_RUNNERS:
         return SLOWEST[reading.resource]
     if reading.resource == R.RUNNERS and _is_moving(reading, now):
-        wanted = MOVING
-    elif reading.last_changed_at and now - reading.last_changed_at < RECENTLY:
-        wanted = ACTIVE
-    else:
-        wanted = QUIET
-    return max(wanted, QUIET) if credential.budget_is_low(now) else wanted
+        return MOVING
+    if reading.last_changed_at and now - reading.last_changed_at < RECENTLY:
+        return ACTIVE
+    return QUIET
 
 
 def due_after(seconds: float, now: datetime) -> datetime:
