@@ -80,13 +80,13 @@ def send_now(operation: Operation, work: Work) -> None:
 
 def has_what_was_asked_for(operation: Operation, now: Values) -> bool:
     """Whether the runner is as wanted, without any doubt about a version that follows the latest."""
-    changes = operation.changed_fields
-    return all(now[field] in LATEST if value is None else now[field] == value for field, value in changes.items())
+    asked = body_of(operation)
+    return all(now[field] in LATEST if value is None else now[field] == value for field, value in asked.items())
 
 
 def accepted_shows(operation: Operation, now: Values) -> bool:
     """The same after GitHub accepted: no version means the latest, whatever GitHub then calls it."""
-    return all(now[field] == value for field, value in operation.changed_fields.items() if value is not None)
+    return all(now[field] == value for field, value in body_of(operation).items() if value is not None)
 
 
 def look(operation: Operation, work: Work) -> None:

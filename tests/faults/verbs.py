@@ -1,0 +1,128 @@
+"""The five writes people ask for, each with a target that is there and the proof that it took effect at GitHub."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import uuid4
+
+import requests
+from django.contrib.auth.models import User
+
+from runners_app.models import Account, Image, ImageVersion, Operation, Runner, RunnerGroup
+from runners_app.services import operations
+
+SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Verb:
+    """`path` matches the address of the write, of any account when no slug is given."""
+
+    name: str
+    method: str
+    path: str
+    ask: Callable[[Account, User], Operation]
+
+    def path_in(self, account: Account) -> str:
+        owner = "orgs" if account.kind == Account.Kind.ORGANIZATION else "enterprises"
+        return f"^/{owner}/{account.slug}/{self.path}"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def wanted_runner(account: Account, name: str) -> dict[str, object]:
+    image = Image.objects.present().filter(account=account, source="github", platform="linux-x64").order_by("pk")[0]
+    group = RunnerGroup.objects.get(account=account, default=True)
+    return {
+        "name": name, "image_id": image.github_id, "image_source": "github", "image_version": None, "size": "4-core",
+        "runner_group_id": group.github_id, "maximum_runners": 3, "enable_static_ip": False, "image_gen": False,
+    }  # fmt: skip
+
+
+def free_runner(account: Account) -> Runner:
+    """One that is settled and that no earlier operation was about."""
+    ready = Runner.objects.present().filter(account=account, status="Ready").exclude(image_id="")
+    taken = Operation.objects.filter(account=account, target_id__isnull=False).values("target_id")
+    return ready.exclude(github_id__in=taken).order_by("pk")[0]
+
+
+def free_image(account: Account) -> Image:
+    """A custom image that no runner uses: GitHub refuses to delete others."""
+    used = Runner.objects.present().filter(account=account, image_source="custom").values("image_id")
+    taken = [str(pk) for pk in Operation.objects.filter(account=account).values_list("target_id", flat=True)]
+    custom = Image.objects.present().filter(account=account, source="custom").exclude(github_id__in=used)
+    return custom.exclude(github_id__in=taken).order_by("-pk")[0]
+
+
+def ask_create(account: Account, by: User) -> Operation:
+    name = f"made-{uuid4().hex[:12]}"
+    return operations.request_create(account, wanted_runner(account, name), by=by, nonce=str(uuid4()))
+
+
+def ask_update(account: Account, by: User) -> Operation:
+    runner = free_runner(account)
+    base = operations.values_of(runner)
+    wanted = {**base, "maximum_runners": (base["maximum_runners"] or 1) % 900 + 7}
+    return operations.request_update(runner, wanted, base=base, by=by, nonce=str(uuid4()))
+
+
+def ask_delete_runner(account: Account, by: User) -> Operation:
+    return operations.request_delete_runner(free_runner(account), by=by, nonce=str(uuid4()))
+
+
+def ask_delete_image(account: Account, by: User) -> Operation:
+    return operations.request_delete_image(free_image(account), by=by, nonce=str(uuid4()))
+
+
+def ask_delete_version(account: Account, by: User) -> Operation:
+    image = free_image(account)
+    version = ImageVersion.objects.present().filter(image=image).order_by("pk")[0]
+    return operations.request_delete_image_version(version, by=by, nonce=str(uuid4()))
+
+
+RUNNERS, IMAGES = "actions/hosted-runners", "actions/hosted-runners/images/custom"
+CREATE = Verb("create runner", "POST", f"{RUNNERS}$", ask_create)
+UPDATE = Verb("update runner", "PATCH", f"{RUNNERS}/[0-9]+$", ask_update)
+DELETE_RUNNER = Verb("delete runner", "DELETE", f"{RUNNERS}/[0-9]+$", ask_delete_runner)
+DELETE_IMAGE = Verb("delete image", "DELETE", f"{IMAGES}/[0-9]+$", ask_delete_image)
+DELETE_VERSION = Verb("delete version", "DELETE", f"{IMAGES}/[0-9]+/versions/", ask_delete_version)
+VERBS = (CREATE, UPDATE, DELETE_RUNNER, DELETE_IMAGE, DELETE_VERSION)
+DELETES = (DELETE_RUNNER, DELETE_IMAGE, DELETE_VERSION)
+
+
+class Github:
+    """The simulated GitHub as it really is, past Trackside: asked with the account's own token."""
+
+    def __init__(self, base_url: str, account: Account, token: str) -> None:
+        owner = "orgs" if account.kind == Account.Kind.ORGANIZATION else "enterprises"
+        self._base = f"{base_url}/{owner}/{account.slug}/{RUNNERS}"
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.headers.update({"Authorization": f"Bearer {token}", "User-Agent": "tests"})
+
+    def has_taken_effect(self, operation: Operation) -> bool:
+        match operation.kind:
+            case "create_runner":
+                named = [runner for runner in self.runners() if runner["name"] == operation.wanted["name"]]
+                return [runner["id"] for runner in named] == [operation.target_id]
+            case "update_runner":
+                answer = self._get(f"/{operation.target_id}").json()
+                return bool(answer["maximum_runners"] == operation.wanted["maximum_runners"])
+            case "delete_runner":
+                return self._get(f"/{operation.target_id}").status_code == 404
+            case "delete_image":
+                return self._get(f"/images/custom/{operation.target_id}").status_code == 404
+        address = f"/images/custom/{operation.target_id}/versions/{operation.target_version}"
+        return self._get(address).status_code == 404
+
+    def runners(self) -> list[dict[str, object]]:
+        found: list[dict[str, object]] = []
+        for page in range(1, 30):
+            listed = self._get("", per_page=100, page=page).json()["runners"]
+            found += listed
+            if len(listed) < 100:
+                break
+        return found
+
+    def _get(self, path: str, **query: int) -> requests.Response:
+        return self._session.get(self._base + path, params=query, timeout=SECONDS)
