@@ -4,10 +4,13 @@ Each link of the chain is a `Step`. One that says no makes the answer no, otherw
 unknown. What does not apply is said, too, so that the chain always has the same links.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from runners_app.workflows import Workflow, is_selected, refs_of
+
+NOTHING_MISSING: Mapping[str, str] = {}
 
 
 class Verdict(StrEnum):
@@ -103,11 +106,12 @@ def explain(
     workflow: Workflow | None = None,
     sharing: SharingFacts | None = None,
     *,
-    missing: str = "",
+    missing: Mapping[str, str] = NOTHING_MISSING,
 ) -> Answer:
-    """Whether jobs of a repository may run on a runner. `missing` says, for an unknown, which permission is lacking.
+    """Whether jobs of a repository may run on a runner.
 
-    Without a group nothing can be said about it: it was not read, or (see `sharing`) the organization has none.
+    `missing` says, by the name of a reading, which permission is lacking where it cannot be had. Without a group
+    nothing can be said about it: it was not read, or (see `sharing`) the organization has none.
     """
     not_shared = sharing is not None and not sharing.shared
     steps = (
@@ -117,6 +121,10 @@ def explain(
         _sharing(sharing, missing),
     )
     return Answer(_overall(steps), steps)
+
+
+def _lacking(missing: Mapping[str, str], reading: str) -> str:
+    return missing.get(reading, "")
 
 
 def _overall(steps: tuple[Step, ...]) -> Verdict:
@@ -149,13 +157,19 @@ def _ready(runner: RunnerFacts) -> Step:
     )  # fmt: skip
 
 
-def _group(group: GroupFacts | None, sharing: SharingFacts | None, missing: str) -> Step:
+def _group(group: GroupFacts | None, sharing: SharingFacts | None, missing: Mapping[str, str]) -> Step:
     if group is not None:
         origin = " It is inherited from the enterprise." if group.inherited else ""
         return Step(GROUP, Verdict.YES, f"{group.name}.{origin}", reads=("groups",))
     if sharing is not None:
         return Step(GROUP, Verdict.SKIPPED, f"{sharing.group} of the enterprise {sharing.enterprise}.")
-    return Step(GROUP, Verdict.UNKNOWN, "Its group is not among those that could be read.", missing, reads=("groups",))
+    return Step(
+        GROUP,
+        Verdict.UNKNOWN,
+        "Its group is not among those that could be read.",
+        _lacking(missing, "groups"),
+        reads=("groups",),
+    )
 
 
 def _skipped_for_no_group() -> list[Step]:
@@ -163,7 +177,7 @@ def _skipped_for_no_group() -> list[Step]:
 
 
 def _of_group(
-    group: GroupFacts, repository: RepositoryFacts, workflow: Workflow | None, missing: str
+    group: GroupFacts, repository: RepositoryFacts, workflow: Workflow | None, missing: Mapping[str, str]
 ) -> tuple[Step, ...]:
     return (
         _visibility(group, repository, missing),
@@ -173,7 +187,7 @@ def _of_group(
     )
 
 
-def _visibility(group: GroupFacts, repository: RepositoryFacts, missing: str) -> Step:
+def _visibility(group: GroupFacts, repository: RepositoryFacts, missing: Mapping[str, str]) -> Step:
     if group.visibility == "all":
         return Step(VISIBILITY, Verdict.YES, "All repositories.", reads=("groups",))
     if group.visibility == "selected":
@@ -185,7 +199,11 @@ def _visibility(group: GroupFacts, repository: RepositoryFacts, missing: str) ->
     words = "Private repositories only."
     if repository.private is None:
         return Step(
-            VISIBILITY, Verdict.UNKNOWN, f"{words} {_not_listed_by_credential(repository)}", missing, reads=reads
+            VISIBILITY,
+            Verdict.UNKNOWN,
+            f"{words} {_not_listed_by_credential(repository)}",
+            _lacking(missing, "repositories"),
+            reads=reads,
         )
     if repository.private:
         return Step(VISIBILITY, Verdict.YES, f"{words} {repository.name} is private.", reads=reads)
@@ -195,19 +213,21 @@ def _visibility(group: GroupFacts, repository: RepositoryFacts, missing: str) ->
     )  # fmt: skip
 
 
-def _listed(group: GroupFacts, repository: RepositoryFacts, missing: str) -> Step:
+def _listed(group: GroupFacts, repository: RepositoryFacts, missing: Mapping[str, str]) -> Step:
     reads = ("group_access",)
     if group.visibility != "selected":
         return Step(LISTED, Verdict.SKIPPED, "The group has no list.")
     if group.listed is None:
-        return Step(LISTED, Verdict.UNKNOWN, "The list could not be read yet.", missing, reads=reads)
+        return Step(
+            LISTED, Verdict.UNKNOWN, "The list could not be read yet.", _lacking(missing, "group_access"), reads=reads
+        )
     if group.listed:
         return Step(LISTED, Verdict.YES, f"{repository.name} is on it.", reads=reads)
     step = f"Add {repository.name} to the group's repositories."
     return Step(LISTED, Verdict.NO, f"{repository.name} is not on it.", step, Remedy.ADD_REPOSITORY, reads)
 
 
-def _public(group: GroupFacts, repository: RepositoryFacts, missing: str) -> Step:
+def _public(group: GroupFacts, repository: RepositoryFacts, missing: Mapping[str, str]) -> Step:
     reads = ("groups", "repositories")
     allowed = group.allows_public and group.enterprise_allows_public is not False
     if repository.private:
@@ -216,7 +236,7 @@ def _public(group: GroupFacts, repository: RepositoryFacts, missing: str) -> Ste
         return Step(PUBLIC, Verdict.YES, "The group allows public repositories.", reads=("groups",))
     if repository.private is None:
         words = f"The group keeps public repositories out. {_not_listed_by_credential(repository)}"
-        return Step(PUBLIC, Verdict.UNKNOWN, words, missing, reads=reads)
+        return Step(PUBLIC, Verdict.UNKNOWN, words, _lacking(missing, "repositories"), reads=reads)
     return Step(
         PUBLIC, Verdict.NO, f"{repository.name} is public, and the group keeps public repositories out.",
         f"Allow public repositories in the group{_at_enterprise(group)}, if their pull requests may run code there.",
@@ -262,14 +282,15 @@ def _where_restricted(group: GroupFacts) -> str:
     return ", in the enterprise" if group.restricted_by_enterprise or group.inherited else ""
 
 
-def _sharing(sharing: SharingFacts | None, missing: str) -> Step:
+def _sharing(sharing: SharingFacts | None, missing: Mapping[str, str]) -> Step:
     if sharing is None:
         return Step(SHARED, Verdict.SKIPPED, "The runner is the organization's own.")
     if sharing.shared:
         return Step(SHARED, Verdict.YES, f"{sharing.enterprise} shares {sharing.group}.", reads=("groups",))
     reads = ("groups", "group_access")
     if sharing.shared is None:
-        return Step(SHARED, Verdict.UNKNOWN, sharing.reason or "That could not be read yet.", missing, reads=reads)
+        words = sharing.reason or "That could not be read yet."
+        return Step(SHARED, Verdict.UNKNOWN, words, _lacking(missing, "sharing"), reads=reads)
     words = f"{sharing.enterprise} does not share {sharing.group} with this organization."
     step = f"Add the organization to the group {sharing.group} of the enterprise."
     return Step(SHARED, Verdict.NO, words, step, Remedy.SHARE_GROUP, reads)

@@ -38,7 +38,9 @@ class RunnerGroup(models.Model):
 
     objects = RunnerGroupQuerySet.as_manager()
 
-    runners_count: int = 0  # filled by pages, which count for all rows at once
+    # Filled by whoever reads many rows at once.
+    runners_count: int = 0
+    is_listed: bool = False  # whether the access list holds what one asks about
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["account", "github_id"], name="group_unique"),)

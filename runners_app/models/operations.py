@@ -55,7 +55,7 @@ def unsent_limit() -> timedelta:
 
 def nothing_applied() -> Q:
     """GitHub did nothing for it yet: never sent, or sent and provably not taken (a rate limit, no connection)."""
-    return Q(state=Operation.State.REQUESTED) | Q(state=Operation.State.SENT, known_not_applied=True)
+    return Q(state=Operation.State.REQUESTED) | Q(state=Operation.State.SENT, known_not_applied=True, begun=False)
 
 
 def lies_unsent(now: datetime) -> Q:
@@ -85,11 +85,20 @@ class Operation(models.Model):
         DELETE_RUNNER = "delete_runner", "Delete runner"
         DELETE_IMAGE = "delete_image", "Delete image"
         DELETE_IMAGE_VERSION = "delete_image_version", "Delete image version"
+        CREATE_GROUP = "create_group", "Create runner group"
+        UPDATE_GROUP = "update_group", "Edit runner group"
+        DELETE_GROUP = "delete_group", "Delete runner group"
+        MOVE_SELF_HOSTED_RUNNER = "move_self_hosted_runner", "Move self-hosted runner"
+        DELETE_SELF_HOSTED_RUNNER = "delete_self_hosted_runner", "Delete self-hosted runner"
+
+    CREATES = (Kind.CREATE_RUNNER, Kind.CREATE_GROUP)
 
     class Target(models.TextChoices):
         RUNNER = "runner", "Runner"
         IMAGE = "image", "Image"
         IMAGE_VERSION = "image_version", "Image version"
+        GROUP = "group", "Runner group"
+        SELF_HOSTED_RUNNER = "self_hosted_runner", "Self-hosted runner"
 
     nonce = models.CharField(max_length=36, unique=True, default=new_nonce, help_text="One form, one operation.")
     batch = models.UUIDField(null=True, db_index=True)
@@ -97,7 +106,7 @@ class Operation(models.Model):
     kind = models.CharField(max_length=30, choices=Kind)
     state = models.CharField(max_length=20, choices=State, default=State.REQUESTED)
     target = models.CharField(max_length=20, choices=Target)
-    target_id = models.BigIntegerField(null=True, help_text="GitHub's id of the runner or image.")
+    target_id = models.BigIntegerField(null=True, help_text="GitHub's id of the runner, image or group.")
     target_name = models.CharField(max_length=500)
     target_version = models.CharField(max_length=500, blank=True)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
@@ -105,7 +114,9 @@ class Operation(models.Model):
 
     base = models.JSONField(default=dict, help_text="The values the form started from.")
     wanted = models.JSONField(default=dict, help_text="The values asked for.")
-    ids_before = models.JSONField(null=True, help_text="Runner ids of a complete list read just before a create.")
+    ids_before = models.JSONField(null=True, help_text="Ids of a complete list read just before a create.")
+    steps = models.JSONField(default=list, help_text="Of a write that needs two calls, in order: do, done.")
+    begun = models.BooleanField(default=False, help_text="A first of several steps was applied: the rest must follow.")
     sends = models.PositiveSmallIntegerField(default=0)
     known_not_applied = models.BooleanField(
         default=False, help_text="GitHub or the network said so while the operation was sent; it may be sent again."
@@ -149,7 +160,8 @@ class Operation(models.Model):
     @property
     def may_be_taken_back(self) -> bool:
         """Nothing was applied yet, as in `nothing_applied`: it can be cancelled without asking GitHub."""
-        return self.state == self.State.REQUESTED or (self.state == self.State.SENT and self.known_not_applied)
+        sent = self.state == self.State.SENT and self.known_not_applied and not self.begun
+        return sent or self.state == self.State.REQUESTED
 
     @property
     def waits_for_person(self) -> bool:

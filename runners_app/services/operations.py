@@ -88,9 +88,7 @@ def request_create(
     again_from: Operation | None = None,
 ) -> Operation:
     """Ask for a new runner. The same nonce again answers the same operation."""
-    return _request(
-        account, K.CREATE_RUNNER, Asked(by, nonce, batch, again_from), wanted=wanted, target_name=wanted["name"]
-    )
+    return ask(account, K.CREATE_RUNNER, Asked(by, nonce, batch, again_from), wanted=wanted, target_name=wanted["name"])
 
 
 def request_update(
@@ -104,7 +102,7 @@ def request_update(
     again_from: Operation | None = None,
 ) -> Operation:
     """Ask for a change of a runner. Only what differs from `base`, the values the form started from, is sent."""
-    return _request(
+    return ask(
         runner.account, K.UPDATE_RUNNER, Asked(by, nonce, batch, again_from), wanted=wanted, base=base,
         target_id=runner.github_id, target_name=runner.name,
     )  # fmt: skip
@@ -113,7 +111,7 @@ def request_update(
 def request_delete_runner(
     runner: Runner, *, by: "User", nonce: str, batch: UUID | None = None, again_from: Operation | None = None
 ) -> Operation:
-    return _request(
+    return ask(
         runner.account, K.DELETE_RUNNER, Asked(by, nonce, batch, again_from), base=values_of(runner),
         target_id=runner.github_id, target_name=runner.name,
     )  # fmt: skip
@@ -123,7 +121,7 @@ def request_delete_image(
     image: Image, *, by: "User", nonce: str, batch: UUID | None = None, again_from: Operation | None = None
 ) -> Operation:
     """Ask for the deletion of a custom image with all its versions."""
-    return _request(
+    return ask(
         image.account, K.DELETE_IMAGE, Asked(by, nonce, batch, again_from),
         target_id=int(image.github_id), target_name=image.name,
     )  # fmt: skip
@@ -133,7 +131,7 @@ def request_delete_image_version(
     version: ImageVersion, *, by: "User", nonce: str, batch: UUID | None = None, again_from: Operation | None = None
 ) -> Operation:
     image = version.image
-    return _request(
+    return ask(
         image.account, K.DELETE_IMAGE_VERSION, Asked(by, nonce, batch, again_from),
         target_id=int(image.github_id), target_name=image.name, target_version=version.version,
     )  # fmt: skip
@@ -142,12 +140,24 @@ def request_delete_image_version(
 TARGETS: dict[str, str] = {
     K.DELETE_IMAGE: Operation.Target.IMAGE,
     K.DELETE_IMAGE_VERSION: Operation.Target.IMAGE_VERSION,
+    K.CREATE_GROUP: Operation.Target.GROUP,
+    K.UPDATE_GROUP: Operation.Target.GROUP,
+    K.DELETE_GROUP: Operation.Target.GROUP,
+    K.MOVE_SELF_HOSTED_RUNNER: Operation.Target.SELF_HOSTED_RUNNER,
+    K.DELETE_SELF_HOSTED_RUNNER: Operation.Target.SELF_HOSTED_RUNNER,
+}
+OF_GROUPS = (Operation.Target.GROUP, Operation.Target.SELF_HOSTED_RUNNER)
+# What a person's decision about an operation makes worth reading at once.
+READ_AFTER: dict[str, tuple[str, ...]] = {
+    Operation.Target.GROUP: (Reading.Resource.GROUPS, Reading.Resource.GROUP_ACCESS),
+    Operation.Target.SELF_HOSTED_RUNNER: (Reading.Resource.SELF_HOSTED_RUNNERS,),
 }
 SAME_FORM = ("account_id", "kind", "target_id", "target_version", "wanted")
 
 
 @transaction.atomic
-def _request(account: Account, kind: str, asked: Asked, **values: Any) -> Operation:
+def ask(account: Account, kind: str, asked: Asked, **values: Any) -> Operation:
+    """Store an operation with its audit entry and wake a worker. The same form again answers the same operation."""
     now = timezone.now()
     row = Operation(
         nonce=asked.nonce,
@@ -200,7 +210,7 @@ def _sent_with_this_form(row: Operation) -> Operation | None:
 @transaction.atomic
 def cancel(operation: Operation, *, by: "User") -> None:
     """Take back what GitHub has not done yet. Raises NotMoved when it may have."""
-    if operation.state == S.SENT and operation.known_not_applied:
+    if operation.state == S.SENT and operation.may_be_taken_back:
         move(operation, S.UNKNOWN, note="GitHub has not taken it so far.")
         move(operation, S.NEEDS_ATTENTION, note="A person was asked.")
     move(operation, S.CANCELLED, note="Taken back before anything was changed.", by=by.get_username())
@@ -224,7 +234,7 @@ def may_send_again(operation: Operation) -> bool:
     Deletes and updates that did not happen. Not after a conflict: what somebody changed meanwhile must be seen first.
     """
     did_not_happen = operation.state in (S.REJECTED, S.CANCELLED)
-    return did_not_happen and operation.kind != K.CREATE_RUNNER and not operation.conflict
+    return did_not_happen and operation.kind not in Operation.CREATES and not operation.conflict
 
 
 def send_again(operation: Operation, *, by: "User", nonce: str, batch: UUID | None = None) -> Operation:
@@ -232,6 +242,10 @@ def send_again(operation: Operation, *, by: "User", nonce: str, batch: UUID | No
     if not may_send_again(operation):
         raise CannotSendAgain("This cannot be sent again as it was. Edit it instead.")
     asked: Values = {"by": by, "nonce": nonce, "batch": batch, "again_from": operation}
+    if operation.target in OF_GROUPS:
+        from runners_app.services import groups
+
+        return groups.send_again(operation, asked)
     if operation.kind in (K.UPDATE_RUNNER, K.DELETE_RUNNER):
         runner = _still_there(Runner.objects.present(), operation, github_id=operation.target_id)
         if operation.kind == K.DELETE_RUNNER:
@@ -276,7 +290,7 @@ def settle(operation: Operation, to: str, *, by: "User") -> None:
         S.CANCELLED: "Decided by a person: it did not take effect.",
     }
     move(operation, to, note=notes[S(to)], by=by.get_username())
-    make_due(operation.account, Reading.Resource.RUNNERS)
+    make_due(operation.account, *READ_AFTER.get(operation.target, (Reading.Resource.RUNNERS,)))
     wake_on_commit(operation.account.credential_id)
     _audit(operation, "operation.settled", by)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.utils import timezone
 
 from runners_app.models import Operation
-from runners_app.services.carry_out import create, delete, update
+from runners_app.services.carry_out import create, delete, group_create, group_update, self_hosted, update
 from runners_app.services.carry_out.send import Work
 from runners_app.services.carry_out.steps import step
 from runners_app.services.transitions import move
@@ -24,6 +24,17 @@ STEPS: dict[str, dict[str, Step]] = {
     K.DELETE_RUNNER: _DELETE,
     K.DELETE_IMAGE: _DELETE,
     K.DELETE_IMAGE_VERSION: _DELETE,
+    K.CREATE_GROUP: {S.REQUESTED: group_create.start, S.SENT: group_create.start, S.UNKNOWN: group_create.look},
+    K.UPDATE_GROUP: {
+        S.REQUESTED: group_update.start, S.SENT: group_update.start, S.UNKNOWN: group_update.look,
+        S.OBSERVING: group_update.watch,
+    },
+    K.DELETE_GROUP: _DELETE,
+    K.MOVE_SELF_HOSTED_RUNNER: {
+        S.REQUESTED: self_hosted.start, S.SENT: self_hosted.start, S.UNKNOWN: self_hosted.look,
+        S.OBSERVING: self_hosted.watch,
+    },
+    K.DELETE_SELF_HOSTED_RUNNER: _DELETE,
 }  # fmt: skip
 
 

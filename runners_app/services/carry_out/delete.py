@@ -1,4 +1,4 @@
-"""Carrying out deletes of runners, custom images and image versions: done only when two views of GitHub agree.
+"""Carrying out deletes of runners, images, groups and machines: done only when two views of GitHub agree.
 
 GitHub takes its time: a runner stays readable as Deleting. It is gone when asking for it answers 404 and a complete
 list lacks it; a 404 alone may also mean that the credential lost its right to see it.
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from runners_app.github import Answer, NotFound, Refused
-from runners_app.models import Image, ImageVersion, Operation, Reading, Runner
+from runners_app.models import Image, ImageVersion, Operation, Reading, Runner, RunnerGroup, SelfHostedRunner
+from runners_app.services.carry_out import group_calls
 from runners_app.services.carry_out import look as look_at
 from runners_app.services.carry_out.send import STOPS, UNREACHED, Work, absent, retry_look, retry_start, send
 from runners_app.services.carry_out.steps import confirm, give_up_unsent, keep_observing, observe, step
@@ -60,6 +61,32 @@ def _version_state(operation: Operation, work: Work) -> str:
     return version.state
 
 
+def _delete_group(operation: Operation, work: Work) -> Answer[Any]:
+    return work.client.delete_runner_group(operation.account.owner, _id(operation))
+
+
+def _group_status(operation: Operation, work: Work) -> str:
+    group = work.client.get_runner_group(operation.account.owner, _id(operation)).data
+    group_calls.publish_group(operation, group, work, made_by_operation=False)
+    return "still there"
+
+
+def _group_listed(operation: Operation) -> bool:
+    return RunnerGroup.objects.present().filter(account=operation.account, github_id=_id(operation)).exists()
+
+
+def _delete_self_hosted(operation: Operation, work: Work) -> Answer[Any]:
+    return work.client.delete_self_hosted_runner(operation.account.owner, _id(operation))
+
+
+def _self_hosted_status(operation: Operation, work: Work) -> str:
+    return work.client.get_self_hosted_runner(operation.account.owner, _id(operation)).data.status
+
+
+def _self_hosted_listed(operation: Operation) -> bool:
+    return SelfHostedRunner.objects.present().filter(account=operation.account, github_id=_id(operation)).exists()
+
+
 def _id(operation: Operation) -> int:
     if operation.target_id is None:
         raise ValueError("A delete has a target.")
@@ -84,6 +111,15 @@ DELETIONS = {
     Operation.Kind.DELETE_RUNNER: Deletion(R.RUNNERS, _delete_runner, _runner_status, _runner_listed),
     Operation.Kind.DELETE_IMAGE: Deletion(R.CUSTOM_IMAGES, _delete_image, _image_state, _image_listed),
     Operation.Kind.DELETE_IMAGE_VERSION: Deletion(R.IMAGE_VERSIONS, _delete_version, _version_state, _version_listed),
+    Operation.Kind.DELETE_GROUP: Deletion(R.GROUPS, _delete_group, _group_status, _group_listed),
+    Operation.Kind.DELETE_SELF_HOSTED_RUNNER: Deletion(
+        R.SELF_HOSTED_RUNNERS, _delete_self_hosted, _self_hosted_status, _self_hosted_listed
+    ),
+}
+# What a person typed the name of must still have it when it is deleted.
+NAMED: dict[str, type[Runner] | type[RunnerGroup]] = {
+    Operation.Kind.DELETE_RUNNER: Runner,
+    Operation.Kind.DELETE_GROUP: RunnerGroup,
 }
 
 
@@ -107,17 +143,18 @@ def start(operation: Operation, work: Work) -> None:
         give_up_unsent(operation, work, f"GitHub did not show it, so nothing was sent. {error.message}")
         return
     if renamed := _new_name(operation):
-        note = "Somebody gave the runner another name since its deletion was asked for. Nothing was sent."
+        note = "Somebody gave it another name since its deletion was asked for. Nothing was sent."
         give_up_unsent(operation, work, note, conflict={"name": [renamed, operation.target_name, "Delete it"]})
     else:
         send_now(operation, work)
 
 
 def _new_name(operation: Operation) -> str:
-    """The name a person typed to confirm must still be the runner's."""
-    if operation.kind != Operation.Kind.DELETE_RUNNER:
+    """The name it has now, if that is not the one a person typed to confirm."""
+    model = NAMED.get(operation.kind)
+    if model is None:
         return ""
-    row = Runner.objects.present().filter(account=operation.account, github_id=_id(operation)).first()
+    row = model.objects.present().filter(account=operation.account, github_id=_id(operation)).first()
     return row.name if row is not None and row.name != operation.target_name else ""
 
 

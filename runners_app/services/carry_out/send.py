@@ -37,13 +37,17 @@ class Work(Held):
     client: GitHubClient
 
 
-def send(operation: Operation, work: Work, call: Callable[[], T]) -> T | None:
+def send(
+    operation: Operation, work: Work, call: Callable[[], T], *, again: str = "Sent to GitHub again.", **fields: Any
+) -> T | None:
     """Commit that it is sent, then send. Nothing comes back when the answer was lost or is a refusal already noted.
+
+    `fields` are further columns to commit, `again` the words when it was sent before.
 
     A rate limit and a connection that never opened prove that nothing was applied: the operation stays `sent`,
     marked so, and goes out again. RateLimited and BadCredentials are raised: the worker stops with this credential.
     """
-    _mark_sent(operation, work)
+    _mark_sent(operation, work, again, fields)
     try:
         return call()
     except STOPS as error:
@@ -60,15 +64,15 @@ def send(operation: Operation, work: Work, call: Callable[[], T]) -> T | None:
     return None
 
 
-def _mark_sent(operation: Operation, work: Work) -> None:
+def _mark_sent(operation: Operation, work: Work, again: str, fields: dict[str, Any]) -> None:
     now = timezone.now()
     with step(work):
         if operation.state == S.SENT:  # proven not applied: out it goes again, without counting as another try
-            stay(operation, seconds=0, note="Sent to GitHub again.", known_not_applied=False, sent_at=now)
+            stay(operation, seconds=0, note=again, known_not_applied=False, sent_at=now, **fields)
         else:
             move(
                 operation, S.SENT, note="Sent to GitHub.", sends=operation.sends + 1, sent_at=now, next_step_at=now,
-                known_not_applied=False, absent_since=None,
+                known_not_applied=False, absent_since=None, **fields,
             )  # fmt: skip
 
 
@@ -87,7 +91,7 @@ def _doubt(operation: Operation, work: Work, note: str, error: GitHubError, **fi
 
 def _refused(operation: Operation, work: Work, error: Refused) -> None:
     """A create refused when it was sent again may be refused because the first try was applied after all."""
-    if operation.kind == Operation.Kind.CREATE_RUNNER and operation.sends > 1:
+    if operation.kind in Operation.CREATES and operation.sends > 1:
         note = f"Sent again, and refused: {error.message} The first try may have been applied. Trackside looks."
         _doubt(operation, work, note, error, refusal=words_of(error))
     else:

@@ -1,0 +1,76 @@
+"""Carrying out the creation of a runner group: list first, send once, and after a lost answer find it by its name.
+
+Names of groups are unique within an account, so a new group of that name is this one if it is as asked for.
+"""
+
+from runners_app.github import Forbidden, NewRunnerGroup, NotFound
+from runners_app.models import Operation, Reading, RunnerGroup
+from runners_app.services.carry_out.group_calls import publish_group
+from runners_app.services.carry_out.look import read_now
+from runners_app.services.carry_out.send import Work, absent, retry_look, retry_start, send
+from runners_app.services.carry_out.steps import confirm, give_up_unsent, need_attention, remain, step
+from runners_app.services.readings import make_due
+
+R = Reading.Resource
+
+
+def start(operation: Operation, work: Work) -> None:
+    """While nothing was applied: the ids that are there before, then the request."""
+    result = read_now(operation, R.GROUPS, work)
+    if result.failure is not None:
+        if isinstance(result.error, Forbidden | NotFound):
+            note = f"Before a create Trackside reads the list of groups. {result.failure.message} Nothing was sent."
+            give_up_unsent(operation, work, note)
+        else:
+            retry_start(operation, work, f"Not sent yet: the list of groups could not be read first. {result.error}")
+        return
+    if operation.sends <= 1:  # after a lost answer only the ids from before the first try tell what is new
+        ids = RunnerGroup.objects.present().filter(account=operation.account).values_list("github_id", flat=True)
+        remain(operation, work, seconds=0, ids_before=list(ids))
+    send_now(operation, work)
+
+
+def send_now(operation: Operation, work: Work) -> None:
+    wanted, owner = operation.wanted, operation.account.owner
+    new = NewRunnerGroup(
+        name=wanted["name"],
+        visibility=wanted["visibility"],
+        selected_ids=tuple(int(key) for key in wanted.get("add") or {}),
+        allows_public_repositories=wanted["allows_public_repositories"],
+        restricted_to_workflows=wanted["restricted_to_workflows"],
+        selected_workflows=tuple(wanted["selected_workflows"]),
+        network_configuration_id=wanted.get("network_configuration_id"),
+    )
+    answer = send(operation, work, lambda: work.client.create_runner_group(owner, new))
+    if answer is not None:
+        with step(work):
+            publish_group(operation, answer.data, work)
+            confirm(
+                operation, work, f"GitHub created group {answer.data.id}.", target_id=answer.data.id,
+                request_id=answer.meta.request_id or "",
+            )  # fmt: skip
+    make_due(operation.account, R.GROUPS, R.GROUP_ACCESS)
+
+
+def look(operation: Operation, work: Work) -> None:
+    """From `unknown`: a complete list tells whether it is there."""
+    result = read_now(operation, R.GROUPS, work)
+    if result.failure is not None:
+        note = f"The answer was lost, and the list of groups could not be read. {result.failure.message}"
+        retry_look(operation, work, note, result.error)
+        return
+    found = _new_group(operation)
+    if found is None:
+        absent(operation, work, again=lambda: send_now(operation, work))
+    elif found.visibility == operation.wanted["visibility"]:
+        note = f"The answer was lost, but the group is there: id {found.github_id}."
+        confirm(operation, work, note, target_id=found.github_id)
+        make_due(operation.account, R.GROUP_ACCESS)
+    else:
+        note = "The answer was lost. A group of that name appeared since, with another visibility than asked for."
+        need_attention(operation, work, note)
+
+
+def _new_group(operation: Operation) -> RunnerGroup | None:
+    named = RunnerGroup.objects.present().filter(account=operation.account, name__iexact=operation.wanted["name"])
+    return named.filter(inherited=False).exclude(github_id__in=operation.ids_before or []).first()
