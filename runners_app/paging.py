@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from django.db import models
 from django.db.models import F, Func, Value
@@ -18,6 +18,7 @@ from django.http import QueryDict
 
 M = TypeVar("M", bound=models.Model)
 Place = tuple[Any, int]
+PAGE_SIZES = (25, 50, 100)
 FEW = 5000
 
 
@@ -38,16 +39,20 @@ class KeyPage(Generic[M]):
     rows: list[M]
     after: str
     before: str
+    size: int = 50
     is_beyond: bool = False  # asked for a place after or before which nothing is left
+
+    sizes: ClassVar[tuple[int, ...]] = PAGE_SIZES
 
 
 def page_by_key(
-    rows: "models.QuerySet[M]", order: Order, query: QueryDict, *, size: int, matching: int | None = None
+    rows: "models.QuerySet[M]", order: Order, query: QueryDict, *, size: int = 0, matching: int | None = None
 ) -> KeyPage[M]:
-    """One page of `size` rows; reads one row more to know whether another page follows.
+    """One page of `size` rows, else as many as `?size_of_page=` says; reads one more to know whether a page follows.
 
     `matching` is how many rows there are, when they were filtered: it decides how to find them, see `_in_order`.
     """
+    size = size or _size_of_page(query)
     backwards = "before" in query and "after" not in query
     place = _read(query.get("before" if backwards else "after", ""), order)
     backwards = backwards and place is not None
@@ -55,13 +60,19 @@ def page_by_key(
     more, found = len(found) > size, found[:size]
     if backwards:
         found.reverse()
-        return KeyPage(found, _write(found[-1], order) if found else "", _write(found[0], order) if more else "")
+        return KeyPage(found, _write(found[-1], order) if found else "", _write(found[0], order) if more else "", size)
     return KeyPage(
         found,
         _write(found[-1], order) if more else "",
         _write(found[0], order) if place and found else "",
+        size,
         is_beyond=bool(place and not found),
     )
+
+
+def _size_of_page(query: QueryDict) -> int:
+    asked = query.get("size_of_page", "")
+    return int(asked) if asked in {str(size) for size in PAGE_SIZES} else 50
 
 
 def _from_place(

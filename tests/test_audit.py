@@ -35,7 +35,7 @@ def write(
 
 
 def exported(client: Client, query: dict[str, str]) -> list[list[str]]:
-    answer = client.get("/audit/export/", query)
+    answer = client.get("/audit/export.csv", query)
     assert isinstance(answer, StreamingHttpResponse)
     assert answer.headers["Content-Type"].startswith("text/csv")
     return list(csv.reader(io.StringIO(b"".join(answer).decode())))
@@ -44,12 +44,12 @@ def exported(client: Client, query: dict[str, str]) -> list[list[str]]:
 def test_it_is_for_administrators(client: Client, lead: User) -> None:
     client.force_login(lead)
     assert client.get("/audit/").status_code == 403
-    assert client.get("/audit/export/").status_code == 403
+    assert client.get("/audit/export.csv").status_code == 403
 
 
 def test_it_refuses_post(as_admin: Client) -> None:
     assert as_admin.post("/audit/").status_code == 405
-    assert as_admin.post("/audit/export/").status_code == 405
+    assert as_admin.post("/audit/export.csv").status_code == 405
 
 
 def test_entries_are_shown_newest_first_with_exact_times(as_admin: Client) -> None:
@@ -100,7 +100,7 @@ def test_strange_filters_are_no_error(as_admin: Client) -> None:
     write(subject="still here")
     for query in ({"action": "nonsense"}, {"person": "\0"}, {"after": "nonsense"}, {"account": "x" * 5000}):
         assert as_admin.get("/audit/", query).status_code == 200
-        assert as_admin.get("/audit/export/", query).status_code == 200
+        assert as_admin.get("/audit/export.csv", query).status_code == 200
     assert "No entry matches" in as_admin.get("/audit/", {"person": "nobody"}).content.decode()
 
 

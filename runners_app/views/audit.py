@@ -1,6 +1,5 @@
 """The audit log: who asked for what. For administrators."""
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -10,14 +9,13 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from runners_app.audit_words import in_words
-from runners_app.exports import csv_answer
+from runners_app.exports import Row, export_answer
 from runners_app.forms_people import AuditFilterForm
 from runners_app.models import AuditEntry, Operation
 from runners_app.paging import Order, page_by_key
 from runners_app.views.pages import Request, administrator_or_403
 
 NEWEST_FIRST = Order("at", descending=True, is_time=True)
-PAGE_SIZE = 50
 HEADER = ("at", "person", "action", "account", "subject", "details")
 # Only there so that failures with one name can be counted.
 NOT_SHOWN = ("name", "operation")
@@ -37,7 +35,7 @@ class Line:
 def audit(request: Request) -> HttpResponse:
     administrator_or_403(request)
     form = AuditFilterForm(request.GET)
-    page = page_by_key(form.narrow(AuditEntry.objects.all()), NEWEST_FIRST, request.GET, size=PAGE_SIZE)
+    page = page_by_key(form.narrow(AuditEntry.objects.all()), NEWEST_FIRST, request.GET)
     context = {"form": form, "page": page, "lines": list(_lines(page.rows)), "chips": _chips(form)}
     return render(request, "audit/list.html", context)
 
@@ -73,17 +71,13 @@ def _chips(form: AuditFilterForm) -> list[dict[str, str]]:
 
 
 @require_safe
-def audit_export(request: Request) -> StreamingHttpResponse:
-    """All that matches, newest first, as CSV."""
+def audit_export(request: Request, form: str) -> StreamingHttpResponse:
+    """All that matches, newest first, as CSV or JSON."""
     administrator_or_403(request)
     rows = AuditFilterForm(request.GET).narrow(AuditEntry.objects.order_by("-at", "-pk"))
-    return csv_answer("audit.csv", HEADER, _cells(rows.iterator(chunk_size=1000)))
+    return export_answer(form, "audit", HEADER, _cells(rows.iterator(chunk_size=1000)))
 
 
-def _cells(entries: Iterable[AuditEntry]) -> Iterator[tuple[object, ...]]:
+def _cells(entries: Iterable[AuditEntry]) -> Iterator[Row]:
     for entry in entries:
-        details = json.dumps(entry.details, ensure_ascii=False) if entry.details else ""
-        yield (
-            entry.at.isoformat(timespec="seconds"), entry.actor_name, entry.action, entry.account_name, entry.subject,
-            details,
-        )  # fmt: skip
+        yield entry.at, entry.actor_name, entry.action, entry.account_name, entry.subject, entry.details

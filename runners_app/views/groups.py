@@ -8,7 +8,7 @@ from django.views.decorators.http import require_POST, require_safe
 from runners_app.filters import GroupFilter
 from runners_app.models import Account, FieldChange, Reading, Runner, RunnerGroup
 from runners_app.paging import Order, page_by_key
-from runners_app.views.lists import PAGE_SIZE, count_once, order_of, read_again
+from runners_app.views.lists import count_once, order_of, read_again
 from runners_app.views.pages import (
     Request,
     chips_of,
@@ -34,7 +34,7 @@ def groups(request: Request) -> HttpResponse:
     listed = GroupFilter(request.GET, queryset=RunnerGroup.objects.visible_to(request.user))
     found = listed.qs if listed.shows_gone else listed.qs.filter(gone_at=None)
     sort, order = order_of(request, SORTS)
-    page = page_by_key(found, order, request.GET, size=PAGE_SIZE)
+    page = page_by_key(found, order, request.GET)
     _attach(page.rows, accounts)
     context = {
         "accounts": accounts,

@@ -27,7 +27,7 @@ from runners_app.models import (
 from runners_app.models.operations import OperationQuerySet
 from runners_app.paging import KeyPage, Order, page_by_key
 from runners_app.services import operations
-from runners_app.views.lists import PAGE_SIZE, count_once, order_of, read_again
+from runners_app.views.lists import count_once, order_of, read_again
 from runners_app.views.pages import (
     Request,
     chips_of,
@@ -66,7 +66,7 @@ def images(request: Request) -> HttpResponse:
     found = listed.qs if listed.shows_gone else listed.qs.filter(gone_at=None)
     sort, order = order_of(request, SORTS)
     if source == CUSTOM:
-        page = page_by_key(_with_deletion(found), order, request.GET, size=PAGE_SIZE)
+        page = page_by_key(_with_deletion(found), order, request.GET)
         total = count_once("images", version, found.count)
     else:
         page, total = _one_of_each(found, order, request)
@@ -106,7 +106,7 @@ def _one_of_each(found: "QuerySet[Image]", order: Order, request: Request) -> tu
     """GitHub and its partners offer the same images to all: one row each, with how many accounts are offered it."""
     same = list(found.values(*SAME_IMAGE).annotate(first=Min("pk"), accounts=Count("pk")))
     rows = Image.objects.filter(pk__in=[each["first"] for each in same])
-    page = page_by_key(rows, order, request.GET, size=PAGE_SIZE)
+    page = page_by_key(rows, order, request.GET)
     offered = {each["first"]: each["accounts"] for each in same}
     for image in page.rows:
         image.offered_in = offered[image.pk]

@@ -11,8 +11,6 @@ from runners_app.services.readings import make_due
 from runners_app.services.wake import wake
 from runners_app.views.pages import Request
 
-PAGE_SIZE = 50
-
 
 def order_of(request: Request, sorts: dict[str, Order], default: str = "name") -> tuple[str, Order]:
     """The sort asked for by `?sort=`, with a leading minus for descending, and the order it stands for."""

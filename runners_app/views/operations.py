@@ -36,7 +36,7 @@ def operations(request: Request) -> HttpResponse:
         return HttpResponse(status=204)
     rows = Operation.objects.visible_to(request.user).select_related("account")
     listed = OperationFilter(request.GET, queryset=rows)
-    page = page_by_key(listed.qs, Order("id", descending=True), request.GET, size=50)
+    page = page_by_key(listed.qs, Order("id", descending=True), request.GET)
     context = {
         "accounts": accounts,
         "chips": chips_of(listed, request.GET),

@@ -26,7 +26,6 @@ from runners_app.views.pages import (
     visible_or_404,
 )
 
-PAGE_SIZES = (25, 50, 100)
 GROUP_KEY = ("account_id", "github_id", "name")
 SORTS = {
     "name": Order("name"),
@@ -48,8 +47,7 @@ def runners(request: Request) -> HttpResponse:
     rows = Runner.objects.all() if request.user.is_superuser else Runner.objects.filter(account__in=by_id)
     listed = RunnerFilter(request.GET, queryset=rows)
     found = listed.qs if listed.shows_gone else listed.qs.filter(gone_at=None)
-    size = _page_size(request)
-    page = page_by_key(found, _order(request), request.GET, size=size)
+    page = page_by_key(found, _order(request), request.GET)
     options, groups = _options(accounts)
     for runner in page.rows:
         runner.account = by_id[runner.account_id]
@@ -59,8 +57,6 @@ def runners(request: Request) -> HttpResponse:
         "chips": chips_of(listed, request.GET),
         "options": options,
         "page": page,
-        "page_sizes": PAGE_SIZES,
-        "page_size": size,
         "total": _count(version, found),
         "version": version,
         "moving": any(runner.is_moving for runner in page.rows),
@@ -92,11 +88,6 @@ def _order(request: Request) -> Order:
     order = SORTS.get(asked.removeprefix("-"), SORTS["name"])
     descending = asked.startswith("-") and asked.removeprefix("-") in SORTS
     return Order(order.column, descending, order.is_time, order.nullable)
-
-
-def _page_size(request: Request) -> int:
-    asked = request.GET.get("size_of_page", "")
-    return int(asked) if asked in {str(size) for size in PAGE_SIZES} else 50
 
 
 def _options(accounts: list[Account]) -> tuple[dict[str, list[str]], dict[tuple[int, int], str]]:

@@ -1,24 +1,33 @@
 """Static IPs: how many runners of an account may have them, how many do, and the ranges to allow in firewalls."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from datetime import UTC, datetime
+from typing import Any
 
+from django.core.exceptions import BadRequest
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Window
 from django.db.models.functions import RowNumber
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
 from django.views.decorators.http import require_POST, require_safe
 
+from runners_app.exports import Row, export_answer
 from runners_app.filters import StaticIpFilter
 from runners_app.models import Account, Limits, Reading, Runner, RunnerGroup
 from runners_app.paging import Order, page_by_key
-from runners_app.views.lists import PAGE_SIZE, read_again
+from runners_app.ranges import Network, in_order, networks_of
+from runners_app.services.range_changes import RangeChange, changed_since
+from runners_app.views.lists import read_again
 from runners_app.views.pages import Request, chips_of, is_unchanged, query_without, render_page, version_of
 
 HISTORY = 30
 GAUGES_SHOWN = 20
-Network = IPv4Network | IPv6Network
+CHANGES_SHOWN = 200
+RANGE_COLUMNS = ("range", "enabled", "account", "runner", "runner_id", "group", "status")
+CHANGE_COLUMNS = ("change", "range", "account", "runner", "runner_id", "at")
 
 
 @dataclass
@@ -67,11 +76,13 @@ def static_ips(request: Request) -> HttpResponse:
     if is_unchanged(request, version):
         return HttpResponse(status=204)
     listed, found, holders = _found(request)
-    page = page_by_key(_with_group(found), Order("name"), request.GET, size=PAGE_SIZE)
+    page = page_by_key(_with_group(found), Order("name"), request.GET)
     by_id = {account.pk: account for account in accounts}
     for runner in page.rows:
         runner.account = by_id[runner.account_id]
     gauges = _gauges(accounts, request.GET.get("account", ""))
+    since = since_of(request)
+    changes = _changes(request, since) if since else []
     ranges = _written(holders)
     context = {
         "accounts": accounts,
@@ -81,6 +92,11 @@ def static_ips(request: Request) -> HttpResponse:
         "page": page,
         "total": len(holders),
         "ranges": ranges,
+        "since": since,
+        "changes": changes[:CHANGES_SHOWN],
+        "more_changes": max(0, len(changes) - CHANGES_SHOWN),
+        "added": sum(each.is_added for each in changes),
+        "removed": sum(not each.is_added for each in changes),
         "ranges_text": "\n".join(ranges),
         "version": version,
         "moving": any(runner.static_ip and not runner.ip_ranges for runner in page.rows),
@@ -91,11 +107,65 @@ def static_ips(request: Request) -> HttpResponse:
 
 
 @require_safe
-def static_ip_ranges(request: Request) -> HttpResponse:
-    """The ranges that are in use, one on each line, filtered as the page is."""
-    _, _, holders = _found(request)
-    text = "".join(f"{network}\n" for network in _written(holders))
-    return HttpResponse(text, content_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
+def static_ip_ranges(request: Request, form: str) -> HttpResponse | StreamingHttpResponse:
+    """The ranges, filtered as the page is: as text those in use, each on a line; as CSV and JSON all, with runners."""
+    _, found, holders = _found(request)
+    if form == "txt":
+        return _text(_written(holders))
+    rows = _with_group(found).select_related("account").order_by("account__slug", "name", "pk")
+    return export_answer(form, "static-ip-ranges", RANGE_COLUMNS, _range_rows(rows))
+
+
+def _range_rows(rows: "QuerySet[Any]") -> Iterator[Row]:
+    for row in rows:
+        for written, enabled in row.ranges:
+            yield written, enabled, row.account.slug, row.name, row.github_id, row.group_title, row.status
+
+
+@require_safe
+def static_ip_changes(request: Request, form: str) -> HttpResponse | StreamingHttpResponse:
+    """The ranges that came and went since `?since=`, filtered as the page is."""
+    since = since_of(request)
+    if since is None:
+        raise BadRequest("Say since when: ?since=2026-11-01, or with a time as in ?since=2026-11-01T08:00:00Z.")
+    changes = _changes(request, since)
+    if form == "txt":
+        return _text(f"{'+' if each.is_added else '-'} {each.network}" for each in changes)
+    return export_answer(form, "static-ip-changes", CHANGE_COLUMNS, map(_change_row, changes))
+
+
+def _change_row(each: RangeChange) -> Row:
+    change = "added" if each.is_added else "removed"
+    return change, str(each.network), each.runner.account.slug, each.runner.name, each.runner.github_id, each.at
+
+
+def _text(lines: Iterable[str]) -> HttpResponse:
+    headers = {"Cache-Control": "no-store"}
+    return HttpResponse(
+        "".join(f"{line}\n" for line in lines), content_type="text/plain; charset=utf-8", headers=headers
+    )
+
+
+def since_of(request: Request) -> datetime | None:
+    """The moment `?since=` names, a day or a time (UTC unless it says otherwise); nothing when it names none."""
+    asked = request.GET.get("since", "").strip()
+    try:
+        moment = parse_datetime(asked)
+        if moment is None and (day := parse_date(asked)):
+            moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    except ValueError:  # well written, and yet no day: 30 February
+        return None
+    if moment is None or not 2000 <= moment.year <= 9000:
+        return None
+    return moment if timezone.is_aware(moment) else moment.replace(tzinfo=UTC)
+
+
+def _changes(request: Request, since: datetime) -> list[RangeChange]:
+    listed = StaticIpFilter(request.GET, queryset=Runner.objects.visible_to(request.user))
+    changes, sought = changed_since(listed.qs, since), listed.network
+    if sought is None:
+        return changes
+    return [each for each in changes if each.network.version == sought.version and each.network.overlaps(sought)]
 
 
 @require_POST
@@ -109,22 +179,11 @@ def _found(request: Request) -> tuple[StaticIpFilter, "QuerySet[Runner]", list[H
     runners = Runner.objects.visible_to(request.user).present().filter(Q(static_ip=True) | ~Q(public_ips=[]))
     listed = StaticIpFilter(request.GET, queryset=runners)
     found: QuerySet[Runner] = listed.qs
-    holders = [_holder(pk, public_ips) for pk, public_ips in found.values_list("pk", "public_ips")]
+    holders = [Holder(pk, *networks_of(public_ips)) for pk, public_ips in found.values_list("pk", "public_ips")]
     if (sought := listed.network) is not None:
         holders = [holder for holder in holders if _holds(holder, sought)]
         found = found.filter(pk__in=[holder.pk for holder in holders])
     return listed, found, holders
-
-
-def _holder(pk: int, public_ips: list[dict[str, object]]) -> Holder:
-    holder = Holder(pk, [], [])
-    for ip in public_ips:
-        try:
-            network = ip_network(f"{ip['prefix']}/{ip['length']}", strict=False)
-        except (KeyError, ValueError):
-            continue  # whatever GitHub sent is shown in the table as it is
-        (holder.others if ip.get("enabled") is False else holder.enabled).append(network)
-    return holder
 
 
 def _holds(holder: Holder, sought: Network) -> bool:
@@ -135,8 +194,7 @@ def _holds(holder: Holder, sought: Network) -> bool:
 
 def _written(holders: list[Holder]) -> list[str]:
     """Every range that is in use, once, in the order of addresses."""
-    networks = {network for holder in holders for network in holder.enabled}
-    return [str(network) for network in sorted(networks, key=lambda network: (network.version, int(network[0])))]
+    return [str(network) for network in in_order(network for holder in holders for network in holder.enabled)]
 
 
 def _with_group(found: "QuerySet[Runner]") -> "QuerySet[Runner]":
