@@ -47,7 +47,7 @@ clean-demo: $(INSTALLED) ## forget the demo and its simulated GitHub; real accou
 
 lock: $(INSTALLED_DEV) ## write the requirements files anew from pyproject.toml
 	@uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --no-strip-extras \
-		pyproject.toml -o requirements.txt
+		--extra sentry pyproject.toml -o requirements.txt
 	@uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --no-strip-extras \
 		--group dev pyproject.toml -o requirements-dev.txt
 	@uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --no-strip-extras \

@@ -15,6 +15,7 @@ from celery.schedules import crontab
 from csp.constants import SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from dashboard import sentry
 from dashboard.data_dir import read_or_make_keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -70,6 +71,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "runners_app.middleware.page_timings",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -225,10 +227,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "dashboard.beat:Beat"
 CELERY_BEAT_SCHEDULE = {
     "wake-due-credentials": {"task": "runners_app.tasks.wake_due_credentials", "schedule": 1.0},
-    "forget-old-audit-entries": {
-        "task": "runners_app.tasks.forget_old_audit_entries",
-        "schedule": crontab(minute="17", hour="3"),
-    },
+    "prune-history": {"task": "runners_app.tasks.prune_history", "schedule": crontab(minute="17", hour="3")},
 }
 
 # --- Waiting times in seconds; tests shorten them.
@@ -242,7 +241,19 @@ LOST_ANSWER_SPACING_SECONDS = env.float("LOST_ANSWER_SPACING_SECONDS", default=1
 OBSERVE_INTERVAL_SECONDS = env.float("OBSERVE_INTERVAL_SECONDS", default=5.0)
 OBSERVE_LIMIT_SECONDS = env.float("OBSERVE_LIMIT_SECONDS", default=900.0)
 UNSENT_LIMIT_SECONDS = env.float("UNSENT_LIMIT_SECONDS", default=900.0)
+
+# --- How long history is kept, in days. The audit log's retention is the database's own and no setting.
 AUDIT_RETENTION_DAYS = 400
+HISTORY_RETENTION_DAYS = env.int("HISTORY_RETENTION_DAYS", default=400)
+RUNS_RETENTION_DAYS = env.int("RUNS_RETENTION_DAYS", default=30)
+
+# --- For those who watch over Trackside: Prometheus with a token, Sentry.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
+if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+    Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+if SENTRY_DSN:
+    sentry.start(SENTRY_DSN)
 
 LOGGING = {
     "version": 1,

@@ -3,7 +3,7 @@
 from celery import Task, shared_task
 from django.utils import timezone
 
-from runners_app.services.audit_guard import forget_old
+from runners_app.services.pruning import prune
 from runners_app.services.wake import wake
 from runners_app.services.work import due_credentials
 from runners_app.services.work import work_credential as do_work
@@ -22,5 +22,5 @@ def work_credential(self: "Task[[int], None]", credential_id: int) -> None:
 
 
 @shared_task(expires=3600)
-def forget_old_audit_entries() -> None:
-    forget_old()
+def prune_history() -> None:
+    prune(timezone.now())

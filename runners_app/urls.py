@@ -11,6 +11,7 @@ from runners_app.views import (
     groups,
     health,
     images,
+    metrics,
     operations,
     overview,
     people,
@@ -23,6 +24,7 @@ from runners_app.views import (
 urlpatterns = [
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("sign-in/", sign_in.sign_in, name="sign-in"),
     path("sign-out/", sign_in.sign_out, name="sign-out"),
     path("", overview.overview, name="overview"),

@@ -50,6 +50,10 @@ class Reading(models.Model):
     last_good_at = models.DateTimeField(null=True)
     last_changed_at = models.DateTimeField(null=True)
     interval_seconds = models.PositiveIntegerField(default=60)
+    last_seconds = models.FloatField(null=True, help_text="How long the last run took.")
+    requests_total = models.PositiveBigIntegerField(default=0, db_default=0)
+    not_modified_total = models.PositiveBigIntegerField(default=0, db_default=0)
+    failures_total = models.PositiveBigIntegerField(default=0, db_default=0)
     error = models.CharField(
         max_length=40, blank=True, help_text="Kind of the failure; empty when the last run was good."
     )

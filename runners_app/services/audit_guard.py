@@ -1,17 +1,15 @@
 """The database itself keeps the audit log: no UPDATE, and no DELETE of what is younger than the retention.
 
-What is older goes by `forget_old`, once a day.
+What is older goes with `services.pruning`, once a night.
 
 Triggers are put back after every migration, because on SQLite altering a table silently drops them.
 """
 
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.utils import timezone
 
 from runners_app.models import AuditEntry
 
@@ -27,12 +25,6 @@ def install_guard(using: str = "default", **_: Any) -> None:
     days = int(settings.AUDIT_RETENTION_DAYS)
     statements = _sqlite(table, days) if connection.vendor == "sqlite" else _postgresql(table, days)
     _run(connection, [*_removal(connection, table), *statements])
-
-
-def forget_old() -> int:
-    """Delete what is older than the retention; says how many lines that were. A minute's grace for slow clocks."""
-    before = timezone.now() - timedelta(days=settings.AUDIT_RETENTION_DAYS, minutes=1)
-    return AuditEntry.objects.filter(at__lt=before).delete()[0]
 
 
 def remove_guard(using: str = "default") -> None:

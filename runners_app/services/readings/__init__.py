@@ -232,6 +232,12 @@ def _note_run(
 ) -> None:
     now = timezone.now()
     counts = counts or Counts()
+    Reading.objects.filter(pk=reading.pk).update(
+        last_seconds=seconds,
+        requests_total=F("requests_total") + requests,
+        not_modified_total=F("not_modified_total") + not_modified,
+        failures_total=F("failures_total") + (outcome == ReadingRun.Outcome.FAILED),
+    )
     last = reading.runs.order_by("-pk").first()
     if last and outcome != ReadingRun.Outcome.CHANGED and (last.outcome, last.message) == (outcome, message):
         ReadingRun.objects.filter(pk=last.pk).update(

@@ -1,0 +1,65 @@
+"""Keeping history bounded: what is older than its retention goes, once a night, in small transactions."""
+
+import logging
+import time
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.db.models import QuerySet
+
+from runners_app.models import (
+    AuditEntry,
+    FieldChange,
+    Image,
+    ImageVersion,
+    Limits,
+    Operation,
+    OperationEvent,
+    ReadingRun,
+    Runner,
+    RunnerGroup,
+)
+
+log = logging.getLogger(__name__)
+BATCH = 1000
+LONGEST_SECONDS = 600
+# The database's clock decides about the audit log; a minute's grace for clocks that differ.
+GRACE = timedelta(minutes=1)
+
+
+def prune(now: datetime) -> dict[str, int]:
+    """Delete what is past its retention; says how many rows of which table. What is left over goes the next night."""
+    deadline = time.monotonic() + LONGEST_SECONDS
+    deleted = {rows.model._meta.model_name or "": _delete(rows, deadline) for rows in past_retention(now)}
+    log.info("Pruned: %s.", ", ".join(f"{count} {name}" for name, count in deleted.items() if count) or "nothing")
+    return deleted
+
+
+def past_retention(now: datetime) -> list["QuerySet"]:  # type: ignore[type-arg] # of many models
+    """What may go. Never what still holds: limits in force, operations under way, things GitHub lists."""
+    history = now - timedelta(days=settings.HISTORY_RETENTION_DAYS)
+    finished = Operation.objects.filter(finished_at__lt=history).exclude(state__in=Operation.UNFINISHED)
+    return [
+        ReadingRun.objects.filter(last_at__lt=now - timedelta(days=settings.RUNS_RETENTION_DAYS)),
+        FieldChange.objects.filter(at__lt=history),
+        OperationEvent.objects.filter(operation__in=finished),
+        finished,
+        Limits.objects.filter(current=False, observed_at__lt=history),
+        ImageVersion.objects.filter(gone_at__lt=history),
+        Image.objects.filter(gone_at__lt=history),
+        RunnerGroup.objects.filter(gone_at__lt=history),
+        Runner.objects.filter(gone_at__lt=history),
+        AuditEntry.objects.filter(at__lt=now - timedelta(days=settings.AUDIT_RETENTION_DAYS) - GRACE),
+        Session.objects.filter(expire_date__lt=now),
+    ]
+
+
+def _delete(rows: "QuerySet", deadline: float) -> int:  # type: ignore[type-arg]
+    deleted = 0
+    while time.monotonic() < deadline:
+        keys = list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH])
+        if not keys:
+            break
+        deleted += rows.model._default_manager.filter(pk__in=keys).delete()[1].get(rows.model._meta.label, 0)
+    return deleted
