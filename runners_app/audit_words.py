@@ -19,6 +19,7 @@ ACTIONS: dict[str, str] = {
     "person.disabled": "Disabled a person",
     "person.password_set": "Set a password",
     "membership.given": "Gave an account",
+    "membership.limited": "Chose the groups a viewer sees",
     "membership.taken": "Took an account away",
     **{f"operation.{kind}": f"Asked: {kind.label.lower()}" for kind in Operation.Kind},
     "operation.cancelled": "Took an operation back",

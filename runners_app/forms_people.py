@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm, UserCreationForm
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from runners_app.audit_words import ACTIONS
-from runners_app.models import Account, AuditEntry, Membership
+from runners_app.models import Account, AuditEntry, Membership, RunnerGroup
 from runners_app.services.sign_ins import address_of, is_throttled
 
 # Django's forms know their model's type only while types are checked.
@@ -67,6 +67,37 @@ class GiveForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["account"].queryset = Account.objects.order_by("slug")  # type: ignore[attr-defined]
+
+
+class LimitForm(forms.Form):
+    """Which runner groups of an account a viewer sees."""
+
+    extent = forms.ChoiceField(
+        label="What they see", choices=[("all", "The whole account"), ("groups", "Only some runner groups")],
+        widget=forms.RadioSelect,
+    )  # fmt: skip
+    groups = forms.ModelMultipleChoiceField(
+        queryset=RunnerGroup.objects.none(), required=False, label="Runner groups", widget=forms.CheckboxSelectMultiple,
+        help_text="Their runners, what was done to them, and the images they use; nothing of the other groups.",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, membership: Membership, **kwargs: Any) -> None:
+        given = list(membership.groups.values_list("pk", flat=True))
+        initial = {"extent": "groups" if membership.limited else "all", "groups": given}
+        super().__init__(*args, **{"initial": initial, **kwargs})
+        rows = RunnerGroup.objects.filter(account=membership.account).filter(Q(gone_at=None) | Q(pk__in=given))
+        self.fields["groups"].queryset = rows.order_by("name", "pk")  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        if self.cleaned_data.get("extent") == "groups" and not self.cleaned_data.get("groups") and not self.errors:
+            self.add_error("groups", "Choose at least one group, or take the account away instead.")
+        return self.cleaned_data
+
+    @property
+    def chosen(self) -> "QuerySet[RunnerGroup] | None":
+        """Nothing for the whole account."""
+        chosen: QuerySet[RunnerGroup] = self.cleaned_data["groups"]
+        return chosen if self.cleaned_data["extent"] == "groups" else None
 
 
 class AuditFilterForm(forms.Form):

@@ -46,6 +46,7 @@ urlpatterns = [
     path("people/<int:pk>/password/", people.person_password, name="person-password"),
     path("people/<int:pk>/give/", people.person_give, name="person-give"),
     path("people/<int:pk>/take/<int:account_id>/", people.person_take, name="person-take"),
+    path("people/<int:pk>/groups/<int:account_id>/", people.person_groups, name="person-groups"),
     path("audit/", audit.audit, name="audit"),
     path("audit/export.<str:form>", audit.audit_export, name="audit-export"),
     path("runners/", runners.runners, name="runners"),

@@ -1,18 +1,20 @@
 """Accounts (organizations and enterprises that have runners) and who may see them."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
-from django.db.models import F, Value
+from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Lower
 
 from runners_app.github import Owner
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+    from runners_app.models.groups import RunnerGroup
 
 
 def web_origin(api_url: str) -> str:
@@ -26,13 +28,20 @@ class AccountQuerySet(models.QuerySet["Account"]):
     def visible_to(self, user: "User | AnonymousUser") -> "AccountQuerySet":
         """Every query of a page starts here: all accounts for an administrator, else those given to the person.
 
-        Each carries the `role` the person has in it.
+        Each carries the `role` the person has in it, and as `limited_by` the membership that shows only some groups.
         """
         if not user.is_active:
             return self.none()
         if user.is_superuser:
-            return self.annotate(role=Value(Membership.Role.MANAGER.value))
-        return self.filter(memberships__user_id=user.pk).annotate(role=F("memberships__role"))
+            whole = Value(None, output_field=models.BigIntegerField())
+            return self.annotate(role=Value(Membership.Role.MANAGER.value), limited_by=whole)
+        limited_by = Case(When(memberships__limited=True, then=F("memberships__pk")))
+        mine = self.filter(memberships__user_id=user.pk)
+        return mine.annotate(role=F("memberships__role"), limited_by=limited_by)
+
+    def seen_whole(self) -> "AccountQuerySet":
+        """After `visible_to`: without those of which the person sees only some runner groups."""
+        return self.filter(Q(limited_by=None))
 
     def manageable_by(self, user: "User | AnonymousUser") -> "AccountQuerySet":
         """Accounts in which the person may ask for changes at GitHub."""
@@ -41,7 +50,8 @@ class AccountQuerySet(models.QuerySet["Account"]):
             return self.none()
         if user.is_superuser:
             return writable
-        return writable.filter(memberships__user_id=user.pk, memberships__role=Membership.Role.MANAGER)
+        manager = Membership.Role.MANAGER
+        return writable.filter(memberships__user_id=user.pk, memberships__role=manager, memberships__limited=False)
 
 
 class Account(models.Model):
@@ -90,7 +100,10 @@ class Account(models.Model):
 
 
 class Membership(models.Model):
-    """What a person may do in one account. Administrators need none: they manage every account."""
+    """What a person may do in one account. Administrators need none: they manage every account.
+
+    A viewer may be limited to some runner groups. `limited` says so by itself: without a group left, nothing is shown.
+    """
 
     class Role(models.TextChoices):
         VIEWER = "viewer", "Viewer"
@@ -99,9 +112,16 @@ class Membership(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=20, choices=Role, default=Role.VIEWER)
+    limited = models.BooleanField(default=False)
+    groups: "models.ManyToManyField[RunnerGroup, Any]" = models.ManyToManyField(
+        "RunnerGroup", blank=True, related_name="memberships"
+    )
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["user", "account"], name="membership_unique"),)
+        constraints = (
+            models.UniqueConstraint(fields=["user", "account"], name="membership_unique"),
+            models.CheckConstraint(condition=Q(limited=False) | Q(role="viewer"), name="membership_limited_views"),
+        )
 
     def __str__(self) -> str:
         return f"{self.user} as {self.role} of {self.account}"

@@ -64,8 +64,12 @@ def counted(facts: list[AccountFacts]) -> list[AccountFacts]:
     return [each for each in facts if not each.account.demo] or facts
 
 
+def _accounts(facts: dict[int, AccountFacts]) -> list[Account]:
+    return [each.account for each in facts.values()]
+
+
 def _add_runners(facts: dict[int, AccountFacts], now: datetime) -> None:
-    rows = Runner.objects.present().filter(account__in=facts).order_by().values("account_id", "status")
+    rows = Runner.objects.present().within(_accounts(facts)).order_by().values("account_id", "status")
     late = Q(status="Provisioning", status_since__lt=now - PROVISIONING_TOO_LONG)
     counts = rows.annotate(
         runners=Count("pk"),
@@ -80,22 +84,21 @@ def _add_runners(facts: dict[int, AccountFacts], now: datetime) -> None:
         one.provisioning_long += row["late"]
         one.idle += row["idle"]
         one.stuck += row["runners"] if row["status"] == "Stuck" else 0
-    orphans = Runner.objects.image_not_offered().filter(account__in=facts).order_by().values("account_id")
+    orphans = Runner.objects.image_not_offered().within(_accounts(facts)).order_by().values("account_id")
     for account_id, runners in orphans.annotate(runners=Count("pk")).values_list("account_id", "runners"):
         facts[account_id].image_not_offered = runners
 
 
 def _add_limits(facts: dict[int, AccountFacts]) -> None:
-    for limits in Limits.objects.current().filter(account__in=facts):
+    for limits in Limits.objects.current().within(_accounts(facts)):
         facts[limits.account_id].limits = limits
 
 
 def _add_groups(facts: dict[int, AccountFacts]) -> None:
     """Groups that public repositories may use, with runners in them."""
     holds_runners = Runner.objects.present().filter(account=OuterRef("account"), group_id=OuterRef("github_id"))
-    public = RunnerGroup.objects.present().filter(
-        Exists(holds_runners), account__in=facts, allows_public_repositories=True
-    )
+    public = RunnerGroup.objects.present().within(_accounts(facts))
+    public = public.filter(Exists(holds_runners), allows_public_repositories=True)
     for row in public.order_by().values("account_id").annotate(groups=Count("pk")):
         facts[row["account_id"]].public_groups = row["groups"]
 
@@ -115,7 +118,7 @@ def _add_readings(facts: dict[int, AccountFacts], now: datetime) -> None:
 
 def _add_operations(facts: dict[int, AccountFacts], now: datetime) -> None:
     lies_unsent = Q(state=Operation.State.REQUESTED, person_agreed_at__lte=now - unsent_limit())
-    rows = Operation.objects.unfinished().filter(account__in=facts).order_by().values("account_id")
+    rows = Operation.objects.unfinished().within(_accounts(facts)).order_by().values("account_id")
     counts = rows.annotate(
         operations=Count("pk"),
         needing_decision=Count("pk", filter=Q(state=Operation.State.NEEDS_ATTENTION)),

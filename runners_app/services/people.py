@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from runners_app.models import Account, Membership
+from runners_app.models import Account, Membership, RunnerGroup
 from runners_app.services import audit
 from runners_app.services.readings import raise_version
 
@@ -61,10 +61,27 @@ def give_account(person: User, account: Account, role: str, *, by: User) -> None
     if before == role:
         return
     membership.role = role
-    membership.save(update_fields=["role"])
+    if role != Membership.Role.VIEWER:
+        membership.limited = False
+    membership.save(update_fields=["role", "limited"])
     raise_version(account)
     details: dict[str, object] = {"role": role, "before": before}
     audit.record("membership.given", by=by, account=account, subject=person.get_username(), details=details)
+
+
+@transaction.atomic
+def limit_to_groups(person: User, account: Account, groups: "Iterable[RunnerGroup] | None", *, by: User) -> None:
+    """Show a viewer only these runner groups of the account, or all of it with None. Raises CannotChange."""
+    membership = Membership.objects.select_for_update().filter(user=person, account=account).first()
+    if membership is None or membership.role != Membership.Role.VIEWER:
+        raise CannotChange("Only a viewer can be limited to runner groups. Give them that role first.")
+    chosen = list(groups or ())
+    membership.limited = groups is not None
+    membership.save(update_fields=["limited"])
+    membership.groups.set(chosen)
+    raise_version(account)
+    details: dict[str, object] = {"groups": [group.name for group in chosen] if membership.limited else "all"}
+    audit.record("membership.limited", by=by, account=account, subject=person.get_username(), details=details)
 
 
 @transaction.atomic

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from runners_app.forms_accounts import GITHUB, ConnectForm, DisconnectForm, TokenForm
 from runners_app.models import Account, Operation, Reading, ReadingRun, Runner
 from runners_app.models.accounts import web_origin
+from runners_app.models.owned import limited_by
 from runners_app.models.readings import STALE_AFTER
 from runners_app.services import accounts as connecting
 from runners_app.services.accounts import CannotConnect, check_api_url
@@ -71,7 +72,7 @@ def account(request: Request, pk: int) -> HttpResponse:
         "rights": rights_of(row, readings),
         "runs": _runs(row),
         "costs": costs_of(row, now),
-        "runners": Runner.objects.present().filter(account=row).count(),
+        "runners": Runner.objects.present().within([row]).count(),
         "is_waiting": credential.paused_until is not None and credential.paused_until > now,
         "version": version,
     }
@@ -144,6 +145,8 @@ def standing_of(reading: Reading, account: Account, now: datetime) -> Standing:
 
 
 def _runs(account: Account) -> "QuerySet[ReadingRun]":
+    if limited_by(account) is not None:  # what came and went in all groups
+        return ReadingRun.objects.none()
     rows = ReadingRun.objects.filter(reading__account=account).select_related("reading")
     return rows.order_by("-last_at", "-pk")[:RUNS_SHOWN]
 

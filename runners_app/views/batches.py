@@ -4,6 +4,7 @@ import uuid
 from collections import Counter
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
@@ -17,7 +18,7 @@ FAILED = (Operation.State.REJECTED, Operation.State.CANCELLED, Operation.State.N
 
 def _visible(request: Request, batch: uuid.UUID) -> list[Operation]:
     accounts = {account.pk: account for account in Account.objects.visible_to(request.user)}
-    rows = list(Operation.objects.filter(batch=batch, account__in=accounts).order_by("pk"))
+    rows = list(Operation.objects.filter(batch=batch).within(accounts.values()).order_by("pk"))
     if not rows:
         raise Http404
     for row in rows:
@@ -26,8 +27,11 @@ def _visible(request: Request, batch: uuid.UUID) -> list[Operation]:
 
 
 def _own(request: Request, batch: uuid.UUID) -> list[Operation]:
-    """Those the person may decide about."""
-    return [row for row in _visible(request, batch) if row.account.may_be_changed]
+    """Those the person may decide about, at least one."""
+    own = [row for row in _visible(request, batch) if row.account.may_be_changed]
+    if not own:
+        raise PermissionDenied("You may look at this but not decide about it. Ask somebody who manages these accounts.")
+    return own
 
 
 @require_safe
@@ -70,7 +74,8 @@ def _handover(rows: list[Operation]) -> list[Runner]:
     if not made:
         return []
     accounts = {row.account_id: row.account for row in rows}
-    found = Runner.objects.filter(account__in=accounts, github_id__in=[github_id for _, github_id in made if github_id])
+    ids = [github_id for _, github_id in made if github_id]
+    found = Runner.objects.within(accounts.values()).filter(github_id__in=ids)
     runners = [runner for runner in found.order_by("pk") if (runner.account_id, runner.github_id) in made]
     for runner in runners:
         runner.account = accounts[runner.account_id]

@@ -21,7 +21,7 @@ CHANGE_FIELDS = ("image", "image_version", "size", "group", "maximum_runners", "
 def chosen_runners(request: Request) -> list[Runner]:
     """The runners named in the address, or all that match its filter: worked out again on every step."""
     accounts = {account.pk: account for account in Account.objects.visible_to(request.user)}
-    rows = Runner.objects.present().filter(account__in=accounts)
+    rows = Runner.objects.present().within(accounts.values())
     if "matching" in request.GET:
         rows = RunnerFilter(QueryDict(request.GET["matching"]), queryset=rows).qs
     else:

@@ -31,7 +31,7 @@ def groups(request: Request) -> HttpResponse:
     version = version_of(accounts, query_without(request, "version"))
     if is_unchanged(request, version):
         return HttpResponse(status=204)
-    listed = GroupFilter(request.GET, queryset=RunnerGroup.objects.visible_to(request.user))
+    listed = GroupFilter(request.GET, queryset=RunnerGroup.objects.within(accounts))
     found = listed.qs if listed.shows_gone else listed.qs.filter(gone_at=None)
     sort, order = order_of(request, SORTS)
     page = page_by_key(found, order, request.GET)

@@ -62,7 +62,7 @@ def images(request: Request) -> HttpResponse:
     if is_unchanged(request, version):
         return HttpResponse(status=204)
     source = _source(request)
-    listed = ImageFilter(request.GET, queryset=Image.objects.visible_to(request.user).filter(source=source))
+    listed = ImageFilter(request.GET, queryset=Image.objects.within(accounts).filter(source=source))
     found = listed.qs if listed.shows_gone else listed.qs.filter(gone_at=None)
     sort, order = order_of(request, SORTS)
     if source == CUSTOM:
@@ -140,7 +140,7 @@ def _offer(accounts: list[Account], source: str) -> dict[str, Any]:
     """The tabs with how many images each holds, and what the filters offer; the same until an account changes."""
 
     def read() -> list[tuple[str, str, str, int, int]]:
-        rows = Image.objects.present().filter(account__in=accounts).values_list("source", "platform", "state")
+        rows = Image.objects.present().within(accounts).values_list("source", "platform", "state")
         return list(rows.annotate(ids=Count("github_id", distinct=True), rows=Count("pk")))
 
     seen = cache.get_or_set(f"images-offered:{version_of(accounts)}", read, 3600) or []
@@ -167,7 +167,7 @@ def image(request: Request, pk: int) -> HttpResponse:
     rows = Image.objects.select_related("account").annotate(manageable=Exists(mine))
     row: Image = visible_or_404(rows, request, pk)
     account = row.account
-    asked = list(_operations_on(row)[:20])
+    asked = list(_operations_on(row).visible_to(request.user)[:20])
     version = version_of([account], row.pk, asked[0].pk if asked else 0)
     if is_unchanged(request, version):
         return HttpResponse(status=204)
@@ -315,7 +315,7 @@ def machine_sizes(request: Request) -> HttpResponse:
 
 def _count_by_machine(accounts: list[Account]) -> Counter[tuple[str, str]]:
     """How many runners have each ("size", its id) and each ("platform", its name)."""
-    runners = Runner.objects.present().filter(account__in=accounts)
+    runners = Runner.objects.present().within(accounts)
     used: Counter[tuple[str, str]] = Counter()
     for size, platform, count in runners.values_list("size", "platform").annotate(count=Count("pk")):
         used["size", size] += count

@@ -34,7 +34,7 @@ def operations(request: Request) -> HttpResponse:
     version = version_of(accounts, query_without(request, "version"), waiting)
     if is_unchanged(request, version):
         return HttpResponse(status=204)
-    rows = Operation.objects.visible_to(request.user).select_related("account")
+    rows = Operation.objects.within(accounts).select_related("account")
     listed = OperationFilter(request.GET, queryset=rows)
     page = page_by_key(listed.qs, Order("id", descending=True), request.GET)
     context = {
@@ -57,7 +57,7 @@ def operation(request: Request, pk: int) -> HttpResponse:
     version = version_of([row.account], row.pk, row.waits_for_person, held_up_by)
     if is_unchanged(request, version):
         return HttpResponse(status=204)
-    runners = Runner.objects.filter(account=row.account)
+    runners = Runner.objects.visible_to(request.user).filter(account=row.account)
     context = {
         "operation": row,
         "account": row.account,
@@ -66,7 +66,7 @@ def operation(request: Request, pk: int) -> HttpResponse:
         "fields": _fields(row),
         "runner": runners.filter(github_id=row.target_id).first() if row.target == "runner" and row.target_id else None,
         "candidates": runners.filter(github_id__in=row.candidates or []),
-        "namesakes": _namesakes(row),
+        "namesakes": _namesakes(request, row),
         "sent_again_as": row.sent_again_as.order_by("pk").first(),
         "again_url": _again_url(row),
         "may_send_again": asking.may_send_again(row),
@@ -97,11 +97,12 @@ def _held_up_by(row: Operation) -> str:
     return ""
 
 
-def _namesakes(row: Operation) -> list[Runner]:
+def _namesakes(request: Request, row: Operation) -> list[Runner]:
     """After a rejected create: a runner that has the name, to be looked at and not taken for the one asked for."""
     if row.kind != Operation.Kind.CREATE_RUNNER or row.state != Operation.State.REJECTED:
         return []
-    return list(Runner.objects.present().filter(account=row.account, name__iexact=row.target_name))
+    mine = Runner.objects.visible_to(request.user).present()
+    return list(mine.filter(account=row.account, name__iexact=row.target_name))
 
 
 def _may_decide(request: Request, row: Operation) -> bool:

@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django_htmx.middleware import HtmxDetails
 
 from runners_app.models import Account, Reading, Runner, RunnerGroup
-from runners_app.models.owned import OwnedQuerySet
+from runners_app.models.owned import OwnedQuerySet, limited_by
 
 if TYPE_CHECKING:
     from django_filters import FilterSet
@@ -92,8 +92,8 @@ def administrator_or_403(request: Request) -> None:
 
 
 def version_of(accounts: Iterable[Account], *parts: object) -> str:
-    """What a page's content depends on, as short text: the accounts one may see and their versions."""
-    seen = [(account.pk, account.version) for account in accounts]
+    """What a page's content depends on, as short text: the accounts one may see, how much of each, their versions."""
+    seen = [(account.pk, account.version, limited_by(account)) for account in accounts]
     return hashlib.sha256(repr((seen, parts)).encode()).hexdigest()[:16]
 
 

@@ -9,8 +9,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from runners_app.audit_words import in_words
-from runners_app.forms_people import GiveForm, PasswordForm, PersonForm
-from runners_app.models import Account, AuditEntry
+from runners_app.forms_people import GiveForm, LimitForm, PasswordForm, PersonForm
+from runners_app.models import Account, AuditEntry, Membership
 from runners_app.services import people as changing
 from runners_app.services.people import CannotChange
 from runners_app.views.pages import Request, administrator_or_403
@@ -49,7 +49,7 @@ def person(request: Request, pk: int) -> HttpResponse:
 def _page(request: Request, row: User, give: GiveForm, password: PasswordForm, *, status: int = 200) -> HttpResponse:
     context = {
         "person": row,
-        "memberships": row.memberships.select_related("account").order_by("account__slug"),
+        "memberships": row.memberships.select_related("account").prefetch_related("groups").order_by("account__slug"),
         "give": give,
         "password": password,
         "entries": _entries(row),
@@ -107,6 +107,20 @@ def person_give(request: Request, pk: int) -> HttpResponse:
         return _page(request, row, form, PasswordForm(row), status=422)
     changing.give_account(row, form.cleaned_data["account"], form.cleaned_data["role"], by=request.user)
     return redirect("person", row.pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def person_groups(request: Request, pk: int, account_id: int) -> HttpResponse:
+    """Limit a viewer to some runner groups of an account."""
+    administrator_or_403(request)
+    viewers = Membership.objects.filter(role=Membership.Role.VIEWER).select_related("user", "account")
+    membership = get_object_or_404(viewers, user=pk, account=account_id)
+    form = LimitForm(request.POST or None, membership=membership)
+    if form.is_valid():
+        changing.limit_to_groups(membership.user, membership.account, form.chosen, by=request.user)
+        return redirect("person", pk)
+    context = {"form": form, "person": membership.user, "account": membership.account}
+    return render(request, "people/groups.html", context, status=422 if form.is_bound else 200)
 
 
 @require_POST

@@ -32,7 +32,8 @@ def runner_new(request: Request) -> HttpResponse:
     clone = _named(request, "clone", Runner.objects.select_related("account"))
     account = again.account if again else _asked_account(request, accounts)
     if account is None:
-        return render(request, "runners/new_account.html", {"accounts": accounts, "clone": clone})
+        status = 200 if accounts or request.user.is_superuser else 403
+        return render(request, "runners/new_account.html", {"accounts": accounts, "clone": clone}, status=status)
     manage_or_403(request, account)
     if request.method == "POST":
         form = forms.RunnerForm(request.POST, account=account)
@@ -114,6 +115,7 @@ def runner_name(request: Request) -> HttpResponse:
         runner_of = visible_account_or_404(request, int(asked["account"][:18]))
     if runner_of is None:
         raise Http404
+    manage_or_403(request, runner_of)
     problem = forms.problem_of_name(request.GET.get("name", ""), runner_of, row)
     return render(request, "runners/name_hint.html", {"problem": problem, "account": runner_of})
 

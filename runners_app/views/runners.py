@@ -44,7 +44,7 @@ def runners(request: Request) -> HttpResponse:
     if is_unchanged(request, version):
         return HttpResponse(status=204)
     by_id = {account.pk: account for account in accounts}
-    rows = Runner.objects.all() if request.user.is_superuser else Runner.objects.filter(account__in=by_id)
+    rows = Runner.objects.all() if request.user.is_superuser else Runner.objects.within(accounts)
     listed = RunnerFilter(request.GET, queryset=rows)
     found = listed.qs if listed.shows_gone else listed.qs.filter(gone_at=None)
     page = page_by_key(found, _order(request), request.GET)
@@ -94,9 +94,9 @@ def _options(accounts: list[Account]) -> tuple[dict[str, list[str]], dict[tuple[
     """What the filters offer, and the names of groups by account and id; the same until an account changes."""
 
     def read() -> tuple[dict[str, list[str]], dict[tuple[int, int], str]]:
-        rows = Runner.objects.present().filter(account__in=accounts).order_by()
+        rows = Runner.objects.present().within(accounts).order_by()
         seen = list(rows.values_list("status", "platform", "size", "image_name").distinct())
-        groups = RunnerGroup.objects.filter(account__in=accounts)
+        groups = RunnerGroup.objects.within(accounts)
         names = {(account, github_id): name for account, github_id, name in groups.values_list(*GROUP_KEY)}
         options = {
             "status": sorted({row[0] for row in seen}),

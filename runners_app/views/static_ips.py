@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from runners_app.exports import Row, export_answer
 from runners_app.filters import StaticIpFilter
 from runners_app.models import Account, Limits, Reading, Runner, RunnerGroup
+from runners_app.models.owned import limited_by
 from runners_app.paging import Order, page_by_key
 from runners_app.ranges import Network, in_order, networks_of
 from runners_app.services.range_changes import RangeChange, changed_since
@@ -203,8 +204,8 @@ def _with_group(found: "QuerySet[Runner]") -> "QuerySet[Runner]":
 
 
 def _gauges(accounts: list[Account], asked: str) -> list[Gauge]:
-    """One per account, or those of the account asked for, with their last limits."""
-    shown = [account for account in accounts if asked.lower() in ("", account.slug.lower())]
+    """Those one sees whole: who sees only some groups of an account is not told its totals."""
+    shown = [row for row in accounts if asked.lower() in ("", row.slug.lower()) and limited_by(row) is None]
     gauges = {account.pk: Gauge(account) for account in shown}
     for reading in Reading.objects.filter(account__in=shown, resource=Reading.Resource.LIMITS):
         gauges[reading.account_id].reading = reading

@@ -1,0 +1,168 @@
+"""Viewers limited to some runner groups of an account: what they see of it, and what they must not learn."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from runners_app.models import Account, Image, Limits, Membership, Operation, Repository, Runner, RunnerGroup
+from runners_app.models.history import FieldChange
+from runners_app.services.people import CannotChange, give_account, limit_to_groups
+
+
+@pytest.fixture
+def groups(acme: Account) -> tuple[RunnerGroup, RunnerGroup]:
+    """Two groups, of which the first holds two runners and the second all others."""
+    first, second = RunnerGroup.objects.filter(account=acme).order_by("pk")[:2]
+    mine = list(Runner.objects.order_by("pk").values_list("pk", flat=True)[:2])
+    Runner.objects.update(group_id=second.github_id, status="Ready")
+    for pk in mine:
+        Runner.objects.filter(pk=pk).update(group_id=first.github_id, name=f"mine-{pk}")
+    for runner in Runner.objects.exclude(pk__in=mine):
+        Runner.objects.filter(pk=runner.pk).update(name=f"secret-{runner.pk}", status="Stuck")
+    RunnerGroup.objects.filter(pk=second.pk).update(name="secret-group", allows_public_repositories=True)
+    return first, second
+
+
+@pytest.fixture
+def limited(groups: tuple[RunnerGroup, RunnerGroup], acme: Account, lead: User, client: Client) -> Client:
+    membership = Membership.objects.create(user=lead, account=acme, limited=True)
+    membership.groups.add(groups[0])
+    client.force_login(lead)
+    return client
+
+
+def operation(account: Account, name: str, **fields: object) -> Operation:
+    now = timezone.now()
+    times = {"requested_at": now, "person_agreed_at": now}
+    return Operation.objects.create(account=account, target="runner", target_name=name, **times, **fields)
+
+
+PAGES = (
+    "/", "/runners/", "/runners/?q=secret", "/runners/?group=secret-group", "/images/", "/images/?source=github",
+    "/groups/", "/static-ips/", "/operations/", "/accounts/", "/images/sizes/", "/static-ips/ranges.txt",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_names_anything_of_another_group(limited: Client, acme: Account, page: str) -> None:
+    secret = Runner.objects.filter(name__startswith="secret")[0]
+    operation(acme, secret.name, kind="delete_runner", target_id=secret.github_id, state="needs_attention")
+    answer = limited.get(page)
+    assert answer.status_code == 200
+    asked_for = 'Group: <b>secret-group|group=secret-group|value="secret-group" selected>secret-group'
+    told = re.sub(asked_for, "", answer.content.decode())
+    assert "secret-" not in told
+    assert "Stuck" not in told or page.startswith("/runners")  # there it is only a filter one may choose
+
+
+def test_a_whole_viewer_and_a_limited_one_share_no_cached_page(limited: Client, acme: Account, admin: User) -> None:
+    viewer = Client()
+    person = User.objects.create_user("vera")
+    Membership.objects.create(user=person, account=acme)
+    viewer.force_login(person)
+    for page in PAGES:
+        whole = viewer.get(page).content.decode()
+        if "secret" not in page:
+            assert "secret-" not in limited.get(page).content.decode(), page
+        if page == "/runners/":
+            assert "secret-" in whole
+
+
+def test_the_list_and_its_count_hold_the_runners_of_the_group(limited: Client) -> None:
+    page = limited.get("/runners/").content.decode()
+    assert "mine-" in page
+    assert "2 runners" in page
+
+
+def test_no_total_of_static_ips_is_told(limited: Client, acme: Account) -> None:
+    Limits.objects.filter(account=acme, current=True).update(maximum=7919, used=7907)
+    for page in ("/", "/static-ips/", f"/accounts/{acme.pk}/"):
+        told = limited.get(page).content.decode()
+        assert "7919" not in told.replace(",", "")
+        assert "7907" not in told.replace(",", "")
+
+
+def test_images_are_those_the_runners_use(limited: Client, lead: User) -> None:
+    used = set(Runner.objects.filter(name__startswith="mine").values_list("image_source", "image_id"))
+    assert set(Image.objects.visible_to(lead).values_list("source", "github_id")) <= used
+    assert Image.objects.visible_to(lead).exists()
+
+
+def test_operations_are_those_on_the_groups_runners_and_creates_into_it(
+    limited: Client, groups: tuple[RunnerGroup, RunnerGroup], acme: Account, lead: User
+) -> None:
+    mine, secret = Runner.objects.filter(name__startswith="mine")[0], Runner.objects.order_by("-name")[0]
+    seen = {
+        operation(acme, "a", kind="update_runner", target_id=mine.github_id).pk,
+        operation(acme, "b", kind="create_runner", wanted={"runner_group_id": groups[0].github_id}).pk,
+    }
+    operation(acme, "c", kind="update_runner", target_id=secret.github_id)
+    operation(acme, "d", kind="create_runner", wanted={"runner_group_id": groups[1].github_id})
+    operation(acme, "e", kind="delete_image")
+    assert set(Operation.objects.visible_to(lead).values_list("pk", flat=True)) == seen
+
+
+def test_history_is_that_of_the_group_and_its_runners(limited: Client, acme: Account, lead: User) -> None:
+    now = timezone.now()
+    FieldChange.objects.all().delete()
+    for runner in Runner.objects.all():
+        FieldChange.objects.create(account=acme, item="runner", item_pk=runner.pk, field="status", at=now)
+    assert FieldChange.objects.visible_to(lead).count() == 2
+
+
+def test_what_is_not_of_a_group_is_not_seen_at_all(limited: Client, lead: User) -> None:
+    for rows in (Repository.objects, Limits.objects):
+        assert not rows.visible_to(lead).exists()
+
+
+def test_without_any_group_left_nothing_is_seen(limited: Client, lead: User) -> None:
+    Membership.objects.get(user=lead).groups.clear()
+    assert not Runner.objects.visible_to(lead).exists()
+    assert "No runners" in limited.get("/runners/").content.decode()
+
+
+def test_another_account_seen_whole_stays_whole(limited: Client, globex: Account, lead: User) -> None:
+    Membership.objects.create(user=lead, account=globex)
+    seen = Runner.objects.visible_to(lead)
+    assert seen.filter(account=globex).count() == 12
+    assert seen.count() == 14
+    assert RunnerGroup.objects.visible_to(lead).filter(account=globex).count() == globex.groups.count()
+
+
+def test_an_administrator_limits_and_widens_through_the_page(
+    groups: tuple[RunnerGroup, RunnerGroup], acme: Account, lead: User, admin: User, client: Client
+) -> None:
+    client.force_login(admin)
+    give_account(lead, acme, "viewer", by=admin)
+    path = f"/people/{lead.pk}/groups/{acme.pk}/"
+    assert client.post(path, {"extent": "groups"}).status_code == 422
+    assert client.post(path, {"extent": "groups", "groups": [groups[0].pk]}).status_code == 302
+    assert Runner.objects.visible_to(lead).count() == 2
+    assert f"sees only {groups[0].name}" in client.get(f"/people/{lead.pk}/").content.decode()
+    assert client.post(path, {"extent": "all"}).status_code == 302
+    assert Runner.objects.visible_to(lead).count() == 12
+
+
+def test_groups_of_another_account_cannot_be_chosen(
+    acme: Account, globex: Account, lead: User, admin: User, client: Client
+) -> None:
+    client.force_login(admin)
+    give_account(lead, acme, "viewer", by=admin)
+    foreign = RunnerGroup.objects.filter(account=globex)[0]
+    answer = client.post(f"/people/{lead.pk}/groups/{acme.pk}/", {"extent": "groups", "groups": [foreign.pk]})
+    assert answer.status_code == 422
+    assert not Membership.objects.get(user=lead).limited
+
+
+def test_a_manager_is_not_limited_and_becoming_one_ends_it(
+    groups: tuple[RunnerGroup, RunnerGroup], acme: Account, lead: User, admin: User
+) -> None:
+    give_account(lead, acme, "viewer", by=admin)
+    limit_to_groups(lead, acme, [groups[0]], by=admin)
+    give_account(lead, acme, "manager", by=admin)
+    assert not Membership.objects.get(user=lead).limited
+    with pytest.raises(CannotChange):
+        limit_to_groups(lead, acme, [groups[0]], by=admin)
