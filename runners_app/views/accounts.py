@@ -21,9 +21,9 @@ from runners_app.models.owned import limited_by
 from runners_app.models.readings import STALE_AFTER
 from runners_app.services import accounts as connecting
 from runners_app.services.accounts import CannotConnect, check_api_url
-from runners_app.services.readings.costs import costs_of
 from runners_app.services.credentials import UnusableToken
 from runners_app.services.overview import read_accounts
+from runners_app.services.readings.costs import costs_of
 from runners_app.services.readings.failures import next_step
 from runners_app.services.rights import rights_of
 from runners_app.views.pages import (

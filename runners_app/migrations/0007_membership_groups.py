@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('runners_app', '0004_lists_by_index'),
+        ('runners_app', '0006_reading_totals'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
