@@ -96,6 +96,7 @@ TEMPLATES = [
         "APP_DIRS": True,
         "OPTIONS": {
             "builtins": [
+                "runners_app.templatetags.pictures",
                 "runners_app.templatetags.trackside",
                 "runners_app.templatetags.words",
                 "django_htmx.templatetags.django_htmx",

@@ -1,20 +1,25 @@
 """The overview: what needs attention first, then every account at a glance."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import attrgetter
 from urllib.parse import urlencode
 
+from django.core.cache import cache
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from runners_app.models import Account, Credential
+from runners_app.models import Account, Credential, Runner
+from runners_app.services.fleet import Fleet, count_fleet
 from runners_app.services.overview import AccountFacts, counted, read_accounts
+from runners_app.templatetags.pictures import Bar
 from runners_app.views.pages import Request, is_unchanged, render_page, version_of
 
+BARS_SHOWN = 6
 EXPIRES_SOON = timedelta(days=14)
 IPS_NEARLY_USED = 0.8
 SHOW = "Show the account"
@@ -100,8 +105,37 @@ def overview(request: Request) -> HttpResponse:
         "counted": totals,
         "demo_left_out": len(facts) - len(totals),
         "version": version,
+        **_pictures(request, totals, now),
     }
     return render_page(request, "overview/overview.html", context, fragment="live")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Bars of one column of the runners' list, the longest first; what is seldom stands apart."""
+
+    title: str
+    bars: list[Bar]
+    rest: list[Bar]
+
+
+def _pictures(request: Request, totals: list[AccountFacts], now: datetime) -> dict[str, object]:
+    accounts = [each.account for each in totals]
+
+    def count() -> Fleet:
+        return count_fleet(Runner.objects.visible_to(request.user).filter(account__in=accounts), now)
+
+    fleet = cache.get_or_set(f"fleet:{version_of(accounts, now.date())}", count, 3600) or Fleet()
+    by_column = (("status", fleet.by_status), ("platform", fleet.by_platform), ("size", fleet.by_size))
+    return {"pictures": [_picture(column, counts) for column, counts in by_column], "per_day": fleet.per_day}
+
+
+def _picture(column: str, counts: Counter[str]) -> Picture:
+    bars = [
+        Bar(value or "unknown", count, f"{reverse('runners')}?{urlencode({column: value})}" if value else "")
+        for value, count in counts.most_common()
+    ]
+    return Picture(f"By {column}", bars[:BARS_SHOWN], bars[BARS_SHOWN:])
 
 
 def lines_of(facts: list[AccountFacts], now: datetime) -> Iterator[Line]:

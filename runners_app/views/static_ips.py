@@ -21,6 +21,7 @@ from runners_app.models.owned import limited_by
 from runners_app.paging import Order, page_by_key
 from runners_app.ranges import Network, in_order, networks_of
 from runners_app.services.range_changes import RangeChange, changed_since
+from runners_app.templatetags.pictures import Point
 from runners_app.views.lists import read_again
 from runners_app.views.pages import Request, chips_of, is_unchanged, query_without, render_page, version_of
 
@@ -51,6 +52,11 @@ class Gauge:
     def used_so_far(self) -> list[int]:
         """Oldest first."""
         return [row.used for row in reversed(self.history)]
+
+    @property
+    def points(self) -> list[Point]:
+        """Oldest first, for the picture."""
+        return [Point(row.observed_at, row.used, row.maximum) for row in reversed(self.history)]
 
     @property
     def rank(self) -> tuple[float, str]:
@@ -93,6 +99,7 @@ def static_ips(request: Request) -> HttpResponse:
         "page": page,
         "total": len(holders),
         "ranges": ranges,
+        "now": timezone.now(),
         "since": since,
         "changes": changes[:CHANGES_SHOWN],
         "more_changes": max(0, len(changes) - CHANGES_SHOWN),

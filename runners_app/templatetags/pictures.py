@@ -1,0 +1,91 @@
+"""Pictures drawn on the server as SVG, built in for every template. The numbers stand beside them, as text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from django import template
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from runners_app.templatetags.trackside import STATUS_WORDS, STATUSES, icon
+
+register = template.Library()
+
+CHART_WIDTH, CHART_HEIGHT = 600, 120
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One value of a bar picture, and the list it leads to."""
+
+    label: str
+    count: int
+    address: str
+
+
+@register.simple_tag
+def bars(rows: Sequence[Bar], caption: str, noun: str = "Runners", *, statuses: bool = False) -> SafeString:
+    """A table whose rows are drawn as bars, longest value full; statuses in their own icons and colours."""
+    most = max((row.count for row in rows), default=0) or 1
+    lines = ((*_label(row, statuses=statuses), f"{row.count / most * 100:.1f}", f"{row.count:,}") for row in rows)
+    return format_html(
+        '<table class="bars"><caption class="visually-hidden">{}</caption>'
+        '<thead class="visually-hidden"><tr><th scope="col">Value</th><th scope="col">{}</th></tr></thead>'
+        "<tbody>{}</tbody></table>",
+        caption,
+        noun,
+        format_html_join(
+            "",
+            '<tr class="bar-{}"><th scope="row">{}</th><td><span class="bar">'
+            '<svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect width="{}" height="10"/>'
+            "</svg><span>{}</span></span></td></tr>",
+            lines,
+        ),
+    )
+
+
+def _label(row: Bar, *, statuses: bool) -> tuple[str, SafeString]:
+    if not statuses:
+        link = '<a class="row-link" href="{}">{}</a>' if row.address else "{1}"
+        return "normal", format_html(link, row.address, row.label)
+    name, tone = STATUSES.get(row.label, ("question-mark-circle", "unknown"))
+    word = STATUS_WORDS.get(row.label, row.label)
+    still = "progress-still" if tone == "progress" else tone
+    return tone, format_html('<a class="status status-{}" href="{}">{}{}</a>', still, row.address, icon(name), word)
+
+
+class Point(NamedTuple):
+    """What was used, and the most that may be, from a moment on."""
+
+    at: datetime
+    used: int
+    maximum: int
+
+
+@register.simple_tag
+def steps(points: Sequence[Point], until: datetime, label: str) -> SafeString:
+    """Used and maximum over time, oldest first: each stands until the next. The table of numbers belongs beside it."""
+    if not points:
+        return SafeString("")
+    first, seconds = points[0].at, max((until - points[0].at).total_seconds(), 1.0)
+    top = max(1, *(max(point.used, point.maximum) for point in points))
+
+    def line(values: Sequence[int]) -> str:
+        places = [((point.at - first).total_seconds() / seconds * CHART_WIDTH) for point in points]
+        heights = [CHART_HEIGHT - 2 - value / top * (CHART_HEIGHT - 6) for value in values]
+        ends = [*places[1:], CHART_WIDTH]
+        return " ".join(f"{x:.1f},{y:.1f} {end:.1f},{y:.1f}" for x, end, y in zip(places, ends, heights, strict=True))
+
+    used = line([point.used for point in points])
+    return format_html(
+        '<svg class="steps" viewBox="0 0 {w} {h}" preserveAspectRatio="none" role="img" aria-label="{label}">'
+        '<polygon class="steps-area" points="0,{h} {used} {w},{h}"/>'
+        '<polyline class="steps-maximum" points="{maximum}"/><polyline class="steps-used" points="{used}"/></svg>',
+        w=CHART_WIDTH,
+        h=CHART_HEIGHT,
+        used=used,
+        maximum=line([point.maximum for point in points]),
+        label=label,
+    )
