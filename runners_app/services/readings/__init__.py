@@ -236,7 +236,7 @@ def _note_run(
         last_seconds=seconds,
         requests_total=F("requests_total") + requests,
         not_modified_total=F("not_modified_total") + not_modified,
-        failures_total=F("failures_total") + (outcome == ReadingRun.Outcome.FAILED),
+        failures_total=F("failures_total") + int(outcome == ReadingRun.Outcome.FAILED),
     )
     last = reading.runs.order_by("-pk").first()
     if last and outcome != ReadingRun.Outcome.CHANGED and (last.outcome, last.message) == (outcome, message):
