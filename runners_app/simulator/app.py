@@ -79,10 +79,14 @@ class Simulator:
         return handled
 
     def _record(self, request: Request, handled: Handled, fault: Fault | None, started: float) -> None:
-        """One ledger entry; ``status`` is None when the connection was closed without an answer."""
+        """One ledger entry; ``status`` is None when the connection was closed without an answer.
+
+        ``began`` is in seconds since 1970; ``at`` is when the answer was ready.
+        """
         dropped = fault is not None and fault.action in ("drop_before_apply", "drop_after_apply")
         entry: dict[str, Any] = {
             "at": lifecycle.timestamp(time.time()),
+            "began": round(time.time() - (time.monotonic() - started), 4),
             "seconds": round(time.monotonic() - started, 3),
             "method": request.method,
             "path": request.path,
