@@ -84,9 +84,8 @@ class RunnerFilter(django_filters.FilterSet):
         return named if named.exists() else rows.filter(image_id=value)
 
     def by_image_offered(self, rows: QuerySet[Runner], name: str, value: str) -> QuerySet[Runner]:
-        versions = dict(Account.objects.order_by().values_list("pk", "version"))
         wanted = Q(pk__in=[])
-        for account, facets in read_facets(versions).items():
+        for account, facets in read_facets(Account.objects.order_by().only("pk", "version")).items():
             for source, image_id in facets.not_offered:
                 wanted |= Q(account=account, image_id=image_id, image_source=source)
         return rows.filter(wanted, gone_at=None)

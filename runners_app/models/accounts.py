@@ -43,6 +43,10 @@ class AccountQuerySet(models.QuerySet["Account"]):
         """After `visible_to`: without those of which the person sees only some runner groups."""
         return self.filter(Q(limited_by=None))
 
+    def versions(self) -> "models.QuerySet[Account, tuple[Any, ...]]":
+        """Primary key, version and whatever `visible_to` tells about each: all that a page may depend on."""
+        return self.values_list("pk", "version", *self.query.annotations)
+
     def manageable_by(self, user: "User | AnonymousUser") -> "AccountQuerySet":
         """Accounts in which the person may ask for changes at GitHub."""
         writable = self.filter(observe_only=False, paused=False)

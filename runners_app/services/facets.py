@@ -3,12 +3,16 @@
 Reading it from all runners of a large installation takes long; when one account changes, only that one is read again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from django.core.cache import caches
 
-from runners_app.models import Image, Runner, RunnerGroup
+from runners_app.models import Account, Image, Runner, RunnerGroup
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 KEPT_SECONDS = 3600
 
@@ -25,40 +29,44 @@ class Facets:
     not_offered: set[tuple[str, str]] = field(default_factory=set)
 
 
-def read_facets(versions: Mapping[int, int]) -> dict[int, Facets]:
-    """The facets of accounts, given as primary key → version."""
-    kept = caches["pages"].get_many([_key(pk, version) for pk, version in versions.items()])
-    found = {pk: kept[_key(pk, version)] for pk, version in versions.items() if _key(pk, version) in kept}
-    missing = {pk: Facets() for pk in versions if pk not in found}
+def read_facets(accounts: Iterable[Account], user: "User | None" = None) -> dict[int, Facets]:
+    """The facets of accounts by primary key: all there is in them or, for a user, what that person may see."""
+    keys = {account.pk: _key(account, user) for account in accounts}
+    kept = caches["pages"].get_many(list(keys.values()))
+    found = {pk: kept[key] for pk, key in keys.items() if key in kept}
+    missing = {pk: Facets() for pk in keys if pk not in found}
     if missing:
-        _fill(missing)
-        caches["pages"].set_many({_key(pk, versions[pk]): each for pk, each in missing.items()}, KEPT_SECONDS)
+        _fill(missing, user)
+        caches["pages"].set_many({keys[pk]: each for pk, each in missing.items()}, KEPT_SECONDS)
     return {**found, **missing}
 
 
-def _key(pk: int, version: int) -> str:
-    return f"facets:{pk}:{version}"
+def _key(account: Account, user: "User | None") -> str:
+    """All people who see the whole of an account share its facets."""
+    limited_by = getattr(account, "limited_by", None) if user else None
+    return f"facets:{account.pk}:{account.version}:{limited_by}"
 
 
-def _fill(missing: dict[int, Facets]) -> None:
-    listed: dict[int, set[tuple[str, str]]] = {pk: set() for pk in missing}
+def _fill(missing: dict[int, Facets], user: "User | None") -> None:
+    listed: dict[int, set[str]] = {pk: set() for pk in missing}
     offered: dict[int, set[tuple[str, str]]] = {pk: set() for pk in missing}
     images = Image.objects.filter(account__in=missing).values_list("account_id", "source", "github_id", "gone_at")
     for account, source, image_id, gone_at in images.iterator():
-        listed[account].add((source, ""))
+        listed[account].add(source)
         if gone_at is None:
             offered[account].add((source, image_id))
-    for account, github_id, name in RunnerGroup.objects.filter(account__in=missing).values_list(
-        "account_id", "github_id", "name"
-    ):
+    groups = RunnerGroup.objects.visible_to(user) if user else RunnerGroup.objects.all()
+    of_groups = groups.filter(account__in=missing).values_list("account_id", "github_id", "name")
+    for account, github_id, name in of_groups:
         missing[account].groups[github_id] = name
     columns = ("account_id", "status", "platform", "size", "image_name", "image_source", "image_id")
-    runners = Runner.objects.present().filter(account__in=missing).order_by()
-    for account, status, platform, size, image, source, image_id in runners.values_list(*columns).distinct():
+    runners = Runner.objects.visible_to(user) if user else Runner.objects.all()
+    of_runners = runners.present().filter(account__in=missing).order_by().values_list(*columns).distinct()
+    for account, status, platform, size, image, source, image_id in of_runners:
         facets = missing[account]
         facets.statuses.add(status)
         facets.platforms.add(platform)
         facets.sizes.add(size)
         facets.images.add(image)
-        if image_id and (source, "") in listed[account] and (source, image_id) not in offered[account]:
+        if image_id and source in listed[account] and (source, image_id) not in offered[account]:
             facets.not_offered.add((source, image_id))

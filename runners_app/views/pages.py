@@ -1,12 +1,16 @@
 """What all pages share: whole page or fragment, who may, and whether anything changed since the last poll."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib.auth.models import User
+from django.core.cache import caches
 from django.core.exceptions import PermissionDenied
 from django.db import models
+from django.db.models import Min
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django_htmx.middleware import HtmxDetails
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from django_filters import FilterSet
 
 M = TypeVar("M", bound=models.Model)
+SYNCED_KEPT_SECONDS = 3
 
 
 class Request(HttpRequest):
@@ -30,11 +35,16 @@ class Request(HttpRequest):
 def render_page(
     request: Request, template: str, context: dict[str, Any], *, fragment: str = "", status: int = 200
 ) -> HttpResponse:
-    """The whole page, or its fragment when htmx asks for one. Boosted links and restored history get the page."""
-    htmx = request.htmx
-    if fragment and htmx and not htmx.boosted and not htmx.history_restore_request:
+    """The whole page, or its fragment when htmx asks for one."""
+    if fragment and wants_fragment(request):
         template = f"{template}#{fragment}"
     return render(request, template, context, status=status)
+
+
+def wants_fragment(request: Request) -> bool:
+    """Whether htmx asks for a part of the page. Boosted links and restored history get the page."""
+    htmx = request.htmx
+    return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
 
 
 def visible_or_404(rows: OwnedQuerySet[M], request: Request, pk: int) -> M:
@@ -74,6 +84,24 @@ def freshness_of(accounts: Sequence[Account], resource: str) -> dict[str, Any]:
         "never_synced": [reading for reading in readings if not reading.last_good_at and not reading.error],
         "freshness_state": "failing" if failing else "",
     }
+
+
+def synced_at_of(accounts: Sequence[int], resource: str) -> datetime | None:
+    """The oldest good reading of a resource in accounts, given by primary key; looked up again after seconds."""
+
+    def look_up() -> tuple[datetime | None]:
+        readings = Reading.objects.filter(account__in=accounts, resource=resource)
+        return (readings.aggregate(at=Min("last_good_at"))["at"],)
+
+    kept = caches["pages"].get_or_set(f"synced:{resource}:{hash(tuple(accounts))}", look_up, SYNCED_KEPT_SECONDS)
+    return kept[0] if kept else None
+
+
+def with_freshness(response: HttpResponse, synced_at: datetime | None) -> HttpResponse:
+    """The answer to a poll, telling the page how fresh it is although nothing, or only a part of it, is sent."""
+    if synced_at is not None:
+        response.headers["HX-Trigger"] = json.dumps({"freshness": {"at": synced_at.isoformat()}})
+    return response
 
 
 def manage_or_403(request: Request, account: Account) -> None:

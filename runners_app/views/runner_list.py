@@ -1,0 +1,130 @@
+"""The list of runners: no more than versions for a poll, kept parts for a page that was shown before."""
+
+import hashlib
+from typing import Any
+
+from django.core.cache import caches
+from django.http import HttpResponse
+from django.template.loader import render_to_string
+from django.views.decorators.http import require_safe
+
+from runners_app.filters import RunnerFilter
+from runners_app.models import Account, Reading, Runner
+from runners_app.paging import Order, page_by_key
+from runners_app.services.facets import Facets, read_facets
+from runners_app.views.lists import count_once
+from runners_app.views.pages import (
+    Request,
+    chips_of,
+    freshness_of,
+    is_unchanged,
+    query_without,
+    render_page,
+    synced_at_of,
+    wants_fragment,
+    with_freshness,
+)
+
+R = Reading.Resource
+SORTS = {
+    "name": Order("name"),
+    "status": Order("status"),
+    "size": Order("cpu_cores", nullable=True),
+    "maximum": Order("maximum_runners", nullable=True),
+    "active": Order("last_active_on", is_time=True, nullable=True),
+    "since": Order("status_since", is_time=True),
+}
+# What compares with the time of day (idle for 90 days) may be so old.
+KEPT_SECONDS = 120
+COLUMNS = (
+    "account_id", "name", "status", "platform", "image_name", "image_source", "size", "cpu_cores", "group_id",
+    "maximum_runners", "static_ip", "last_active_on", "status_since", "gone_at",
+)  # fmt: skip
+
+
+@require_safe
+def runners(request: Request) -> HttpResponse:
+    seen = list(Account.objects.visible_to(request.user).versions())
+    synced_at = synced_at_of([row[0] for row in seen], R.RUNNERS)
+    version = _version(request, seen)
+    if is_unchanged(request, version):
+        return with_freshness(HttpResponse(status=204), synced_at)
+    parts = caches["pages"].get(f"runners:{version}")
+    if parts is None:
+        parts = _make_parts(request, version)
+        caches["pages"].set(f"runners:{version}", parts, KEPT_SECONDS)
+    if wants_fragment(request):
+        return with_freshness(HttpResponse(parts["table"]), synced_at)
+    return render_page(request, "runners/list.html", {**parts, "synced_at": synced_at})
+
+
+def _version(request: Request, seen: list[tuple[Any, ...]]) -> str:
+    """What the page depends on: the accounts one may see and how far, and the address. No two people share more."""
+    shown = (seen, request.user.is_superuser, query_without(request, "version"))
+    return hashlib.sha256(repr(shown).encode()).hexdigest()[:32]
+
+
+def _make_parts(request: Request, version: str) -> dict[str, Any]:
+    """The parts of the page that are the same until a version rises: no relative times, no tokens in them."""
+    accounts = list(Account.objects.visible_to(request.user))
+    facets = read_facets(accounts, request.user)
+    context = {
+        "accounts": accounts,
+        "options": _options(facets),
+        "version": version,
+        "sort": request.GET.get("sort", "name"),
+        "matching": query_without(request, "version", "after", "before", "sort", "size_of_page"),
+        "may_create": any(account.may_be_changed for account in accounts),
+        **freshness_of(accounts, R.RUNNERS),
+        **_rows(request, version, accounts, facets),
+    }
+    return {
+        "toolbar": render_to_string("runners/list.html#toolbar", context, request),
+        "table": render_to_string("runners/list.html#table", context, request),
+        "may_create": context["may_create"],
+        "freshness_state": context["freshness_state"],
+    }
+
+
+def _rows(request: Request, version: str, accounts: list[Account], facets: dict[int, Facets]) -> dict[str, Any]:
+    listed = RunnerFilter(request.GET, queryset=Runner.objects.visible_to(request.user))
+    found = listed.qs if listed.shows_gone else listed.qs.filter(gone_at=None)
+    chips = chips_of(listed, request.GET)
+    total = count_once("runners", _filter_version(request, accounts), found.count)
+    page = page_by_key(found.only(*COLUMNS), _order(request), request.GET, matching=total if chips else None)
+    by_id = {account.pk: account for account in accounts}
+    for runner in page.rows:
+        runner.account = by_id[runner.account_id]
+        runner.group_name = facets[runner.account_id].groups.get(runner.group_id or 0, "")
+    return {"chips": chips, "page": page, "total": total, "moving": any(runner.is_moving for runner in page.rows)}
+
+
+def _filter_version(request: Request, accounts: list[Account]) -> str:
+    """As `_version`, for what is the same on every page of the list and in every order."""
+    query = query_without(request, "version", "after", "before", "sort", "size_of_page")
+    seen = [(account.pk, account.version) for account in accounts]
+    return hashlib.sha256(repr((seen, request.user.pk, query)).encode()).hexdigest()[:32]
+
+
+def _order(request: Request) -> Order:
+    asked = request.GET.get("sort", "name")
+    order = SORTS.get(asked.removeprefix("-"), SORTS["name"])
+    descending = asked.startswith("-") and asked.removeprefix("-") in SORTS
+    return Order(order.column, descending, order.is_time, order.nullable)
+
+
+def _options(facets: dict[int, Facets]) -> dict[str, list[str]]:
+    """What the filters offer."""
+    each = list(facets.values())
+    return {
+        "status": sorted(set().union(*(one.statuses for one in each))),
+        "platform": sorted(set().union(*(one.platforms for one in each)) - {""}),
+        "size": sorted(set().union(*(one.sizes for one in each)) - {""}, key=_by_number),
+        "image": sorted(set().union(*(one.images for one in each)) - {""}),
+        "group": sorted({name for one in each for name in one.groups.values()}),
+    }
+
+
+def _by_number(size: str) -> tuple[int, str]:
+    number = size.partition("-")[0]
+    return (int(number) if number.isdecimal() else 10**6, size)
