@@ -219,11 +219,12 @@ def scaled_out(postgresql: PostgreSQL, redis_server: Redis, folder: Path, **more
 
 
 def manage(environment: Mapping[str, str], *arguments: str) -> str:
-    """Run a command of manage.py to its end; what it printed. Raises CalledProcessError."""
+    """Run a command of manage.py to its end; what it printed. Raises AssertionError with its words when it fails."""
     done = subprocess.run(
         [sys.executable, "manage.py", *arguments],
-        env=dict(environment), cwd=ROOT, check=True, capture_output=True, text=True, timeout=120,
+        env=dict(environment), cwd=ROOT, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
+    assert done.returncode == 0, f"{' '.join(arguments)}: {done.stdout}{done.stderr}"
     return done.stdout
 
 
