@@ -1,6 +1,7 @@
 """Filters of lists. All of them live in the URL; the search box understands them as `word:value` too."""
 
 import re
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, ClassVar
 
@@ -18,12 +19,16 @@ TERM = re.compile(r'(\w+):("[^"]*"|\S+)')
 # What people type in the search box → parameter of the URL.
 WORDS = {
     "org": "account", "account": "account", "enterprise": "account", "status": "status", "size": "size",
-    "image": "image", "group": "group", "ip": "static_ip", "platform": "platform", "idle": "idle",
+    "image": "image", "group": "group", "ip": "static_ip", "platform": "platform", "idle": "idle", "age": "age",
 }  # fmt: skip
 
 YES_NO = [("yes", "With"), ("no", "Without")]
 IDLE = [("yes", "90 days"), ("never", "Never used")]
 GONE = "gone"
+# `<7d` is at most a week old, `>3m` more than three months; a number alone is the most.
+AGE = re.compile(r"([<>]?)(\d{1,5})([dwmy]?)")
+OLDEST_DAYS = 36_500
+DAYS = {"": 1, "d": 1, "w": 7, "m": 30, "y": 365}
 
 
 def split_search(text: str, known: dict[str, str] = WORDS) -> tuple[str, dict[str, str]]:
@@ -41,7 +46,7 @@ def split_search(text: str, known: dict[str, str] = WORDS) -> tuple[str, dict[st
 
 
 class RunnerFilter(django_filters.FilterSet):
-    """Runners by account, status, platform, size, image, group, static IP, idleness and words."""
+    """Runners by account, status, platform, size, image, group, static IP, idleness, age and words."""
 
     q = django_filters.CharFilter(method="search", label="Search")
     account = django_filters.CharFilter(field_name="account", method="by_account", label="Account")
@@ -52,6 +57,7 @@ class RunnerFilter(django_filters.FilterSet):
     group = django_filters.CharFilter(method="by_group", label="Group")
     static_ip = django_filters.ChoiceFilter(choices=YES_NO, method="by_static_ip", label="Static IPs")
     idle = django_filters.ChoiceFilter(choices=IDLE, method="by_idle", label="Idle")
+    age = django_filters.CharFilter(method="by_age", label="First seen")
     image_offered = django_filters.ChoiceFilter(
         choices=[("no", "No longer")], method="by_image_offered", label="Image offered"
     )
@@ -108,6 +114,15 @@ class RunnerFilter(django_filters.FilterSet):
         if value == "never":
             return rows.filter(last_active_on=None)
         return rows.filter(last_active_on__lt=timezone.now() - IDLE_AFTER)
+
+    def by_age(self, rows: QuerySet[Runner], name: str, value: str) -> QuerySet[Runner]:
+        """By when a runner was first seen here; GitHub does not tell when it was made."""
+        asked = AGE.fullmatch(value.lower())
+        days = int(asked[2]) * DAYS[asked[3]] if asked else OLDEST_DAYS + 1
+        if asked is None or days > OLDEST_DAYS:
+            return rows.none()
+        moment = timezone.now() - timedelta(days=days)
+        return rows.filter(first_seen_at__lt=moment) if asked[1] == ">" else rows.filter(first_seen_at__gte=moment)
 
     @property
     def shows_gone(self) -> bool:

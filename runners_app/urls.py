@@ -52,6 +52,7 @@ urlpatterns = [
     path("audit/", audit.audit, name="audit"),
     path("audit/export.<str:form>", audit.audit_export, name="audit-export"),
     path("runners/", runner_list.runners, name="runners"),
+    path("runners/words/", runner_list.runner_words, name="runner-words"),
     path("runners/refresh/", runners.runners_refresh, name="runners-refresh"),
     path("runners/export.<str:form>", exports.runners, name="runners-export"),
     path("runners/name/", runner_forms.runner_name, name="runner-name"),

@@ -41,6 +41,7 @@ sign-in                     POST    302       302      302     302      302
 sign-out                    POST    302       302      302     302      302
 overview                    GET     200       200      200     200      200
 accounts                    GET     200       200      200     200      200
+accounts-export             GET     200       200      200     200      200
 account                     GET     404       200      200     200      200
 account-refresh             POST    404       302      302     302      302
 account-new                 GET     403       403      403     403      200
@@ -66,6 +67,8 @@ person-groups               POST    403       403      403     403      422
 audit                       GET     403       403      403     403      200
 audit-export                GET     403       403      403     403      200
 runners                     GET     200       200      200     200      200
+runners-export              GET     200       200      200     200      200
+runner-words                GET     200       200      200     200      200
 runners-refresh             POST    302       302      302     302      302
 runner-name                 GET     404       403      403     200      200
 runner-cost                 GET     404       200      200     200      200
@@ -88,6 +91,7 @@ runner-delete:mine          POST    404       403      403     422      422
 runner-delete:other         GET     404       404      403     200      200
 runner-delete:other         POST    404       404      403     422      422
 operations                  GET     200       200      200     200      200
+operations-export           GET     200       200      200     200      200
 operation:mine              GET     404       200      200     200      200
 operation:other             GET     404       404      200     200      200
 operation-cancel:mine       POST    404       403      403     302      302
@@ -107,6 +111,7 @@ batch-stop:other            POST    404       404      403     302      302
 batch-retry:mine            POST    404       403      403     302      302
 batch-retry:other           POST    404       404      403     302      302
 images                      GET     200       200      200     200      200
+images-export               GET     200       200      200     200      200
 images-refresh              POST    302       302      302     302      302
 machine-sizes               GET     200       200      200     200      200
 image:mine                  GET     404       200      200     200      200
@@ -120,12 +125,14 @@ image-version-delete:mine   POST    404       403      403     422      422
 image-version-delete:other  GET     404       404      403     200      200
 image-version-delete:other  POST    404       404      403     422      422
 groups                      GET     200       200      200     200      200
+groups-export               GET     200       200      200     200      200
 groups-refresh              POST    302       302      302     302      302
 group:mine                  GET     404       200      200     200      200
 group:other                 GET     404       404      200     200      200
 static-ips                  GET     200       200      200     200      200
 static-ips-refresh          POST    302       302      302     302      302
 static-ip-ranges            GET     200       200      200     200      200
+static-ip-changes           GET     200       200      200     200      200
 """
 
 
@@ -204,6 +211,7 @@ def path_of(name: str, things: Things) -> str:
 QUERIES = {
     "runner-name": "?account={account}&name=a-name",
     "runner-cost": "?account={account}",
+    "static-ip-changes": "?since=2026-11-01",
     "groups-explain-repositories": "?organization={account}",
 }
 NOTHING_ASKED = {"no_such_field": "1"}

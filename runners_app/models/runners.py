@@ -1,6 +1,6 @@
 """Runners: GitHub-hosted runner pools as last seen."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import models
@@ -99,6 +99,10 @@ class Runner(models.Model):
     @property
     def shown_status(self) -> str:
         return "gone" if self.gone_at else self.status
+
+    @property
+    def in_status_since(self) -> datetime:
+        return self.gone_at or self.status_since
 
     @property
     def fixed_image_version(self) -> str | None:

@@ -296,6 +296,17 @@ def query(context: template.Context, **changes: Any) -> str:
 
 
 @register.simple_tag(takes_context=True)
+def filters(context: template.Context, target: str) -> SafeString:
+    """Attributes of a toolbar's form: with JavaScript only the list is asked for, and the address follows."""
+    return format_html(
+        'hx-get="{}" hx-target="{}" hx-swap="outerHTML" hx-push-url="true" hx-trigger="submit, change target:select"'
+        ' hx-sync="this:queue last"',
+        context["request"].path,
+        target,
+    )
+
+
+@register.simple_tag(takes_context=True)
 def sort_header(context: template.Context, key: str, label: str, current: str = "", css: str = "") -> SafeString:
     """A column header that sorts by ``key``; ``current`` is the sort in force, "-name" for descending."""
     direction = {key: "ascending", f"-{key}": "descending"}.get(current or "", "")

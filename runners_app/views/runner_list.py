@@ -5,9 +5,11 @@ from typing import Any
 
 from django.core.cache import caches
 from django.http import HttpResponse
+from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
 
+from runners_app.completions import complete
 from runners_app.filters import RunnerFilter
 from runners_app.models import Account, Reading, Runner
 from runners_app.paging import Order, page_by_key
@@ -68,9 +70,11 @@ def _make_parts(request: Request, version: str) -> dict[str, Any]:
     """The parts of the page that are the same until a version rises: no relative times, no tokens in them."""
     accounts = list(Account.objects.visible_to(request.user))
     facets = read_facets(accounts, request.user)
+    options = _options(facets)
     context = {
         "accounts": accounts,
-        "options": _options(facets),
+        "options": options,
+        "words": complete("", _words(accounts, options)),
         "version": version,
         "sort": request.GET.get("sort", "name"),
         "matching": query_without(request, "version", "after", "before", "sort", "size_of_page"),
@@ -111,6 +115,29 @@ def _order(request: Request) -> Order:
     order = SORTS.get(asked.removeprefix("-"), SORTS["name"])
     descending = asked.startswith("-") and asked.removeprefix("-") in SORTS
     return Order(order.column, descending, order.is_time, order.nullable)
+
+
+@require_safe
+def runner_words(request: Request) -> HttpResponse:
+    """What the search box may hold next, as options of its list."""
+    accounts = list(Account.objects.visible_to(request.user))
+    values = _words(accounts, _options(read_facets(accounts, request.user)))
+    return render(request, "runners/words.html", {"words": complete(request.GET.get("q", "")[:300], values)})
+
+
+def _words(accounts: list[Account], options: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Each word of the search box with the values it may take."""
+    return {
+        "org": sorted({account.slug for account in accounts}),
+        "status": [*options["status"], "gone"],
+        "size": options["size"],
+        "image": options["image"],
+        "group": options["group"],
+        "platform": options["platform"],
+        "ip": ["yes", "no"],
+        "idle": ["yes", "never"],
+        "age": ["<7d", "<30d", ">90d", ">1y"],
+    }
 
 
 def _options(facets: dict[int, Facets]) -> dict[str, list[str]]:

@@ -346,6 +346,12 @@ const isPoll = ({ detail }) => asking.has(detail.requestConfig?.elt);
 
 let place = null;
 
+// What a list says of itself, after somebody changed its filter.
+const announce = (root) => {
+  const text = root.querySelector('[data-announce]')?.textContent;
+  if (text) say(text);
+};
+
 document.addEventListener('htmx:beforeRequest', (event) => {
   if (isPoll(event)) return;
   startWork();
@@ -354,6 +360,12 @@ document.addEventListener('htmx:beforeRequest', (event) => {
     changedForms.delete(elt);
     setBusy(elt, requestConfig?.triggeringEvent?.submitter);
   }
+});
+
+// Filters that are left open do not belong into the address.
+document.addEventListener('htmx:configRequest', ({ detail: { elt, parameters } }) => {
+  if (!elt.matches('form[role=search]')) return;
+  for (const name of Object.keys(parameters)) if (!parameters[name]) delete parameters[name];
 });
 
 document.addEventListener('htmx:afterRequest', (event) => {
@@ -389,6 +401,7 @@ document.addEventListener('htmx:afterSwap', (event) => {
   const { target } = event.detail;
   const successor = target.isConnected ? target : document.getElementById(target.id);
   if (place && successor) restorePlace(successor, place);
+  else if (successor && !isPoll(event)) announce(successor);
   place = null;
   refreshTimes(successor ?? document);
 });
@@ -407,13 +420,18 @@ document.addEventListener('freshness', ({ detail }) => {
 
 // --- Start
 
-for (const choice of document.querySelectorAll('[data-themes] input')) {
-  choice.checked = choice.value === (document.documentElement.dataset.theme ?? '');
-}
-const singleKeys = document.getElementById('single-keys');
-if (singleKeys) singleKeys.checked = storage.get('single-keys') !== 'off';
-refreshTimes();
-for (const table of document.querySelectorAll('table:has(.tick)')) countTicked(table);
+const start = () => {
+  for (const choice of document.querySelectorAll('[data-themes] input')) {
+    choice.checked = choice.value === (document.documentElement.dataset.theme ?? '');
+  }
+  const singleKeys = document.getElementById('single-keys');
+  if (singleKeys) singleKeys.checked = storage.get('single-keys') !== 'off';
+  refreshTimes();
+  for (const table of document.querySelectorAll('table:has(.tick)')) countTicked(table);
+};
+
+start();
+document.addEventListener('htmx:historyRestore', start);
 setInterval(() => refreshTimes(), 30000);
 setInterval(tickPolls, 500);
 document.addEventListener('visibilitychange', () => {
