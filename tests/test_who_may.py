@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from runners_app.models import Account, Image, Membership, Operation, Runner, RunnerGroup
+from runners_app.models import Account, Image, Membership, Operation, Runner, RunnerGroup, SelfHostedRunner
 
 ROLES = ("anonymous", "disabled", "stranger", "limited", "viewer", "manager", "administrator")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -127,8 +127,31 @@ image-version-delete:other  POST    404       404      403     422      422
 groups                      GET     200       200      200     200      200
 groups-export               GET     200       200      200     200      200
 groups-refresh              POST    302       302      302     302      302
+groups-explain              GET     200       200      200     200      200
+groups-explain-repositories GET     404       200      200     200      200
+groups-explain-ask          POST    404       302      302     302      302
 group:mine                  GET     404       200      200     200      200
 group:other                 GET     404       404      200     200      200
+group-new                   GET     403       403      403     200      200
+group-new                   POST    403       403      403     422      422
+group-edit:mine             GET     404       403      403     200      200
+group-edit:mine             POST    404       403      403     422      422
+group-edit:other            GET     404       404      403     200      200
+group-edit:other            POST    404       404      403     422      422
+group-delete:mine           GET     404       403      403     200      200
+group-delete:mine           POST    404       403      403     422      422
+group-delete:other          GET     404       404      403     200      200
+group-delete:other          POST    404       404      403     422      422
+group-access:mine           GET     404       200      200     200      200
+group-access:mine           POST    404       403      403     302      302
+group-access:other          GET     404       404      200     200      200
+group-access:other          POST    404       404      403     302      302
+group-self-hosted:mine      POST    404       403      403     302      302
+group-self-hosted:other     POST    404       404      403     302      302
+self-hosted-delete:mine     GET     404       403      403     200      200
+self-hosted-delete:mine     POST    404       403      403     422      422
+self-hosted-delete:other    GET     404       404      403     200      200
+self-hosted-delete:other    POST    404       404      403     422      422
 static-ips                  GET     200       200      200     200      200
 static-ips-refresh          POST    302       302      302     302      302
 static-ip-ranges            GET     200       200      200     200      200
@@ -190,6 +213,7 @@ class Things:
     group: RunnerGroup
     operation: Operation
     person: User
+    machine: SelfHostedRunner
 
 
 def path_of(name: str, things: Things) -> str:
@@ -197,7 +221,7 @@ def path_of(name: str, things: Things) -> str:
     noun = name.partition("-")[0]
     pks = {
         "account": things.account.pk, "runner": things.runner.pk, "image": things.image.pk, "group": things.group.pk,
-        "operation": things.operation.pk, "person": things.person.pk,
+        "operation": things.operation.pk, "person": things.person.pk, "self": things.machine.pk,
     }  # fmt: skip
     path = ADDRESSES[name].replace("<uuid:batch>", str(things.operation.batch)).replace("<str:form>", "csv")
     path = path.replace("<int:account_id>", str(things.account.pk))
@@ -224,13 +248,15 @@ def world(acme: Account) -> dict[str, Things]:
     watched = User.objects.create_user("watched")
     Membership.objects.create(user=watched, account=acme)
     groups = list(RunnerGroup.objects.filter(account=acme).order_by("pk")[:2])
-    found = {}
+    found: dict[str, Things] = {}
     for name, group, runner in zip(("mine", "other"), groups, Runner.objects.order_by("pk"), strict=False):
         image = _custom_image(acme, f"image-{name}")
         Runner.objects.filter(pk=runner.pk).update(
             group_id=group.github_id, image_source="custom", image_id=image.github_id
         )
-        found[name] = Things(acme, runner, image, group, _operation(runner), watched)
+        machine = SelfHostedRunner.objects.order_by("pk")[len(found)]
+        SelfHostedRunner.objects.filter(pk=machine.pk).update(group_id=group.github_id)
+        found[name] = Things(acme, runner, image, group, _operation(runner), watched, machine)
     others = Runner.objects.exclude(pk__in=[things.runner.pk for things in found.values()])
     others.update(group_id=groups[1].github_id)
     return found

@@ -26,6 +26,7 @@ from runners_app.models import (
     SelfHostedRunner,
     SharedRunner,
 )
+from runners_app.models.access import RepositoryQuerySet
 from runners_app.services.readings import make_due
 from runners_app.services.wake import wake_on_commit
 from runners_app.workflows import Workflow
@@ -106,7 +107,8 @@ def explain_all(known: Known, repository: RepositoryFacts, workflow: Workflow | 
     """Every runner the organization might use, with the answer; by name. Three queries."""
     accounts = [known.organization, *_relevant_enterprises(known)]
     by_pk = {account.pk: account for account in accounts}
-    shared = list(SharedRunner.objects.filter(group__account=known.organization))
+    by_group = {group.pk: group for group in known.groups.values()}
+    shared = [row for row in SharedRunner.objects.filter(group__account=known.organization) if row.group_id in by_group]
     shared_ids = {(row.group_id, row.github_id) for row in shared}
     found: list[Explained] = []
     seen: set[tuple[int, int]] = set()
@@ -116,10 +118,9 @@ def explain_all(known: Known, repository: RepositoryFacts, workflow: Workflow | 
             found.append(one)
             if one.group is not None and isinstance(row, Runner):
                 seen.add((one.group.pk, row.github_id))
-    by_group = {group.pk: group for group in known.groups.values()}
     for line in shared:
-        group = by_group.get(line.group_id)
-        if group is not None and (group.pk, line.github_id) not in seen:
+        group = by_group[line.group_id]
+        if (group.pk, line.github_id) not in seen:
             found.append(_explain_shared(known, line, group, repository, workflow))
     return sorted(found, key=lambda one: (one.name.lower(), one.key))
 
@@ -149,7 +150,7 @@ def explain_repositories(
 def _present(
     model: type[Runner] | type[SelfHostedRunner], accounts: Sequence[Account]
 ) -> list[Runner | SelfHostedRunner]:
-    return list(model.objects.present().filter(account__in=accounts))
+    return list(model.objects.present().within(accounts))
 
 
 def _relevant_enterprises(known: Known) -> list[Account]:
@@ -289,8 +290,13 @@ def _missing(reading: Reading | None, needed: str) -> str:
     return f"If it stays so, the token lacks the {needed}."
 
 
+def repositories_of(organization: Account) -> RepositoryQuerySet:
+    """Those one may see, of an account read with `visible_to`: none for who is limited to some groups."""
+    return Repository.objects.present().within([organization])
+
+
 def repository_of(organization: Account, name: str) -> Repository | None:
-    return Repository.objects.present().filter(account=organization, name__iexact=name).first()
+    return repositories_of(organization).filter(name__iexact=name).first()
 
 
 def repository_facts(organization: Account, name: str, row: Repository | None) -> RepositoryFacts:

@@ -20,8 +20,10 @@ SETTINGS = (
     "network_configuration_id",
 )  # fmt: skip
 OF_WORKFLOWS = ("restricted_to_workflows", "selected_workflows")
-# Id of a repository or organization → its name. Ids are text, as JSON has them.
+# Id of a repository or organization → its name. Ids are text, as JSON has them; where only the name of an organization
+# is known, UNKNOWN and the name stand for the id, which a worker looks up.
 Lines = Mapping[str, str]
+UNKNOWN = "@"
 
 
 def values_of_group(group: RunnerGroup) -> Values:

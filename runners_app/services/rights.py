@@ -1,5 +1,6 @@
 """What a credential may do in an account, as far as answers have shown, and what each thing needs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from runners_app.models import Account, Credential, Reading
@@ -38,6 +39,7 @@ def rights_of(account: Account, readings: list[Reading]) -> list[Right]:
         Right(
             "See runner groups", needs("admin:org", "Self-hosted runners: read"), _was_read(by_resource.get(R.GROUPS))
         ),
+        *([] if enterprise else [_repositories(needs, by_resource)]),
         Right(
             "See custom images",
             needs("manage_runners:org", "Hosted runner custom images: read"),
@@ -49,11 +51,22 @@ def rights_of(account: Account, readings: list[Reading]) -> list[Right]:
             _has_scope(account.credential, scope),
         ),
         Right(
+            "Create, edit and delete runner groups",
+            needs("admin:org", "Self-hosted runners: read and write"),
+            _has_scope(account.credential, ENTERPRISE_SCOPE if enterprise else "admin:org"),
+        ),
+        Right(
             "Delete custom images",
             needs("manage_runners:org", "Hosted runner custom images: read and write"),
             _has_scope(account.credential, scope),
         ),
     ]
+
+
+def _repositories(needs: Callable[[str, str], str], readings: dict[str, Reading]) -> Right:
+    return Right(
+        "See which repositories there are", needs("repo", "Metadata: read"), _was_read(readings.get(R.REPOSITORIES))
+    )
 
 
 def _was_read(reading: Reading | None) -> bool | None:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from runners_app.access import NOT_CHECKED, Remedy, Step, Verdict
 from runners_app.forms_explain import REPOSITORY, ExplainForm
-from runners_app.models import AccessCheck, Account, Reading, Repository, Runner, RunnerGroup
+from runners_app.models import AccessCheck, Account, Reading, Runner, RunnerGroup
 from runners_app.paging import Order, page_by_key
 from runners_app.services import explain as explaining
 from runners_app.services.explain import Explained, Known
@@ -62,7 +62,7 @@ def _repositories(request: Request, accounts: list[Account], organizations: list
     organization = next((account for account in near if str(account.pk) == asked), near[0] if len(near) == 1 else None)
     if organization is None:
         return {"runner": runner, "near": near}
-    rows = Repository.objects.present().filter(account=organization)
+    rows = explaining.repositories_of(organization)
     if words := request.GET.get("q", "").replace("\0", "").strip():
         rows = rows.filter(name__icontains=words)
     page = page_by_key(rows, Order("name"), request.GET, size=ROWS_SHOWN)
@@ -108,6 +108,7 @@ def _page(
         "rows": [_shown(known, one, check, repository) for one in page],
         "counts": [(verdict, counts[verdict]) for verdict in (Verdict.YES, Verdict.NO, Verdict.UNKNOWN)],
         "total": len(explained),
+        "allowed": _allowed(known, check),
         "matching": len(matching),
         "answer": wanted,
         "after": page[-1].key if start + ROWS_SHOWN < len(matching) else "",
@@ -132,6 +133,12 @@ def _matches(one: Explained, answer: str, runner: str) -> bool:
     if runner and runner not in (one.key, one.name):
         return False
     return not answer or one.answer.verdict == answer
+
+
+def _allowed(known: Known, check: AccessCheck | None) -> int:
+    """In how many of the groups one may see GitHub lets the repository in."""
+    own = {github_id for account, github_id in known.groups if account == known.organization.pk}
+    return len(own & set(check.group_ids)) if check else 0
 
 
 def _shown(known: Known, one: Explained, check: AccessCheck | None, repository: str) -> Shown:
@@ -173,7 +180,7 @@ def groups_explain_repositories(request: Request) -> HttpResponse:
     """Names to choose from while somebody types."""
     organization = _organization_or_404(request, request.GET.get("organization", ""))
     typed = request.GET.get("repository", "").rpartition("/")[2].replace("\0", "")[:100]
-    rows = Repository.objects.present().filter(account=organization, name__icontains=typed)
+    rows = explaining.repositories_of(organization).filter(name__icontains=typed)
     return render(request, "groups/repository_options.html", {"rows": rows.order_by("name", "pk")[:NAMES_OFFERED]})
 
 

@@ -1,4 +1,4 @@
-"""Runner groups: which repositories or organizations may use which runners. Read only."""
+"""Runner groups: which repositories or organizations may use which runners. What changes them is in `group_forms`."""
 
 from django.db.models import Count, QuerySet
 from django.http import HttpResponse
@@ -6,7 +6,8 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from runners_app.filters import GroupFilter
-from runners_app.models import Account, FieldChange, Reading, Runner, RunnerGroup
+from runners_app.forms import new_nonce
+from runners_app.models import Account, FieldChange, Reading, Runner, RunnerGroup, SelfHostedRunner
 from runners_app.paging import Order, page_by_key
 from runners_app.views.lists import count_once, order_of, read_again
 from runners_app.views.pages import (
@@ -14,6 +15,7 @@ from runners_app.views.pages import (
     chips_of,
     freshness_of,
     is_unchanged,
+    may_manage,
     query_without,
     render_page,
     version_of,
@@ -22,7 +24,8 @@ from runners_app.views.pages import (
 
 SORTS = {"name": Order("name"), "visibility": Order("visibility")}
 VISIBILITIES = {"all": "All repositories", "selected": "Selected", "private": "Private repositories"}
-RUNNERS_SHOWN = 50
+R = Reading.Resource
+RUNNERS_SHOWN = LINES_SHOWN = 50
 
 
 @require_safe
@@ -44,6 +47,7 @@ def groups(request: Request) -> HttpResponse:
         "version": version,
         "sort": sort,
         "visibilities": VISIBILITIES,
+        "may_create": any(account.may_be_changed for account in accounts),
         **freshness_of(accounts, Reading.Resource.GROUPS),
     }
     return render_page(request, "groups/list.html", context, fragment="table")
@@ -64,7 +68,7 @@ def _attach(rows: list[RunnerGroup], accounts: list[Account]) -> None:
 
 @require_POST
 def groups_refresh(request: Request) -> HttpResponse:
-    read_again(request, Reading.Resource.GROUPS)
+    read_again(request, R.GROUPS, R.GROUP_ACCESS, R.SELF_HOSTED_RUNNERS)
     return redirect("groups")
 
 
@@ -75,14 +79,25 @@ def group(request: Request, pk: int) -> HttpResponse:
     if is_unchanged(request, version):
         return HttpResponse(status=204)
     runners = list(_runners(row)[: RUNNERS_SHOWN + 1])
+    machines = list(_machines(row)[: RUNNERS_SHOWN + 1])
+    lines = list(row.access.order_by("name", "pk")[: LINES_SHOWN + 1])
+    manages = row.gone_at is None and may_manage(request, row.account)
     context = {
         "group": row,
         "account": row.account,
+        "lines": lines[:LINES_SHOWN],
+        "listed": row.access.count(),
+        "machines": machines[:RUNNERS_SHOWN],
+        "more_machines": len(machines) > RUNNERS_SHOWN,
+        "shared": list(row.shared_runners.order_by("name", "pk")[:RUNNERS_SHOWN]) if row.inherited else [],
+        "may_manage": manages,
+        "targets": list(_other_groups(row)) if manages else [],
+        "nonce": new_nonce(),
         "runners": runners[:RUNNERS_SHOWN],
         "more_runners": len(runners) > RUNNERS_SHOWN,
         "same_name": _same_name(row, request),
         "changes": _changes(row),
-        "reading": Reading.objects.filter(account=row.account, resource=Reading.Resource.GROUPS).first(),
+        **_readings(row),
         "version": version,
     }
     return render_page(request, "groups/detail.html", context, fragment="facts")
@@ -90,6 +105,27 @@ def group(request: Request, pk: int) -> HttpResponse:
 
 def _runners(row: RunnerGroup) -> "QuerySet[Runner]":
     return Runner.objects.present().filter(account=row.account, group_id=row.github_id).order_by("name", "pk")
+
+
+def _machines(row: RunnerGroup) -> "QuerySet[SelfHostedRunner]":
+    inside = SelfHostedRunner.objects.present().filter(account=row.account, group_id=row.github_id)
+    return inside.order_by("name", "pk")
+
+
+def _other_groups(row: RunnerGroup) -> "QuerySet[RunnerGroup]":
+    """Where runners can be moved to: GitHub takes none into inherited groups."""
+    own = RunnerGroup.objects.present().filter(account=row.account, inherited=False)
+    return own.exclude(pk=row.pk).order_by("name", "pk")
+
+
+def _readings(row: RunnerGroup) -> dict[str, Reading | None]:
+    wanted = (R.GROUPS, R.GROUP_ACCESS, R.RUNNERS)
+    found = {each.resource: each for each in Reading.objects.filter(account=row.account, resource__in=wanted)}
+    return {
+        "reading": found.get(R.GROUPS),
+        "access_reading": found.get(R.GROUP_ACCESS),
+        "runners_reading": found.get(R.RUNNERS),
+    }
 
 
 def _same_name(row: RunnerGroup, request: Request) -> "QuerySet[RunnerGroup]":

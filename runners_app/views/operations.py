@@ -9,8 +9,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from runners_app.filters import OperationFilter
 from runners_app.forms import NonceForm, new_nonce
-from runners_app.models import Account, Membership, Operation, Runner
+from runners_app.models import Account, Membership, Operation, Runner, RunnerGroup
 from runners_app.paging import Order, page_by_key
+from runners_app.services import groups
 from runners_app.services import operations as asking
 from runners_app.services.batches import is_held
 from runners_app.services.transitions import NotMoved
@@ -65,6 +66,7 @@ def operation(request: Request, pk: int) -> HttpResponse:
         "events": row.events.all(),
         "fields": _fields(row),
         "runner": runners.filter(github_id=row.target_id).first() if row.target == "runner" and row.target_id else None,
+        "group": _group(row),
         "candidates": runners.filter(github_id__in=row.candidates or []),
         "namesakes": _namesakes(request, row),
         "sent_again_as": row.sent_again_as.order_by("pk").first(),
@@ -111,10 +113,21 @@ def _may_decide(request: Request, row: Operation) -> bool:
     return getattr(account, "role", "") == Membership.Role.MANAGER
 
 
+def _group(row: Operation) -> RunnerGroup | None:
+    if row.target != Operation.Target.GROUP or row.target_id is None:
+        return None
+    return RunnerGroup.objects.filter(account=row.account, github_id=row.target_id).first()
+
+
 def _again_url(row: Operation) -> str:
     """The form, filled as it was; empty for what is not edited again."""
     if row.kind == Operation.Kind.CREATE_RUNNER:
         return f"{reverse('runner-new')}?again={row.pk}"
+    if row.kind == Operation.Kind.CREATE_GROUP:
+        return f"{reverse('group-new')}?again={row.pk}"
+    if row.kind == Operation.Kind.UPDATE_GROUP:
+        group = _group(row)
+        return f"{reverse('group-edit', args=[group.pk])}?again={row.pk}" if group and group.gone_at is None else ""
     runner = Runner.objects.present().filter(account=row.account, github_id=row.target_id or 0).first()
     if row.kind == Operation.Kind.UPDATE_RUNNER and runner:
         return f"{reverse('runner-edit', args=[runner.pk])}?again={row.pk}"
@@ -123,6 +136,8 @@ def _again_url(row: Operation) -> str:
 
 def _fields(row: Operation) -> list[tuple[str, object, object]]:
     """What was asked for: (field, before, after); before is empty for a create."""
+    if row.target == Operation.Target.GROUP:
+        return groups.shown_fields(row)
     if row.kind == Operation.Kind.UPDATE_RUNNER:
         return [(field, row.base.get(field), value) for field, value in row.changed_fields.items()]
     return [(field, None, value) for field, value in row.wanted.items()]

@@ -6,6 +6,7 @@ Names of groups are unique within an account, so a new group of that name is thi
 from runners_app.github import Forbidden, NewRunnerGroup, NotFound
 from runners_app.models import Operation, Reading, RunnerGroup
 from runners_app.services.carry_out.group_calls import publish_group
+from runners_app.services.carry_out.group_names import ids_are_known
 from runners_app.services.carry_out.look import read_now
 from runners_app.services.carry_out.send import Work, absent, retry_look, retry_start, send
 from runners_app.services.carry_out.steps import confirm, give_up_unsent, need_attention, remain, step
@@ -16,6 +17,8 @@ R = Reading.Resource
 
 def start(operation: Operation, work: Work) -> None:
     """While nothing was applied: the ids that are there before, then the request."""
+    if not ids_are_known(operation, work):
+        return
     result = read_now(operation, R.GROUPS, work)
     if result.failure is not None:
         if isinstance(result.error, Forbidden | NotFound):

@@ -11,6 +11,7 @@ from runners_app.github import BadCredentials, NotFound, RateLimited, Refused
 from runners_app.models import Operation, Reading
 from runners_app.services.carry_out import group_calls as calls
 from runners_app.services.carry_out.group_calls import GroupNow, group_now
+from runners_app.services.carry_out.group_names import ids_are_known
 from runners_app.services.carry_out.send import STOPS, UNREACHED, Work, absent, retry_look, retry_start, send, words_of
 from runners_app.services.carry_out.steps import (
     confirm,
@@ -51,7 +52,7 @@ PARTS = {
 
 def start(operation: Operation, work: Work) -> None:
     """While the step at hand was not applied: the group as it is now decides whether the change still fits."""
-    now = _now_or_wait(operation, work)
+    now = _now_or_wait(operation, work) if ids_are_known(operation, work) else None
     if now is None:
         return
     if not operation.steps:
