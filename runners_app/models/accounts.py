@@ -102,6 +102,12 @@ class Account(models.Model):
             return f"{web_origin(self.api_url)}/enterprises/{self.slug}/settings/actions/runners"
         return f"{web_origin(self.api_url)}/organizations/{self.slug}/settings/actions/runners"
 
+    @property
+    def audit_log_url(self) -> str:
+        """Address of the account's audit log on GitHub's own pages."""
+        kind = "enterprises" if self.kind == self.Kind.ENTERPRISE else "organizations"
+        return f"{web_origin(self.api_url)}/{kind}/{self.slug}/settings/audit-log"
+
 
 class Membership(models.Model):
     """What a person may do in one account. Administrators need none: they manage every account.

@@ -24,6 +24,8 @@ class FieldChange(models.Model):
     at = models.DateTimeField()
     operation = models.ForeignKey("Operation", null=True, on_delete=models.SET_NULL, related_name="changes")
 
+    is_outside: bool = False  # filled by pages: somebody changed it, and not from here
+
     objects = OwnedQuerySet["FieldChange"].as_manager()
 
     class Meta:

@@ -7,6 +7,7 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
+from runners_app.change_words import Names
 from runners_app.filters import RunnerFilter
 from runners_app.forms_bulk import BulkDeleteForm, BulkForm, ConfirmForm
 from runners_app.forms_many import ManyRunnersForm
@@ -53,7 +54,9 @@ def runners_edit(request: Request) -> HttpResponse:
             return redirect("batch", batch)
         confirm = ConfirmForm(initial={"digest": plan.digest})
         context["differs"] = True
-    return render(request, "bulk/confirm.html", {**context, "plan": plan, "confirm": confirm})
+    names = Names(request.user, (account.pk for account in accounts))
+    lines = [(item.runner, names.changes(item.runner.account_id, item.base, item.wanted)) for item in plan.items]
+    return render(request, "bulk/confirm.html", {**context, "plan": plan, "lines": lines, "confirm": confirm})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from runners_app.change_words import Names
 from runners_app.filters import OperationFilter
 from runners_app.forms import NonceForm, new_nonce
 from runners_app.models import Account, Membership, Operation, Runner, RunnerGroup
@@ -59,12 +60,14 @@ def operation(request: Request, pk: int) -> HttpResponse:
     if is_unchanged(request, version):
         return HttpResponse(status=204)
     runners = Runner.objects.visible_to(request.user).filter(account=row.account)
+    names = Names(request.user, [row.account_id])
     context = {
         "operation": row,
         "account": row.account,
         "held_up_by": held_up_by,
         "events": row.events.all(),
-        "fields": _fields(row),
+        "fields": _fields(row, names),
+        "conflict": names.conflict(row.account_id, row.conflict or {}),
         "runner": runners.filter(github_id=row.target_id).first() if row.target == "runner" and row.target_id else None,
         "group": _group(row),
         "candidates": runners.filter(github_id__in=row.candidates or []),
@@ -134,13 +137,12 @@ def _again_url(row: Operation) -> str:
     return ""
 
 
-def _fields(row: Operation) -> list[tuple[str, object, object]]:
+def _fields(row: Operation, names: Names) -> list[tuple[str, object, object]]:
     """What was asked for: (field, before, after); before is empty for a create."""
     if row.target == Operation.Target.GROUP:
         return groups.shown_fields(row)
-    if row.kind == Operation.Kind.UPDATE_RUNNER:
-        return [(field, row.base.get(field), value) for field, value in row.changed_fields.items()]
-    return [(field, None, value) for field, value in row.wanted.items()]
+    before = row.base if row.kind == Operation.Kind.UPDATE_RUNNER else {}
+    return names.changes(row.account_id, before, row.wanted)
 
 
 def _own(request: Request, pk: int) -> Operation:

@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from runners_app import forms
+from runners_app.change_words import Names
 from runners_app.models import Account, Image, Operation, Runner
 from runners_app.models.owned import OwnedQuerySet
 from runners_app.prices import PRICES_AS_OF, usd_per_hour
@@ -159,7 +160,8 @@ def runner_edit(request: Request, pk: int) -> HttpResponse:
         mine = operations.wanted_on_top_of(now, base=base, wanted=wanted)
         initial = {**forms.initial_of(mine), "base": forms.signed_base(row), "nonce": form.nonce_text}
         anyway = forms.RunnerForm(initial=initial, account=row.account, runner=row)
-        context = {"runner": row, "account": row.account, "conflict": conflict, "form": anyway}
+        shown = Names(request.user, [row.account_id]).conflict(row.account_id, conflict)
+        context = {"runner": row, "account": row.account, "conflict": shown, "form": anyway}
         return render(request, "runners/conflict.html", context, status=409)
     if wanted == base:
         form.add_error(None, "Nothing is different from what the runner has now, so there is nothing to send.")

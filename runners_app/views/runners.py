@@ -1,15 +1,16 @@
 """Runners: one of them, and having all read again."""
 
 from django.contrib import messages
-from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
+from runners_app.change_words import Names
 from runners_app.models import Account, FieldChange, Image, Operation, Reading, Runner
 from runners_app.prices import PRICES_AS_OF, usd_per_hour
 from runners_app.services.readings import make_due
 from runners_app.services.wake import wake
+from runners_app.support_facts import support_facts
 from runners_app.views.pages import (
     Request,
     group_name_of,
@@ -19,6 +20,12 @@ from runners_app.views.pages import (
     version_of,
     visible_or_404,
 )
+
+# Without an operation of ours somebody changed these elsewhere; the others GitHub changes by itself.
+CHANGED_BY_PEOPLE = frozenset({
+    "name", "maximum_runners", "group_id", "image_id", "image_source", "image_name", "image_version", "size",
+    "static_ip", "image_gen", "gone_at",
+})  # fmt: skip
 
 
 @require_POST
@@ -45,7 +52,8 @@ def runner(request: Request, pk: int) -> HttpResponse:
         "runner": row,
         "account": account,
         "reading": Reading.objects.filter(account=account, resource=Reading.Resource.RUNNERS).first(),
-        "changes": _changes(row),
+        "changes": _changes(request, row),
+        "support_facts": support_facts(row, recent),
         "operations": recent,
         "image_is_offered": _is_offered(row),
         "may_manage": may_manage(request, account) and row.gone_at is None,
@@ -58,9 +66,19 @@ def runner(request: Request, pk: int) -> HttpResponse:
     return render_page(request, "runners/detail.html", context, fragment="facts")
 
 
-def _changes(row: Runner) -> "QuerySet[FieldChange]":
+def _changes(request: Request, row: Runner) -> list[FieldChange]:
+    """Newest first, with names for ids. An image that changed with its name is told by that alone."""
     rows = FieldChange.objects.filter(item=FieldChange.Item.RUNNER, item_pk=row.pk)
-    return rows.select_related("operation").order_by("-at", "-pk")[:100]
+    changes = list(rows.select_related("operation").order_by("-at", "-pk")[:100])
+    names = Names(request.user, [row.account_id]) if changes else None
+    named = {change.at for change in changes if change.field == "image_name"}
+    shown = [each for each in changes if each.at not in named or each.field not in ("image_id", "image_source")]
+    for change in shown:
+        if names:
+            change.before = names.value(row.account_id, change.field, change.before)
+            change.after = names.value(row.account_id, change.field, change.after)
+        change.is_outside = change.operation_id is None and change.field in CHANGED_BY_PEOPLE
+    return shown
 
 
 def _is_offered(row: Runner) -> bool | None:
