@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def read_or_make_keys(data_dir: Path) -> Keys:
 
 def _make_keys(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    keys = {"secret_key": Fernet.generate_key().decode(), "credential_keys": [Fernet.generate_key().decode()]}
+    keys = {"secret_key": secrets.token_urlsafe(50), "credential_keys": [Fernet.generate_key().decode()]}
     aside = path.with_name(f"keys.{os.getpid()}.json")
     aside.write_text(json.dumps(keys))
     aside.chmod(0o600)

@@ -37,12 +37,15 @@ elif EMBEDDED and not (SECRET_KEY and CREDENTIAL_KEYS):
     made = read_or_make_keys(DATA_DIR)
     SECRET_KEY = SECRET_KEY or made.secret_key
     CREDENTIAL_KEYS = CREDENTIAL_KEYS or made.credential_keys
+HOW_TO_MAKE = {
+    "SECRET_KEY": 'python -c "import secrets; print(secrets.token_urlsafe(50))"',
+    "CREDENTIAL_KEYS": 'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"',
+}
 for name, value in {"SECRET_KEY": SECRET_KEY, "CREDENTIAL_KEYS": CREDENTIAL_KEYS}.items():
     if not value and not SIMULATOR_ONLY:
         raise ImproperlyConfigured(
-            f"{name} is not set. Outside the embedded default Trackside makes no keys itself: set {name} or "
-            f"{name}_FILE. `python manage.py make_keys` would also need it, so make one with: "
-            'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
+            f"{name} is not set. Outside the embedded default Trackside makes no keys itself: "
+            f"set {name} or {name}_FILE. To make one: {HOW_TO_MAKE[name]}"
         )
 
 DEBUG = env.bool("DEBUG", default=False)
@@ -98,6 +101,7 @@ TEMPLATES = [
         "OPTIONS": {
             "builtins": [
                 "runners_app.templatetags.pictures",
+                "runners_app.templatetags.rows",
                 "runners_app.templatetags.trackside",
                 "runners_app.templatetags.words",
                 "django_htmx.templatetags.django_htmx",
