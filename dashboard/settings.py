@@ -7,6 +7,7 @@ Each variable may also be given as ``NAME_FILE``, the path of a file that holds 
 
 import os
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,13 @@ GITHUB_API_ORIGINS = env.list("GITHUB_API_ORIGINS", default=["https://api.github
 DEMO_API_ORIGINS = env.list("DEMO_API_ORIGINS", default=[])
 
 INSTALLED_APPS = [
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.github",
+    "allauth.socialaccount.providers.openid_connect",
+    "axes",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -83,11 +91,16 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "runners_app.middleware.session_age",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "runners_app.middleware.second_factor",
+    "runners_app.middleware.SignInPages",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "runners_app.middleware.page_headers",
+    "axes.middleware.AxesMiddleware",  # last: it replaces the answer to somebody who guessed too often
 ]
 
 ROOT_URLCONF = "dashboard.urls"
@@ -169,6 +182,72 @@ LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "sign-in"
 
+# --- Sign-in: local accounts that administrators make, and what these variables add.
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesBackend", "allauth.account.auth_backends.AuthenticationBackend"]
+REQUIRE_MFA_FOR_ADMINS = env.bool("REQUIRE_MFA_FOR_ADMINS", default=False)
+# Somebody new who signs in at a provider becomes a person here who sees nothing yet. Else only those of a known e-mail.
+SIGN_IN_ADDS_PEOPLE = env.bool("SIGN_IN_ADDS_PEOPLE", default=False)
+SESSION_IDLE_SECONDS = env.int("SESSION_IDLE_SECONDS", default=2 * 60 * 60)
+SESSION_COOKIE_AGE = env.int("SESSION_AGE_SECONDS", default=12 * 60 * 60)
+# How many proxies of one's own stand in front: whose word about the address of a browser is taken.
+PROXY_COUNT = env.int("PROXY_COUNT", default=1 if env.bool("HTTPS", default=False) else 0)
+
+OIDC_URL, GITHUB_SIGN_IN_URL = env.str("OIDC_URL", default=""), "https://github.com"
+SOCIALACCOUNT_PROVIDERS: dict[str, dict[str, Any]] = {"github": {"APPS": []}, "openid_connect": {"APPS": []}}
+if OIDC_URL:
+    SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [{
+            "provider_id": "oidc", "name": env.str("OIDC_NAME", default="single sign-on"),
+            "client_id": env.str("OIDC_CLIENT_ID"), "secret": env.str("OIDC_CLIENT_SECRET").strip(),
+            "settings": {"server_url": OIDC_URL},
+        }],
+    }  # fmt: skip
+if GITHUB_CLIENT_ID := env.str("GITHUB_CLIENT_ID", default=""):
+    GITHUB_SIGN_IN_URL = env.str("GITHUB_URL", default=GITHUB_SIGN_IN_URL)
+    SOCIALACCOUNT_PROVIDERS["github"] = {
+        "SCOPE": ["user:email"], "OAUTH_PKCE_ENABLED": True, "GITHUB_URL": GITHUB_SIGN_IN_URL,
+        "APPS": [{"client_id": GITHUB_CLIENT_ID, "secret": env.str("GITHUB_CLIENT_SECRET").strip()}],
+    }  # fmt: skip
+SIGN_IN_ORIGINS = [url for url, on in ((OIDC_URL, OIDC_URL), (GITHUB_SIGN_IN_URL, GITHUB_CLIENT_ID)) if on]
+SIGN_IN_ORIGINS = ["/".join(url.split("/")[:3]) for url in SIGN_IN_ORIGINS]
+
+ACCOUNT_ADAPTER = "runners_app.sign_in.AccountAdapter"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_LOGOUT_REDIRECT_URL = LOGOUT_REDIRECT_URL
+ACCOUNT_RATE_LIMITS = {
+    "login": "120/m/ip",
+    "login_failed": "10/900s/key",
+    "change_password": "20/m/user",
+}  # of codes; passwords are up to axes
+ACCOUNT_SESSION_REMEMBER = True
+SOCIALACCOUNT_ADAPTER = "runners_app.sign_in.SocialAccountAdapter"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = True
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 10
+MFA_ADAPTER = "runners_app.sign_in.SecondFactorAdapter"
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "Trackside"
+MFA_TOTP_TOLERANCE = 1
+# Browsers offer passkeys on localhost without TLS, and nowhere else.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not env.bool("HTTPS", default=False)
+
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+# By both, so that guessing from elsewhere does not keep the person out.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+AXES_USERNAME_CALLABLE = "runners_app.sign_in.mark_of_attempt"
+AXES_CLIENT_IP_CALLABLE = "runners_app.sign_in.address_of"
+AXES_LOCKOUT_CALLABLE = "runners_app.views.sign_in.locked_out"
+AXES_SENSITIVE_PARAMETERS = ["username", "login", "password", "ip_address", "code"]
+
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = False
@@ -200,7 +279,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, "data:"],
         "object-src": ["'none'"],
         "base-uri": ["'none'"],
-        "form-action": [SELF],
+        "form-action": [SELF, *SIGN_IN_ORIGINS],  # browsers count where a form leads to in the end
         "frame-ancestors": ["'none'"],
     }
 }
@@ -269,6 +348,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        "axes": {"level": "WARNING"},
         "celery": {"level": "WARNING"},
     },
 }

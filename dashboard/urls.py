@@ -1,6 +1,23 @@
 """Addresses of the project: all pages belong to the app."""
 
+from allauth.account import views as account
 from django.urls import include, path
 
-urlpatterns = [path("", include("runners_app.urls"))]
+from runners_app.views import sign_in
+
+# allauth finds its pages by these names; those that are not here are switched off.
+sign_in_pages = [
+    path("sign-in/", sign_in.sign_in, name="account_login"),
+    path("sign-in/", sign_in.sign_in, name="sign-in"),
+    path("sign-out/", sign_in.sign_out, name="account_logout"),
+    path("sign-out/", sign_in.sign_out, name="sign-out"),
+    path("sign-in/disabled/", account.account_inactive, name="account_inactive"),
+    path("sign-in/with/", include("allauth.socialaccount.providers.github.urls")),
+    path("sign-in/with/", include("allauth.socialaccount.providers.openid_connect.urls")),
+    path("sign-in/with/", include("allauth.socialaccount.urls")),
+    path("you/confirm/", account.reauthenticate, name="account_reauthenticate"),
+    path("you/password/", sign_in.password, name="account_change_password"),
+    path("you/two-factor/", include("allauth.mfa.urls")),
+]
+urlpatterns = [*sign_in_pages, path("", include("runners_app.urls"))]
 handler500 = "runners_app.views.errors.server_error"

@@ -3,14 +3,16 @@
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
+from allauth.account.forms import LoginForm
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm, UserCreationForm
+from django.contrib.auth.forms import SetPasswordForm, UserCreationForm
 from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
+from django.utils.crypto import constant_time_compare
 
 from runners_app.audit_words import ACTIONS
 from runners_app.models import Account, AuditEntry, Membership, RunnerGroup
-from runners_app.services.sign_ins import address_of, is_throttled
+from runners_app.services.people import setup_code
 
 # Django's forms know their model's type only while types are checked.
 if TYPE_CHECKING:
@@ -20,12 +22,17 @@ else:
     CreationForm, NewPasswordForm = UserCreationForm, SetPasswordForm
 
 
-class SignInForm(AuthenticationForm):
-    def clean(self) -> dict[str, Any]:
-        username = self.cleaned_data.get("username")
-        if username and is_throttled(username, address_of(self.request)):
-            raise forms.ValidationError("Too many sign-ins failed. Wait a quarter of an hour, then try again.")
-        return super().clean()
+class SignInForm(LoginForm):  # type: ignore[misc]
+    """Its field is named as everywhere else: username."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs.pop("placeholder", None)
+        self.fields["password"].help_text = ""
+
+    def add_prefix(self, field_name: str) -> str:
+        return "username" if field_name == "login" else field_name
 
 
 class PersonForm(CreationForm):
@@ -42,10 +49,33 @@ class PersonForm(CreationForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["username"].help_text = "Letters, digits and @ . + - _"
-        self.fields["email"].label = "E-mail"
+        if "email" in self.fields:
+            self.fields["email"].label = "E-mail"
         self.fields["password2"].label = "Password again"
         self.fields["password2"].help_text = ""
         self.fields["password1"].help_text = "At least 8 characters, not only digits, none of the common ones."
+
+
+class SetupForm(PersonForm):
+    """The first administrator, by whoever can read the code at the place Trackside runs."""
+
+    code = forms.CharField(
+        label="Setup code",
+        max_length=100,
+        help_text="Printed when Trackside starts, and by: python manage.py setup_code",
+    )
+
+    field_order = ("code", "username", "password1", "password2")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        del self.fields["administrator"], self.fields["email"]
+
+    def clean_code(self) -> str:
+        entered: str = self.cleaned_data["code"]
+        if not constant_time_compare(entered.strip(), setup_code()):
+            raise forms.ValidationError("This is not the setup code.")
+        return entered
 
 
 class PasswordForm(NewPasswordForm):

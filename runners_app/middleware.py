@@ -1,15 +1,85 @@
-"""What happens around every page: its headers, and how long it took."""
+"""How long a session lasts, who needs a second factor, and the headers every page carries."""
 
 import time
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.contrib.auth import logout
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
 from django.utils.cache import patch_vary_headers
 
 from runners_app.services.metrics import PAGE_SECONDS
+from runners_app.services.sign_ins import BEGAN, SEEN
+from runners_app.sign_in import has_second_factor
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 METHODS = frozenset({"GET", "HEAD", "POST"})
+SEEN_EVERY_SECONDS = 60
+ALLAUTH_PAGES, PROVIDERS = ("/sign-in/disabled/", "/sign-in/with/", "/you/"), "/sign-in/with/"
+ALLAUTH_METHODS = ("GET", "HEAD", "POST")
+WITHOUT_SECOND_FACTOR = ("/you/", "/sign-out/", "/livez", "/readyz")
+
+
+def session_age(get_response: GetResponse) -> GetResponse:
+    """A session ends when nobody used it for a while, and after a day's work in any case. Polls are no use of it."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.user.is_authenticated:
+            now, session = int(time.time()), request.session
+            began, seen = session.get(BEGAN, now), session.get(SEEN, now)
+            if now - began >= settings.SESSION_COOKIE_AGE or now - seen >= settings.SESSION_IDLE_SECONDS:
+                logout(request)
+            elif BEGAN not in session or (now - seen >= SEEN_EVERY_SECONDS and not _is_poll(request)):
+                session[BEGAN], session[SEEN] = began, now
+                session.set_expiry(max(1, began + settings.SESSION_COOKIE_AGE - now))
+        return get_response(request)
+
+    return middleware
+
+
+def _is_poll(request: HttpRequest) -> bool:
+    return "version" in request.GET and request.headers.get("HX-Request") == "true"
+
+
+def second_factor(get_response: GetResponse) -> GetResponse:
+    """With REQUIRE_MFA_FOR_ADMINS an administrator without one comes no further than to the pages that set it up."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if settings.REQUIRE_MFA_FOR_ADMINS and not request.path.startswith(WITHOUT_SECOND_FACTOR):
+            person = request.user
+            if person.is_authenticated and person.is_superuser and not has_second_factor(person):
+                return redirect("mfa_index")
+        return get_response(request)
+
+    return middleware
+
+
+class SignInPages:
+    """What allauth leaves open: other methods on its pages, and providers nobody configured."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_: object) -> HttpResponse | None:
+        """After the one that asks people to sign in first."""
+        if request.path.startswith(PROVIDERS) and not _is_configured(request.path.split("/")[3]):
+            raise Http404
+        if request.path.startswith(ALLAUTH_PAGES) and request.method not in ALLAUTH_METHODS:
+            return HttpResponseNotAllowed(ALLAUTH_METHODS)
+        return None
+
+
+def _is_configured(provider: str) -> bool:
+    apps = [app for kind in settings.SOCIALACCOUNT_PROVIDERS.values() for app in kind["APPS"]]
+    if provider == "github":
+        return bool(settings.SOCIALACCOUNT_PROVIDERS["github"]["APPS"])
+    if provider == "oidc":
+        return bool(settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"])
+    return bool(apps) and provider in ("login", "signup", "")
 
 
 def page_headers(get_response: GetResponse) -> GetResponse:

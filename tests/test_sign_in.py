@@ -1,11 +1,27 @@
 """Signing in and out."""
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+import pytest
 import time_machine
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
+
+from runners_app.models import AuditEntry
+from runners_app.services.people import setup_code
 
 PASSWORD = "a password for tests"
 
@@ -54,7 +70,9 @@ def test_somebody_disabled_cannot_sign_in_and_is_signed_out_at_once(client: Clie
     assert client.get("/").status_code == 200
     User.objects.filter(pk=lead.pk).update(is_active=False)
     assert client.get("/").headers["Location"].startswith("/sign-in/")
-    assert sign_in(client, "lin") == 200
+    told = client.post("/sign-in/", {"username": "lin", "password": PASSWORD}, follow=True).content.decode()
+    assert "This account is inactive" in told
+    assert client.get("/").status_code == 302
 
 
 def test_signing_out_ends_the_session_even_for_a_copied_cookie(client: Client, lead: User) -> None:
@@ -76,7 +94,7 @@ def test_guessing_is_stopped_after_ten_failures_from_one_address(client: Client,
     for _ in range(10):
         sign_in(client, password="a guess")
     throttled = client.post("/sign-in/", {"username": "ada", "password": PASSWORD})
-    assert throttled.status_code == 200
+    assert throttled.status_code == 429
     assert "Too many sign-ins failed" in throttled.content.decode()
     assert sign_in(client, "lin") == 302
     assert (
@@ -89,3 +107,261 @@ def test_somebody_who_waited_may_try_again(client: Client, admin: User) -> None:
         for _ in range(10):
             sign_in(client, password="a guess")
     assert sign_in(client) == 302
+
+
+# --- Guesses leave no password behind
+
+
+def test_what_was_typed_into_the_wrong_field_is_stored_nowhere(client: Client, admin: User) -> None:
+    from axes.models import AccessAttempt
+
+    sign_in(client, "my secret pass phrase", "ada")
+    rows = [*AccessAttempt.objects.values(), *AuditEntry.objects.values()]
+    assert AccessAttempt.objects.exists()
+    assert "secret pass" not in str(rows)
+
+
+# --- How long a session lasts
+
+
+def hours(number: float) -> Any:
+    return time_machine.travel(timezone.now() + timedelta(hours=number), tick=True)
+
+
+def test_a_session_nobody_uses_ends_after_two_hours(client: Client, admin: User) -> None:
+    client.force_login(admin)
+    with hours(1.9):
+        assert client.get("/").status_code == 200
+    with hours(3.8):
+        assert client.get("/").status_code == 200
+    with hours(5.9):
+        assert client.get("/").headers["Location"].startswith("/sign-in/")
+
+
+def test_polls_do_not_keep_a_session_alive(client: Client, admin: User) -> None:
+    client.force_login(admin)
+    for number in (0.5, 1.0, 1.5):
+        with hours(number):
+            assert client.get("/runners/?version=x", headers={"HX-Request": "true"}).status_code == 200
+    with hours(2.1):
+        assert client.get("/runners/?version=x", headers={"HX-Request": "true"}).status_code == 302
+
+
+def test_a_session_ends_after_twelve_hours_however_busy(client: Client, admin: User) -> None:
+    client.force_login(admin)
+    for number in range(1, 12):
+        with hours(number):
+            assert client.get("/").status_code == 200, number
+    with hours(12.1):
+        assert client.get("/").status_code == 302
+
+
+def test_letting_somebody_in_again_revives_no_old_session(client: Client, admin: User, lead: User) -> None:
+    session = Client()
+    session.force_login(lead)
+    client.force_login(admin)
+    client.post(f"/people/{lead.pk}/active/", {"on": "no"})
+    client.post(f"/people/{lead.pk}/active/", {"on": "yes"})
+    assert session.get("/").status_code == 302
+    assert client.get("/").status_code == 200
+    assert Session.objects.count() == 1
+
+
+def test_a_new_password_keeps_this_session_and_ends_the_others(client: Client, lead: User) -> None:
+    elsewhere = Client()
+    elsewhere.force_login(lead)
+    assert sign_in(client, "lin") == 302
+    fields = {"oldpassword": PASSWORD, "password1": "another long one 7", "password2": "another long one 7"}
+    assert client.post("/you/password/", fields).status_code == 302
+    assert client.get("/").status_code == 200
+    assert elsewhere.get("/").status_code == 302
+
+
+# --- The first administrator
+
+
+def test_the_first_administrator_is_made_once_with_the_code(client: Client, db: None) -> None:
+    assert "/setup/" in client.get("/sign-in/").content.decode()
+    fields = {"username": "kim", "password1": "quite a long one 7", "password2": "quite a long one 7"}
+    wrong = client.post("/setup/", {**fields, "code": "guessed"})
+    assert wrong.status_code == 422
+    assert "not the setup code" in wrong.content.decode()
+    assert not User.objects.exists()
+    assert client.post("/setup/", {**fields, "code": setup_code()}).status_code == 302
+    assert User.objects.get().is_superuser
+    assert sign_in(client, "kim", "quite a long one 7") == 302
+    assert client.get("/setup/").status_code == 404
+    assert client.post("/setup/", {**fields, "username": "max", "code": setup_code()}).status_code == 404
+    assert "/setup/" not in Client().get("/sign-in/").content.decode()
+
+
+# --- The second factor
+
+
+def code_now(secret: str, ahead: int = 0) -> str:
+    counter = next(iter(yield_hotp_counters_from_time())) + ahead
+    return str(format_hotp_value(hotp_value(secret, counter)))
+
+
+def set_up_totp(client: Client, username: str = "ada") -> str:
+    """Through the pages; the key."""
+    assert sign_in(client, username) == 302
+    page = client.post("/you/confirm/?next=/you/two-factor/totp/activate/", {"password": PASSWORD}, follow=True)
+    secret = str(page.context["form"].secret)
+    assert client.post("/you/two-factor/totp/activate/", {"code": code_now(secret)}).status_code == 302
+    return secret
+
+
+def test_with_an_authenticator_app_the_password_alone_is_not_enough(client: Client, admin: User) -> None:
+    secret = set_up_totp(client)
+    client.post("/sign-out/")
+    cache.clear()  # a code is good for once
+    answer = client.post("/sign-in/", {"username": "ada", "password": PASSWORD})
+    assert answer.headers["Location"] == "/you/two-factor/authenticate/"
+    assert client.get("/").status_code == 302
+    assert client.post("/you/two-factor/authenticate/", {"code": "000000"}).status_code == 200
+    assert client.get("/").status_code == 302
+    assert client.post("/you/two-factor/authenticate/", {"code": code_now(secret)}).headers["Location"] == "/"
+    assert client.get("/").status_code == 200
+
+
+def test_codes_cannot_be_guessed_for_long(client: Client, admin: User) -> None:
+    secret = set_up_totp(client)
+    client.post("/sign-out/")
+    cache.clear()
+    sign_in(client)
+    for _ in range(10):
+        client.post("/you/two-factor/authenticate/", {"code": "000000"})
+    client.post("/you/two-factor/authenticate/", {"code": code_now(secret)})
+    assert client.get("/").status_code == 302
+
+
+def test_the_key_and_the_recovery_codes_lie_sealed(client: Client, admin: User) -> None:
+    secret = set_up_totp(client)
+    codes = client.get("/you/two-factor/recovery-codes/").context["unused_codes"]
+    stored = json.dumps([row.data for row in Authenticator.objects.all()])
+    assert len(codes) == 10
+    for text in (secret, *codes):
+        assert text not in stored
+
+
+def test_administrators_come_no_further_without_one_where_it_is_required(
+    client: Client, admin: User, lead: User, settings: Settings
+) -> None:
+    settings.REQUIRE_MFA_FOR_ADMINS = True
+    client.force_login(admin)
+    assert client.get("/runners/").headers["Location"] == "/you/two-factor/"
+    assert client.post("/people/new/", {}).headers["Location"] == "/you/two-factor/"
+    assert client.get("/you/two-factor/").status_code == 200
+    set_up_totp(client)
+    assert client.get("/runners/").status_code == 200
+    as_lead = Client()
+    as_lead.force_login(lead)
+    assert as_lead.get("/runners/").status_code == 200
+
+
+# --- Single sign-on
+
+
+@contextmanager
+def identity_provider(email: str, *, verified: bool = True) -> Iterator[str]:
+    """An OpenID Connect provider that vouches for one person; its address."""
+    seen: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.answer()
+
+        def do_POST(self) -> None:
+            seen.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.answer()
+
+        def answer(self) -> None:
+            base = f"http://127.0.0.1:{self.server.server_port}"  # type: ignore[attr-defined]
+            answers = {
+                "/.well-known/openid-configuration": {
+                    "issuer": base, "authorization_endpoint": f"{base}/authorize", "token_endpoint": f"{base}/token",
+                    "userinfo_endpoint": f"{base}/userinfo", "jwks_uri": f"{base}/keys",
+                },
+                "/token": {"access_token": "one", "token_type": "Bearer"},
+                "/userinfo": {"sub": "4711", "email": email, "email_verified": verified, "preferred_username": "kim"},
+            }  # fmt: skip
+            body = json.dumps(answers[self.path]).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def sign_in_with(client: Client, settings: Settings, address: str) -> Any:
+    """Out to the provider and back; the answer to coming back."""
+    app = {"provider_id": "oidc", "name": "Acme", "client_id": "c", "secret": "s", "settings": {"server_url": address}}
+    settings.SOCIALACCOUNT_PROVIDERS = {"github": {"APPS": []}, "openid_connect": {"APPS": [app]}}
+    assert "Sign in with Acme" in client.get("/sign-in/").content.decode()
+    out = client.post("/sign-in/with/oidc/oidc/login/")
+    assert out.headers["Location"].startswith(f"{address}/authorize")
+    state = parse_qs(urlsplit(out.headers["Location"]).query)["state"][0]
+    return client.get("/sign-in/with/oidc/oidc/login/callback/", {"code": "abc", "state": state})
+
+
+def test_a_provider_lets_in_whom_trackside_knows_by_e_mail(client: Client, settings: Settings, lead: User) -> None:
+    User.objects.filter(pk=lead.pk).update(email="lin@example.com")
+    with identity_provider("lin@example.com") as address:
+        answer = sign_in_with(client, settings, address)
+    assert answer.headers["Location"] == "/"
+    assert client.get("/").context["user"] == lead
+
+
+def test_an_address_the_provider_does_not_vouch_for_lets_nobody_in(
+    client: Client, settings: Settings, lead: User
+) -> None:
+    User.objects.filter(pk=lead.pk).update(email="lin@example.com")
+    with identity_provider("lin@example.com", verified=False) as address:
+        sign_in_with(client, settings, address)
+    assert client.get("/").status_code == 302
+
+
+@pytest.mark.parametrize("adds_people", [False, True])
+def test_somebody_new_comes_in_only_where_that_is_switched_on(
+    client: Client, settings: Settings, db: None, adds_people: bool
+) -> None:
+    settings.SIGN_IN_ADDS_PEOPLE = adds_people
+    with identity_provider("kim@example.com") as address:
+        sign_in_with(client, settings, address)
+    assert User.objects.exists() is adds_people
+    assert client.get("/").status_code == (200 if adds_people else 302)
+    if adds_people:
+        assert not User.objects.get().is_superuser
+
+
+def test_the_second_factor_is_asked_for_after_single_sign_on_too(
+    client: Client, settings: Settings, admin: User
+) -> None:
+    set_up_totp(client)
+    client.post("/sign-out/")
+    User.objects.filter(pk=admin.pk).update(email="ada@example.com")
+    with identity_provider("ada@example.com") as address:
+        answer = sign_in_with(client, settings, address)
+    assert answer.headers["Location"] == "/you/two-factor/authenticate/"
+
+
+def test_coming_back_with_a_state_nobody_gave_out_lets_nobody_in(
+    client: Client, settings: Settings, lead: User
+) -> None:
+    with identity_provider("lin@example.com") as address:
+        sign_in_with(client, settings, address)
+        answer = Client().get("/sign-in/with/oidc/oidc/login/callback/", {"code": "abc", "state": "made-up"})
+    assert answer.status_code in (200, 401)
+    assert "error occurred" in answer.content.decode()

@@ -1,16 +1,15 @@
-"""People who may sign in: adding them, what they may do, and disabling them. Each change is written down.
-
-Disabling ends every session at once: Django's ModelBackend answers no user for somebody who is not active.
-"""
+"""People who may sign in: adding them, what they may do, and disabling them. Each change is written down."""
 
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.crypto import salted_hmac
 
 from runners_app.models import Account, Membership, RunnerGroup
 from runners_app.services import audit
 from runners_app.services.readings import raise_version
+from runners_app.services.sign_ins import end_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +17,21 @@ if TYPE_CHECKING:
 
 class CannotChange(ValueError):
     """The change would lock somebody out who must not be; the message says why. Nothing was changed."""
+
+
+def setup_code() -> str:
+    """Proves that somebody who makes the first administrator runs Trackside: it follows from SECRET_KEY."""
+    return salted_hmac("setup code", "first administrator").hexdigest()[:20]
+
+
+@transaction.atomic
+def add_first_administrator(username: str, *, password: str) -> User:
+    """Raises CannotChange when anybody exists."""
+    if User.objects.exists():
+        raise CannotChange("Somebody is set up already.")
+    person = User.objects.create_superuser(username, password=password)
+    audit.record("person.added", by=None, subject=username, details={"administrator": True})
+    return person
 
 
 @transaction.atomic
@@ -42,6 +56,8 @@ def set_active(person: User, value: bool, *, by: User) -> None:
     _check_may_lose(person, by, losing=not value)
     person.is_active = value
     person.save(update_fields=["is_active"])
+    if not value:
+        end_sessions(person)
     audit.record("person.enabled" if value else "person.disabled", by=by, subject=person.get_username())
 
 

@@ -15,13 +15,13 @@ class SecretUnreadable(Exception):
     """The secret does not open here: its key is gone, or it was sealed for another row or origin."""
 
 
-def seal(secret: str, *, uid: UUID, api_url: str) -> str:
+def seal(secret: str, *, uid: UUID | str, api_url: str) -> str:
     """Encrypt for storing. The answer is text of about twice the length."""
     plain = json.dumps({"uid": str(uid), "api_url": api_url, "secret": secret})
     return _fernet().encrypt(plain.encode()).decode()
 
 
-def unseal(sealed: str, *, uid: UUID, api_url: str) -> str:
+def unseal(sealed: str, *, uid: UUID | str, api_url: str) -> str:
     """Open just before a call. Raises SecretUnreadable, whose words name no part of the secret."""
     try:
         plain = json.loads(_fernet().decrypt(sealed.encode()))

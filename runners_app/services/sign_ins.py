@@ -1,20 +1,20 @@
-"""Sign-ins in the audit log, and no more guesses after too many that failed."""
+"""Sign-ins in the audit log, when a session began, and ending the sessions of somebody who is disabled."""
 
-from datetime import timedelta
+import time
 from typing import Any
 
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.contrib.sessions.models import Session
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 
-from runners_app.models import AuditEntry
 from runners_app.services import audit
+from runners_app.sign_in import address_of, mark_of
 
 FAILED = "sign_in.failed"
-FAILURES_ALLOWED = 10
-WITHIN = timedelta(minutes=15)
+BEGAN, SEEN = "began_at", "seen_at"
 
 
 def connect_signals() -> None:
@@ -23,27 +23,15 @@ def connect_signals() -> None:
     user_login_failed.connect(_failed, dispatch_uid="audit failed sign-in")
 
 
-def is_throttled(username: str, address: str) -> bool:
-    """Whether so many sign-ins with this name failed from this address that none is tried for a while.
-
-    By address too, so that guessing from elsewhere does not keep the person out.
-    """
-    failures = AuditEntry.objects.filter(
-        action=FAILED, at__gt=timezone.now() - WITHIN, details__name=_mark(username), details__address=address
-    )
-    return failures.count() >= FAILURES_ALLOWED
-
-
-def address_of(request: HttpRequest | None) -> str:
-    return request.META.get("REMOTE_ADDR", "") if request else ""
-
-
-def _mark(username: str) -> str:
-    """Tells equal names apart from others without storing them: people type passwords into the wrong field."""
-    return salted_hmac("failed sign-in", username.casefold()).hexdigest()[:16]
+def end_sessions(person: User) -> None:
+    """Everywhere and for good, also should the person be let in again."""
+    for session in Session.objects.filter(expire_date__gt=timezone.now()).iterator():
+        if session.get_decoded().get(SESSION_KEY) == str(person.pk):
+            session.delete()
 
 
 def _signed_in(sender: Any, request: HttpRequest, user: User, **kwargs: Any) -> None:
+    request.session[BEGAN] = request.session[SEEN] = int(time.time())
     audit.record("sign_in", by=user, details={"address": address_of(request)})
 
 
@@ -54,6 +42,6 @@ def _signed_out(sender: Any, request: HttpRequest, user: User | None, **kwargs: 
 
 def _failed(sender: Any, credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: Any) -> None:
     username = str(credentials.get("username", ""))
-    known = User.objects.filter(username=username).exists()
-    details: dict[str, object] = {"address": address_of(request), "name": _mark(username), "known": known}
+    known = "\0" not in username and User.objects.filter(username=username).exists()
+    details: dict[str, object] = {"address": address_of(request), "name": mark_of(username), "known": known}
     audit.record(FAILED, by=None, subject=username if known else "", details=details)

@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from dashboard.supervisor import Child, KeepsDying, Supervisor, manage, module
 from runners_app.services import demo
+from runners_app.services.people import setup_code
 
 READY_WITHIN_SECONDS = 30.0
 
@@ -69,7 +70,8 @@ class Command(BaseCommand):
         for sign_in in sign_ins:
             self.stdout.write(f"  {sign_in.role:<14} {sign_in.username:<6} {sign_in.password}")
         if not User.objects.exists():
-            self.stdout.write("  Nobody can sign in yet. Make an administrator: python manage.py createsuperuser")
+            self.stdout.write(f"  Nobody can sign in yet. Make an administrator at http://127.0.0.1:{port}/setup/")
+            self.stdout.write(f"  with the setup code {setup_code()}, or by: python manage.py createsuperuser")
         self.stdout.write("Ctrl-C stops it.\n")
         self.stdout.flush()
 

@@ -1,0 +1,84 @@
+"""How allauth and axes fit Trackside: who may join, what is kept of an attempt, and where second factors are sealed."""
+
+from typing import Any, ClassVar
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
+
+from runners_app.services.secrets import seal, unseal
+
+SEALED_FOR = "second factor"
+
+
+def mark_of(username: str) -> str:
+    """Tells equal names apart from others without storing them: people type passwords into the wrong field."""
+    return salted_hmac("failed sign-in", username.casefold()).hexdigest()[:16]
+
+
+def mark_of_attempt(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str:
+    username = (credentials or {}).get("username") or request.POST.get("username", "")
+    return mark_of(str(username))
+
+
+def address_of(request: HttpRequest | None) -> str:
+    """Of the browser: what the nearest of one's own proxies saw, or who called when there is none."""
+    if request is None:
+        return ""
+    told = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
+    if 0 < settings.PROXY_COUNT <= len(told):
+        return str(told[-settings.PROXY_COUNT])
+    address: str = request.META.get("REMOTE_ADDR", "")
+    return address
+
+
+def has_second_factor(person: User) -> bool:
+    kinds = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+    return bool(Authenticator.objects.filter(user_id=person.pk, type__in=kinds).exists())
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    """Local accounts are made by administrators; guesses are counted by axes."""
+
+    error_messages: ClassVar[dict[str, Any]] = {
+        **DefaultAccountAdapter.error_messages,
+        "username_password_mismatch": "Please enter a correct username and password. Both may be case-sensitive.",
+    }
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        pass
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return address_of(request)
+
+    def add_message(
+        self, request: HttpRequest, level: int, message_template: str | None = None, *a: Any, **k: Any
+    ) -> None:
+        """Signing in and out show for themselves."""
+        if message_template not in ("account/messages/logged_in.txt", "account/messages/logged_out.txt"):
+            super().add_message(request, level, message_template, *a, **k)
+
+
+class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
+    """A provider vouches for people Trackside knows by their e-mail, and for new ones where that is switched on."""
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
+        return bool(settings.SIGN_IN_ADDS_PEOPLE)
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+    """Keys of authenticator apps and recovery codes lie sealed under CREDENTIAL_KEYS, as tokens do."""
+
+    def encrypt(self, text: str) -> str:
+        return seal(text, uid=SEALED_FOR, api_url="")
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return unseal(encrypted_text, uid=SEALED_FOR, api_url="")
