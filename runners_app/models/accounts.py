@@ -43,9 +43,12 @@ class AccountQuerySet(models.QuerySet["Account"]):
         """After `visible_to`: without those of which the person sees only some runner groups."""
         return self.filter(Q(limited_by=None))
 
-    def versions(self) -> "models.QuerySet[Account, tuple[Any, ...]]":
+    def versions_for(self, user: "User | AnonymousUser") -> "models.QuerySet[Account, tuple[Any, ...]]":
         """Primary key, version and whatever `visible_to` tells about each: all that a page may depend on."""
-        return self.values_list("pk", "version", *self.query.annotations)
+        if user.is_active and user.is_superuser:  # it tells the same of each
+            return self.values_list("pk", "version")
+        visible = self.visible_to(user)
+        return visible.values_list("pk", "version", *visible.query.annotations)
 
     def manageable_by(self, user: "User | AnonymousUser") -> "AccountQuerySet":
         """Accounts in which the person may ask for changes at GitHub."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from django.core.cache import caches
+from django.db.models import Count
 
 from runners_app.models import Account, Image, Runner, RunnerGroup
 
@@ -21,6 +22,7 @@ KEPT_SECONDS = 3600
 class Facets:
     """The distinct values of one account's runners; `not_offered` are images (source, id) it is offered no more."""
 
+    runners: int = 0
     statuses: set[str] = field(default_factory=set)
     platforms: set[str] = field(default_factory=set)
     sizes: set[str] = field(default_factory=set)
@@ -51,7 +53,7 @@ def _fill(missing: dict[int, Facets], user: "User | None") -> None:
     listed: dict[int, set[str]] = {pk: set() for pk in missing}
     offered: dict[int, set[tuple[str, str]]] = {pk: set() for pk in missing}
     images = Image.objects.filter(account__in=missing).values_list("account_id", "source", "github_id", "gone_at")
-    for account, source, image_id, gone_at in images.iterator():
+    for account, source, image_id, gone_at in images:
         listed[account].add(source)
         if gone_at is None:
             offered[account].add((source, image_id))
@@ -61,9 +63,10 @@ def _fill(missing: dict[int, Facets], user: "User | None") -> None:
         missing[account].groups[github_id] = name
     columns = ("account_id", "status", "platform", "size", "image_name", "image_source", "image_id")
     runners = Runner.objects.visible_to(user) if user else Runner.objects.all()
-    of_runners = runners.present().filter(account__in=missing).order_by().values_list(*columns).distinct()
-    for account, status, platform, size, image, source, image_id in of_runners:
+    of_runners = runners.present().filter(account__in=missing).order_by().values_list(*columns)
+    for account, status, platform, size, image, source, image_id, count in of_runners.annotate(count=Count("pk")):
         facets = missing[account]
+        facets.runners += count
         facets.statuses.add(status)
         facets.platforms.add(platform)
         facets.sizes.add(size)

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from django import template
-from django.urls import NoReverseMatch, get_script_prefix, reverse
+from django.urls import NoReverseMatch, get_script_prefix, get_urlconf, reverse
 from django.utils import timezone
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -325,14 +325,27 @@ def nav_link(context: template.Context, name: str, label: str, icon_name: str, k
 
     A page this installation does not route has no link.
     """
-    try:
-        href = reverse(name)
-    except NoReverseMatch:
+    href = _address(name, get_script_prefix(), get_urlconf())
+    if not href:
         return SafeString("")
     path = context["request"].path
     current = ' aria-current="page"' if path == href else ""
     if not current and href != get_script_prefix() and path.startswith(href):
         current = ' aria-current="true"'
+    return _nav_link(href, label, icon_name, key, current)
+
+
+@lru_cache(maxsize=64)
+def _address(name: str, prefix: str, urlconf: str | None) -> str:
+    """Of a page without arguments; empty when it is not routed. Prefix and routes are what the answer depends on."""
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return ""
+
+
+@lru_cache(maxsize=256)
+def _nav_link(href: str, label: str, icon_name: str, key: str, current: str) -> SafeString:
     return format_html(
         '<li><a href="{}" data-go="{}"{}>{}<span>{}</span></a></li>',
         href,

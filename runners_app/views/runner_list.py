@@ -1,9 +1,11 @@
 """The list of runners: no more than versions for a poll, kept parts for a page that was shown before."""
 
 import hashlib
+from datetime import datetime
 from typing import Any
 
 from django.core.cache import caches
+from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -18,7 +20,6 @@ from runners_app.views.lists import count_once
 from runners_app.views.pages import (
     Request,
     chips_of,
-    freshness_of,
     is_unchanged,
     query_without,
     render_page,
@@ -46,14 +47,14 @@ COLUMNS = (
 
 @require_safe
 def runners(request: Request) -> HttpResponse:
-    seen = list(Account.objects.visible_to(request.user).versions())
+    seen = list(Account.objects.versions_for(request.user))
     synced_at = synced_at_of([row[0] for row in seen], R.RUNNERS)
     version = _version(request, seen)
     if is_unchanged(request, version):
         return with_freshness(HttpResponse(status=204), synced_at)
     parts = caches["pages"].get(f"runners:{version}")
     if parts is None:
-        parts = _make_parts(request, version)
+        parts = _make_parts(request, version, synced_at)
         caches["pages"].set(f"runners:{version}", parts, KEPT_SECONDS)
     if wants_fragment(request):
         return with_freshness(HttpResponse(parts["table"]), synced_at)
@@ -66,36 +67,56 @@ def _version(request: Request, seen: list[tuple[Any, ...]]) -> str:
     return hashlib.sha256(repr(shown).encode()).hexdigest()[:32]
 
 
-def _make_parts(request: Request, version: str) -> dict[str, Any]:
+def _make_parts(request: Request, version: str, synced_at: datetime | None) -> dict[str, Any]:
     """The parts of the page that are the same until a version rises: no relative times, no tokens in them."""
     accounts = list(Account.objects.visible_to(request.user))
     facets = read_facets(accounts, request.user)
     options = _options(facets)
     context = {
         "accounts": accounts,
+        "slugs": [account.slug for account in accounts],
         "options": options,
         "words": complete("", _words(accounts, options)),
         "version": version,
         "sort": request.GET.get("sort", "name"),
         "matching": query_without(request, "version", "after", "before", "sort", "size_of_page"),
         "may_create": any(account.may_be_changed for account in accounts),
-        **freshness_of(accounts, R.RUNNERS),
-        **_rows(request, version, accounts, facets),
+        "synced_at": synced_at,
+        **_troubles(accounts),
+        **_rows(request, accounts, facets),
     }
     return {
         "toolbar": render_to_string("runners/list.html#toolbar", context, request),
         "table": render_to_string("runners/list.html#table", context, request),
         "may_create": context["may_create"],
-        "freshness_state": context["freshness_state"],
+        "freshness_state": "failing" if context["failing"] else "",
     }
 
 
-def _rows(request: Request, version: str, accounts: list[Account], facets: dict[int, Facets]) -> dict[str, Any]:
-    listed = RunnerFilter(request.GET, queryset=Runner.objects.visible_to(request.user))
-    found = listed.qs if listed.shows_gone else listed.qs.filter(gone_at=None)
-    chips = chips_of(listed, request.GET)
-    total = count_once("runners", _filter_version(request, accounts), found.count)
-    page = page_by_key(found.only(*COLUMNS), _order(request), request.GET, matching=total if chips else None)
+def _troubles(accounts: list[Account]) -> dict[str, list[Reading]]:
+    """Readings of runners that fail, and those that are still awaited for the first time."""
+    by_id = {account.pk: account for account in accounts}
+    rows = Reading.objects.filter(~Q(error="") | Q(last_good_at=None), account__in=by_id, resource=R.RUNNERS)
+    readings = list(rows.only("account_id", "error", "error_message"))
+    for reading in readings:
+        reading.account = by_id[reading.account_id]
+    return {
+        "failing": [reading for reading in readings if reading.error],
+        "never_synced": [reading for reading in readings if not reading.error],
+    }
+
+
+def _rows(request: Request, accounts: list[Account], facets: dict[int, Facets]) -> dict[str, Any]:
+    found = Runner.objects.visible_to(request.user)
+    chips, matching = [], None
+    if any(request.GET.get(name) for name in RunnerFilter.base_filters):
+        listed = RunnerFilter(request.GET, queryset=found)
+        found = listed.qs if listed.shows_gone else listed.qs.present()
+        chips = chips_of(listed, request.GET)
+        total = matching = count_once("runners", _filter_version(request, accounts), found.count)
+    else:
+        found, total = found.present(), sum(each.runners for each in facets.values())
+    page = page_by_key(found.only(*COLUMNS), _order(request), request.GET, matching=matching)
     by_id = {account.pk: account for account in accounts}
     for runner in page.rows:
         runner.account = by_id[runner.account_id]
