@@ -290,8 +290,9 @@ def _sharing(sharing: SharingFacts | None, missing: Mapping[str, str]) -> Step:
     reads = ("groups", "group_access")
     if sharing.shared is None:
         words = sharing.reason or "That could not be read yet."
-        return Step(SHARED, Verdict.UNKNOWN, words, _lacking(missing, "sharing"), reads=reads)
-    words = f"{sharing.enterprise} does not share {sharing.group} with this organization."
+        step = _lacking(missing, "sharing") or "Look at the group in the enterprise."
+        return Step(SHARED, Verdict.UNKNOWN, words, step, reads=reads)
+    words = sharing.reason or f"{sharing.enterprise} does not share {sharing.group} with this organization."
     step = f"Add the organization to the group {sharing.group} of the enterprise."
     return Step(SHARED, Verdict.NO, words, step, Remedy.SHARE_GROUP, reads)
 

@@ -142,6 +142,20 @@ def test_an_administrator_sees_which_enterprise_runners_are_not_shared_and_how_t
     assert f"/groups/{group.pk}/access/?q=acme" in page
 
 
+def test_an_enterprise_group_the_organization_does_not_show_is_a_no_and_its_default_group_is_unknown(
+    as_admin: Client, acme: Account, umbrella: Account
+) -> None:
+    shared, default = group_of(umbrella, "enterprise-shared"), group_of(umbrella, "Default")
+    for number, group in enumerate((shared, default)):
+        runner = put_in(group, number=number)
+        Runner.objects.filter(pk=runner.pk).update(name=f"in-{group.name}")
+    RunnerGroup.objects.filter(pk=shared.pk).update(name="not-inherited")
+    found = answers(as_admin, acme, repository(acme).name)
+    assert found["in-enterprise-shared"].answer.verdict == "no"
+    assert "GitHub does not list not-inherited" in found["in-enterprise-shared"].answer.deciding.words
+    assert found["in-Default"].answer.verdict == "unknown"
+
+
 def test_an_unknown_names_the_permission_that_is_missing(
     as_admin: Client, acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:

@@ -38,7 +38,8 @@ class TestList:
         rows = client.get("/groups/").context["page"].rows
         assert {row.account for row in rows} == {acme, globex}
         for row in rows:
-            assert row.runners_count == Runner.objects.filter(account=row.account, group_id=row.github_id).count()
+            own = Runner.objects.filter(account=row.account, group_id=row.github_id).count()
+            assert row.runners_count == (row.shared_runners.count() if row.inherited else own)
 
     def test_the_count_links_to_the_runners_of_that_group(self, client: Client, admin: User, acme: Account) -> None:
         client.force_login(admin)

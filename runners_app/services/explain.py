@@ -17,7 +17,6 @@ from runners_app.access import Answer, GroupFacts, RepositoryFacts, RunnerFacts,
 from runners_app.models import (
     AccessCheck,
     Account,
-    Credential,
     GroupAccess,
     Reading,
     Repository,
@@ -28,6 +27,7 @@ from runners_app.models import (
 )
 from runners_app.models.access import RepositoryQuerySet
 from runners_app.services.readings import make_due
+from runners_app.services.rights import needed_for, why_missing
 from runners_app.services.wake import wake_on_commit
 from runners_app.workflows import Workflow
 
@@ -104,7 +104,7 @@ def look_up(organization: Account, accounts: Iterable[Account], repository: str)
 
 
 def explain_all(known: Known, repository: RepositoryFacts, workflow: Workflow | None) -> list[Explained]:
-    """Every runner the organization might use, with the answer; by name. Three queries."""
+    """Every runner the organization might use, with the answer: its own by name, then others. Three queries."""
     accounts = [known.organization, *_relevant_enterprises(known)]
     by_pk = {account.pk: account for account in accounts}
     by_group = {group.pk: group for group in known.groups.values()}
@@ -122,7 +122,7 @@ def explain_all(known: Known, repository: RepositoryFacts, workflow: Workflow | 
         group = by_group[line.group_id]
         if (group.pk, line.github_id) not in seen:
             found.append(_explain_shared(known, line, group, repository, workflow))
-    return sorted(found, key=lambda one: (one.name.lower(), one.key))
+    return sorted(found, key=lambda one: (one.account != known.organization, one.name.lower(), one.key))
 
 
 def explain_repositories(
@@ -184,15 +184,22 @@ def _explain_row(
 def _sharing(
     known: Known, enterprise: Account, theirs: RunnerGroup, group: RunnerGroup | None, is_shown: bool
 ) -> SharingFacts:
-    if group is not None and is_shown:
-        return SharingFacts(str(enterprise), theirs.name, shared=True)
-    here = f"GitHub does not show {'this runner' if group else 'this group'} in {known.organization}"
-    listed = True if theirs.visibility == "all" else theirs.pk in known.listed
-    if listed or group is not None:
-        return SharingFacts(str(enterprise), theirs.name, shared=None, reason=f"{here}, as far as it was read.")
-    if theirs.access_observed_at is None:
-        return SharingFacts(str(enterprise), theirs.name, shared=None, reason="The group's list was not read yet.")
-    return SharingFacts(str(enterprise), theirs.name, shared=False)
+    def facts(shared: bool | None, reason: str = "") -> SharingFacts:
+        return SharingFacts(str(enterprise), theirs.name, shared=shared, reason=reason)
+
+    here = known.organization
+    if group is not None:
+        return facts(True) if is_shown else facts(None, f"GitHub does not show this runner in {here}.")
+    if theirs.visibility == "selected" and theirs.access_observed_at is None:
+        return facts(None, "The group's list of organizations was not read yet.")
+    if theirs.visibility == "selected" and theirs.pk not in known.listed:
+        return facts(False)
+    if theirs.default:
+        return facts(None, f"It is the enterprise's default group, which GitHub does not list among those of {here}.")
+    reading = known.reading(here, R.GROUPS)
+    if reading is None or reading.error or reading.last_good_at is None:
+        return facts(None, f"The groups of {here} could not be read.")
+    return facts(False, f"GitHub does not list {theirs.name} among the groups of {here}.")
 
 
 def _explain_shared(
@@ -266,28 +273,14 @@ def missing_of(known: Known) -> dict[str, str]:
     """For an unknown: which permission is lacking, by the reading that lacks it, or that it was not read yet."""
     own = known.organization
     said: dict[str, str] = {
-        resource: _missing(known.reading(own, resource), needs(own, resource))
+        resource: why_missing(known.reading(own, resource), needed_for(own, resource))
         for resource in (R.GROUPS, R.GROUP_ACCESS, R.REPOSITORIES)
     }
-    lists = [_missing(known.reading(each, R.GROUP_ACCESS), needs(each, R.GROUP_ACCESS)) for each in known.enterprises]
-    return {**said, "sharing": next((words for words in lists if words), "")}
-
-
-def needs(account: Account, resource: str) -> str:
-    """The permission a reading needs, in the words of the credential's kind."""
-    if account.kind == ENTERPRISE:
-        return "scope manage_runners:enterprise"
-    if account.credential.kind == Credential.Kind.CLASSIC:
-        return "scope repo" if resource == R.REPOSITORIES else "scope admin:org"
-    return "permission “Metadata: read”" if resource == R.REPOSITORIES else "permission “Self-hosted runners: read”"
-
-
-def _missing(reading: Reading | None, needed: str) -> str:
-    if reading is not None and reading.error:
-        return f"Needs the {needed}. {reading.error_message}"
-    if reading is None or reading.last_good_at is None:
-        return f"It is read within minutes, if the token has the {needed}."
-    return f"If it stays so, the token lacks the {needed}."
+    lists = [(each, known.reading(each, R.GROUP_ACCESS)) for each in known.enterprises]
+    unread = [
+        why_missing(reading, needed_for(each, R.GROUP_ACCESS)) for each, reading in lists if reading and reading.error
+    ]
+    return {**said, "sharing": unread[0] if unread else ""}
 
 
 def repositories_of(organization: Account) -> RepositoryQuerySet:

@@ -82,3 +82,23 @@ def _has_scope(credential: Credential, scope: str) -> bool | None:
         return None
     granted = set(credential.scopes).union(*(CONTAINS.get(has, set()) for has in credential.scopes))
     return scope in granted
+
+
+def needed_for(account: Account, resource: str) -> str:
+    """The permission a reading about groups needs, in the words of the credential's kind."""
+    if account.kind == Account.Kind.ENTERPRISE:
+        return f"scope {ENTERPRISE_SCOPE}"
+    if account.credential.kind == Credential.Kind.CLASSIC:
+        return "scope repo" if resource == R.REPOSITORIES else "scope admin:org"
+    return "permission “Metadata: read”" if resource == R.REPOSITORIES else "permission “Self-hosted runners: read”"
+
+
+def why_missing(reading: Reading | None, needed: str) -> str:
+    """Why something is not known, and which permission would change that."""
+    if reading is not None and reading.error:
+        return f"Needs the {needed}. {reading.error_message}"
+    if reading is None or reading.last_good_at is None:
+        return f"It is read within minutes, if the token has the {needed}."
+    if reading.resource == R.REPOSITORIES:
+        return f"The token does not list it: check the name, or give the token the {needed} for it."
+    return f"It is read again within minutes. If it stays so, the token lacks the {needed}."

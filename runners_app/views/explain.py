@@ -65,7 +65,7 @@ def _repositories(request: Request, accounts: list[Account], organizations: list
     rows = explaining.repositories_of(organization)
     if words := request.GET.get("q", "").replace("\0", "").strip():
         rows = rows.filter(name__icontains=words)
-    page = page_by_key(rows, Order("name"), request.GET, size=ROWS_SHOWN)
+    page = page_by_key(rows, Order("name"), request.GET)
     known = explaining.look_up(organization, accounts, "")
     answers = explaining.explain_repositories(known, runner, page.rows)
     return {"runner": runner, "organization": organization, "near": near, "answers_of": answers, "page": page}

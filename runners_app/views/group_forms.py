@@ -31,7 +31,6 @@ from runners_app.views.pages import (
     visible_or_404,
 )
 
-ROWS_SHOWN = 50
 MOST_AT_ONCE = 1000
 
 
@@ -149,7 +148,7 @@ def group_access(request: Request, pk: int) -> HttpResponse:
         candidates = candidates.filter(has_access=False)
     if words:
         candidates = candidates.filter(name__icontains=words)
-    page = page_by_key(candidates, Order("name"), request.GET, size=ROWS_SHOWN)
+    page = page_by_key(candidates, Order("name"), request.GET)
     context = {
         "group": row, "account": row.account, "page": page, "show": show, "words": words, "nonce": new_nonce(),
         "listed": row.access.count(), "may_manage": row.gone_at is None and may_manage(request, row.account),

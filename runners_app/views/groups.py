@@ -7,7 +7,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from runners_app.filters import GroupFilter
 from runners_app.forms import new_nonce
-from runners_app.models import Account, FieldChange, Reading, Runner, RunnerGroup, SelfHostedRunner
+from runners_app.models import Account, FieldChange, Reading, Runner, RunnerGroup, SelfHostedRunner, SharedRunner
 from runners_app.paging import Order, page_by_key
 from runners_app.views.lists import count_once, order_of, read_again
 from runners_app.views.pages import (
@@ -61,9 +61,11 @@ def _attach(rows: list[RunnerGroup], accounts: list[Account]) -> None:
     )
     counted = runners.values_list("account_id", "group_id").annotate(count=Count("pk"))
     counts = {(account_id, group_id): count for account_id, group_id, count in counted}
+    inherited = SharedRunner.objects.filter(group__in=[row for row in rows if row.inherited])
+    shared = dict(inherited.values_list("group_id").annotate(count=Count("pk")))
     for row in rows:
         row.account = by_id[row.account_id]
-        row.runners_count = counts.get((row.account_id, row.github_id), 0)
+        row.runners_count = shared.get(row.pk) or counts.get((row.account_id, row.github_id), 0)
 
 
 @require_POST
