@@ -20,4 +20,5 @@ sign_in_pages = [
     path("you/two-factor/", include("allauth.mfa.urls")),
 ]
 urlpatterns = [*sign_in_pages, path("", include("runners_app.urls"))]
+handler400 = "runners_app.views.errors.bad_request"
 handler500 = "runners_app.views.errors.server_error"

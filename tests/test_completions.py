@@ -81,6 +81,6 @@ def test_an_age_that_is_none_matches_nothing(client: Client, admin: User, acme: 
 def test_a_status_other_than_ready_says_since_when(client: Client, admin: User, acme: Account) -> None:
     Runner.objects.update(status="Ready")
     client.force_login(admin)
-    assert "since <time" not in client.get("/runners/?size_of_page=25").content.decode()
+    assert "changed <time" not in client.get("/runners/?size_of_page=25").content.decode()
     Runner.objects.filter(pk=Runner.objects.all()[0].pk).update(status="Stuck")
-    assert client.get("/runners/?size_of_page=100").content.decode().count("since <time") == 1
+    assert client.get("/runners/?size_of_page=100").content.decode().count("changed <time") == 1

@@ -210,4 +210,5 @@ class TestRangesChangedSince:
     def test_no_day_is_answered_with_what_to_write(self, client: Client, runner: Runner, since: str) -> None:
         answer = client.get("/static-ips/changes.txt", {"since": since})
         assert answer.status_code == 400
+        assert "Say since when" in answer.content.decode()
         assert client.get("/static-ips/", {"since": since}).status_code == 200

@@ -42,7 +42,7 @@ def _runner_row(runner: Runner, address: str, ticks: bool) -> str:
     demo = ' <span class="badge badge-muted">Demo</span>' if runner.account.demo else ""
     since = ""
     if runner.shown_status != "Ready":
-        since = f'<span class="cell-sub">since {when(runner.in_status_since)}</span>'
+        since = f'<span class="cell-sub">changed {when(runner.in_status_since)}</span>'
     custom = ", custom" if runner.image_source == "custom" else ""
     group = runner.group_name or ("" if runner.group_id is None else runner.group_id)
     maximum = "" if runner.maximum_runners is None else f"{runner.maximum_runners:,}"

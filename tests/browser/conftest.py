@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,16 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 ROOT = Path(__file__).resolve().parent.parent.parent
 OUTPUT = ROOT / "test-output" / "screenshots"
 START_SECONDS = 60
+ADD_UP_SHIFTS = """
+window.shifts = [];
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) {
+    if (entry.hadRecentInput) continue;
+    const moved = entry.sources.map(({ node }) => node?.parentElement?.outerHTML?.slice(0, 80) ?? 'gone');
+    window.shifts.push([entry.value, ...moved]);
+  }
+}).observe({ type: 'layout-shift', buffered: true });
+"""
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--no-first-run",
@@ -87,8 +97,8 @@ class Visit:
 
     page: Page
     url: str
-    complaints: list[str]
-    foreign: list[str]
+    complaints: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
 
     def open(self, path: str) -> Page:
         self.page.goto(self.url + path)
@@ -104,25 +114,17 @@ SignIn = Callable[..., Visit]
 
 @pytest.fixture
 def sign_in(browser: Browser, trackside: Trackside) -> Iterator[SignIn]:
-    """Sign somebody in: `sign_in("admin", width=1280, scheme="light")`. After the test nothing may be complained of."""
+    """Sign somebody in: `sign_in("admin", width=1280, theme="light")`. After the test nothing may be complained of."""
     contexts: list[BrowserContext] = []
     visits: list[Visit] = []
 
-    def start(username: str, *, width: int = 1280, scheme: str = "light") -> Visit:
-        context = browser.new_context(
-            color_scheme="dark" if scheme == "dark" else "light",
-            viewport={"width": width, "height": 900},
-            reduced_motion="reduce",
-        )
+    def start(username: str, *, width: int = 1280, theme: str = "light", javascript: bool = True) -> Visit:
+        context = new_context(browser, width=width, theme=theme, javascript=javascript)
         contexts.append(context)
-        visit = Visit(context.new_page(), trackside.url, [], [])
+        visit = Visit(context.new_page(), trackside.url)
         visits.append(visit)
-        _listen(visit)
-        visit.open("/sign-in/")
-        visit.page.get_by_label("Username").fill(username)
-        visit.page.get_by_label("Password").fill(trackside.passwords[username])
-        visit.page.keyboard.press("Enter")
-        visit.page.wait_for_url(f"{trackside.url}/")
+        listen(visit)
+        enter(visit, username, trackside.passwords[username])
         return visit
 
     yield start
@@ -132,7 +134,29 @@ def sign_in(browser: Browser, trackside: Trackside) -> Iterator[SignIn]:
     assert [request for visit in visits for request in visit.foreign] == []
 
 
-def _listen(visit: Visit) -> None:
+def new_context(browser: Browser, *, width: int, theme: str, javascript: bool = True) -> BrowserContext:
+    """A browser window. Themes are light, dark, high-contrast and high-contrast-dark; shifts of layout are added up."""
+    context = browser.new_context(
+        color_scheme="dark" if theme.endswith("dark") else "light",
+        viewport={"width": width, "height": 900},
+        reduced_motion="reduce",
+        java_script_enabled=javascript,
+    )
+    context.add_init_script(ADD_UP_SHIFTS)
+    if theme.startswith("high-contrast"):
+        context.add_init_script("localStorage.setItem('theme', 'high-contrast')")
+    return context
+
+
+def enter(visit: Visit, username: str, password: str) -> None:
+    visit.open("/sign-in/")
+    visit.page.get_by_label("Username").fill(username)
+    visit.page.get_by_label("Password").fill(password)
+    visit.page.keyboard.press("Enter")
+    visit.page.wait_for_url(f"{visit.url}/")
+
+
+def listen(visit: Visit) -> None:
     def on_console(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             visit.complaints.append(message.text)
