@@ -397,8 +397,8 @@ document.addEventListener('htmx:beforeSwap', (event) => {
 });
 
 document.addEventListener('htmx:afterSwap', (event) => {
-  // After an outer swap the target is gone: its successor has the same id.
-  const { target } = event.detail;
+  // After an outer swap the target is gone: its successor has the same id. A restored page names none.
+  const target = event.detail.target ?? document.body;
   const successor = target.isConnected ? target : document.getElementById(target.id);
   if (place && successor) restorePlace(successor, place);
   else if (successor && !isPoll(event)) announce(successor);

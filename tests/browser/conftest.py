@@ -36,15 +36,16 @@ CHROMIUM_ARGUMENTS = [
 
 @dataclass(frozen=True)
 class Trackside:
-    """A running installation: its address, the passwords it printed by user name, and its supervisor's process."""
+    """A running installation: its address, what it printed (passwords by user name, setup code), its supervisor."""
 
     url: str
     passwords: dict[str, str]
+    setup_code: str
     pid: int
 
 
 @contextmanager
-def start_trackside(data_dir: Path, *arguments: str) -> Iterator[Trackside]:
+def start_trackside(data_dir: Path, *arguments: str, **settings: str) -> Iterator[Trackside]:
     """The real `serve` command on a free port, with all its processes; ended by its own clean stop."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -55,7 +56,7 @@ def start_trackside(data_dir: Path, *arguments: str) -> Iterator[Trackside]:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "serve", "--port", str(port), *arguments],
             cwd=ROOT,
-            env={**os.environ, "TRACKSIDE_DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "TRACKSIDE_DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1", **settings},
             stdout=out,
             stderr=subprocess.STDOUT,
         )
@@ -66,7 +67,8 @@ def start_trackside(data_dir: Path, *arguments: str) -> Iterator[Trackside]:
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
         found = re.findall(r"^  (?:administrator|team lead) +(\S+) +(\S+)$", log.read_text(), re.MULTILINE)
-        yield Trackside(f"http://127.0.0.1:{port}", dict(found), process.pid)
+        code = re.search(r"setup code (\w+)", log.read_text())
+        yield Trackside(f"http://127.0.0.1:{port}", dict(found), code[1] if code else "", process.pid)
     finally:
         process.terminate()
         process.wait(20)
