@@ -1,7 +1,10 @@
-"""The filesystem broker of the embedded default, with messages that appear whole.
+"""Kombu's brokers, mended where a worker would end by itself.
 
-Kombu's own writes into the file a reader may already have found. The worker then reads an empty message, takes that
-for an unrecoverable error and ends: about once a minute in a dashboard that is looked at.
+The embedded default's files appear whole: Kombu's own writes into the file a reader may already have found, who takes
+the empty message for an unrecoverable error and ends, about once a minute in a dashboard that is looked at.
+
+A lost connection to Redis ends no worker: Kombu would put messages back that were not acknowledged, over the connection
+it has just closed, and fail in a way the worker does not survive. The sweep over the tables finds the work anyway.
 """
 
 import uuid
@@ -9,7 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from kombu.transport import filesystem
+from kombu.transport import filesystem, redis
 from kombu.utils.json import dumps
 
 
@@ -32,3 +35,11 @@ class Channel(filesystem.Channel):
 
 class Transport(filesystem.Transport):
     Channel = Channel
+
+
+class RedisChannel(redis.Channel):
+    do_restore = False
+
+
+class RedisTransport(redis.Transport):
+    Channel = RedisChannel

@@ -8,6 +8,7 @@ from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 TRANSPORT_ALIASES["filesystem"] = "dashboard.broker:Transport"
+TRANSPORT_ALIASES["redis"] = "dashboard.broker:RedisTransport"
 app = Celery("trackside")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
@@ -44,6 +45,13 @@ def test_readyz_stays_ready_while_no_worker_works_but_says_so(client: Client, ac
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert (answer.json()["worker"], answer.json()["credentials_waiting"]) == ("behind", 1)
+
+
+def test_health_is_told_to_somebody_with_a_session_too_while_the_database_is_down(client: Client, admin: User) -> None:
+    client.force_login(admin)
+    with database_down():
+        assert client.get("/livez").status_code == 200
+        assert client.get("/readyz").json()["database"] == "unreachable"
 
 
 def test_readyz_fails_while_the_database_is_down(client: Client, db: None) -> None:

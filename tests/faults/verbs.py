@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import requests
 from django.contrib.auth.models import User
+from django.db.models import Q
 
 from runners_app.models import Account, Image, ImageVersion, Operation, Runner, RunnerGroup
 from runners_app.services import operations
@@ -40,9 +41,10 @@ def wanted_runner(account: Account, name: str) -> dict[str, object]:
 
 
 def free_runner(account: Account) -> Runner:
-    """One that is settled and that no earlier operation was about."""
+    """One that is settled and that nothing else happens to: no unfinished operation, and no deletion ever."""
     ready = Runner.objects.present().filter(account=account, status="Ready").exclude(image_id="")
-    taken = Operation.objects.filter(account=account, target_id__isnull=False).values("target_id")
+    asked = Operation.objects.filter(account=account, target_id__isnull=False)
+    taken = asked.filter(Q(state__in=Operation.UNFINISHED) | Q(kind=Operation.Kind.DELETE_RUNNER)).values("target_id")
     return ready.exclude(github_id__in=taken).order_by("pk")[0]
 
 

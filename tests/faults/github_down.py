@@ -1,0 +1,43 @@
+"""P5: GitHub does not answer at all. Pages do, from the database, with the age and the reason."""
+
+import time
+from typing import Any
+
+from runners_app.models import Reading
+from runners_app.services.readings import make_due
+from tests.faults.ground import PASSWORD, prepare, wait_until
+from tests.faults.person import Person
+from tests.faults.stack import Stack
+
+PAGES = ("/", "/runners/", "/operations/", "/images/", "/groups/", "/static-ips/", "/accounts/")
+
+
+def run(stack: Stack, count: int) -> list[dict[str, Any]]:
+    """`count` rounds over all pages."""
+    ground = prepare(stack)
+    assert stack.web
+    person = Person(stack.web.url, "ada", PASSWORD)
+    stack.simulator.stop()
+    for account in ground.accounts:
+        make_due(account)
+    failing = Reading.objects.filter(error="unreachable", resource="runners")
+    wait_until(lambda: failing.count() == len(ground.accounts), 30)
+    for path in PAGES:
+        person.get(path)
+    seconds, statuses = [], set()
+    for _ in range(count):
+        for path in PAGES:
+            began = time.monotonic()
+            statuses.add(person.get(path).status_code)
+            seconds.append(time.monotonic() - began)
+    page = person.get("/runners/").text
+    return [
+        {
+            "requests": len(seconds),
+            "statuses": sorted(statuses),
+            "p95_ms": round(sorted(seconds)[int(len(seconds) * 0.95)] * 1000),
+            "tells_reason": "could not be reached" in page,
+            "tells_age": "<time" in page,
+            "runners_shown": "linux-8core-ci" in page,
+        }
+    ]

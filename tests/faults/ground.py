@@ -1,0 +1,114 @@
+"""What all scenarios on real processes do: connect, ask, wait for the outcome, and hold it against GitHub.
+
+Imported once Django is set up.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import connections
+
+from runners_app.models import Account, Operation, Runner
+from runners_app.services.accounts import connect_with_token
+from tests.faults.stack import Stack
+from tests.faults.verbs import Github, Verb
+from tests.simulator_handle import SimulatorHandle
+
+PASSWORD = "a password for tests"
+READ_WITHIN, POLL = 60.0, 0.05
+AFTER_THE_FAULT = 120.0  # seconds of production within which nothing may be unfinished
+
+
+@dataclass
+class Ground:
+    """Accounts that were read, a person, and GitHub past Trackside by account."""
+
+    stack: Stack
+    person: User
+    accounts: list[Account]
+    github: dict[int, Github]
+
+    @property
+    def simulator(self) -> SimulatorHandle:
+        return self.stack.simulator
+
+
+def prepare(stack: Stack) -> Ground:
+    """Connect every organization of the simulator, each with a token of its own, and wait until they were read."""
+    person = User.objects.create_superuser("ada", password=PASSWORD)
+    accounts, github = [], {}
+    for known in stack.simulator.accounts:
+        url, token = stack.simulator.base_url, known.token
+        account = connect_with_token(known.slug, kind=known.kind, api_url=url, token=token, by=person)
+        accounts.append(account)
+        github[account.pk] = Github(url, account, token)
+    assert wait_until(lambda: all(_is_read(account) for account in accounts), READ_WITHIN), "not all accounts were read"
+    stack.simulator.clear_requests()
+    return Ground(stack, person, accounts, github)
+
+
+def _is_read(account: Account) -> bool:
+    return not account.readings.filter(last_good_at=None).exists()
+
+
+def wait_until(done: Callable[[], bool], seconds: float) -> bool:
+    """Whether it came true in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if done():
+            return True
+        time.sleep(POLL)
+    return done()
+
+
+def outcome(ground: Ground, operation: Operation, seconds: float) -> Operation:
+    """The operation once it rests, or as it is when the time is over."""
+
+    def rests() -> bool:
+        operation.refresh_from_db()
+        return operation.state not in Operation.CARRIED_BY_WORKER
+
+    wait_until(rests, seconds)
+    return operation
+
+
+def verdict(ground: Ground, verb: Verb, operation: Operation) -> dict[str, Any]:
+    """What became of it by GitHub's own ledger: lost, doubled, unfinished, or as it should be."""
+    writes = [
+        request
+        for request in ground.simulator.requests(verb.method)
+        if request["applied"] and _is_about(request, verb, operation)
+    ]
+    took_effect = ground.github[operation.account_id].has_taken_effect(operation)
+    confirmed = operation.state == Operation.State.CONFIRMED
+    return {
+        "verb": verb.name,
+        "state": str(operation.state),
+        "reason": operation.reason,
+        "applied": len(writes),
+        "doubled": len(writes) > 1,
+        "unfinished": not operation.is_finished,
+        "lost": operation.is_finished and not (confirmed and took_effect),
+    }
+
+
+def _is_about(request: dict[str, Any], verb: Verb, operation: Operation) -> bool:
+    if not request["path"].startswith(f"/orgs/{operation.account.slug}/"):
+        return False
+    if operation.kind == Operation.Kind.CREATE_RUNNER:
+        return bool(request["body"]["name"] == operation.wanted["name"])
+    ends = f"/{operation.target_version or operation.target_id}"
+    same = operation.kind != Operation.Kind.UPDATE_RUNNER or request["body"] == operation.changed_fields
+    return bool(request["path"].endswith(ends) and same)
+
+
+def runner_rows(account: Account) -> list[Runner]:
+    return list(Runner.objects.present().filter(account=account, status="Ready").exclude(image_id="").order_by("pk"))
+
+
+def close_connections() -> None:
+    """At the end of a thread that asked the database."""
+    connections.close_all()
