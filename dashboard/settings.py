@@ -311,6 +311,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "dashboard.beat:Beat"
 CELERY_BEAT_SCHEDULE = {
+    "check-credentials": {"task": "runners_app.tasks.check_credentials", "schedule": crontab(minute="37", hour="2")},
     "wake-due-credentials": {"task": "runners_app.tasks.wake_due_credentials", "schedule": 1.0},
     "prune-history": {"task": "runners_app.tasks.prune_history", "schedule": crontab(minute="17", hour="3")},
 }

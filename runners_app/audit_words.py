@@ -8,6 +8,7 @@ ACTIONS: dict[str, str] = {
     "sign_out": "Signed out",
     "account.connected": "Connected an account",
     "account.token_replaced": "Replaced a token",
+    "app.stored": "Stored a GitHub App",
     "account.observe_only": "Switched observe only",
     "account.paused": "Switched pause",
     "account.disconnected": "Disconnected an account",

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from django import forms
 from django.urls import reverse
 
+from runners_app.github import AppAuth
 from runners_app.models import Account, Credential
 from runners_app.services.accounts import CannotConnect, check_api_url, check_slug
 from runners_app.services.credentials import UnusableToken, kind_of_token
@@ -30,6 +31,14 @@ def check_token(token: str, kind: str) -> str:
     if kind == Account.Kind.ENTERPRISE and kind_of != Credential.Kind.CLASSIC:
         raise forms.ValidationError("GitHub lets only classic tokens manage the runners of an enterprise.")
     return token
+
+
+def checked_api_url(api_url: str) -> str:
+    """Raises ValidationError."""
+    try:
+        return check_api_url(api_url)
+    except CannotConnect as error:
+        raise forms.ValidationError(str(error)) from None
 
 
 class ConnectForm(forms.Form):
@@ -71,10 +80,7 @@ class ConnectForm(forms.Form):
             raise forms.ValidationError(str(error)) from None
 
     def clean_api_url(self) -> str:
-        try:
-            return check_api_url(self.cleaned_data["api_url"])
-        except CannotConnect as error:
-            raise forms.ValidationError(str(error)) from None
+        return checked_api_url(self.cleaned_data["api_url"])
 
     def clean_token(self) -> str:
         return check_token(self.cleaned_data["token"], self.cleaned_data.get("kind", ""))
@@ -93,14 +99,58 @@ class ConnectForm(forms.Form):
 
 
 class TokenForm(forms.Form):
+    """The address may change only together with the token: a secret belongs to the address it was given for."""
+
     token = token_field("New token")
+    api_url = forms.CharField(
+        label="Address of the API", max_length=300, required=False,
+        help_text="Only where the server has moved. The token is not sent to another address than the one named here.",
+    )  # fmt: skip
 
     def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.account = account
+        self.fields["api_url"].initial = account.api_url
 
     def clean_token(self) -> str:
         return check_token(self.cleaned_data["token"], self.account.kind)
+
+    def clean_api_url(self) -> str:
+        return checked_api_url(self.cleaned_data["api_url"] or self.account.api_url)
+
+
+class AppForm(forms.Form):
+    """A GitHub App. Its key is taken and never shown again."""
+
+    issuer = forms.RegexField(
+        r"^[A-Za-z0-9._-]+$", label="App ID or client ID", max_length=100,
+        help_text="On the App's settings page: a number, or a text like Iv23li…", error_messages={
+            "invalid": "Only the ID itself: digits, or letters, digits and dots."
+        },
+    )  # fmt: skip
+    private_key = forms.CharField(
+        label="Private key", max_length=10_000,
+        widget=forms.Textarea(attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false", "class": "mono"}),
+        help_text="The whole PEM file GitHub let you download. Stored encrypted, and never shown again.",
+    )  # fmt: skip
+    api_url = forms.CharField(label="Address of the API", initial=GITHUB, max_length=300)
+
+    def clean_api_url(self) -> str:
+        return checked_api_url(self.cleaned_data["api_url"])
+
+    def clean_private_key(self) -> str:
+        pem: str = self.cleaned_data["private_key"].strip() + "\n"
+        try:
+            AppAuth("0", pem)
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from None
+        return pem
+
+    def clean(self) -> dict[str, Any]:
+        if self.errors and "private_key" not in self.errors:
+            self.add_error("private_key", "Paste the key again: Trackside kept nothing of it.")
+        self.data = {name: value for name, value in self.data.items() if name != "private_key"}
+        return self.cleaned_data
 
 
 class DisconnectForm(forms.Form):

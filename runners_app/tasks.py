@@ -1,10 +1,13 @@
-"""Celery tasks: the beat's tick and the only task that calls GitHub. Messages carry ids and nothing else."""
+"""Celery tasks: the beat's tick and the tasks that call GitHub. Messages carry ids and nothing else."""
 
 from celery import Task, shared_task
 from django.utils import timezone
 
+from runners_app.models import App
+from runners_app.services import apps
+from runners_app.services.credential_check import ask_nightly_checks
 from runners_app.services.pruning import prune
-from runners_app.services.wake import wake
+from runners_app.services.wake import wake, wake_app
 from runners_app.services.work import due_credentials
 from runners_app.services.work import work_credential as do_work
 
@@ -12,13 +15,26 @@ from runners_app.services.work import work_credential as do_work
 @shared_task(expires=5)
 def wake_due_credentials() -> None:
     """Find work over the tables, so that losing every message is harmless."""
-    for credential_id in due_credentials(timezone.now()):
+    now = timezone.now()
+    for credential_id in due_credentials(now):
         wake(credential_id)
+    for app_id in App.objects.unanswered(now).values_list("pk", flat=True):
+        wake_app(app_id)
 
 
 @shared_task(bind=True)
 def work_credential(self: "Task[[int], None]", credential_id: int) -> None:
     do_work(credential_id, holder=self.request.id or "")
+
+
+@shared_task
+def list_installations(app_id: int) -> None:
+    apps.list_installations(app_id)
+
+
+@shared_task(expires=3600)
+def check_credentials() -> None:
+    ask_nightly_checks()
 
 
 @shared_task(expires=3600)

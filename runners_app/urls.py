@@ -4,6 +4,7 @@ from django.urls import path
 
 from runners_app.views import (
     accounts,
+    apps,
     audit,
     batches,
     bulk,
@@ -34,6 +35,9 @@ urlpatterns = [
     path("accounts/", accounts.accounts, name="accounts"),
     path("accounts/export.<str:form>", exports.accounts, name="accounts-export"),
     path("accounts/new/", accounts.account_new, name="account-new"),
+    path("accounts/apps/new/", apps.app_new, name="app-new"),
+    path("accounts/apps/<int:pk>/", apps.app, name="app"),
+    path("accounts/apps/<int:pk>/refresh/", apps.app_refresh, name="app-refresh"),
     path("accounts/remove-demo/", accounts.demo_remove, name="demo-remove"),
     path("accounts/<int:pk>/", accounts.account, name="account"),
     path("accounts/<int:pk>/refresh/", accounts.account_refresh, name="account-refresh"),

@@ -17,7 +17,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from runners_app.models import Account, Image, Membership, Operation, Runner, RunnerGroup, SelfHostedRunner
+from runners_app.models import Account, App, Image, Membership, Operation, Runner, RunnerGroup, SelfHostedRunner
 
 ROLES = ("anonymous", "disabled", "stranger", "limited", "viewer", "manager", "administrator")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -104,12 +104,6 @@ github_callback             ANY     404       404      404     404      404
 openid_connect_login        ANY     404       404      404     404      404
 openid_connect_callback     ANY     404       404      404     404      404
 metrics                     GET     404       404      404     404      404
-accounts-export             GET     200       200      200     200      200
-runners-export              GET     200       200      200     200      200
-operations-export           GET     200       200      200     200      200
-images-export               GET     200       200      200     200      200
-groups-export               GET     200       200      200     200      200
-static-ip-changes           GET     400       400      400     400      400
 overview                    GET     200       200      200     200      200
 accounts                    GET     200       200      200     200      200
 accounts-export             GET     200       200      200     200      200
@@ -123,6 +117,11 @@ account-observe             POST    404       403      403     403      302
 account-pause               POST    404       403      403     403      302
 account-disconnect          GET     404       403      403     403      200
 account-disconnect          POST    404       403      403     403      422
+app-new                     GET     403       403      403     403      200
+app-new                     POST    403       403      403     403      422
+app                         GET     403       403      403     403      200
+app                         POST    403       403      403     403      302
+app-refresh                 POST    403       403      403     403      302
 demo-remove                 POST    403       403      403     403      302
 people                      GET     403       403      403     403      200
 person-new                  GET     403       403      403     403      200
@@ -286,6 +285,7 @@ class Things:
     operation: Operation
     person: User
     machine: SelfHostedRunner
+    app: App
 
 
 def path_of(name: str, things: Things) -> str:
@@ -294,6 +294,7 @@ def path_of(name: str, things: Things) -> str:
     pks = {
         "account": things.account.pk, "runner": things.runner.pk, "image": things.image.pk, "group": things.group.pk,
         "operation": things.operation.pk, "person": things.person.pk, "self": things.machine.pk,
+        "app": things.app.pk,
     }  # fmt: skip
     path = ADDRESSES[name].replace("<uuid:batch>", str(things.operation.batch)).replace("<str:form>", "csv")
     path = path.replace("<int:account_id>", str(things.account.pk))
@@ -319,6 +320,7 @@ def world(acme: Account) -> dict[str, Things]:
     """Things in the limited viewer's group, and things in another."""
     watched = User.objects.create_user("watched")
     Membership.objects.create(user=watched, account=acme)
+    app = App.objects.create(api_url=acme.api_url, issuer="1")
     groups = list(RunnerGroup.objects.filter(account=acme).order_by("pk")[:2])
     found: dict[str, Things] = {}
     for name, group, runner in zip(("mine", "other"), groups, Runner.objects.order_by("pk"), strict=False):
@@ -328,7 +330,7 @@ def world(acme: Account) -> dict[str, Things]:
         )
         machine = SelfHostedRunner.objects.order_by("pk")[len(found)]
         SelfHostedRunner.objects.filter(pk=machine.pk).update(group_id=group.github_id)
-        found[name] = Things(acme, runner, image, group, _operation(runner), watched, machine)
+        found[name] = Things(acme, runner, image, group, _operation(runner), watched, machine, app)
     others = Runner.objects.exclude(pk__in=[things.runner.pk for things in found.values()])
     others.update(group_id=groups[1].github_id)
     return found

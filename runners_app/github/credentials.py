@@ -42,6 +42,13 @@ class CredentialCalls(Caller):
         """
         return self._pages("/app/installations", None, parsing.installation, known, per_page=per_page)
 
+    def get_installation(self, installation_id: int) -> Answer[Installation]:
+        """One installation with its permissions; needs `AppAuth`.
+
+        apps/get-installation: GET /app/installations/{installation_id}.
+        """
+        return self._one("GET", f"/app/installations/{installation_id}", parsing.installation)
+
     def create_installation_access_token(self, installation_id: int) -> Answer[InstallationToken]:
         """A token with all rights of the installation, valid for an hour; needs `AppAuth`.
 

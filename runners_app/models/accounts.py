@@ -77,6 +77,7 @@ class Account(models.Model):
     )
     paused = models.BooleanField(default=False)
     demo = models.BooleanField(default=False)
+    plan = models.CharField(max_length=100, blank=True, help_text="Of an organization, where the credential sees it.")
     version = models.PositiveBigIntegerField(default=1)
     connected_at = models.DateTimeField(auto_now_add=True)
 

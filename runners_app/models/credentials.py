@@ -1,10 +1,20 @@
 """GitHub Apps and credentials: what Trackside may call GitHub with, and the manner it keeps while doing so."""
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.utils import timezone
+
+ASKED_FOR = timedelta(minutes=10)
+
+
+class AppQuerySet(models.QuerySet["App"]):
+    def unanswered(self, now: datetime) -> "AppQuerySet":
+        """Whose installations somebody waits for, unless that is so long ago that nobody does."""
+        asked = self.filter(asked_at__gt=now - ASKED_FOR)
+        return asked.filter(Q(answered_at=None) | Q(answered_at__lt=F("asked_at")))
 
 
 class App(models.Model):
@@ -15,12 +25,26 @@ class App(models.Model):
     issuer = models.CharField(max_length=100, help_text="App id or client id; the `iss` of its tokens.")
     name = models.CharField(max_length=200, blank=True)
     sealed_key = models.TextField()
+    slug = models.CharField(max_length=200, blank=True)
+    owner = models.CharField(max_length=200, blank=True)
+    asked_at = models.DateTimeField(null=True, blank=True, help_text="When somebody wanted its installations listed.")
+    answered_at = models.DateTimeField(null=True, blank=True)
+    refusal = models.TextField(blank=True, help_text="Why they could not be listed; empty when they were.")
+    installations = models.JSONField(
+        default=list, help_text="id, account, target_type, permissions, suspended of each."
+    )
+
+    objects = AppQuerySet.as_manager()
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["api_url", "issuer"], name="app_unique"),)
 
     def __str__(self) -> str:
         return self.name or f"GitHub App {self.issuer}"
+
+    @property
+    def is_asking(self) -> bool:
+        return self.asked_at is not None and (self.answered_at is None or self.answered_at < self.asked_at)
 
 
 class CredentialQuerySet(models.QuerySet["Credential"]):
@@ -71,6 +95,10 @@ class Credential(models.Model):
     rate_reset_at = models.DateTimeField(null=True, blank=True)
     scopes = models.JSONField(null=True, blank=True)
     token_expires_at = models.DateTimeField(null=True, blank=True)
+    permissions = models.JSONField(null=True, blank=True, help_text="Of an installation, as GitHub tells them.")
+    stored_at = models.DateTimeField(default=timezone.now)
+    check_due_at = models.DateTimeField(null=True, blank=True, help_text="When to look again at what it may do.")
+    checked_at = models.DateTimeField(null=True, blank=True)
 
     objects = CredentialQuerySet.as_manager()
 

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from runners_app.models import Account, Credential, KnownAnswer, Operation
 from runners_app.services import audit
@@ -95,23 +96,33 @@ def connect(
     except IntegrityError:
         raise CannotConnect(f"The {kind} {slug} is connected already. Open it to replace its token.") from None
     create_readings(account)
+    Credential.objects.filter(pk=credential.pk).update(check_due_at=timezone.now())
     audit.record("account.connected", by=by, account=account, details={"kind": kind, "api_url": credential.api_url})
     wake_on_commit(credential.pk)
     return account
 
 
 @transaction.atomic
-def replace_token(account: Account, token: str, *, by: "User") -> Account:
-    """Serve the account with another token from now on. Raises UnusableToken or CannotConnect."""
-    credential = store_token(account.api_url, token.strip())
+def replace_token(account: Account, token: str, *, by: "User", api_url: str = "") -> Account:
+    """Serve the account with another token from now on, and at another address where one is given.
+
+    A secret belongs to the address it was given for, so neither changes without the other being entered again.
+    Raises UnusableToken or CannotConnect.
+    """
+    api_url = check_api_url(api_url) if api_url else account.api_url
+    if Account.objects.filter(api_url=api_url, kind=account.kind, slug__iexact=account.slug).exclude(pk=account.pk):
+        raise CannotConnect(f"{account} at {api_url} is connected already.")
+    credential = store_token(api_url, token.strip())
     if account.kind == Account.Kind.ENTERPRISE and credential.kind != Credential.Kind.CLASSIC:
         raise CannotConnect("GitHub lets only classic tokens manage the runners of an enterprise.")
     previous = account.credential
+    moved_from, account.api_url = account.api_url, api_url
     account.credential = credential
-    account.save(update_fields=["credential"])
+    account.save(update_fields=["credential", "api_url"])
     KnownAnswer.objects.filter(reading__account=account).delete()
     drop_if_unused(previous)
-    audit.record("account.token_replaced", by=by, account=account)
+    details: dict[str, object] = {"api_url": api_url} if api_url != moved_from else {}
+    audit.record("account.token_replaced", by=by, account=account, details=details)
     check_now(account, by=by)
     return account
 
@@ -126,6 +137,7 @@ def check_now(account: Account, *, by: "User") -> None:
     """Read everything again at once, also what had gone quiet after refusals."""
     if account.credential.quarantined_at:
         release_from_quarantine(account.credential, by=by)
+    Credential.objects.filter(pk=account.credential_id).update(check_due_at=timezone.now())
     make_due(account)
     raise_version(account)
     wake_on_commit(account.credential_id)

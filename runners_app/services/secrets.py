@@ -33,5 +33,23 @@ def unseal(sealed: str, *, uid: UUID | str, api_url: str) -> str:
     return secret
 
 
+def reseal(sealed: str) -> str:
+    """The same secret under the first key; the very same text when it is that already. Raises SecretUnreadable."""
+    if _opens(Fernet(settings.CREDENTIAL_KEYS[0]), sealed):
+        return sealed
+    try:
+        return _fernet().rotate(sealed.encode()).decode()
+    except InvalidToken:
+        raise SecretUnreadable("No key in CREDENTIAL_KEYS opens this secret.") from None
+
+
+def _opens(fernet: Fernet, sealed: str) -> bool:
+    try:
+        fernet.decrypt(sealed.encode())
+    except InvalidToken:
+        return False
+    return True
+
+
 def _fernet() -> MultiFernet:
     return MultiFernet([Fernet(key) for key in settings.CREDENTIAL_KEYS])

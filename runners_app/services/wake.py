@@ -18,7 +18,20 @@ def wake_on_commit(credential_id: int) -> None:
 
 def wake(credential_id: int) -> None:
     """Tell a worker that this credential has something to do. A broker that is down is no reason to fail."""
+    _send("runners_app.tasks.work_credential", credential_id)
+
+
+def wake_app_on_commit(app_id: int) -> None:
+    """Somebody waits for the installations of an App."""
+    transaction.on_commit(partial(wake_app, app_id))
+
+
+def wake_app(app_id: int) -> None:
+    _send("runners_app.tasks.list_installations", app_id)
+
+
+def _send(task: str, pk: int) -> None:
     try:
-        current_app.send_task("runners_app.tasks.work_credential", args=[credential_id], expires=MESSAGE_SECONDS)
+        current_app.send_task(task, args=[pk], expires=MESSAGE_SECONDS)
     except (OperationalError, OSError) as error:
         log.warning("The broker did not take a wake-up, the sweep will find the work: %s", type(error).__name__)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from runners_app.github import BadCredentials, GitHubClient, GitHubError, RateLimited
 from runners_app.models import Account, Credential, Operation, Reading
-from runners_app.services import carry_out, credentials, readings
+from runners_app.services import carry_out, credential_check, credentials, readings
 from runners_app.services.carry_out.send import Work
 from runners_app.services.carry_out.steps import step
 from runners_app.services.leases import Lease, LeaseLost, take_lease
@@ -32,7 +32,7 @@ def due_credentials(now: datetime) -> list[int]:
     readings_due = Reading.objects.due(now).filter(account__credential=OuterRef("pk"))
     operations_due = Operation.objects.due(now).filter(account__credential=OuterRef("pk"))
     usable = Credential.objects.usable(now)
-    due = usable.filter(Exists(readings_due)) | usable.filter(Exists(operations_due))
+    due = usable.filter(Exists(readings_due) | Exists(operations_due) | Q(check_due_at__lte=now))
     return list(due.order_by("pk").values_list("pk", flat=True))
 
 
@@ -56,7 +56,9 @@ def _has_work(credential_id: int) -> bool:
     now = timezone.now()
     if not Credential.objects.usable(now).filter(pk=credential_id).exists():
         return False
-    return carry_out.next_due(credential_id) is not None or readings.next_due(credential_id, now) is not None
+    if carry_out.next_due(credential_id) is not None or readings.next_due(credential_id, now) is not None:
+        return True
+    return credential_check.is_check_due(credential_id)
 
 
 def _work(lease: Lease, deadline: float) -> None:
@@ -73,6 +75,8 @@ def _work(lease: Lease, deadline: float) -> None:
                 break
             _read(reading, work, deadline)
             _carry_out_due(work, deadline)
+        if credential_check.is_check_due(credential.pk):  # last, because runners matter more to whoever waits
+            credential_check.check(credential, client)
     except (BadCredentials, RateLimited) as error:
         _stop(credential, error)
     finally:

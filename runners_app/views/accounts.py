@@ -239,7 +239,7 @@ def account_token(request: Request, pk: int) -> HttpResponse:
     form = TokenForm(request.POST or None, account=row)
     if form.is_valid():
         try:
-            connecting.replace_token(row, form.cleaned_data["token"], by=request.user)
+            connecting.replace_token(row, by=request.user, **form.cleaned_data)
         except (CannotConnect, UnusableToken) as error:
             form.add_error("token", str(error))
         else:

@@ -1,0 +1,99 @@
+"""GitHub Apps: given once with their key, their installations listed by a worker, ticked, and read."""
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from runners_app.models import Account, App, AuditEntry, Credential, Runner
+from runners_app.services.apps import list_installations
+from tests.simulator_handle import SimulatorHandle
+
+Work = Callable[[Account], None]
+
+
+@pytest.fixture
+def as_admin(client: Client, admin: User) -> Client:
+    client.force_login(admin)
+    return client
+
+
+def give_app(client: Client, simulator: SimulatorHandle, issuer: str = "app_id") -> App:
+    told = simulator.app()
+    fields = {"issuer": str(told[issuer]), "private_key": told["pem"], "api_url": simulator.base_url}
+    answer = client.post("/accounts/apps/new/", fields)
+    assert answer.status_code == 302, answer.content.decode()
+    return App.objects.get()
+
+
+@pytest.mark.parametrize("issuer", ["app_id", "client_id"])
+def test_the_installations_are_listed_by_a_worker_and_connected_when_ticked(
+    as_admin: Client, simulator: SimulatorHandle, work: Work, issuer: str
+) -> None:
+    simulator.clear_requests()
+    app = give_app(as_admin, simulator, issuer)
+    page = as_admin.get(f"/accounts/apps/{app.pk}/").content.decode()
+    assert "Asking GitHub" in page
+    assert simulator.requests() == [], "a web request called GitHub"
+    list_installations(app.pk)
+    app.refresh_from_db()
+    page = as_admin.get(f"/accounts/apps/{app.pk}/").content.decode()
+    assert "acme" in page
+    assert "globex" in page
+    acme = next(one for one in app.installations if one["account"] == "acme")
+    assert as_admin.post(f"/accounts/apps/{app.pk}/", {"installation": [acme["id"], "4711", "x"]}).status_code == 302
+    account = Account.objects.get()
+    assert account.slug == "acme"
+    work(account)
+    assert Runner.objects.filter(account=account).count() == 12
+    assert "Connected" in as_admin.get(f"/accounts/apps/{app.pk}/").content.decode()
+    assert AuditEntry.objects.filter(action="app.stored", actor_name="ada").exists()
+
+
+def test_the_key_is_stored_sealed_and_shown_nowhere(as_admin: Client, simulator: SimulatorHandle) -> None:
+    app = give_app(as_admin, simulator)
+    line = simulator.app()["pem"].splitlines()[3]
+    assert line not in app.sealed_key
+    wrong = {"issuer": "no id", "private_key": simulator.app()["pem"], "api_url": simulator.base_url}
+    answer = as_admin.post("/accounts/apps/new/", wrong)
+    assert answer.status_code == 422
+    assert line not in answer.content.decode()
+    assert "Paste the key again" in answer.content.decode()
+    for path in ("/accounts/apps/new/", f"/accounts/apps/{app.pk}/"):
+        assert line not in as_admin.get(path).content.decode()
+    assert line not in str(list(AuditEntry.objects.values()))
+
+
+def test_what_is_no_key_is_said_at_the_field(as_admin: Client, simulator: SimulatorHandle) -> None:
+    fields = {"issuer": "1", "private_key": "-----BEGIN nothing", "api_url": simulator.base_url}
+    answer = as_admin.post("/accounts/apps/new/", fields)
+    assert answer.status_code == 422
+    assert "not an unencrypted RSA private key" in answer.content.decode()
+    assert not App.objects.exists()
+
+
+def test_an_id_that_does_not_fit_the_key_is_said_on_the_page(as_admin: Client, simulator: SimulatorHandle) -> None:
+    fields = {"issuer": "99999", "private_key": simulator.app()["pem"], "api_url": simulator.base_url}
+    as_admin.post("/accounts/apps/new/", fields)
+    app = App.objects.get()
+    list_installations(app.pk)
+    page = as_admin.get(f"/accounts/apps/{app.pk}/").content.decode()
+    assert "The App could not be used" in page
+    assert "401" in page
+
+
+def test_ticking_nothing_connects_nothing(as_admin: Client, simulator: SimulatorHandle) -> None:
+    app = give_app(as_admin, simulator)
+    list_installations(app.pk)
+    assert as_admin.post(f"/accounts/apps/{app.pk}/", {}).status_code == 302
+    assert not Account.objects.exists()
+    assert not Credential.objects.exists()
+
+
+def test_an_address_that_is_not_allowed_stores_nothing(as_admin: Client, simulator: SimulatorHandle) -> None:
+    fields = {"issuer": "1", "private_key": simulator.app()["pem"], "api_url": "https://elsewhere.example"}
+    answer = as_admin.post("/accounts/apps/new/", fields)
+    assert answer.status_code == 422
+    assert "not among the addresses" in answer.content.decode()
+    assert not App.objects.exists()
