@@ -55,10 +55,12 @@ class Lease:
         if not self._mine().update(lease_expires_at=until, **facts):
             raise LeaseLost
 
-    def check(self) -> None:
-        """Inside a publishing transaction: locks the credential until it ends. Raises LeaseLost."""
-        if not self._mine().select_for_update().values_list("pk").first():
+    def check(self) -> Credential:
+        """Inside a publishing transaction: locks the credential until it ends, and answers it. Raises LeaseLost."""
+        credential = self._mine().select_for_update().first()
+        if credential is None:
             raise LeaseLost
+        return credential
 
     def release(self) -> None:
         facts, self.pending = self.pending, {}

@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -31,10 +31,27 @@ class Command(BaseCommand):
         by_credential: dict[int, list[Account]] = {}
         for account in accounts:
             by_credential.setdefault(account.credential_id, []).append(account)
+        batches: SimpleQueue[list[Account]] = SimpleQueue()
+        for batch in by_credential.values():
+            batches.put(batch)
         with ThreadPoolExecutor(CREDENTIALS_AT_ONCE) as pool:
-            outcomes = list(pool.map(partial(self._sync, resources=options["resources"]), by_credential.values()))
-        if not all(outcomes):
+            threads = [
+                pool.submit(self._sync_all, batches, options["resources"])
+                for _ in range(min(CREDENTIALS_AT_ONCE, len(by_credential)))
+            ]
+        if not all(thread.result() for thread in threads):
             raise SystemExit(1)
+
+    def _sync_all(self, batches: "SimpleQueue[list[Account]]", resources: list[str] | None) -> bool:
+        """The work of one thread, over one database connection: batch after batch until none is left."""
+        good = True
+        try:
+            while True:
+                good = self._sync(batches.get_nowait(), resources) and good
+        except Empty:
+            return good
+        finally:
+            connection.close()
 
     def _sync(self, accounts: list[Account], resources: list[str] | None) -> bool:
         good = True
@@ -45,8 +62,6 @@ class Command(BaseCommand):
         except CredentialBusy as error:
             self.stdout.write(f"{', '.join(account.slug for account in accounts)}: {error}")
             good = False
-        finally:
-            connection.close()
         return good
 
 

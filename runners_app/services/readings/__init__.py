@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Case, DateTimeField, F, Subquery, Value, When
 from django.utils import timezone
 
 from runners_app.github import GitHubClient, GitHubError
@@ -37,6 +37,16 @@ FOLLOW_UP: dict[str, tuple[str, ...]] = {
     R.CUSTOM_IMAGES: (R.IMAGE_VERSIONS,),
     R.GROUPS: (R.GROUP_ACCESS,),
 }
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run cost, for the totals of its reading."""
+
+    seconds: float
+    requests: int = 0
+    not_modified: int = 0
+    failures: int = 0
 
 
 @dataclass(frozen=True)
@@ -93,7 +103,7 @@ def run_reading(
 def _publish(reading: Reading, fetched: Fetched, lease: Lease, seconds: float) -> Counts:
     account = reading.account
     with transaction.atomic():
-        lease.check()
+        credential = lease.check()
         overtaken = any(_was_written_since(row_set, fetched.begun) for row_set in fetched.row_sets)
         counts = Counts()
         for row_set in fetched.row_sets:
@@ -103,7 +113,8 @@ def _publish(reading: Reading, fetched: Fetched, lease: Lease, seconds: float) -
         for publish in fetched.others:
             counts += publish(fetched)
         _remember_answers(reading, {} if overtaken else fetched.answers)
-        recovered = _succeed(reading, counts)
+        ran = Ran(seconds, fetched.requests, fetched.not_modified)
+        recovered = _succeed(reading, credential, counts, ran)
         _note_run(
             reading,
             ReadingRun.Outcome.CHANGED if counts.any else ReadingRun.Outcome.UNCHANGED,
@@ -176,30 +187,36 @@ def _remember_answers(reading: Reading, answers: dict[str, KnownAnswer]) -> None
     )
 
 
-def _succeed(reading: Reading, counts: Counts) -> bool:
+def _succeed(reading: Reading, credential: Credential, counts: Counts, ran: Ran) -> bool:
     """Note the good run and plan the next; says whether pages show a difference because an error is over."""
     now = timezone.now()
     recovered = bool(reading.error) or reading.last_good_at is None
+    stored = ["last_good_at", "interval_seconds", *ERROR_COLUMNS]
     reading.last_good_at = now
     if counts.any:
         reading.last_changed_at = now
+        stored.append("last_changed_at")
     reading.error = reading.error_message = reading.error_help_url = ""
     reading.error_since, reading.failures = None, 0
-    credential = Credential.objects.get(pk=reading.account.credential_id)
     reading.interval_seconds = interval_of(reading, credential, now)
-    reading.save(
-        update_fields=[
-            "last_good_at", "last_changed_at", "error", "error_message", "error_help_url", "error_since", "failures",
-            "interval_seconds",
-        ]
-    )  # fmt: skip
-    _plan(reading, due_after(reading.interval_seconds, now))
+    _store(reading, stored, due_after(reading.interval_seconds, now), ran)
     return recovered
 
 
-def _plan(reading: Reading, due_at: datetime | None) -> None:
-    """Set the next time, unless somebody asked for another one while this run went on."""
-    Reading.objects.filter(pk=reading.pk, due_at=reading.due_at).update(due_at=due_at)
+ERROR_COLUMNS = ("error", "error_message", "error_help_url", "error_since", "failures")
+
+
+def _store(reading: Reading, columns: Iterable[str], due_at: datetime | None, ran: Ran) -> None:
+    """Write some columns, and the next time unless somebody asked for another one while this run went on."""
+    planned = Value(due_at, output_field=DateTimeField())
+    Reading.objects.filter(pk=reading.pk).update(
+        **{name: getattr(reading, name) for name in columns},
+        due_at=Case(When(due_at=reading.due_at, then=planned), default=F("due_at")),
+        last_seconds=ran.seconds,
+        requests_total=F("requests_total") + ran.requests,
+        not_modified_total=F("not_modified_total") + ran.not_modified,
+        failures_total=F("failures_total") + ran.failures,
+    )
 
 
 def fail_reading(reading: Reading, error: Exception, lease: Lease, seconds: float) -> RunResult:
@@ -212,8 +229,8 @@ def fail_reading(reading: Reading, error: Exception, lease: Lease, seconds: floa
         reading.error, reading.error_message, reading.error_help_url = failure.kind, failure.message, failure.help_url
         reading.error_since = reading.error_since or now
         reading.failures = min(reading.failures + 1, 1000)
-        reading.save(update_fields=["error", "error_message", "error_help_url", "error_since", "failures"])
-        _plan(reading, None if failure.retry_in is None else now + failure.retry_in)
+        due_at = None if failure.retry_in is None else now + failure.retry_in
+        _store(reading, ERROR_COLUMNS, due_at, Ran(seconds, failures=1))
         _note_run(reading, ReadingRun.Outcome.FAILED, message=failure.message, seconds=seconds)
         if is_news and failure.kind != "rate_limit":
             raise_version(reading.account)
@@ -232,21 +249,16 @@ def _note_run(
 ) -> None:
     now = timezone.now()
     counts = counts or Counts()
-    Reading.objects.filter(pk=reading.pk).update(
-        last_seconds=seconds,
-        requests_total=F("requests_total") + requests,
-        not_modified_total=F("not_modified_total") + not_modified,
-        failures_total=F("failures_total") + int(outcome == ReadingRun.Outcome.FAILED),
-    )
-    last = reading.runs.order_by("-pk").first()
-    if last and outcome != ReadingRun.Outcome.CHANGED and (last.outcome, last.message) == (outcome, message):
-        ReadingRun.objects.filter(pk=last.pk).update(
-            last_at=now,
-            runs=F("runs") + 1,
-            requests=F("requests") + requests,
-            not_modified=F("not_modified") + not_modified,
-            seconds=seconds,
-        )
+    last = reading.runs.order_by("-pk").values("pk")[:1]
+    if outcome != ReadingRun.Outcome.CHANGED and ReadingRun.objects.filter(
+        pk__in=Subquery(last), outcome=outcome, message=message
+    ).update(
+        last_at=now,
+        runs=F("runs") + 1,
+        requests=F("requests") + requests,
+        not_modified=F("not_modified") + not_modified,
+        seconds=seconds,
+    ):
         return
     ReadingRun.objects.create(
         reading=reading,

@@ -96,7 +96,7 @@ Change = tuple[int, str, object, object]  # primary key, field, before, after
 
 def _lacks_any(rows: RowSet) -> bool:
     present = rows.model._default_manager.filter(**rows.scope, gone_at=None)
-    return rows.complete and set(present.values_list(rows.key, flat=True)) != rows.kept
+    return rows.complete and present.count() != len(rows.kept)
 
 
 def _add(rows: RowSet, fresh: Mapping[Any, Values], now: datetime) -> None:
