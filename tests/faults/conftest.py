@@ -8,12 +8,22 @@ from pytest_django import Settings
 
 from runners_app.models import Account, Operation
 from runners_app.services.work import work_credential
+from tests.faults.proof_chunks import chunks
+from tests.faults.proof_table import table
 from tests.faults.verbs import Github
 from tests.simulator_handle import SimulatorHandle
 
 Settle = Callable[[Operation], Operation]
 SIMULATED_SECONDS_PER_SECOND = 600
 MOST_ROUNDS = 400
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """After `make proof`: what was run so far, in this run and those before it."""
+    if config.option.markexpr == "proof":
+        terminalreporter.section("faults")
+        for line in table(chunks()):
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(autouse=True)

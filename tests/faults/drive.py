@@ -24,6 +24,7 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "outages": {"organizations": 6, "web": True},
     "crowd": {"organizations": 6, "workers": 4, "beats": 2, "latency_ms": 30},
     "editors": {"organizations": 4, "web": True},
+    "embedded": {"organizations": 4, "workers": 0},
     "github_down": {"organizations": 4, "web": True},
 }
 

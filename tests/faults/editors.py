@@ -65,4 +65,4 @@ def _lost_updates(ground: Ground) -> int:
 
 def _doubled(ground: Ground) -> int:
     applied = sum(request["applied"] for request in ground.simulator.requests("PATCH"))
-    return applied - Operation.objects.filter(state=Operation.State.CONFIRMED).count()
+    return int(applied) - Operation.objects.filter(state=Operation.State.CONFIRMED).count()

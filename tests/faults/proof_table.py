@@ -1,0 +1,75 @@
+"""What the proof has finished, over all its runs, and the one table it prints."""
+
+import json
+from typing import Any
+
+from tests.faults.driven import Results
+from tests.processes import ROOT
+
+FINISHED = ROOT / "test-output" / "proof.json"
+WRONG = ("lost", "doubled", "unfinished")
+HEADING = (
+    f"{'scenario':<16}{'database':<12}{'chunks':>8}{'cases':>8}{'lost':>6}{'doubled':>9}{'unfinished':>12}  measured"
+)
+SCALE = 5
+
+
+def read_finished() -> dict[str, Results]:
+    """Scenario/database/seed → results."""
+    found: dict[str, Results] = json.loads(FINISHED.read_text()) if FINISHED.exists() else {}
+    return found
+
+
+def keep(key: str, results: Results) -> None:
+    """Written aside and renamed, so that a run that is killed leaves the file whole."""
+    FINISHED.parent.mkdir(exist_ok=True)
+    aside = FINISHED.with_suffix(".part")
+    aside.write_text(json.dumps({**read_finished(), key: results}, indent=0))
+    aside.rename(FINISHED)
+
+
+def table(chunks: list[tuple[str, str, int]]) -> list[str]:
+    """One line per scenario and database: how much was run, what went wrong, and what was measured."""
+    by_kind: dict[tuple[str, str], list[Results]] = {}
+    for key, results in read_finished().items():
+        scenario, database, _ = key.split("/")
+        by_kind.setdefault((scenario, database), []).append(results)
+    return [f"{HEADING}  measured", *(_line(*kind, found, chunks) for kind, found in sorted(by_kind.items()))]
+
+
+def _line(scenario: str, database: str, found: list[Results], chunks: list[tuple[str, str, int]]) -> str:
+    flat = [each for results in found for each in results]
+    wanted = [chunk for chunk in chunks if chunk[:2] == (scenario, database)]
+    lost, doubled, unfinished = (sum(int(each.get(name, 0)) for each in flat) for name in WRONG)
+    cases = sum(int(each.get("cases", each.get("saves", each.get("requests", 1)))) for each in flat)
+    counts = f"{cases:>8}{lost:>6}{doubled:>9}{unfinished:>12}"
+    return f"{scenario:<16}{database:<12}{len(found):>4}/{len(wanted):<3}{counts}  {_measured(scenario, flat)}"
+
+
+def _measured(scenario: str, flat: list[dict[str, Any]]) -> str:
+    first = flat[0]
+    match scenario:
+        case "kills" | "kills unscaled":
+            seconds = [each["taken_up"] for each in flat if each["taken_up"] is not None]
+            times = SCALE if scenario == "kills" else 1
+            p95 = _percentile(seconds) * times
+            return f"taken up again within {p95:.1f} s at p95 ({len(seconds)} were held, waiting times x {times})"
+        case "outages":
+            redis = max((each["working_again"] for each in flat if each["outage"] == "redis"), default=0)
+            pages = [each["shown"]["/runners/"]["seconds"] for each in flat if each["outage"] == "postgresql"]
+            return f"Redis back: working within {redis:.1f} s; no PostgreSQL: 503 within {max(pages, default=0):.1f} s"
+        case "crowd":
+            overlaps, too_close = (sum(each.get(name, 0) for each in flat) for name in ("overlaps", "too_close"))
+            return f"requests in flight together {overlaps}, writes too close {too_close}"
+        case "editors":
+            return f"database is locked {first['locked']}, errors {first['errors']}, ended {first['states']}"
+        case "github_down":
+            return f"p95 {first['p95_ms']} ms, statuses {first['statuses']}"
+        case "matrix":
+            return f"slowest {max(each['seconds'] for each in flat):.1f} s"
+    return ""
+
+
+def _percentile(values: list[float], share: float = 0.95) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
