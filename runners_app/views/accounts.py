@@ -10,7 +10,6 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -29,6 +28,7 @@ from runners_app.services.rights import rights_of
 from runners_app.views.pages import (
     Request,
     administrator_or_403,
+    came_from,
     is_unchanged,
     render_page,
     version_of,
@@ -223,13 +223,7 @@ def account_refresh(request: Request, pk: int) -> HttpResponse:
     else:
         connecting.check_now(row, by=request.user)
         messages.success(request, "Asked for. New answers appear here within seconds.")
-    return redirect(_back(request) or reverse("account", args=[row.pk]))
-
-
-def _back(request: Request) -> str:
-    """The page of ours the form stood on."""
-    address = request.headers.get("Referer", "")
-    return address if url_has_allowed_host_and_scheme(address, {request.get_host()}, request.is_secure()) else ""
+    return redirect(came_from(request) or reverse("account", args=[row.pk]))
 
 
 @sensitive_post_parameters("token")

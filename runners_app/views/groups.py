@@ -12,6 +12,7 @@ from runners_app.paging import Order, page_by_key
 from runners_app.views.lists import count_once, order_of, read_again
 from runners_app.views.pages import (
     Request,
+    came_from,
     chips_of,
     freshness_of,
     is_unchanged,
@@ -71,7 +72,7 @@ def _attach(rows: list[RunnerGroup], accounts: list[Account]) -> None:
 @require_POST
 def groups_refresh(request: Request) -> HttpResponse:
     read_again(request, R.GROUPS, R.GROUP_ACCESS, R.SELF_HOSTED_RUNNERS)
-    return redirect("groups")
+    return redirect(came_from(request) or "groups")
 
 
 @require_safe

@@ -30,6 +30,7 @@ from runners_app.services import operations
 from runners_app.views.lists import count_once, order_of, read_again
 from runners_app.views.pages import (
     Request,
+    came_from,
     chips_of,
     freshness_of,
     is_unchanged,
@@ -158,7 +159,7 @@ def _offer(accounts: list[Account], source: str) -> dict[str, Any]:
 @require_POST
 def images_refresh(request: Request) -> HttpResponse:
     read_again(request, R.CUSTOM_IMAGES, R.IMAGE_VERSIONS, R.CATALOG)
-    return redirect("images")
+    return redirect(came_from(request) or "images")
 
 
 @require_safe

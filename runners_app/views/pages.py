@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models import Min
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
+from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.middleware import HtmxDetails
 
 from runners_app.models import Account, Reading, Runner, RunnerGroup
@@ -102,6 +103,12 @@ def with_freshness(response: HttpResponse, synced_at: datetime | None) -> HttpRe
     if synced_at is not None:
         response.headers["HX-Trigger"] = json.dumps({"freshness": {"at": synced_at.isoformat()}})
     return response
+
+
+def came_from(request: Request) -> str:
+    """The page of ours a form stood on, with its filters; empty where that is not told."""
+    address = request.headers.get("Referer", "")
+    return address if url_has_allowed_host_and_scheme(address, {request.get_host()}, request.is_secure()) else ""
 
 
 def manage_or_403(request: Request, account: Account) -> None:

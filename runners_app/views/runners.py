@@ -13,6 +13,7 @@ from runners_app.services.wake import wake
 from runners_app.support_facts import support_facts
 from runners_app.views.pages import (
     Request,
+    came_from,
     group_name_of,
     is_unchanged,
     may_manage,
@@ -35,7 +36,7 @@ def runners_refresh(request: Request) -> HttpResponse:
         make_due(account, Reading.Resource.RUNNERS)
         wake(account.credential_id)
     messages.success(request, "Asked for. New answers appear here within seconds.")
-    return redirect("runners")
+    return redirect(came_from(request) or "runners")
 
 
 @require_safe

@@ -23,7 +23,7 @@ from runners_app.ranges import Network, in_order, networks_of
 from runners_app.services.range_changes import RangeChange, changed_since
 from runners_app.templatetags.pictures import Point
 from runners_app.views.lists import read_again
-from runners_app.views.pages import Request, chips_of, is_unchanged, query_without, render_page, version_of
+from runners_app.views.pages import Request, came_from, chips_of, is_unchanged, query_without, render_page, version_of
 
 HISTORY = 30
 GAUGES_SHOWN = 20
@@ -179,7 +179,7 @@ def _changes(request: Request, since: datetime) -> list[RangeChange]:
 @require_POST
 def static_ips_refresh(request: Request) -> HttpResponse:
     read_again(request, Reading.Resource.LIMITS, Reading.Resource.RUNNERS)
-    return redirect("static-ips")
+    return redirect(came_from(request) or "static-ips")
 
 
 def _found(request: Request) -> tuple[StaticIpFilter, "QuerySet[Runner]", list[Holder]]:

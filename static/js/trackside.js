@@ -264,7 +264,6 @@ addEventListener('pageshow', (event) => {
 
 const POLL_LIMIT = 60;
 const polls = new Map();
-const asking = new WeakSet();
 
 const pollKey = (element) => element.id || element.dataset.poll;
 
@@ -282,20 +281,37 @@ const isInUse = (element) => {
   return Boolean(ownsSelection(element) || element.querySelector('details.menu[open], dialog[open]'));
 };
 
-const poll = (element) => {
-  const key = pollKey(element);
-  const state = polls.get(key);
+// By fetch, and swapped by htmx: somebody who leaves the page meanwhile must not see an error for it.
+const poll = async (element) => {
+  const state = polls.get(pollKey(element));
   const address = new URL(element.dataset.poll, location.href);
   if (element.dataset.version) address.searchParams.set('version', element.dataset.version);
   state.busy = true;
-  asking.add(element);
-  htmx
-    .ajax('GET', address.pathname + address.search, { source: element, target: element, swap: 'outerHTML' })
-    .catch(() => {})
-    .finally(() => {
-      state.busy = false;
-      asking.delete(element);
-    });
+  try {
+    const answer = await fetch(address, { headers: { 'HX-Request': 'true' }, cache: 'no-store' });
+    takeAnswer(element, state, answer, await answer.text());
+    state.failures = answer.ok ? 0 : Math.min(state.failures + 1, 6);
+  } catch {
+    state.failures = Math.min(state.failures + 1, 6);
+  }
+  state.busy = false;
+};
+
+const takeAnswer = (element, state, answer, html) => {
+  if (isSignIn(answer.url)) {
+    state.stopped = true;
+    toast('You are signed out. Reload the page to sign in again.', 'warning');
+    return;
+  }
+  const events = JSON.parse(answer.headers.get('HX-Trigger') ?? '{}');
+  for (const [name, detail] of Object.entries(events)) document.dispatchEvent(new CustomEvent(name, { detail }));
+  if (answer.status !== 200 || !element.isConnected || isInUse(element)) return;
+  const place = keepPlace(element);
+  htmx.swap(element, html, { swapStyle: 'outerHTML' });
+  const successor = document.getElementById(element.id);
+  if (!successor) return;
+  restorePlace(successor, place);
+  refreshTimes(successor);
 };
 
 const tickPolls = () => {
@@ -338,13 +354,7 @@ const restorePlace = (element, place) => {
   for (const table of element.querySelectorAll('table')) countTicked(table);
 };
 
-const wasSignedOut = (xhr) =>
-  xhr.responseURL && new URL(xhr.responseURL).pathname === document.body.dataset.signIn;
-
-// Asked of the request, because the event of a replaced element is sent to its parent.
-const isPoll = ({ detail }) => asking.has(detail.requestConfig?.elt);
-
-let place = null;
+const isSignIn = (address) => address && new URL(address).pathname === document.body.dataset.signIn;
 
 // What a list says of itself, after somebody changed its filter.
 const announce = (root) => {
@@ -353,7 +363,6 @@ const announce = (root) => {
 };
 
 document.addEventListener('htmx:beforeRequest', (event) => {
-  if (isPoll(event)) return;
   startWork();
   const { elt, requestConfig } = event.detail;
   if (elt.matches('form')) {
@@ -369,12 +378,7 @@ document.addEventListener('htmx:configRequest', ({ detail: { elt, parameters } }
 });
 
 document.addEventListener('htmx:afterRequest', (event) => {
-  const { elt, requestConfig, xhr, successful } = event.detail;
-  if (isPoll(event)) {
-    const state = polls.get(pollKey(requestConfig.elt));
-    if (state) state.failures = successful ? 0 : Math.min(state.failures + 1, 6);
-    return;
-  }
+  const { elt, xhr, successful } = event.detail;
   endWork();
   setIdle(elt.isConnected ? elt : document);
   if (successful || xhr.status === 422) return;
@@ -383,26 +387,17 @@ document.addEventListener('htmx:afterRequest', (event) => {
 });
 
 document.addEventListener('htmx:beforeSwap', (event) => {
-  const { elt, target, xhr } = event.detail;
-  if (wasSignedOut(xhr)) {
-    event.detail.shouldSwap = false;
-    if (!isPoll(event)) return location.assign(xhr.responseURL);
-    polls.get(pollKey(elt)).stopped = true;
-    return toast('You are signed out. Reload the page to sign in again.', 'warning');
-  }
-  if (!isPoll(event)) return undefined;
-  if (isInUse(target)) event.detail.shouldSwap = false;
-  else if (event.detail.shouldSwap) place = keepPlace(target);
-  return undefined;
+  const { responseURL } = event.detail.xhr;
+  if (!isSignIn(responseURL)) return;
+  event.detail.shouldSwap = false;
+  location.assign(responseURL);
 });
 
 document.addEventListener('htmx:afterSwap', (event) => {
   // After an outer swap the target is gone: its successor has the same id. A restored page names none.
   const target = event.detail.target ?? document.body;
   const successor = target.isConnected ? target : document.getElementById(target.id);
-  if (place && successor) restorePlace(successor, place);
-  else if (successor && !isPoll(event)) announce(successor);
-  place = null;
+  if (successor) announce(successor);
   refreshTimes(successor ?? document);
 });
 

@@ -65,6 +65,9 @@ PAGES = {
     "person": "/people/2/",
     "person-new": "/people/new/",
     "audit": "/audit/",
+    "you": "/you/",
+    "you-password": "/you/password/",
+    "you-two-factor": "/you/two-factor/",
     "not-found": "/runners/999999/",
     "bad-request": "/static-ips/changes.txt",
 }

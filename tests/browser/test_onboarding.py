@@ -28,7 +28,7 @@ def empty(tmp_path: Path, github: SimulatorHandle) -> Iterator[Trackside]:
         yield running
 
 
-def test_an_empty_dashboard_leads_to_the_first_synced_organization(
+def test_an_empty_dashboard_leads_to_the_first_synced_organization_and_tells_of_trouble(
     browser: Browser, empty: Trackside, github: SimulatorHandle
 ) -> None:
     context = new_context(browser, width=1280, theme="light")
@@ -67,9 +67,32 @@ def test_an_empty_dashboard_leads_to_the_first_synced_organization(
     visit.screenshot("onboarding-4-first-sync")
     expect(page.get_by_role("heading", name="Being read for the first time")).to_have_count(0, timeout=SLOW_MS)
     expect(page.get_by_role("link", name="12 runners").first).to_be_visible()
+    account = page.url
     visit.screenshot("onboarding-5-read")
     page.get_by_role("link", name="12 runners").first.click()
     expect(page.get_by_text("12 runners")).to_be_visible()
+
+    github.add_fault("GET", "/", "status", status=502, body="down", times=100)
+    page.goto(account)
+    page.get_by_role("button", name="Check now").click()
+    expect(page.get_by_text("Failing").first).to_be_visible(timeout=SLOW_MS)
+    visit.screenshot("github-down")
+    page.goto(empty.url + "/runners/")
+    expect(page.locator("tbody tr")).to_have_count(12)
+    expect(page.get_by_role("heading", name="acme: Runners cannot be read")).to_be_visible()
+
+    github.clear_faults()
+    github.add_fault("GET", "/", "status", status=401, body={"message": "Bad credentials"}, times=100)
+    page.goto(account)
+    page.get_by_role("button", name="Check now").click()
+    expect(page.get_by_role("heading", name="The token is out of use")).to_be_visible(timeout=SLOW_MS)
+    visit.screenshot("credential-broken")
+    github.clear_faults()
+    page.get_by_role("link", name="Replace the token").click()
+    page.locator("#id_token").fill(github.account("acme").token)
+    page.get_by_role("button", name="Replace the token").click()
+    expect(page.get_by_role("heading", name="The token is out of use")).to_have_count(0)
+    expect(page.get_by_text("Failing")).to_have_count(0, timeout=SLOW_MS)
 
     page.get_by_role("navigation", name="Pages", exact=True).get_by_role("link", name="Accounts").click()
     page.get_by_role("link", name="acme").click()
