@@ -88,3 +88,4 @@ def test_words_are_completed_while_typing(sign_in: SignIn) -> None:
     page = sign_in("admin").open("/runners/")
     page.get_by_label("Search runners").press_sequentially("org:acme status:st")
     expect(page.locator("#search-words option").first).to_have_attribute("value", "org:acme status:Stuck")
+    expect(page).to_have_url(re.compile(r"/runners/$"))
