@@ -249,6 +249,13 @@ AXES_CLIENT_IP_CALLABLE = "runners_app.sign_in.address_of"
 AXES_LOCKOUT_CALLABLE = "runners_app.views.sign_in.locked_out"
 AXES_SENSITIVE_PARAMETERS = ["username", "login", "password", "ip_address", "code"]
 
+# --- Notices: links in them, and the mail server for people's own mailboxes (smtp://, smtp+tls:// or smtp+ssl://).
+PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
+MAIL_IS_SET_UP = bool(env.str("EMAIL_URL", default=""))
+vars().update(env.email_url("EMAIL_URL", default="dummymail://"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="trackside@localhost")
+
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = False
@@ -311,6 +318,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "dashboard.beat:Beat"
 CELERY_BEAT_SCHEDULE = {
+    "send-notices": {"task": "runners_app.tasks.send_notices", "schedule": 60.0},
     "check-credentials": {"task": "runners_app.tasks.check_credentials", "schedule": crontab(minute="37", hour="2")},
     "wake-due-credentials": {"task": "runners_app.tasks.wake_due_credentials", "schedule": 1.0},
     "prune-history": {"task": "runners_app.tasks.prune_history", "schedule": crontab(minute="17", hour="3")},

@@ -6,6 +6,7 @@ from django.utils import timezone
 from runners_app.models import App
 from runners_app.services import apps
 from runners_app.services.credential_check import ask_nightly_checks
+from runners_app.services.notices import send_due, watch_and_send
 from runners_app.services.pruning import prune
 from runners_app.services.wake import wake, wake_app
 from runners_app.services.work import due_credentials
@@ -30,6 +31,16 @@ def work_credential(self: "Task[[int], None]", credential_id: int) -> None:
 @shared_task
 def list_installations(app_id: int) -> None:
     apps.list_installations(app_id)
+
+
+@shared_task(expires=50)
+def send_notices() -> None:
+    watch_and_send(timezone.now())
+
+
+@shared_task(expires=60)
+def send_due_notices() -> None:
+    send_due(timezone.now())
 
 
 @shared_task(expires=3600)

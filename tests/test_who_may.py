@@ -17,7 +17,17 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from runners_app.models import Account, App, Image, Membership, Operation, Runner, RunnerGroup, SelfHostedRunner
+from runners_app.models import (
+    Account,
+    App,
+    Channel,
+    Image,
+    Membership,
+    Operation,
+    Runner,
+    RunnerGroup,
+    SelfHostedRunner,
+)
 
 ROLES = ("anonymous", "disabled", "stranger", "limited", "viewer", "manager", "administrator")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -134,6 +144,16 @@ person-give                 POST    403       403      403     403      422
 person-take                 POST    403       403      403     403      302
 person-groups               GET     403       403      403     403      200
 person-groups               POST    403       403      403     403      422
+notices                     GET     403       403      403     403      200
+channel-new                 GET     403       403      403     403      200
+channel-new                 POST    403       403      403     403      422
+channel                     GET     403       403      403     403      200
+channel                     POST    403       403      403     403      422
+channel-test                POST    403       403      403     403      302
+channel-delete              POST    403       403      403     403      302
+your-notices                GET     200       200      200     200      200
+your-notices                POST    422       422      422     422      422
+your-notices-test           POST    302       302      302     302      302
 audit                       GET     403       403      403     403      200
 audit-export                GET     403       403      403     403      200
 runners                     GET     200       200      200     200      200
@@ -286,6 +306,7 @@ class Things:
     person: User
     machine: SelfHostedRunner
     app: App
+    channel: Channel
 
 
 def path_of(name: str, things: Things) -> str:
@@ -294,7 +315,7 @@ def path_of(name: str, things: Things) -> str:
     pks = {
         "account": things.account.pk, "runner": things.runner.pk, "image": things.image.pk, "group": things.group.pk,
         "operation": things.operation.pk, "person": things.person.pk, "self": things.machine.pk,
-        "app": things.app.pk,
+        "app": things.app.pk, "channel": things.channel.pk,
     }  # fmt: skip
     path = ADDRESSES[name].replace("<uuid:batch>", str(things.operation.batch)).replace("<str:form>", "csv")
     path = path.replace("<int:account_id>", str(things.account.pk))
@@ -321,6 +342,7 @@ def world(acme: Account) -> dict[str, Things]:
     watched = User.objects.create_user("watched")
     Membership.objects.create(user=watched, account=acme)
     app = App.objects.create(api_url=acme.api_url, issuer="1")
+    channel = Channel.objects.create(name="a channel")
     groups = list(RunnerGroup.objects.filter(account=acme).order_by("pk")[:2])
     found: dict[str, Things] = {}
     for name, group, runner in zip(("mine", "other"), groups, Runner.objects.order_by("pk"), strict=False):
@@ -330,7 +352,7 @@ def world(acme: Account) -> dict[str, Things]:
         )
         machine = SelfHostedRunner.objects.order_by("pk")[len(found)]
         SelfHostedRunner.objects.filter(pk=machine.pk).update(group_id=group.github_id)
-        found[name] = Things(acme, runner, image, group, _operation(runner), watched, machine, app)
+        found[name] = Things(acme, runner, image, group, _operation(runner), watched, machine, app, channel)
     others = Runner.objects.exclude(pk__in=[things.runner.pk for things in found.values()])
     others.update(group_id=groups[1].github_id)
     return found

@@ -8,6 +8,7 @@ from runners_app.models.groups import RunnerGroup
 from runners_app.models.history import FieldChange
 from runners_app.models.images import Image, ImageVersion, MachineSize, Platform
 from runners_app.models.limits import Limits
+from runners_app.models.notices import Channel, Event, Notice
 from runners_app.models.operations import Operation, OperationEvent
 from runners_app.models.readings import KnownAnswer, Reading, ReadingRun
 from runners_app.models.runners import Runner
@@ -17,7 +18,9 @@ __all__ = [
     "Account",
     "App",
     "AuditEntry",
+    "Channel",
     "Credential",
+    "Event",
     "FieldChange",
     "GroupAccess",
     "Image",
@@ -26,6 +29,7 @@ __all__ = [
     "Limits",
     "MachineSize",
     "Membership",
+    "Notice",
     "Operation",
     "OperationEvent",
     "Platform",

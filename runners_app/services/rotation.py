@@ -10,13 +10,14 @@ from typing import Any
 from allauth.mfa.models import Authenticator
 from django.db.models import Model
 
-from runners_app.models import App, Credential
+from runners_app.models import App, Channel, Credential
 from runners_app.services.secrets import SecretUnreadable, reseal
 
 SEALED: tuple[tuple[type[Model], str], ...] = (
     (App, "sealed_key"),
     (Credential, "sealed_secret"),
     (Credential, "sealed_installation_token"),
+    (Channel, "sealed_address"),
 )
 # Of a second factor the secrets lie inside its JSON.
 SEALED_IN_DATA = ("secret", "seed")

@@ -30,8 +30,13 @@ def wake_app(app_id: int) -> None:
     _send("runners_app.tasks.list_installations", app_id)
 
 
-def _send(task: str, pk: int) -> None:
+def wake_notices_on_commit() -> None:
+    """Somebody waits for a test notice."""
+    transaction.on_commit(partial(_send, "runners_app.tasks.send_due_notices"))
+
+
+def _send(task: str, *pks: int) -> None:
     try:
-        current_app.send_task(task, args=[pk], expires=MESSAGE_SECONDS)
+        current_app.send_task(task, args=list(pks), expires=MESSAGE_SECONDS)
     except (OperationalError, OSError) as error:
         log.warning("The broker did not take a wake-up, the sweep will find the work: %s", type(error).__name__)

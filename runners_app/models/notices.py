@@ -1,0 +1,97 @@
+"""Notices: where word goes, what it is about, and each message with how its delivery went."""
+
+import uuid
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import models
+
+
+class Event(models.Model):
+    """Something that needs a person, from when it was seen until it was over. One of a `key` is open at a time."""
+
+    class Kind(models.TextChoices):
+        TOKEN_EXPIRING = "token_expiring", "A token expires in 14, 7 or 1 days"
+        CREDENTIAL_REFUSED = "credential_refused", "A credential is out of use"
+        READING_STALE = "reading_stale", "Something was not read for an hour"
+        RUNNER_STUCK = "runner_stuck", "A runner is Stuck, or Provisioning for 30 minutes"
+        OPERATION_WAITS = "operation_waits", "An operation needs a decision"
+        STATIC_IPS = "static_ips", "Static IPs are 80 % used, or all"
+
+    kind = models.CharField(max_length=30, choices=Kind)
+    key = models.CharField(max_length=200)
+    title = models.CharField(max_length=500)
+    path = models.CharField(max_length=300, help_text="The page about it.")
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["key"], condition=models.Q(ended_at=None), name="event_open_once"),
+        )
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Channel(models.Model):
+    """Where word goes: somebody's own mailbox, or an address that administrators share (mail, Slack, Teams, webhook).
+
+    The address of a shared one is a secret, because whoever knows it can write there.
+    """
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    owner = models.OneToOneField(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="channel"
+    )
+    name = models.CharField(max_length=100)
+    scheme = models.CharField(max_length=20, blank=True)
+    sealed_address = models.TextField(blank=True)
+    kinds = models.JSONField(default=list)
+    is_on = models.BooleanField(default=True)
+    quiet_from = models.TimeField(null=True, blank=True)
+    quiet_until = models.TimeField(null=True, blank=True)
+    zone = models.CharField(max_length=60, default="UTC")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def next_loud_moment(self, now: datetime) -> datetime:
+        """Now, or the end of the quiet hours that hold now."""
+        if self.quiet_from is None or self.quiet_until is None or self.quiet_from == self.quiet_until:
+            return now
+        here = now.astimezone(ZoneInfo(self.zone))
+        if not _is_between(here.time(), self.quiet_from, self.quiet_until):
+            return now
+        end = here.replace(hour=self.quiet_until.hour, minute=self.quiet_until.minute, second=0, microsecond=0)
+        return end if end > here else end + timedelta(days=1)
+
+
+def _is_between(moment: time, begin: time, end: time) -> bool:
+    return begin <= moment < end if begin < end else moment >= begin or moment < end
+
+
+class Notice(models.Model):
+    """One message to one channel. Not sent while `due_at` is ahead; not tried again after `tries` were too many."""
+
+    class Phase(models.TextChoices):
+        BEGIN = "begin", "Began"
+        END = "end", "Over"
+        TEST = "test", "Test"
+
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="notices")
+    event = models.ForeignKey(Event, null=True, on_delete=models.CASCADE, related_name="notices")
+    phase = models.CharField(max_length=10, choices=Phase)
+    made_at = models.DateTimeField()
+    due_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    failure = models.TextField(blank=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["channel", "event", "phase"], name="notice_once"),)
+        indexes = (models.Index(fields=["sent_at", "due_at"], name="notice_by_due"),)
+
+    def __str__(self) -> str:
+        return f"{self.get_phase_display()}: {self.event or 'test'}"

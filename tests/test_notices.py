@@ -1,0 +1,369 @@
+"""Word when something needs a person: once, to whom it concerns, with an end, and never in quiet hours."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+
+from runners_app.models import (
+    Account,
+    AuditEntry,
+    Channel,
+    Credential,
+    Event,
+    Limits,
+    Membership,
+    Notice,
+    Operation,
+    Reading,
+    Runner,
+    RunnerGroup,
+)
+from runners_app.services.channels import save_channel
+from runners_app.services.notices import send_due, watch_and_send
+from tests.sinks import Sink, mail_server, webhook
+
+
+@pytest.fixture
+def hook() -> Iterator[Sink]:
+    with webhook() as sink:
+        yield sink
+
+
+@pytest.fixture
+def mail(settings: Settings) -> Iterator[Sink]:
+    with mail_server() as sink:
+        settings.MAIL_IS_SET_UP = True
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", sink.port
+        yield sink
+
+
+@pytest.fixture
+def channel(admin: User, hook: Sink) -> Channel:
+    """A shared channel that posts to the sink, about everything."""
+    row = Channel(name="ops", kinds=Event.Kind.values)
+    save_channel(row, f"json://127.0.0.1:{hook.port}/a-secret-path", by=admin)
+    return row
+
+
+@pytest.fixture
+def calm(acme: Account) -> Account:
+    """An account in which nothing needs a person."""
+    Runner.objects.update(status="Ready")
+    Limits.objects.update(maximum=50, used=10)
+    return acme
+
+
+def pass_minute(at: datetime | None = None) -> None:
+    watch_and_send(at or timezone.now())
+
+
+def make_stuck(account: Account, name: str = "slow-one") -> Runner:
+    runner = Runner.objects.filter(account=account).order_by("pk")[0]
+    Runner.objects.filter(pk=runner.pk).update(status="Stuck", name=name)
+    return runner
+
+
+# --- What is told
+
+
+def _token_expires(account: Account) -> None:
+    Credential.objects.update(token_expires_at=timezone.now() + timedelta(days=6, hours=12))
+
+
+def _credential_refused(account: Account) -> None:
+    Credential.objects.update(quarantined_at=timezone.now(), quarantine_reason="401")
+
+
+def _reading_stale(account: Account) -> None:
+    long_ago = timezone.now() - timedelta(minutes=61)
+    Reading.objects.filter(account=account, resource="runners").update(error="permission", error_since=long_ago)
+
+
+def _provisioning(account: Account) -> None:
+    since = timezone.now() - timedelta(minutes=31)
+    Runner.objects.filter(pk=make_stuck(account).pk).update(status="Provisioning", status_since=since)
+
+
+def _operation_waits(account: Account) -> None:
+    now = timezone.now()
+    Operation.objects.create(
+        account=account, kind="create_runner", target="runner", target_name="new-one", state="needs_attention",
+        requested_at=now, person_agreed_at=now,
+    )  # fmt: skip
+
+
+def _ips_nearly_used(account: Account) -> None:
+    Limits.objects.update(maximum=50, used=40)
+
+
+def _ips_used(account: Account) -> None:
+    Limits.objects.update(maximum=50, used=50)
+
+
+@pytest.mark.parametrize(
+    ("happen", "words"),
+    [
+        (_token_expires, "The token of acme expires within 7 days"),
+        (_credential_refused, "The credential of acme is out of use"),
+        (_reading_stale, "acme could not be read for an hour"),
+        (make_stuck, "The runner slow-one of acme is Stuck"),
+        (_provisioning, "has been Provisioning for 30 minutes"),
+        (_operation_waits, "An operation in acme needs a decision: Create runner new-one"),
+        (_ips_nearly_used, "acme: 40 of 50 static IPs are used"),
+        (_ips_used, "acme: 50 of 50 static IPs are used"),
+    ],
+)
+def test_each_thing_that_needs_a_person_is_told_once(
+    calm: Account, channel: Channel, hook: Sink, happen: object, words: str
+) -> None:
+    pass_minute()
+    assert hook.messages == []
+    assert callable(happen)
+    happen(calm)
+    for _ in range(3):
+        pass_minute()
+    assert len(hook.messages) == 1
+    assert words in hook.messages[0]["title"]
+
+
+def test_its_end_is_told_too_and_only_once(calm: Account, channel: Channel, hook: Sink) -> None:
+    make_stuck(calm)
+    pass_minute()
+    Runner.objects.update(status="Ready")
+    for _ in range(3):
+        pass_minute()
+    assert [message["title"][:30] for message in hook.messages] == [
+        "Trackside: The runner slow-one", "Trackside: Over: The runner sl",
+    ]  # fmt: skip
+    make_stuck(calm)
+    pass_minute()
+    assert len(hook.messages) == 3, "the next time is another event"
+
+
+def test_a_token_is_told_of_three_times(calm: Account, channel: Channel, hook: Sink) -> None:
+    now = timezone.now()
+    Credential.objects.update(token_expires_at=now + timedelta(days=20))
+    Reading.objects.update(due_at=now + timedelta(days=30))
+    for day in range(20):
+        pass_minute(now + timedelta(days=day))
+    told = [message["title"] for message in hook.messages if "Over" not in message["title"]]
+    assert [title.rpartition("within ")[2] for title in told] == ["14 days", "7 days", "1 day"]
+
+
+def test_many_at_once_are_one_message(calm: Account, channel: Channel, hook: Sink) -> None:
+    Runner.objects.update(status="Stuck")
+    pass_minute()
+    assert len(hook.messages) == 1
+    assert "12 things" in hook.messages[0]["title"]
+    assert hook.messages[0]["message"].count("is Stuck") == 12
+
+
+def test_what_a_channel_did_not_ask_for_it_is_not_told(calm: Account, channel: Channel, hook: Sink) -> None:
+    Channel.objects.update(kinds=["static_ips"])
+    make_stuck(calm)
+    pass_minute()
+    assert hook.messages == []
+
+
+def test_a_demo_account_is_no_reason_to_wake_anybody(calm: Account, channel: Channel, hook: Sink) -> None:
+    Account.objects.update(demo=True)
+    make_stuck(calm)
+    _ips_used(calm)
+    pass_minute()
+    assert hook.messages == []
+
+
+def test_a_link_leads_to_the_page_about_it(calm: Account, channel: Channel, hook: Sink, settings: Settings) -> None:
+    settings.PUBLIC_URL = "https://trackside.example"
+    runner = make_stuck(calm)
+    pass_minute()
+    assert f"https://trackside.example/runners/{runner.pk}/" in hook.messages[0]["message"]
+
+
+# --- To whom
+
+
+def test_a_person_hears_by_mail_of_what_they_may_see(calm: Account, globex: Account, lead: User, mail: Sink) -> None:
+    Runner.objects.update(status="Ready")
+    Limits.objects.update(maximum=50, used=10)
+    User.objects.filter(pk=lead.pk).update(email="lin@example.com")
+    Channel.objects.create(owner=lead, name="lin", kinds=Event.Kind.values)
+    Membership.objects.create(user=lead, account=globex)
+    make_stuck(calm, "not-for-lin")
+    make_stuck(globex, "for-lin")
+    pass_minute()
+    assert len(mail.messages) == 1
+    assert "for-lin of globex is Stuck" in mail.messages[0]
+    assert "not-for-lin" not in mail.messages[0]
+    assert "To: lin@example.com" in mail.messages[0]
+
+
+def test_somebody_limited_to_groups_hears_of_those_alone(calm: Account, lead: User, mail: Sink) -> None:
+    User.objects.filter(pk=lead.pk).update(email="lin@example.com")
+    Channel.objects.create(owner=lead, name="lin", kinds=Event.Kind.values)
+    mine, other = Runner.objects.order_by("pk")[:2]
+    groups = RunnerGroup.objects.order_by("pk")[:2]
+    Runner.objects.filter(pk=mine.pk).update(group_id=groups[0].github_id, status="Stuck", name="mine")
+    Runner.objects.filter(pk=other.pk).update(group_id=groups[1].github_id, status="Stuck", name="other")
+    Membership.objects.create(user=lead, account=calm, limited=True).groups.add(groups[0])
+    _ips_used(calm)
+    pass_minute()
+    assert len(mail.messages) == 1
+    assert "mine of acme is Stuck" in mail.messages[0]
+    assert "other of acme" not in mail.messages[0]
+    assert "static IPs" not in mail.messages[0]
+
+
+def test_somebody_disabled_hears_nothing(calm: Account, admin: User, mail: Sink) -> None:
+    User.objects.filter(pk=admin.pk).update(email="ada@example.com", is_active=False)
+    Channel.objects.create(owner=admin, name="ada", kinds=Event.Kind.values)
+    make_stuck(calm)
+    pass_minute()
+    assert mail.messages == []
+
+
+# --- When
+
+
+def test_quiet_hours_put_it_off_until_they_end(calm: Account, channel: Channel, hook: Sink) -> None:
+    Channel.objects.update(quiet_from=time(22), quiet_until=time(6))
+    night, morning = datetime(2026, 12, 1, 23, 30, tzinfo=UTC), datetime(2026, 12, 2, 6, 0, tzinfo=UTC)
+    make_stuck(calm)
+    pass_minute(night)
+    pass_minute(night + timedelta(hours=5))
+    assert hook.messages == []
+    pass_minute(morning)
+    assert len(hook.messages) == 1
+
+
+def test_what_is_over_before_the_quiet_hours_end_is_never_told(calm: Account, channel: Channel, hook: Sink) -> None:
+    Channel.objects.update(quiet_from=time(22), quiet_until=time(6))
+    night = datetime(2026, 12, 1, 23, 30, tzinfo=UTC)
+    make_stuck(calm)
+    pass_minute(night)
+    Runner.objects.update(status="Ready")
+    pass_minute(night + timedelta(hours=1))
+    Reading.objects.update(due_at=None)
+    pass_minute(night + timedelta(hours=8))
+    assert hook.messages == []
+
+
+def test_quiet_hours_are_those_of_ones_own_zone() -> None:
+    berlin = Channel(quiet_from=time(22), quiet_until=time(6), zone="Europe/Berlin")
+    half_past_nine_utc = datetime(2026, 12, 1, 21, 30, tzinfo=UTC)
+    assert berlin.next_loud_moment(half_past_nine_utc) == datetime(2026, 12, 2, 5, 0, tzinfo=UTC)
+    assert Channel(quiet_from=time(22), quiet_until=time(6)).next_loud_moment(half_past_nine_utc) == half_past_nine_utc
+
+
+# --- When it does not arrive
+
+
+def test_what_did_not_arrive_is_tried_again_and_seen(
+    calm: Account, channel: Channel, hook: Sink, admin: User, client: Client
+) -> None:
+    client.force_login(admin)
+    hook.status = 500
+    make_stuck(calm)
+    now = timezone.now()
+    pass_minute(now)
+    page = client.get("/notices/").content.decode()
+    assert "It answered 500" in page
+    assert "Does not arrive" in page
+    hook.status = 200
+    send_due(now + timedelta(minutes=10))
+    assert len(hook.messages) == 1
+    assert "Does not arrive" not in client.get("/notices/").content.decode()
+
+
+def test_it_is_given_up_after_five_tries(calm: Account, channel: Channel, hook: Sink) -> None:
+    hook.status = 503
+    make_stuck(calm)
+    pass_minute()
+    for hours in range(1, 12):
+        send_due(timezone.now() + timedelta(hours=hours))
+    assert Notice.objects.get().tries == 5
+    hook.status = 200
+    send_due(timezone.now() + timedelta(hours=20))
+    assert hook.messages == []
+
+
+def test_two_workers_send_it_once(calm: Account, channel: Channel, hook: Sink) -> None:
+    make_stuck(calm)
+    hook.status = 500
+    pass_minute()
+    hook.status = 200
+    Notice.objects.update(due_at=timezone.now())
+    later = timezone.now()
+    send_due(later)
+    send_due(later)
+    assert len(hook.messages) == 1
+
+
+# --- The pages
+
+
+def test_a_channel_is_added_tested_and_removed_by_an_administrator(client: Client, admin: User, hook: Sink) -> None:
+    client.force_login(admin)
+    fields = {"name": "ops", "kinds": ["runner_stuck"], "zone": "UTC", "is_on": "on"}
+    address = f"json://127.0.0.1:{hook.port}/a-secret-path"
+    assert client.post("/notices/new/", {**fields, "address": address}).status_code == 302
+    channel = Channel.objects.get()
+    assert client.post(f"/notices/{channel.pk}/test/").status_code == 302
+    assert "Waiting" in client.get("/notices/").content.decode()
+    send_due(timezone.now())
+    assert hook.messages[0]["title"] == "Trackside: a test"
+    assert "Sent" in client.get("/notices/").content.decode()
+    assert client.post(f"/notices/{channel.pk}/", {**fields, "name": "others", "address": ""}).status_code == 302
+    client.post(f"/notices/{channel.pk}/test/")
+    send_due(timezone.now())
+    assert len(hook.messages) == 2, "without a new address the old one stays"
+    assert client.post(f"/notices/{channel.pk}/delete/").status_code == 302
+    assert not Channel.objects.exists()
+    actions = list(
+        AuditEntry.objects.filter(action__startswith="channel").order_by("pk").values_list("action", flat=True)
+    )
+    assert actions == ["channel.added", "channel.changed", "channel.deleted"]
+
+
+def test_the_address_is_stored_sealed_and_shown_nowhere(client: Client, admin: User, channel: Channel) -> None:
+    client.force_login(admin)
+    assert "a-secret-path" not in channel.sealed_address
+    for path in ("/notices/", f"/notices/{channel.pk}/", "/audit/"):
+        assert "a-secret-path" not in client.get(path).content.decode()
+
+
+@pytest.mark.parametrize("address", ["file:///etc/passwd", "syslog://", "https://example.com/x", "slack://x", "no"])
+def test_an_address_of_another_kind_or_half_of_one_is_refused(client: Client, admin: User, address: str) -> None:
+    client.force_login(admin)
+    answer = client.post("/notices/new/", {"name": "x", "kinds": ["static_ips"], "zone": "UTC", "address": address})
+    assert answer.status_code == 422
+    assert not Channel.objects.exists()
+
+
+def test_everybody_chooses_word_to_their_own_mailbox_alone(client: Client, lead: User, mail: Sink) -> None:
+    User.objects.filter(pk=lead.pk).update(email="lin@example.com")
+    client.force_login(lead)
+    fields = {"kinds": ["runner_stuck"], "zone": "Europe/Berlin", "is_on": "on", "owner": 1, "address": "json://x"}
+    assert client.post("/you/notices/", fields).status_code == 302
+    row = Channel.objects.get()
+    assert (row.owner, row.sealed_address) == (lead, "")
+    client.post("/you/notices/test/")
+    send_due(timezone.now())
+    assert "Word from Trackside arrives here" in mail.messages[0]
+    assert client.post("/you/notices/", {**fields, "zone": "Mars/Base"}).status_code == 422
+
+
+def test_without_a_mail_server_the_page_and_the_failure_say_so(client: Client, lead: User) -> None:
+    client.force_login(lead)
+    client.post("/you/notices/", {"kinds": ["runner_stuck"], "zone": "UTC", "is_on": "on"})
+    client.post("/you/notices/test/")
+    send_due(timezone.now())
+    page = client.get("/you/notices/").content.decode()
+    assert "No mail is sent yet" in page
+    assert "No mail server is set up" in page
