@@ -27,6 +27,7 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "embedded": {"organizations": 4, "workers": 0},
     "github_down": {"organizations": 4, "web": True},
 }
+FEW = 2
 
 
 def main() -> None:
@@ -50,7 +51,9 @@ def main() -> None:
 
 
 def run(asked: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
-    options = SCENARIOS[asked.scenario]
+    options = dict(SCENARIOS[asked.scenario])
+    if 0 < asked.count <= FEW:  # a sample needs fewer organizations, which are read before it begins
+        options["organizations"] = min(options["organizations"], 4)
     with stack.start(asked.database, folder, seed=asked.seed, scale=asked.scale, **options) as running:
         scenario = importlib.import_module(f"tests.faults.{asked.scenario}")
         results: list[dict[str, Any]] = scenario.run(running, asked.count)

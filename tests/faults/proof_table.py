@@ -7,7 +7,6 @@ from tests.faults.driven import Results
 from tests.processes import ROOT
 
 FINISHED = ROOT / "test-output" / "proof.json"
-WRONG = ("lost", "doubled", "unfinished")
 HEADING = (
     f"{'scenario':<16}{'database':<12}{'chunks':>8}{'cases':>8}{'lost':>6}{'doubled':>9}{'unfinished':>12}  measured"
 )
@@ -40,10 +39,19 @@ def table(chunks: list[tuple[str, str, int]]) -> list[str]:
 def _line(scenario: str, database: str, found: list[Results], chunks: list[tuple[str, str, int]]) -> str:
     flat = [each for results in found for each in results]
     wanted = [chunk for chunk in chunks if chunk[:2] == (scenario, database)]
-    lost, doubled, unfinished = (sum(int(each.get(name, 0)) for each in flat) for name in WRONG)
-    cases = sum(int(each.get("cases", each.get("saves", each.get("requests", 1)))) for each in flat)
-    counts = f"{cases:>8}{lost:>6}{doubled:>9}{unfinished:>12}"
+    cases = sum(_cases(each) for each in flat)
+    counts = f"{cases:>8}{_sum(flat, 'lost'):>6}{_sum(flat, 'doubled'):>9}{_sum(flat, 'unfinished'):>12}"
     return f"{scenario:<16}{database:<12}{len(found):>4}/{len(wanted):<3}{counts}  {_measured(scenario, flat)}"
+
+
+def _cases(result: dict[str, Any]) -> int:
+    count: int = result.get("cases") or result.get("saves") or result.get("requests") or 1
+    return count
+
+
+def _sum(flat: Results, name: str) -> int:
+    counts: list[int] = [int(each.get(name) or 0) for each in flat]
+    return sum(counts)
 
 
 def _measured(scenario: str, flat: list[dict[str, Any]]) -> str:
@@ -59,8 +67,7 @@ def _measured(scenario: str, flat: list[dict[str, Any]]) -> str:
             pages = [each["shown"]["/runners/"]["seconds"] for each in flat if each["outage"] == "postgresql"]
             return f"Redis back: working within {redis:.1f} s; no PostgreSQL: 503 within {max(pages, default=0):.1f} s"
         case "crowd":
-            overlaps, too_close = (sum(each.get(name, 0) for each in flat) for name in ("overlaps", "too_close"))
-            return f"requests in flight together {overlaps}, writes too close {too_close}"
+            return f"requests in flight together {_sum(flat, 'overlaps')}, writes too close {_sum(flat, 'too_close')}"
         case "editors":
             return f"database is locked {first['locked']}, errors {first['errors']}, ended {first['states']}"
         case "github_down":
