@@ -92,7 +92,7 @@ class GroupForm(NonceForm):
         names = [line.strip().rpartition("/")[2] for line in self.cleaned_data["members"].splitlines() if line.strip()]
         if len(names) > MOST_NAMED:
             raise forms.ValidationError(f"More than {MOST_NAMED} at once. Add them in parts.")
-        return self._found(dict.fromkeys(names))
+        return self._found(dict.fromkeys(names)) if names else {}
 
     def _found(self, names: Iterable[str]) -> dict[str, str]:
         known = {name.lower(): (str(key), name) for key, name in members_of(self.account)}

@@ -260,6 +260,17 @@ def test_a_refused_second_step_takes_the_first_one_back(
     assert (now.visibility, names_with_access(now)) == ("private", set())
 
 
+def test_a_first_step_whose_answer_was_lost_is_taken_back_too(
+    acme: Account, admin: User, work: Work, simulator: SimulatorHandle
+) -> None:
+    group = group_of(acme, "sandbox")
+    public = Repository.objects.present().filter(account=acme, private=False).order_by("name")[0]
+    simulator.add_fault("PATCH", "/runner-groups/", "drop_after_apply")
+    operation = ask_update(group, admin, visibility="selected", add=lines_of(public))
+    assert until_settled(operation, work, acme).state == S.REJECTED
+    assert group_of(acme, "sandbox").visibility == "private"
+
+
 def test_taking_back_survives_a_lost_answer(acme: Account, admin: User, work: Work, simulator: SimulatorHandle) -> None:
     group = group_of(acme, "sandbox")
     public = Repository.objects.present().filter(account=acme, private=False).order_by("name")[0]
@@ -325,6 +336,14 @@ def test_an_inherited_group_is_changed_by_its_enterprise_only(acme: Account, adm
     operation = until_settled(ask_update(group_of(acme, "enterprise-shared"), admin, name="mine"), work, acme)
     assert operation.state == S.REJECTED
     assert "enterprise" in refusal_of(operation)
+
+
+def test_an_organization_says_itself_which_repositories_may_use_an_inherited_group(
+    acme: Account, admin: User, work: Work
+) -> None:
+    group, repository = group_of(acme, "enterprise-security"), private_repositories(acme)[0]
+    assert until_settled(ask_update(group, admin, add=lines_of(repository)), work, acme).state == S.CONFIRMED
+    assert names_with_access(group) == {repository.name}
 
 
 def test_a_rate_limit_between_the_steps_is_waited_for(
