@@ -65,7 +65,8 @@ class ConnectForm(forms.Form):
             self.fields[name].widget.attrs.update({
                 "hx-get": reverse("account-new"), "hx-trigger": "change", "hx-target": "#token-help",
                 "hx-include": "[name=kind]:checked, [name=slug], [name=api_url]", "hx-params": "kind,slug,api_url",
-                "hx-swap": "outerHTML", "hx-sync": "closest form:queue last", "autocomplete": "off", "spellcheck": "false",
+                "hx-swap": "outerHTML", "hx-sync": "closest form:queue last", "autocomplete": "off",
+                "spellcheck": "false",
                 "autocapitalize": "none",
             })  # fmt: skip
 
