@@ -80,7 +80,8 @@ def test_what_github_did_not_take_for_now_can_be_taken_back_too(
     operation = ask_update(ready_runner(acme), admin, maximum_runners=42)
     work(acme)
     page = page_of(as_admin, operation)
-    assert "It goes on by itself at" in page
+    assert "GitHub has not taken it yet" in page
+    assert "The token is used again at" in page
     as_admin.post(f"/operations/{operation.pk}/cancel/")
     operation.refresh_from_db()
     assert operation.state == S.CANCELLED

@@ -188,7 +188,7 @@ def _says_when(limited: RateLimited) -> bool:
 
 
 def _reason(limited: RateLimited) -> str:
-    return limited.github_message or limited.message
+    return f"{(limited.github_message or limited.message).rstrip('.')}."
 
 
 def refused(credential_id: int, reason: str) -> None:

@@ -98,7 +98,7 @@ def _held_up_by(row: Operation) -> str:
     if credential.quarantined_at:
         return f"The token of {account} is out of use. {credential.quarantine_reason}"
     if credential.paused_until and credential.paused_until > now:
-        return f"{credential.pause_reason} It goes on by itself at {credential.paused_until:%H:%M:%S} UTC."
+        return f"{credential.pause_reason} The token is used again at {credential.paused_until:%H:%M:%S} UTC."
     return ""
 
 

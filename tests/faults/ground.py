@@ -100,7 +100,8 @@ def _is_about(request: dict[str, Any], verb: Verb, operation: Operation) -> bool
         return False
     if operation.kind == Operation.Kind.CREATE_RUNNER:
         return bool(request["body"]["name"] == operation.wanted["name"])
-    ends = f"/{operation.target_version or operation.target_id}"
+    version = f"/versions/{operation.target_version}" if operation.target_version else ""
+    ends = f"/{operation.target_id}{version}"
     same = operation.kind != Operation.Kind.UPDATE_RUNNER or request["body"] == operation.changed_fields
     return bool(request["path"].endswith(ends) and same)
 
