@@ -71,6 +71,7 @@ PAGES = {
     "not-found": "/runners/999999/",
     "bad-request": "/static-ips/changes.txt",
 }
+ENTRANCE = {"sign-in": "/sign-in/"}
 REFUSED = {"not-found": 404, "bad-request": 400}
 Look = Callable[[str, str, int], Page]
 
@@ -123,9 +124,10 @@ def world(signed_in: Callable[[str, int], Visit]) -> dict[str, str]:
 
 
 def look_at(visit: Visit, world: dict[str, str], name: str, theme: str, width: int) -> None:
+    visit.page.goto("about:blank")  # what the last page, or the look at it, still had to say
     visit.complaints.clear()
     visit.foreign.clear()
-    answer = visit.page.goto(visit.url + PAGES[name].format(**world))
+    answer = visit.page.goto(visit.url + {**PAGES, **ENTRANCE}[name].format(**world))
     assert answer is not None
     assert answer.status == REFUSED.get(name, 200)
     visit.page.wait_for_timeout(150)  # what would move, moves now
@@ -144,6 +146,15 @@ def test_every_page_is_fit_to_be_seen(
     signed_in: Callable[[str, int], Visit], world: dict[str, str], name: str, theme: str, width: int
 ) -> None:
     look_at(signed_in(theme, width), world, name, theme, width)
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 360)])
+def test_the_page_to_sign_in_is_fit_to_be_seen(browser: Browser, trackside: Trackside, theme: str, width: int) -> None:
+    context = new_context(browser, width=width, theme=theme)
+    visit = Visit(context.new_page(), trackside.url)
+    listen(visit)
+    look_at(visit, {}, "sign-in", theme, width)
+    context.close()
 
 
 @pytest.mark.proof

@@ -84,3 +84,25 @@ def test_a_team_lead_sees_the_same_pages_without_buttons(sign_in: SignIn) -> Non
     page.locator("a.row-link").first.click()
     expect(page.get_by_role("link", name="Edit", exact=True)).to_have_count(0)
     visit.screenshot("runner-dark-360")
+
+
+def test_what_a_colleague_saved_meanwhile_is_shown_and_not_overwritten(sign_in: SignIn) -> None:
+    mine, theirs = sign_in("admin"), sign_in("admin", width=360, theme="dark")
+    mine.open("/runners/?q=org:globex gpu-train")
+    mine.page.locator("a.row-link").first.click()
+    mine.page.get_by_role("link", name="Edit", exact=True).click()
+    theirs.page.goto(mine.page.url)
+    theirs.page.get_by_label("Maximum runners").fill("9")
+    theirs.page.get_by_role("button", name="Save changes").click()
+    expect(theirs.page.get_by_role("heading", name="Confirmed")).to_be_visible(timeout=SLOW_MS)
+
+    mine.page.get_by_label("Maximum runners").fill("5")
+    mine.page.get_by_role("button", name="Save changes").click()
+    expect(mine.page.get_by_role("heading", name="Nothing was sent")).to_be_visible()
+    row = mine.page.locator("table.compare tbody tr")
+    expect(row).to_have_count(1)
+    assert row.locator("th, td").all_inner_texts() == ["Maximum runners", "9", "4", "5"]
+    mine.screenshot("runner-conflict-light-1280")
+    mine.page.get_by_role("link", name="Edit the new values").click()
+    expect(mine.page.get_by_label("Maximum runners")).to_have_value("9")
+    mine.complaints[:] = [each for each in mine.complaints if "409" not in each]  # the browser tells of every conflict
