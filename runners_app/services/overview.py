@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Count, Exists, Min, OuterRef, Q, Sum
 
 from runners_app.models import Account, Limits, Operation, Reading, Runner, RunnerGroup
-from runners_app.models.operations import unsent_limit
+from runners_app.models.operations import lies_unsent
 from runners_app.models.runners import IDLE_AFTER
 
 if TYPE_CHECKING:
@@ -117,12 +117,11 @@ def _add_readings(facts: dict[int, AccountFacts], now: datetime) -> None:
 
 
 def _add_operations(facts: dict[int, AccountFacts], now: datetime) -> None:
-    lies_unsent = Q(state=Operation.State.REQUESTED, person_agreed_at__lte=now - unsent_limit())
     rows = Operation.objects.unfinished().within(_accounts(facts)).order_by().values("account_id")
     counts = rows.annotate(
         operations=Count("pk"),
         needing_decision=Count("pk", filter=Q(state=Operation.State.NEEDS_ATTENTION)),
-        unsent=Count("pk", filter=lies_unsent),
+        unsent=Count("pk", filter=lies_unsent(now)),
     )
     for row in counts:
         one = facts[row["account_id"]]
