@@ -5,19 +5,22 @@ Two ways to run: the embedded default (no variables at all: SQLite, a filesystem
 Each variable may also be given as ``NAME_FILE``, the path of a file that holds it.
 """
 
+import logging
 import os
 import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from celery.schedules import crontab
 from csp.constants import SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from dashboard import sentry
+from dashboard import logs, sentry
 from dashboard.data_dir import read_or_make_keys
+from runners_app.redaction import hide
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
@@ -76,17 +79,25 @@ INSTALLED_APPS = [
     "csp",
     "django_filters",
     "django_htmx",
+    "django_structlog",
     "heroicons",
     "template_partials",
     "runners_app",
 ]
 
+# Django's own admin, to look at rows when something is odd: read only, and without what is sealed.
+DJANGO_ADMIN = env.bool("DJANGO_ADMIN", default=False)
+if DJANGO_ADMIN:
+    INSTALLED_APPS.append("django.contrib.admin")
+
 MIDDLEWARE = [
     "runners_app.middleware.page_timings",
+    "django_structlog.middlewares.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",  # 50 rows are 6 kB instead of 60
     "csp.middleware.CSPMiddleware",
+    "django_permissions_policy.PermissionsPolicyMiddleware",
     "runners_app.middleware.health_for_anybody",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -97,6 +108,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "runners_app.middleware.second_factor",
     "runners_app.middleware.SignInPages",
+    "runners_app.middleware.HideTypedSecrets",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -281,6 +293,16 @@ if HTTPS:
     CSRF_COOKIE_NAME = "__Host-csrf"
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # no third cookie
+# Nothing a page of ours needs; passkeys and copying are asked for by our own pages alone.
+PERMISSIONS_POLICY: dict[str, list[str]] = {
+    **{name: [] for name in (
+        "accelerometer", "autoplay", "camera", "display-capture", "encrypted-media", "fullscreen", "geolocation",
+        "gyroscope", "magnetometer", "microphone", "midi", "payment", "usb", "xr-spatial-tracking",
+    )},
+    "clipboard-write": ["self"], "publickey-credentials-create": ["self"], "publickey-credentials-get": ["self"],
+}  # fmt: skip
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
@@ -349,17 +371,39 @@ SENTRY_DSN = env.str("SENTRY_DSN", default="")
 if SENTRY_DSN:
     sentry.start(SENTRY_DSN)
 
+# --- Logs: JSON when scaled out, plain lines for the person at the terminal otherwise. Secrets are taken out of both.
+LOG_FORMAT = env.str("LOG_FORMAT", default="text" if EMBEDDED else "json")
+# Off unless somebody is named: an error's line and traceback, masked as the log is.
+ADMINS = [("", address) for address in env.list("ERROR_MAILS_TO", default=[])]
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "formatters": {"line": {"()": "dashboard.logs.Formatter", "as_json": LOG_FORMAT == "json"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        "mails": {"class": "dashboard.logs.MaskedMails", "formatter": "line", "level": "ERROR"},
+    },
+    "root": {"handlers": ["stderr", *(["mails"] if ADMINS else [])], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
+        "django": {"handlers": [], "level": "INFO"},  # not Django's own mails, which show requests and variables
+        "django.request": {"level": "ERROR"},  # what was refused stands in the lines of requests
         "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
         "axes": {"level": "WARNING"},
         "celery": {"level": "WARNING"},
     },
 }
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
+DJANGO_STRUCTLOG_STATUS_2XX_LOG_LEVEL = DJANGO_STRUCTLOG_STATUS_DEFAULT_LOG_LEVEL = (
+    logging.DEBUG if EMBEDDED else logging.INFO
+)
+DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.DEBUG if EMBEDDED else logging.INFO
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+logs.configure()
+for secret in (
+    SECRET_KEY, *CREDENTIAL_KEYS, METRICS_TOKEN, DATABASES["default"].get("PASSWORD", ""),
+    urlsplit(REDIS_URL).password, vars().get("EMAIL_HOST_PASSWORD"),
+    *(app["secret"] for provider in SOCIALACCOUNT_PROVIDERS.values() for app in provider["APPS"]),
+):  # fmt: skip
+    hide(secret or "")
 
 os.umask(0o077)

@@ -1,6 +1,7 @@
 """Addresses of the project: all pages belong to the app."""
 
 from allauth.account import views as account
+from django.conf import settings
 from django.urls import include, path
 
 from runners_app.views import sign_in
@@ -19,6 +20,11 @@ sign_in_pages = [
     path("you/password/", sign_in.password, name="account_change_password"),
     path("you/two-factor/", include("allauth.mfa.urls")),
 ]
-urlpatterns = [*sign_in_pages, path("", include("runners_app.urls"))]
+admin_pages = []
+if settings.DJANGO_ADMIN:
+    from runners_app.admin import site
+
+    admin_pages = [path("django-admin/", site.urls)]
+urlpatterns = [*sign_in_pages, *admin_pages, path("", include("runners_app.urls"))]
 handler400 = "runners_app.views.errors.bad_request"
 handler500 = "runners_app.views.errors.server_error"

@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.shortcuts import redirect
 from django.utils.cache import patch_vary_headers
 
+from runners_app.redaction import hide
 from runners_app.services.metrics import PAGE_SECONDS
 from runners_app.services.sign_ins import BEGAN, SEEN
 from runners_app.sign_in import has_second_factor
@@ -18,6 +19,11 @@ METHODS = frozenset({"GET", "HEAD", "POST"})
 SEEN_EVERY_SECONDS = 60
 ALLAUTH_PAGES, PROVIDERS = ("/sign-in/disabled/", "/sign-in/with/", "/you/"), "/sign-in/with/"
 ALLAUTH_METHODS = ("GET", "HEAD", "POST")
+TYPED_SECRETS = frozenset({
+    "address", "code", "credential", "new_password1", "new_password2", "oldpassword", "password", "password1",
+    "password2", "private_key", "token",
+})  # fmt: skip
+LONGEST_TYPED = 10_000
 HEALTH = ("/livez", "/readyz")
 WITHOUT_SECOND_FACTOR = ("/you/", "/sign-out/", *HEALTH)
 
@@ -85,6 +91,22 @@ class SignInPages:
         return None
 
 
+class HideTypedSecrets:
+    """What somebody types as a secret is kept out of the log from the first line on, whatever becomes of it."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_: object) -> None:
+        if request.method == "POST":
+            for name in TYPED_SECRETS & request.POST.keys():
+                for value in request.POST.getlist(name):
+                    hide(value[:LONGEST_TYPED])
+
+
 def _is_configured(provider: str) -> bool:
     apps = [app for kind in settings.SOCIALACCOUNT_PROVIDERS.values() for app in kind["APPS"]]
     if provider == "github":
@@ -100,10 +122,11 @@ def page_headers(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         # Not on errors of the server: the database that knows the person may be what failed.
-        if response.status_code < 500 and response.headers.get("Content-Type", "").startswith("text/html"):
-            patch_vary_headers(response, ["HX-Request"])
+        if response.status_code < 500:
+            if response.headers.get("Content-Type", "").startswith("text/html"):
+                patch_vary_headers(response, ["HX-Request"])
             if request.user.is_authenticated:
-                response.headers.setdefault("Cache-Control", "no-store")
+                response.headers["Cache-Control"] = "no-store"
         return response
 
     return middleware

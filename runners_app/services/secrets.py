@@ -10,6 +10,8 @@ from uuid import UUID
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
+from runners_app.redaction import hide
+
 
 class SecretUnreadable(Exception):
     """The secret does not open here: its key is gone, or it was sealed for another row or origin."""
@@ -17,6 +19,7 @@ class SecretUnreadable(Exception):
 
 def seal(secret: str, *, uid: UUID | str, api_url: str) -> str:
     """Encrypt for storing. The answer is text of about twice the length."""
+    hide(secret)
     plain = json.dumps({"uid": str(uid), "api_url": api_url, "secret": secret})
     return _fernet().encrypt(plain.encode()).decode()
 
@@ -30,6 +33,7 @@ def unseal(sealed: str, *, uid: UUID | str, api_url: str) -> str:
     if plain["uid"] != str(uid) or plain["api_url"] != api_url:
         raise SecretUnreadable("This secret was stored for another credential or address. Enter it again.")
     secret: str = plain["secret"]
+    hide(secret)
     return secret
 
 

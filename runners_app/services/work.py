@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from runners_app.github import BadCredentials, GitHubClient, GitHubError, RateLimited
 from runners_app.models import Account, Credential, Operation, Reading
@@ -67,6 +68,7 @@ def _work(lease: Lease, deadline: float) -> None:
     if client is None:
         return
     work = Work(lease, client)
+    bind_contextvars(credential=credential.pk)
     try:
         _carry_out_due(work, deadline)
         while time.monotonic() < deadline:
@@ -81,6 +83,7 @@ def _work(lease: Lease, deadline: float) -> None:
         _stop(credential, error)
     finally:
         credentials.keep_client(credential, client)
+        clear_contextvars()
 
 
 def _open(credential: Credential, lease: Lease) -> GitHubClient | None:
@@ -165,6 +168,7 @@ def _rest(operation: Operation, work: Work, seconds: float, note: str | None = N
 
 
 def _read(reading: Reading, work: Work, deadline: float) -> None:
+    bind_contextvars(account=reading.account.slug)
     result = _run(reading, work, lambda: _carry_out_due(work, deadline))
     if isinstance(result.error, BadCredentials | RateLimited):
         raise result.error

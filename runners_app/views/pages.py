@@ -15,6 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.middleware import HtmxDetails
+from structlog.contextvars import bind_contextvars
 
 from runners_app.models import Account, Reading, Runner, RunnerGroup
 from runners_app.models.owned import OwnedQuerySet, limited_by
@@ -60,6 +61,7 @@ def visible_account_or_404(request: Request, pk: int) -> Account:
     account = Account.objects.visible_to(request.user).select_related("credential").filter(pk=pk).first()
     if account is None:
         raise Http404
+    bind_contextvars(account=account.slug)
     return account
 
 

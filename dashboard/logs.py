@@ -1,0 +1,82 @@
+"""Logs: one JSON object per line (or a plain line for people), with request, user and account, and without secrets.
+
+Redaction comes last, over the finished line, so that no exception text and no traceback gets around it.
+"""
+
+import logging
+import sys
+import threading
+import traceback
+from types import TracebackType
+from typing import Any
+
+import structlog
+from django.core.mail import mail_admins
+from structlog.typing import EventDict, Processor
+
+from runners_app.redaction import redact
+
+
+def without_query(_: object, __: str, event: EventDict) -> EventDict:
+    """Of an address only the path: what people search for, and what providers send back, is nobody's business."""
+    if isinstance(event.get("request"), str):
+        event["request"] = event["request"].partition("?")[0]
+    return event
+
+
+SHARED: tuple[Processor, ...] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    without_query,
+    structlog.processors.format_exc_info,
+)
+
+
+class Formatter(structlog.stdlib.ProcessorFormatter):
+    def __init__(self, *, as_json: bool, **_: Any) -> None:
+        last: Processor = structlog.processors.JSONRenderer() if as_json else plain_line
+        meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+        super().__init__(processors=[meta, last], foreign_pre_chain=SHARED)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+def plain_line(_: object, __: str, event: EventDict) -> str:
+    """For a terminal: time, level, logger, words, and what else is known."""
+    head = [str(event.pop(name, "")) for name in ("timestamp", "level", "logger", "event")]
+    trace = event.pop("exception", "")
+    rest = [f"{name}={value}" for name, value in event.items()]
+    return " ".join([head[0], head[1].upper(), *head[2:], *rest]) + (f"\n{trace}" if trace else "")
+
+
+class MaskedMails(logging.Handler):
+    """Errors by mail: the line and its traceback as in the log, and nothing of the request or of local variables."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            mail_admins(redact(f"Error in {record.name}"), self.format(record), fail_silently=True)
+        except Exception:  # noqa: BLE001 - a mail that cannot be sent must not stop what was being done
+            self.handleError(record)
+
+
+def configure() -> None:
+    """Once per process, from the settings: our own loggers, and whatever ends a process or a thread unforeseen."""
+    structlog.configure(
+        processors=[*SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    sys.excepthook = _excepthook
+    threading.excepthook = _thread_excepthook
+
+
+def _excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    sys.stderr.write(redact("".join(traceback.format_exception(kind, error, trace))))
+
+
+def _thread_excepthook(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None and args.exc_type is not SystemExit:
+        _excepthook(args.exc_type, args.exc_value, args.exc_traceback)

@@ -1,0 +1,146 @@
+"""Logs: what stands in a line, and that no secret gets into one by any way."""
+
+import base64
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from io import StringIO
+from urllib.parse import quote
+
+import pytest
+import structlog
+from django.contrib.auth.models import User
+from django.core import mail
+from django.test import Client
+from pytest_django import Settings
+
+from dashboard.logs import Formatter, MaskedMails
+from runners_app.models import Account
+from runners_app.redaction import hide, redact
+from runners_app.services.secrets import seal
+
+TOKEN = "ghp_" + "a1B2" * 9
+ODD = 'pass "word" with/ü & <all>'
+
+
+@pytest.fixture
+def lines() -> Iterator[StringIO]:
+    """What the handler of the settings would write, as JSON."""
+    out = StringIO()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(Formatter(as_json=True))
+    root, level = logging.getLogger(), logging.getLogger().level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield out
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+def last(lines: StringIO, event: str) -> dict[str, object]:
+    found = [json.loads(line) for line in lines.getvalue().splitlines() if event in line]
+    line: dict[str, object] = found[-1]
+    return line
+
+
+def test_a_request_is_one_line_with_its_id_person_and_account(
+    lines: StringIO, client: Client, admin: User, acme: Account
+) -> None:
+    client.force_login(admin)
+    client.get(f"/accounts/{acme.pk}/?q=what+somebody+searched")
+    line = last(lines, "request_finished")
+    assert (line["code"], line["user_id"], line["account"]) == (200, admin.pk, "acme")
+    assert line["request"] == f"GET /accounts/{acme.pk}/"
+    assert len(str(line["request_id"])) == 36
+
+
+def test_what_the_worker_says_names_credential_and_account(lines: StringIO, acme: Account) -> None:
+    with structlog.contextvars.bound_contextvars(credential=7, account="acme"):
+        logging.getLogger("runners_app.services.work").warning("something")
+    line = last(lines, "something")
+    assert (line["credential"], line["account"], line["level"]) == (7, "acme", "warning")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TOKEN, "github_pat_" + "x" * 60, "ghs_12345_" + "y" * 500, "Bearer eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiIxIn0.c2ln",
+        "-----BEGIN RSA PRIVATE KEY-----\nabc\ndef\n-----END RSA PRIVATE KEY-----",
+        "postgres://trackside:hunter2secret@db/x",
+    ],
+)  # fmt: skip
+def test_what_looks_like_a_secret_is_taken_out_unseen(text: str) -> None:
+    said = redact(f"before {text} after")
+    assert text[8:30] not in said
+    assert said.startswith("before ")
+    assert said.endswith(" after") or "/x" in said
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        str, quote, lambda text: quote(text, safe=""), lambda text: json.dumps(text), repr,
+        lambda text: base64.b64encode(text.encode()).decode(),
+        lambda text: base64.b64encode(b"user:" + text.encode() + b"!").decode(),
+        lambda text: base64.urlsafe_b64encode(b"ab" + text.encode()).decode(),
+    ],
+)  # fmt: skip
+def test_a_secret_once_seen_is_taken_out_in_every_spelling(encode: object) -> None:
+    hide(ODD)
+    assert callable(encode)
+    spelt = encode(ODD)
+    assert spelt.strip("'\"=")[4:-4] not in redact(f"x={spelt};")
+
+
+def test_no_exception_and_no_traceback_gets_around_it(lines: StringIO) -> None:
+    secret = "an ordinary pass phrase"
+    hide(secret)
+    try:
+        raise RuntimeError(f"could not use {secret} or {TOKEN}") from ValueError(secret)
+    except RuntimeError:
+        logging.getLogger("x").exception("failed with %s", TOKEN, extra={"local": secret})
+        structlog.get_logger("y").exception("failed", token=TOKEN, words=secret)
+    written = lines.getvalue()
+    assert "RuntimeError" in written
+    assert secret not in written
+    assert TOKEN not in written
+
+
+def test_what_ends_a_process_unforeseen_is_masked_too(capsys: pytest.CaptureFixture[str]) -> None:
+    sealed = seal("opened just now", uid="x", api_url="")
+    try:
+        raise RuntimeError(f"opened just now: {TOKEN} {sealed}")
+    except RuntimeError as error:
+        sys.excepthook(RuntimeError, error, error.__traceback__)
+    said = capsys.readouterr().err
+    assert "RuntimeError" in said
+    for secret in ("opened just now", TOKEN, sealed):
+        assert secret not in said
+
+
+def test_mails_about_errors_are_off_and_masked_when_on(settings: Settings) -> None:
+    assert settings.ADMINS == []
+    settings.ADMINS = [("", "ops@example.com")]
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    handler = MaskedMails()
+    handler.setFormatter(Formatter(as_json=False))
+    logger = logging.getLogger("a logger of this test")
+    logger.addHandler(handler)
+    try:
+        token = TOKEN
+        raise RuntimeError(token)
+    except RuntimeError:
+        logger.exception("it failed")
+    finally:
+        logger.removeHandler(handler)
+    assert len(mail.outbox) == 1
+    assert "RuntimeError" in mail.outbox[0].body
+    assert TOKEN not in f"{mail.outbox[0].body}{mail.outbox[0].subject}"
+
+
+def test_ten_thousand_secrets_are_not_kept_and_do_not_slow_a_line() -> None:
+    for number in range(3000):
+        hide(f"secret number {number:05d}")
+    assert "secret number 02999" not in redact("a secret number 02999 b")
+    assert redact("x" * 50_000) == "x" * 50_000
