@@ -15,18 +15,21 @@ OF_ORGANIZATIONS_ONLY = ("access_checks", "repositories")
 
 def add_readings(apps, schema_editor):
     """Accounts that were connected before read what is new, too, and their groups once more with what is new in them."""
-    Account, Reading = apps.get_model("runners_app", "Account"), apps.get_model("runners_app", "Reading")
+    here = schema_editor.connection.alias  # not always the database Trackside runs on: copy_database migrates another
+    Account, Reading, KnownAnswer = (
+        apps.get_model("runners_app", name).objects.using(here) for name in ("Account", "Reading", "KnownAnswer")
+    )
     now = timezone.now()
     for order, resource in enumerate(ORDER):
-        Reading.objects.filter(resource=resource).update(order=order)
-        accounts = Account.objects.exclude(readings__resource=resource)
+        Reading.filter(resource=resource).update(order=order)
+        accounts = Account.exclude(readings__resource=resource)
         if resource in OF_ORGANIZATIONS_ONLY:
             accounts = accounts.filter(kind="organization")
-        Reading.objects.bulk_create(
-            [Reading(account=account, resource=resource, order=order, due_at=now) for account in accounts]
+        Reading.bulk_create(
+            [Reading.model(account=account, resource=resource, order=order, due_at=now) for account in accounts]
         )
-    apps.get_model("runners_app", "KnownAnswer").objects.filter(reading__resource="groups").delete()
-    Reading.objects.filter(resource="groups").update(due_at=now)
+    KnownAnswer.filter(reading__resource="groups").delete()
+    Reading.filter(resource="groups").update(due_at=now)
 
 
 class Migration(migrations.Migration):
