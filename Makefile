@@ -5,6 +5,7 @@ PORT ?= 8000
 BIN := .venv/bin
 INSTALLED := .venv/installed
 INSTALLED_DEV := .venv/installed-dev
+INSTALLED_BENCH := .venv-bench/installed
 
 .PHONY: help install run test bench proof check clean-demo lock
 
@@ -30,6 +31,15 @@ run: install ## start everything on 127.0.0.1, port 8000 or PORT
 
 test: $(INSTALLED_DEV) ## run the tests, on two processes
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not proof" $(ARGS)
+
+$(INSTALLED_BENCH): requirements-bench.txt
+	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	@if command -v uv >/dev/null; then VIRTUAL_ENV=.venv-bench uv pip install --quiet --require-hashes -r requirements-bench.txt; \
+	else .venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt; fi
+	@touch $@
+
+bench: $(INSTALLED_BENCH) ## measure beside others, about 15 minutes; ARGS="pages search" for some parts
+	@.venv-bench/bin/python -m bench $(ARGS)
 
 proof: $(INSTALLED_DEV) ## run the long tests too: full fault counts, every theme and width
 	@$(BIN)/pytest -m proof $(ARGS)

@@ -1,0 +1,161 @@
+"""What the parts share: servers, children with settings of their own, interleaved rounds, numbers as text."""
+
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import psycopg
+from cryptography.fernet import Fernet
+
+from tests.processes import ROOT, PostgreSQL, Redis, manage, start_postgresql, start_redis
+
+# As docker-compose.yml starts PostgreSQL.
+POSTGRESQL = ("shared_buffers = '256MB'", "random_page_cost = 1.1")
+
+
+@dataclass
+class Table:
+    """One table of the report. Cells are shown as they are; `notes` stand below it."""
+
+    title: str
+    head: list[str]
+    rows: list[list[str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Part:
+    """What a part found: its tables, and the figures that goals are about by name."""
+
+    name: str
+    tables: list[Table] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Servers:
+    """PostgreSQL and Redis of this run; `environment` are Trackside's settings for them, without a database."""
+
+    postgresql: PostgreSQL
+    redis: Redis
+    environment: dict[str, str]
+
+    def database(self, name: str) -> dict[str, str]:
+        """The environment with a new database of that name, migrated and empty."""
+        self.postgresql.run(f"CREATE DATABASE {name}")
+        environment = {**self.environment, "DATABASE_URL": self.postgresql.url_of(name)}
+        manage(environment, "migrate", "--verbosity", "0")
+        return environment
+
+    def settle(self, name: str) -> None:
+        """Statistics and visibility as autovacuum would leave them."""
+        with psycopg.connect(self.postgresql.url_of(name), autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE")
+
+
+@contextmanager
+def start_servers() -> Iterator[Servers]:
+    with TemporaryDirectory() as folder, start_postgresql() as postgresql, start_redis() as redis_server:
+        for setting in POSTGRESQL:
+            postgresql.run(f"ALTER SYSTEM SET {setting}")
+        postgresql.stop()
+        postgresql.start()
+        yield Servers(
+            postgresql,
+            redis_server,
+            {
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(ROOT),
+                "DJANGO_SETTINGS_MODULE": "bench.settings",
+                "SECRET_KEY": "a secret key for the benchmark",
+                "CREDENTIAL_KEYS": Fernet.generate_key().decode(),
+                "REDIS_URL": redis_server.url,
+                "TRACKSIDE_DATA_DIR": folder,
+                "LOG_LEVEL": "ERROR",
+            },
+        )
+
+
+def run_child(environment: Mapping[str, str], module: str, *arguments: object) -> Any:
+    """Run a module of the benchmark as a process of its own; what its last line of output says as JSON."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *map(str, arguments)],
+        env=dict(environment), cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def make_world(environment: Mapping[str, str], runners: int) -> None:
+    code = f"import django; django.setup(); from bench.world import make_world; make_world({runners})"
+    subprocess.run([sys.executable, "-c", code], env=dict(environment), cwd=ROOT, check=True)
+
+
+@dataclass
+class Timing:
+    """Seconds of wall and processor for one go, over the rounds."""
+
+    wall: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+
+    @property
+    def fastest(self) -> float:
+        return min(self.wall)
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.wall)
+
+    @property
+    def median_cpu(self) -> float:
+        return statistics.median(self.cpu)
+
+
+def interleave(
+    contenders: Mapping[str, Callable[[], object]], *, rounds: int, times: int = 1, seed: int = 1, warm_up: bool = True
+) -> dict[str, Timing]:
+    """Run all contenders once each in every round, in an order of chance, so that a noisy moment hits all alike."""
+    chance = random.Random(seed)
+    timings = {name: Timing() for name in contenders}
+    if warm_up:
+        for contender in contenders.values():
+            contender()
+    for _ in range(rounds):
+        names = list(contenders)
+        chance.shuffle(names)
+        for name in names:
+            wall, cpu = time.perf_counter(), time.process_time()
+            for _ in range(times):
+                contenders[name]()
+            timings[name].wall.append((time.perf_counter() - wall) / times)
+            timings[name].cpu.append((time.process_time() - cpu) / times)
+    return timings
+
+
+def print_table(table: Table) -> str:
+    """As Markdown, aligned."""
+    rows = [table.head, *table.rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(table.head))]
+    lines = [f"### {table.title}", ""]
+    for number, row in enumerate(rows):
+        lines.append("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |")
+        if number == 0:
+            lines.append("|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    lines += ["", *table.notes] if table.notes else []
+    return "\n".join(lines) + "\n"
+
+
+def write_json(parts: list[Part], path: Path, **facts: Any) -> None:
+    path.write_text(json.dumps({**facts, "parts": [part.as_json() for part in parts]}, indent=2) + "\n")

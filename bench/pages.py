@@ -1,0 +1,137 @@
+"""Part 3: the list of runners cold, kept and unchanged, beside what others would render it with."""
+
+import gzip
+import json
+import sys
+from collections.abc import Callable
+from functools import partial
+from io import BytesIO
+from typing import Any
+
+from bench.common import Part, Servers, Table, interleave, make_world, run_child
+
+RUNNERS, ROWS, ROUNDS, TIMES = 10_000, 100, 15, 8
+ADDRESS = f"/runners/?size_of_page={ROWS}"
+
+
+def run(servers: Servers) -> Part:
+    environment = servers.database("pages")
+    make_world(environment, RUNNERS)
+    servers.settle("pages")
+    found = run_child(environment, "bench.pages")
+    table = Table(
+        f"List page: {ROWS} rows of {RUNNERS:,} runners, PostgreSQL, everybody signed in",
+        ["page", "% of a bare view's requests/s", "ms, fastest", "median", "CPU ms", "queries", "bytes", "gzipped"],
+        [
+            [
+                name, f"{row['share']:.1f}", f"{row['fastest']:.2f}", f"{row['median']:.2f}", f"{row['cpu']:.2f}",
+                str(row["queries"]), f"{row['bytes']:,}", f"{row['gzipped']:,}",
+            ]
+            for name, row in found.items()
+        ],
+        ["A bare view answers the same bytes to the same signed-in person through the same middleware."],
+    )  # fmt: skip
+    figures = {f"share {name}": row["share"] for name, row in found.items()}
+    figures["cold / django-tables2"] = found["django-tables2"]["fastest"] / found["cold"]["fastest"]
+    return Part("pages", [table], figures)
+
+
+class Visitor:
+    """Somebody signed in who calls the WSGI application itself: no sockets, no client library in the figures."""
+
+    def __init__(self) -> None:
+        from django.conf import settings
+        from django.contrib.auth.models import User
+        from django.core.wsgi import get_wsgi_application
+        from django.test import Client
+
+        settings.ALLOWED_HOSTS = ["testserver"]
+        self.application = get_wsgi_application()
+        client = Client()
+        client.force_login(User.objects.get(username="ada"))
+        self.cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
+
+    def get(self, address: str, *, htmx: bool = False) -> tuple[int, bytes]:
+        path, _, query = address.partition("?")
+        environ: dict[str, Any] = {
+            "REQUEST_METHOD": "GET", "PATH_INFO": path, "QUERY_STRING": query, "SERVER_NAME": "testserver",
+            "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.url_scheme": "http", "wsgi.version": (1, 0),
+            "wsgi.input": BytesIO(), "wsgi.errors": sys.stderr, "wsgi.multithread": True, "wsgi.multiprocess": False,
+            "wsgi.run_once": False, "REMOTE_ADDR": "127.0.0.1", "HTTP_COOKIE": self.cookie,
+        }  # fmt: skip
+        if htmx:
+            environ["HTTP_HX_REQUEST"] = "true"
+        started: list[str] = []
+        start_response: Any = lambda status, headers, *_: started.append(status)  # noqa: E731 - too little for a name
+        answer: Any = self.application(environ, start_response)
+        body = b"".join(answer)
+        answer.close()
+        return int(started[0].split()[0]), body
+
+
+def main() -> None:
+    import django
+
+    django.setup()
+    from bench.urls import BARE
+
+    visitor = Visitor()
+    pages = _pages(visitor)
+    contenders: dict[str, Callable[[], object]] = dict(pages)
+    bodies: dict[str, bytes] = {}
+    for name, page in pages.items():
+        status, bodies[name] = page()
+        assert status in (200, 204), (name, status)
+        BARE[name.replace(" ", "-")] = bodies[name]
+        contenders[f"bare {name}"] = partial(visitor.get, f"/bare/{name.replace(' ', '-')}/")
+    timings = interleave(contenders, rounds=ROUNDS, times=TIMES)
+    report = {}
+    for name in pages:
+        mine, bare = timings[name], timings[f"bare {name}"]
+        report[name] = {
+            "share": 100 * bare.fastest / mine.fastest,
+            "fastest": 1000 * mine.fastest,
+            "median": 1000 * mine.median,
+            "cpu": 1000 * mine.median_cpu,
+            "queries": _queries(pages[name]),
+            "bytes": len(bodies[name]),
+            "gzipped": len(gzip.compress(bodies[name], 6)),
+        }
+    sys.stdout.write(json.dumps(report) + "\n")
+
+
+def _pages(visitor: Visitor) -> dict[str, Callable[[], tuple[int, bytes]]]:
+    from django.core.cache import caches
+
+    whole = visitor.get(ADDRESS)[1].decode()
+    version = whole.partition('data-version="')[2].partition('"')[0]
+    kept = caches["pages"]
+
+    def cold() -> tuple[int, bytes]:
+        """As after a change of one account: what was kept of the page, its count and that account are void."""
+        for key in [key for key in list(kept._cache) if ":runners" in key or ":facets:1:" in key]:  # type: ignore[attr-defined]
+            kept._cache.pop(key)  # type: ignore[attr-defined]
+            kept._expire_info.pop(key)  # type: ignore[attr-defined]
+        return visitor.get(ADDRESS)
+
+    return {
+        "unchanged poll": lambda: visitor.get(f"{ADDRESS}&version={version}", htmx=True),
+        "kept table": lambda: visitor.get(ADDRESS, htmx=True),
+        "kept page": lambda: visitor.get(ADDRESS),
+        "cold": cold,
+        "django-tables2": lambda: visitor.get("/tables2/"),
+        "Django admin": lambda: visitor.get("/admin/runners_app/runner/"),
+    }
+
+
+def _queries(page: Callable[[], object]) -> int:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    with CaptureQueriesContext(connection) as captured:
+        page()
+    return len(captured)
+
+
+if __name__ == "__main__":
+    main()
