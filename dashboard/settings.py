@@ -108,7 +108,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "runners_app.middleware.second_factor",
     "runners_app.middleware.SignInPages",
-    "runners_app.middleware.HideTypedSecrets",
+    "runners_app.middleware.BeforeViews",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -390,6 +390,7 @@ LOGGING = {
         "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
         "axes": {"level": "WARNING"},
         "celery": {"level": "WARNING"},
+        "urllib3": {"level": "WARNING"},  # its lines name addresses
     },
 }
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG

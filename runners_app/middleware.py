@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.shortcuts import redirect
 from django.utils.cache import patch_vary_headers
 
-from runners_app.redaction import hide
+from runners_app.redaction import hide, hide_address
 from runners_app.services.metrics import PAGE_SECONDS
 from runners_app.services.sign_ins import BEGAN, SEEN
 from runners_app.sign_in import has_second_factor
@@ -23,7 +23,7 @@ TYPED_SECRETS = frozenset({
     "address", "code", "credential", "new_password1", "new_password2", "oldpassword", "password", "password1",
     "password2", "private_key", "token",
 })  # fmt: skip
-LONGEST_TYPED = 10_000
+LONGEST_TYPED, GREATEST_NUMBER = 10_000, 2**63 - 1
 HEALTH = ("/livez", "/readyz")
 WITHOUT_SECOND_FACTOR = ("/you/", "/sign-out/", *HEALTH)
 
@@ -91,8 +91,8 @@ class SignInPages:
         return None
 
 
-class HideTypedSecrets:
-    """What somebody types as a secret is kept out of the log from the first line on, whatever becomes of it."""
+class BeforeViews:
+    """No row has a number that no database can hold; and what somebody types as a secret is kept out of every log."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -100,11 +100,13 @@ class HideTypedSecrets:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.get_response(request)
 
-    def process_view(self, request: HttpRequest, *_: object) -> None:
+    def process_view(self, request: HttpRequest, view: object, args: object, numbers: dict[str, object]) -> None:
+        if any(isinstance(number, int) and number > GREATEST_NUMBER for number in numbers.values()):
+            raise Http404
         if request.method == "POST":
             for name in TYPED_SECRETS & request.POST.keys():
                 for value in request.POST.getlist(name):
-                    hide(value[:LONGEST_TYPED])
+                    (hide_address if name == "address" else hide)(value[:LONGEST_TYPED])
 
 
 def _is_configured(provider: str) -> bool:

@@ -38,6 +38,13 @@ def hide(secret: str) -> None:
             _remember(part.strip())
 
 
+def hide_address(address: str) -> None:
+    """An address that is a secret, and each part of it: libraries write path and host apart."""
+    hide(address)
+    for part in re.split(r"[/?&=@:]+", address.partition("://")[2]):
+        hide(part)
+
+
 def _remember(secret: str) -> None:
     with _lock:
         if secret in _remembered:

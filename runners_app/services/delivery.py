@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 
 from runners_app.models import Channel
+from runners_app.redaction import hide_address
 from runners_app.services.secrets import SecretUnreadable, unseal
 
 # What an address may begin with. Others of apprise's would run programs or write files here.
@@ -63,6 +64,7 @@ def _mail(to: str, title: str, body: str) -> None:
 
 
 def _notify(address: str, title: str, body: str) -> None:
+    hide_address(address)
     target = apprise.Apprise()
     if not target.add(address):
         raise NotDelivered("The address is not usable any more. Enter it again.")
