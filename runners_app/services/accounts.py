@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from runners_app.models import Account, Credential, KnownAnswer, Operation
+from runners_app.redaction import hide
 from runners_app.services import audit
 from runners_app.services.credentials import release_from_quarantine, store_token
 from runners_app.services.readings import create_readings, make_due, raise_version
@@ -63,6 +64,7 @@ def connect_with_token(
     slug: str, *, kind: str, api_url: str, token: str, by: "User | None", observe_only: bool = False, demo: bool = False
 ) -> Account:
     """Store an account with a token. A worker then reads all of it. Raises CannotConnect or UnusableToken."""
+    hide(token)
     api_url = check_api_url(api_url)
     with transaction.atomic():
         credential = store_token(api_url, token.strip())

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from runners_app.github import AnswerMeta, AppAuth, GitHubClient, RateLimited, TokenAuth
 from runners_app.models import App, Credential, Reading
+from runners_app.redaction import hide
 from runners_app.services import audit
 from runners_app.services.leases import Lease
 from runners_app.services.readings import raise_version
@@ -37,6 +38,7 @@ class UnusableToken(ValueError):
 
 def kind_of_token(token: str) -> str:
     """Which kind GitHub's prefix tells. Raises UnusableToken for what cannot serve a dashboard."""
+    hide(token)
     if token.startswith("github_pat_"):
         return Credential.Kind.FINE_GRAINED
     if token.startswith("ghu_"):
