@@ -188,9 +188,8 @@ def person(stack: Stack) -> Iterator[requests.Session]:
     name, password = found(r"^administrator +(\S+) +(\S+)$", printed).groups()
     with requests.Session() as session:
         session.trust_env = False
-        form = fields_of(session.get(f"{stack.address(1)}/sign-in/").text)
-        names = [each for each in form if each not in ("csrfmiddlewaretoken", "next")][:2]
-        form.update(zip(names, (name, password), strict=True))
+        token = found(r'name="csrfmiddlewaretoken" value="(\w+)"', session.get(f"{stack.address(1)}/sign-in/").text)
+        form = {"csrfmiddlewaretoken": token[1], "username": name, "password": password}
         assert session.post(f"{stack.address(1)}/sign-in/", form).url == f"{stack.address(1)}/"
         yield session
 
