@@ -12,7 +12,7 @@ from bench.common import Part, Servers, Table, run_child
 from tests.processes import start_beat, start_worker
 from tests.simulator_handle import SimulatorHandle, start_simulator
 
-ORGANIZATIONS, RUNNERS, LATENCY_MS, THREADS, SECONDS, ROUNDS = 300, 100, 120, 16, 12.0, 2
+ORGANIZATIONS, RUNNERS, LATENCY_MS, THREADS, SECONDS, ROUNDS = 300, 100, 120, 4, 12.0, 2
 WORKERS = (1, 2, 4)
 
 

@@ -112,7 +112,7 @@ def _publish(reading: Reading, fetched: Fetched, lease: Lease, seconds: float) -
             counts += _publish_limits(account, fetched.limits)
         for publish in fetched.others:
             counts += publish(fetched)
-        _remember_answers(reading, {} if overtaken else fetched.answers)
+        _remember_answers(fetched.known, {} if overtaken else fetched.answers)
         ran = Ran(seconds, fetched.requests, fetched.not_modified)
         recovered = _succeed(reading, credential, counts, ran)
         _note_run(
@@ -167,17 +167,17 @@ def _was_written_since(row_set: RowSet, begun: datetime) -> bool:
     return row_set.model._default_manager.filter(**row_set.scope, observed_at__gt=begun).exists()
 
 
-def _remember_answers(reading: Reading, answers: dict[str, KnownAnswer]) -> None:
-    """Keep what the pages are known by; nothing after a fresh write meanwhile, so that the next run takes them anew."""
-    stored = KnownAnswer.objects.filter(reading=reading)
-    known = {answer.url: answer for answer in stored}
-    stored.filter(pk__in=[answer.pk for url, answer in known.items() if url not in answers]).delete()
+def _remember_answers(known: dict[str, KnownAnswer], answers: dict[str, KnownAnswer]) -> None:
+    """Keep what the pages are known by; nothing after a fresh write meanwhile, so that the next run takes them anew.
+
+    `known` may have been forgotten meanwhile, by a fresh write: then an equal answer is not kept either.
+    """
+    if stale := [answer.pk for url, answer in known.items() if url not in answers]:
+        KnownAnswer.objects.filter(pk__in=stale).delete()
     differing = [
         answer
         for url, answer in answers.items()
-        if url not in known
-        or (known[url].etag, known[url].body_sha256, known[url].next_url)
-        != (answer.etag, answer.body_sha256, answer.next_url)
+        if url not in known or _fingerprint(known[url]) != _fingerprint(answer)
     ]
     KnownAnswer.objects.bulk_create(
         differing,
@@ -185,6 +185,10 @@ def _remember_answers(reading: Reading, answers: dict[str, KnownAnswer]) -> None
         unique_fields=["credential", "url"],
         update_fields=["reading", "etag", "body_sha256", "next_url", "total_count", "ids"],
     )
+
+
+def _fingerprint(answer: KnownAnswer) -> tuple[int, str, str, str]:
+    return (answer.credential_id, answer.etag, answer.body_sha256, answer.next_url)
 
 
 def _succeed(reading: Reading, credential: Credential, counts: Counts, ran: Ran) -> bool:

@@ -41,6 +41,7 @@ class Fetched:
     row_sets: list[RowSet] = field(default_factory=list)
     others: list[Callable[["Fetched"], Counts]] = field(default_factory=list)
     limits: GitHubLimits | None = None
+    known: dict[str, KnownAnswer] = field(default_factory=dict)  # by address, as stored when it began
     answers: dict[str, KnownAnswer] = field(default_factory=dict)
     requests: int = 0
     not_modified: int = 0
@@ -55,9 +56,14 @@ class Fetcher:
         self.account = reading.account
         self.owner = reading.account.owner
         self.between_pages = between_pages
-        self.fetched = Fetched(begun=timezone.now())
-        stored = KnownAnswer.objects.filter(credential_id=self.account.credential_id, reading=reading)
-        self._known = {answer.url: answer for answer in stored}
+        begun = timezone.now()
+        stored = KnownAnswer.objects.filter(reading=reading)
+        self.fetched = Fetched(begun=begun, known={answer.url: answer for answer in stored})
+        self._known = {
+            url: answer
+            for url, answer in self.fetched.known.items()
+            if answer.credential_id == self.account.credential_id
+        }
 
     def known(self, url: str) -> KnownPage | None:
         answer = self._known.get(url)
