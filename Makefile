@@ -7,7 +7,7 @@ INSTALLED := .venv/installed
 INSTALLED_DEV := .venv/installed-dev
 INSTALLED_BENCH := .venv-bench/installed
 
-.PHONY: help install run test bench proof check clean-demo lock
+.PHONY: help install run test bench proof check audit clean-demo lock
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -49,8 +49,12 @@ check: $(INSTALLED_DEV) ## lint, types, missing migrations, deployment settings
 	@$(BIN)/ruff format --check .
 	@$(BIN)/djlint --lint --quiet templates
 	@$(BIN)/mypy .
+	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml dashboard runners_app manage.py
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@HTTPS=on $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+audit: $(INSTALLED_DEV) ## ask PyPI's database of vulnerabilities about every pinned package
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements.txt
 
 clean-demo: $(INSTALLED) ## forget the demo and its simulated GitHub; real accounts stay
 	@$(BIN)/python manage.py clean_demo

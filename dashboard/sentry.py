@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, cast
 
 from django.core.exceptions import ImproperlyConfigured
 
+from runners_app.redaction import redact
+
 if TYPE_CHECKING:
     from sentry_sdk.types import Event, Hint
 
@@ -45,5 +47,5 @@ def scrub(event: "Event", hint: "Hint | None" = None) -> "Event":
         kept["url"] = str(kept.get("url", "")).partition("?")[0]
         event["request"] = kept
     event.pop("user", None)
-    hidden = SECRETS.sub(HIDDEN, json.dumps(event, default=str))
+    hidden = redact(SECRETS.sub(HIDDEN, json.dumps(event, default=str)))
     return cast("Event", json.loads(hidden))

@@ -77,7 +77,9 @@ class Account(models.Model):
     )
     paused = models.BooleanField(default=False)
     demo = models.BooleanField(default=False)
-    plan = models.CharField(max_length=100, blank=True, help_text="Of an organization, where the credential sees it.")
+    plan = models.CharField(
+        max_length=100, blank=True, db_default="", help_text="Of an organization, where the credential sees it."
+    )
     version = models.PositiveBigIntegerField(default=1)
     connected_at = models.DateTimeField(auto_now_add=True)
 
@@ -126,7 +128,7 @@ class Membership(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=20, choices=Role, default=Role.VIEWER)
-    limited = models.BooleanField(default=False)
+    limited = models.BooleanField(default=False, db_default=False)
     groups: "models.ManyToManyField[RunnerGroup, Any]" = models.ManyToManyField(
         "RunnerGroup", blank=True, related_name="memberships"
     )

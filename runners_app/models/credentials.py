@@ -4,7 +4,8 @@ import uuid
 from datetime import datetime, timedelta
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import Now
 from django.utils import timezone
 
 ASKED_FOR = timedelta(minutes=10)
@@ -25,13 +26,17 @@ class App(models.Model):
     issuer = models.CharField(max_length=100, help_text="App id or client id; the `iss` of its tokens.")
     name = models.CharField(max_length=200, blank=True)
     sealed_key = models.TextField()
-    slug = models.CharField(max_length=200, blank=True)
-    owner = models.CharField(max_length=200, blank=True)
+    slug = models.CharField(max_length=200, blank=True, db_default="")
+    owner = models.CharField(max_length=200, blank=True, db_default="")
     asked_at = models.DateTimeField(null=True, blank=True, help_text="When somebody wanted its installations listed.")
     answered_at = models.DateTimeField(null=True, blank=True)
-    refusal = models.TextField(blank=True, help_text="Why they could not be listed; empty when they were.")
+    refusal = models.TextField(
+        blank=True, db_default="", help_text="Why they could not be listed; empty when they were."
+    )
     installations = models.JSONField(
-        default=list, help_text="id, account, target_type, permissions, suspended of each."
+        default=list,
+        db_default=Value([], models.JSONField()),
+        help_text="id, account, target_type, permissions, suspended of each.",
     )
 
     objects = AppQuerySet.as_manager()
@@ -96,7 +101,7 @@ class Credential(models.Model):
     scopes = models.JSONField(null=True, blank=True)
     token_expires_at = models.DateTimeField(null=True, blank=True)
     permissions = models.JSONField(null=True, blank=True, help_text="Of an installation, as GitHub tells them.")
-    stored_at = models.DateTimeField(default=timezone.now)
+    stored_at = models.DateTimeField(default=timezone.now, db_default=Now())
     check_due_at = models.DateTimeField(null=True, blank=True, help_text="When to look again at what it may do.")
     checked_at = models.DateTimeField(null=True, blank=True)
 
