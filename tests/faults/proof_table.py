@@ -33,7 +33,7 @@ def table(chunks: list[tuple[str, str, int]]) -> list[str]:
     for key, results in read_finished().items():
         scenario, database, _ = key.split("/")
         by_kind.setdefault((scenario, database), []).append(results)
-    return [f"{HEADING}  measured", *(_line(*kind, found, chunks) for kind, found in sorted(by_kind.items()))]
+    return [HEADING, *(_line(*kind, found, chunks) for kind, found in sorted(by_kind.items()))]
 
 
 def _line(scenario: str, database: str, found: list[Results], chunks: list[tuple[str, str, int]]) -> str:

@@ -106,7 +106,7 @@ mutations = st.one_of(
 def may_be_published(body: str) -> set[int] | None:
     """By another reading of the same rules: the ids of a list that adds up, or nothing when it must not be taken."""
     try:
-        parsed = json.loads(body, parse_constant=lambda _: 1 / 0)
+        parsed = json.loads(body.encode(errors="surrogatepass"), parse_constant=lambda _: 1 / 0)
     except (ValueError, ZeroDivisionError, RecursionError):
         return None
     listed = parsed if isinstance(parsed, list) else parsed.get("runners") if isinstance(parsed, dict) else None
