@@ -35,6 +35,11 @@ class ChannelForm(ModelForm):
             "zone": "For example Europe/Berlin.",
         }
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance.pk:
+            self.initial["kinds"] = Event.Kind.values
+
     def clean_zone(self) -> str:
         zone: str = self.cleaned_data["zone"]
         if zone not in available_timezones():
