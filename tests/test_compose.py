@@ -290,4 +290,5 @@ def test_two_web_and_three_worker_containers_and_a_second_beat_carry_out_one_cre
 def test_every_health_check_still_passes(stack: Stack, person: requests.Session) -> None:
     checked = [("postgres", 1), ("redis", 1), ("web", 1), ("web", 2), ("beat", 1), ("beat", 2), ("simulator", 1)]
     workers = [("worker", number) for number in (1, 2, 3)]
+    wait_for(lambda: stack.is_healthy("beat", 2), 60)  # it was started last
     assert [each for each in (*checked, *workers) if not stack.is_healthy(*each)] == []

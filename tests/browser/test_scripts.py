@@ -79,6 +79,8 @@ def hostile(transactional_db: None, simulator: SimulatorHandle, work: Callable[[
 def page(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
     """A page, and everything its browser complained of."""
     context = browser.new_context()
+    # A fragment opened as a page names no icon, so the browser asks for this one by itself.
+    context.route("**/favicon.ico", lambda route: route.fulfill(status=204))
     complaints: list[str] = []
     opened = context.new_page()
     opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
