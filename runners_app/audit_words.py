@@ -6,6 +6,12 @@ ACTIONS: dict[str, str] = {
     "sign_in": "Signed in",
     "sign_in.failed": "Sign-in failed",
     "sign_out": "Signed out",
+    "second_factor.added": "Added a second factor",
+    "second_factor.removed": "Removed a second factor",
+    "second_factor.renewed": "Made new recovery codes",
+    "provider.connected": "Connected a provider of sign-in",
+    "provider.disconnected": "Disconnected a provider of sign-in",
+    "sessions.ended": "Ended sessions elsewhere",
     "account.connected": "Connected an account",
     "account.token_replaced": "Replaced a token",
     "app.stored": "Stored a GitHub App",
@@ -22,6 +28,7 @@ ACTIONS: dict[str, str] = {
     "person.enabled": "Let a person sign in",
     "person.disabled": "Disabled a person",
     "person.password_set": "Set a password",
+    "person.password_changed": "Changed the own password",
     "membership.given": "Gave an account",
     "membership.limited": "Chose the groups a viewer sees",
     "membership.taken": "Took an account away",
@@ -31,6 +38,7 @@ ACTIONS: dict[str, str] = {
     "operation.claimed": "Recognised a runner",
     "operation.settled": "Decided an operation",
     "batch.continued": "Confirmed the rest of a bulk change",
+    "list.exported": "Exported a list",
 }
 
 

@@ -1,4 +1,4 @@
-"""Exports of lists, streamed row by row: CSV whose cells no spreadsheet takes for formulas, and JSON."""
+"""What exports of lists look like, streamed row by row: CSV whose cells no spreadsheet takes for formulas, and JSON."""
 
 import csv
 import json
@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.http import Http404, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 
+FORMS = ("csv", "json")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 Row = Sequence[object]
 
@@ -20,13 +21,11 @@ class _Echo:
 
 
 def export_answer(form: str, name: str, header: Sequence[str], rows: Iterable[Row]) -> StreamingHttpResponse:
-    """A download of rows as `csv` or as `json`, an array of objects; Http404 for any other form.
+    """A download of rows as `csv` or as `json`, an array of objects.
 
     A cell may be text, a number, a truth, a moment or a list; CSV writes a list with spaces between.
     """
     writers = {"csv": (_csv_lines, "text/csv; charset=utf-8"), "json": (_json_lines, "application/json")}
-    if form not in writers:
-        raise Http404
     lines, content_type = writers[form]
     headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"', "Cache-Control": "no-store"}
     return StreamingHttpResponse(lines(header, rows), content_type=content_type, headers=headers)

@@ -4,15 +4,20 @@ import csv
 import io
 import json
 from datetime import timedelta
+from typing import cast
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
+from django.db import connection
+from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from runners_app.exports import plain_cell
-from runners_app.models import Account, FieldChange, Membership, Runner
+from runners_app.models import Account, AuditEntry, FieldChange, Membership, Runner, RunnerGroup
 from runners_app.services.operations import request_delete_runner
+from runners_app.views.exports import runners as export_runners
+from runners_app.views.pages import Request
+from tests.test_who_may import ADDRESSES
 
 LISTS = ["runners", "images", "groups", "operations", "accounts"]
 
@@ -38,7 +43,9 @@ def as_json(client: Client, name: str, **query: str) -> list[dict[str, object]]:
 def test_both_forms_hold_the_same_rows_and_columns(client: Client, admin: User, acme: Account, name: str) -> None:
     request_delete_runner(Runner.objects.filter(account=acme)[0], by=admin, nonce="one")
     client.force_login(admin)
-    rows, objects = as_csv(client, name), as_json(client, name)
+    # The export before stands in the audit log itself.
+    query = {"action": "sign_in"} if name.startswith("audit") else {}
+    rows, objects = as_csv(client, name, **query), as_json(client, name, **query)
     assert rows
     assert len(rows) == len(objects)
     assert list(rows[0]) == list(objects[0])
@@ -111,6 +118,97 @@ def test_formulas_in_names_do_not_reach_a_spreadsheet(client: Client, admin: Use
 def test_it_rejects_post(client: Client, admin: User, name: str) -> None:
     client.force_login(admin)
     assert client.post(f"/{name}/export.csv").status_code == 405
+
+
+class TestAuditLog:
+    """Each export leaves one line: who, which list, which filter, how many rows, to which address."""
+
+    EVERY = (*(f"/{each}/export.{form}" for each in (*LISTS, "audit") for form in ("csv", "json")),
+             *(f"/static-ips/{each}" for each in ("ranges.txt", "ranges.csv", "ranges.json")),
+             *(f"/static-ips/changes.{form}?since=2026-01-01" for form in ("txt", "csv", "json")))  # fmt: skip
+
+    @pytest.fixture
+    def as_admin(self, client: Client, admin: User, acme: Account) -> Client:
+        request_delete_runner(Runner.objects.filter(account=acme)[0], by=admin, nonce="one")
+        client.force_login(admin)
+        return client
+
+    def line(self) -> AuditEntry:
+        return AuditEntry.objects.get(action="list.exported")
+
+    @pytest.mark.parametrize("address", EVERY)
+    def test_every_export_leaves_one_line_with_as_many_rows_as_left(self, as_admin: Client, address: str) -> None:
+        text = body(as_admin, address)
+        line = self.line()
+        assert (line.actor_name, line.details["address"]) == ("ada", "127.0.0.1")
+        assert line.subject in address.replace("static-ips/", "static-ip-")
+        if "json" in address:
+            assert line.details["rows"] == len(json.loads(text))
+        else:
+            assert line.details["rows"] == len(text.splitlines()) - (line.details["format"] == "csv")
+
+    def test_every_address_that_ends_in_a_form_is_held_to_it(self) -> None:
+        exports = {path.partition("<")[0] for path in ADDRESSES.values() if "<str:form>" in path}
+        assert exports == {each.partition("?")[0].rpartition(".")[0] + "." for each in self.EVERY}
+
+    def test_it_says_which_filter(self, as_admin: Client) -> None:
+        body(as_admin, "/runners/export.csv", {"q": "org:acme", "status": "Ready", "no_filter": "x", "after": "y"})
+        assert self.line().details["filter"] == "q=org:acme, status=Ready"
+
+    def test_a_token_in_the_search_box_is_not_kept(self, as_admin: Client) -> None:
+        body(as_admin, "/runners/export.csv", {"q": f"ghp_{'a1B2' * 9} \u202e" + "x" * 900})
+        kept = str(self.line().details["filter"])
+        assert "a1B2" not in kept
+        assert "\u202e" not in kept
+        assert len(kept) < 600
+
+    @pytest.mark.parametrize("address", EVERY)
+    def test_head_takes_no_rows_and_leaves_no_line(self, as_admin: Client, address: str) -> None:
+        answer = as_admin.head(address)
+        assert answer.status_code == 200
+        assert not AuditEntry.objects.filter(action="list.exported").exists()
+
+    def test_servers_that_send_a_body_to_head_send_no_row(self, rf: RequestFactory, admin: User, acme: Account) -> None:
+        request = rf.head("/runners/export.csv")
+        request.user = admin
+        assert export_runners(cast("Request", request), "csv").getvalue().decode().count("\n") == 1
+
+    def test_who_may_not_export_leaves_no_line(self, client: Client, lead: User) -> None:
+        assert client.get("/runners/export.csv").status_code == 302
+        client.force_login(lead)
+        assert client.get("/audit/export.csv").status_code == 403
+        assert client.get("/runners/export.xlsx").status_code == 404
+        assert not AuditEntry.objects.filter(action="list.exported").exists()
+
+    def test_a_limited_viewers_line_counts_what_they_got(self, client: Client, lead: User, acme: Account) -> None:
+        group = RunnerGroup.objects.filter(account=acme).order_by("pk")[0]
+        Runner.objects.filter(pk__in=list(Runner.objects.values_list("pk", flat=True)[:2])).update(
+            group_id=group.github_id
+        )
+        Membership.objects.create(user=lead, account=acme, limited=True).groups.add(group)
+        client.force_login(lead)
+        rows = as_csv(client, "runners/export")
+        assert self.line().details["rows"] == len(rows) == Runner.objects.filter(group_id=group.github_id).count()
+
+    @pytest.mark.skipif(connection.vendor != "sqlite", reason="switches SQLite to reading alone")
+    def test_nothing_leaves_while_the_line_cannot_be_written(self, admin: User, acme: Account) -> None:
+        client = Client(raise_request_exception=False)
+        client.force_login(admin)
+        name = Runner.objects.all()[0].name
+        assert name in body(client, "/runners/export.csv")
+        connection.connection.execute("PRAGMA query_only=ON")  # as a standby, or a full disk
+        try:
+            answer = client.get("/runners/export.csv")
+        finally:
+            connection.connection.execute("PRAGMA query_only=OFF")
+        assert answer.status_code == 503
+        assert name not in answer.content.decode()
+
+    def test_the_audit_page_says_it_in_words(self, as_admin: Client) -> None:
+        body(as_admin, "/runners/export.csv", {"status": "Ready"})
+        page = as_admin.get("/audit/", {"action": "list.exported"}).content.decode()
+        for words in ("Exported a list", "Rows: ", "Format: csv", "Filter: status=Ready", "Address: 127.0.0.1"):
+            assert words in page
 
 
 class TestRangesChangedSince:

@@ -6,13 +6,15 @@ from urllib.parse import urlencode
 
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from runners_app.audit_words import in_words
-from runners_app.exports import Row, export_answer
+from runners_app.exports import Row
 from runners_app.forms_people import AuditFilterForm
 from runners_app.models import AuditEntry, Operation
 from runners_app.paging import Order, page_by_key
+from runners_app.views.exports import export
 from runners_app.views.pages import Request, administrator_or_403
 
 NEWEST_FIRST = Order("at", descending=True, is_time=True)
@@ -72,10 +74,13 @@ def _chips(form: AuditFilterForm) -> list[dict[str, str]]:
 
 @require_safe
 def audit_export(request: Request, form: str) -> StreamingHttpResponse:
-    """All that matches, newest first, as CSV or JSON."""
+    """All that matches, newest first, as CSV or JSON: as it was before this export, which is an entry itself."""
     administrator_or_403(request)
-    rows = AuditFilterForm(request.GET).narrow(AuditEntry.objects.order_by("-at", "-pk"))
-    return export_answer(form, "audit", HEADER, _cells(rows.iterator(chunk_size=1000)))
+    filters = AuditFilterForm(request.GET)
+    rows = filters.narrow(AuditEntry.objects.filter(at__lte=timezone.now()).order_by("-at", "-pk"))
+    asked = [(name, str(value)) for name, value in filters.asked.items()]
+    cells = _cells(rows.iterator(chunk_size=1000))
+    return export(request, form, "audit", HEADER, cells, count=rows.count, asked=asked)
 
 
 def _cells(entries: Iterable[AuditEntry]) -> Iterator[Row]:

@@ -1,20 +1,29 @@
-"""Every list as CSV and as JSON, at stable addresses, with the filter of its page and for the same eyes."""
+"""Every list as CSV and as JSON, at stable addresses, with the filter of its page and for the same eyes.
 
-from collections.abc import Iterator
-from typing import Any
+Each leaves a line in the audit log before its first row leaves; if that line cannot be written, nothing leaves.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import StreamingHttpResponse
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from runners_app.exports import Row, export_answer
+from runners_app.exports import FORMS, Row, export_answer
 from runners_app.filters import GroupFilter, ImageFilter, OperationFilter, RunnerFilter
 from runners_app.models import Account, Image, Operation, Runner, RunnerGroup
+from runners_app.services.exports import record_export
 from runners_app.services.overview import AccountFacts, read_accounts
+from runners_app.sign_in import address_of
 from runners_app.views.pages import Request
 
+if TYPE_CHECKING:
+    from django_filters import FilterSet
+
+Asked = Iterable[tuple[str, str]]
 CHUNK = 1000
 RUNNER_COLUMNS = (
     "account", "id", "name", "status", "status_since", "platform", "image", "image_id", "image_source", "image_version",
@@ -39,12 +48,46 @@ ACCOUNT_COLUMNS = (
 )  # fmt: skip
 
 
+def export(
+    request: Request, form: str, name: str, header: Sequence[str], rows: Iterable[Row], *,
+    count: Callable[[], int], asked: Asked = (),
+) -> StreamingHttpResponse:  # fmt: skip
+    """A download of rows, written down first. `count` is how many there are. HEAD takes none, so nothing is written."""
+    if form not in FORMS:
+        raise Http404
+    if request.method == "HEAD":
+        return export_answer(form, name, header, ())
+    _write_down(request, form, name, count(), asked)
+    return export_answer(form, name, header, rows)
+
+
+def export_text(request: Request, name: str, lines: Sequence[str], *, asked: Asked) -> HttpResponse:
+    """The same as plain text."""
+    headers = {"Cache-Control": "no-store"}
+    body = ""
+    if request.method != "HEAD":
+        _write_down(request, "txt", name, len(lines), asked)
+        body = "".join(f"{line}\n" for line in lines)
+    return HttpResponse(body, content_type="text/plain; charset=utf-8", headers=headers)
+
+
+def _write_down(request: Request, form: str, name: str, rows: int, asked: Asked) -> None:
+    record_export(name, by=request.user, form=form, rows=rows, asked=asked, address=address_of(request))
+
+
+def asked_of(listed: "FilterSet") -> list[tuple[str, str]]:
+    """The filters in force; what makes no sense filters nothing."""
+    listed.form.is_valid()
+    return [(name, str(value)) for name, value in listed.form.cleaned_data.items() if value not in (None, "")]
+
+
 @require_safe
 def runners(request: Request, form: str) -> StreamingHttpResponse:
     listed = RunnerFilter(request.GET, queryset=Runner.objects.visible_to(request.user))
     groups = RunnerGroup.objects.filter(account=OuterRef("account"), github_id=OuterRef("group_id"))
     rows = _present_unless_asked(listed).annotate(group_title=Subquery(groups.values("name")[:1]))
-    return export_answer(form, "runners", RUNNER_COLUMNS, _runner_rows(rows.select_related("account")))
+    cells = _runner_rows(rows.select_related("account"))
+    return export(request, form, "runners", RUNNER_COLUMNS, cells, count=rows.count, asked=asked_of(listed))
 
 
 def _runner_rows(rows: "QuerySet[Any]") -> Iterator[Row]:
@@ -72,7 +115,10 @@ def images(request: Request, form: str) -> StreamingHttpResponse:
         "state", "users", "first_seen_at", "gone_at",
     )  # fmt: skip
     cells = rows.order_by("account__slug", "name", "pk").values_list(*columns)
-    return export_answer(form, "images", IMAGE_COLUMNS, cells.iterator(chunk_size=CHUNK))
+    return export(
+        request, form, "images", IMAGE_COLUMNS, cells.iterator(chunk_size=CHUNK),
+        count=rows.count, asked=[("source", source), *asked_of(listed)],
+    )  # fmt: skip
 
 
 @require_safe
@@ -86,7 +132,10 @@ def groups(request: Request, form: str) -> StreamingHttpResponse:
     )  # fmt: skip
     rows = _present_unless_asked(listed).annotate(members=_counted(members))
     cells = rows.order_by("account__slug", "name", "pk").values_list(*columns)
-    return export_answer(form, "groups", GROUP_COLUMNS, cells.iterator(chunk_size=CHUNK))
+    return export(
+        request, form, "groups", GROUP_COLUMNS, cells.iterator(chunk_size=CHUNK),
+        count=rows.count, asked=asked_of(listed),
+    )  # fmt: skip
 
 
 @require_safe
@@ -98,13 +147,16 @@ def operations(request: Request, form: str) -> StreamingHttpResponse:
         "actor_name", "wanted", "requested_at", "sent_at", "finished_at", "reason",
     )  # fmt: skip
     cells = listed.qs.order_by("-pk").values_list(*columns)
-    return export_answer(form, "operations", OPERATION_COLUMNS, cells.iterator(chunk_size=CHUNK))
+    return export(
+        request, form, "operations", OPERATION_COLUMNS, cells.iterator(chunk_size=CHUNK),
+        count=listed.qs.count, asked=asked_of(listed),
+    )  # fmt: skip
 
 
 @require_safe
 def accounts(request: Request, form: str) -> StreamingHttpResponse:
-    rows = map(_account_row, read_accounts(request.user, timezone.now()))
-    return export_answer(form, "accounts", ACCOUNT_COLUMNS, rows)
+    found = read_accounts(request.user, timezone.now())
+    return export(request, form, "accounts", ACCOUNT_COLUMNS, map(_account_row, found), count=found.__len__)
 
 
 def _account_row(each: AccountFacts) -> Row:

@@ -1,6 +1,6 @@
 """Static IPs: how many runners of an account may have them, how many do, and the ranges to allow in firewalls."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.views.decorators.http import require_POST, require_safe
 
-from runners_app.exports import Row, export_answer
+from runners_app.exports import Row
 from runners_app.filters import StaticIpFilter
 from runners_app.models import Account, Limits, Reading, Runner, RunnerGroup
 from runners_app.models.owned import limited_by
@@ -22,6 +22,7 @@ from runners_app.paging import Order, page_by_key
 from runners_app.ranges import Network, in_order, networks_of
 from runners_app.services.range_changes import RangeChange, changed_since
 from runners_app.templatetags.pictures import Point
+from runners_app.views.exports import asked_of, export, export_text
 from runners_app.views.lists import read_again
 from runners_app.views.pages import Request, came_from, chips_of, is_unchanged, query_without, render_page, version_of
 
@@ -89,7 +90,7 @@ def static_ips(request: Request) -> HttpResponse:
         runner.account = by_id[runner.account_id]
     gauges = _gauges(accounts, request.GET.get("account", ""))
     since = since_of(request)
-    changes = _changes(request, since) if since else []
+    changes = _changes(request, since)[1] if since else []
     ranges = _written(holders)
     context = {
         "accounts": accounts,
@@ -117,11 +118,13 @@ def static_ips(request: Request) -> HttpResponse:
 @require_safe
 def static_ip_ranges(request: Request, form: str) -> HttpResponse | StreamingHttpResponse:
     """The ranges, filtered as the page is: as text those in use, each on a line; as CSV and JSON all, with runners."""
-    _, found, holders = _found(request)
+    listed, found, holders = _found(request)
+    name, asked = "static-ip-ranges", asked_of(listed)
     if form == "txt":
-        return _text(_written(holders))
+        return export_text(request, name, _written(holders), asked=asked)
     rows = _with_group(found).select_related("account").order_by("account__slug", "name", "pk")
-    return export_answer(form, "static-ip-ranges", RANGE_COLUMNS, _range_rows(rows))
+    cells = list(_range_rows(rows))
+    return export(request, form, name, RANGE_COLUMNS, cells, count=cells.__len__, asked=asked)
 
 
 def _range_rows(rows: "QuerySet[Any]") -> Iterator[Row]:
@@ -136,22 +139,18 @@ def static_ip_changes(request: Request, form: str) -> HttpResponse | StreamingHt
     since = since_of(request)
     if since is None:
         raise BadRequest("Say since when: ?since=2026-11-01, or with a time as in ?since=2026-11-01T08:00:00Z.")
-    changes = _changes(request, since)
+    listed, changes = _changes(request, since)
+    name, asked = "static-ip-changes", [("since", since.isoformat(timespec="minutes")), *asked_of(listed)]
     if form == "txt":
-        return _text(f"{'+' if each.is_added else '-'} {each.network}" for each in changes)
-    return export_answer(form, "static-ip-changes", CHANGE_COLUMNS, map(_change_row, changes))
+        lines = [f"{'+' if each.is_added else '-'} {each.network}" for each in changes]
+        return export_text(request, name, lines, asked=asked)
+    rows = map(_change_row, changes)
+    return export(request, form, name, CHANGE_COLUMNS, rows, count=changes.__len__, asked=asked)
 
 
 def _change_row(each: RangeChange) -> Row:
     change = "added" if each.is_added else "removed"
     return change, str(each.network), each.runner.account.slug, each.runner.name, each.runner.github_id, each.at
-
-
-def _text(lines: Iterable[str]) -> HttpResponse:
-    headers = {"Cache-Control": "no-store"}
-    return HttpResponse(
-        "".join(f"{line}\n" for line in lines), content_type="text/plain; charset=utf-8", headers=headers
-    )
 
 
 def since_of(request: Request) -> datetime | None:
@@ -168,12 +167,12 @@ def since_of(request: Request) -> datetime | None:
     return moment if timezone.is_aware(moment) else moment.replace(tzinfo=UTC)
 
 
-def _changes(request: Request, since: datetime) -> list[RangeChange]:
+def _changes(request: Request, since: datetime) -> tuple[StaticIpFilter, list[RangeChange]]:
     listed = StaticIpFilter(request.GET, queryset=Runner.objects.visible_to(request.user))
     changes, sought = changed_since(listed.qs, since), listed.network
-    if sought is None:
-        return changes
-    return [each for each in changes if each.network.version == sought.version and each.network.overlaps(sought)]
+    if sought is not None:
+        changes = [each for each in changes if _overlaps(each.network, sought)]
+    return listed, changes
 
 
 @require_POST
@@ -195,9 +194,11 @@ def _found(request: Request) -> tuple[StaticIpFilter, "QuerySet[Runner]", list[H
 
 
 def _holds(holder: Holder, sought: Network) -> bool:
-    return any(
-        network.version == sought.version and network.overlaps(sought) for network in (*holder.enabled, *holder.others)
-    )
+    return any(_overlaps(network, sought) for network in (*holder.enabled, *holder.others))
+
+
+def _overlaps(network: Network, sought: Network) -> bool:
+    return network.version == sought.version and network.overlaps(sought)
 
 
 def _written(holders: list[Holder]) -> list[str]:
