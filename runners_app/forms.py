@@ -82,7 +82,7 @@ class RunnerForm(NonceForm):
             "hx-target": "#id_name_hint", "hx-swap": "innerHTML", "autocomplete": "off", "spellcheck": "false",
         })  # fmt: skip
         self.fields["image"].widget.attrs.update({
-            "hx-get": "", "hx-trigger": "change", "hx-include": "#runner-form", "hx-target": "#fields",
+            "hx-get": "", "hx-trigger": "change", "hx-include": "#runner-form", "hx-target": "#following",
             "hx-params": "account,image,image_version,size", "hx-swap": "outerHTML",
         })  # fmt: skip
 

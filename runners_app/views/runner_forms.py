@@ -101,7 +101,7 @@ def _form(
         "cost": cost,
         "prices_as_of": PRICES_AS_OF,
     }
-    return render_page(request, "runners/form.html", context, fragment="fields", status=status)
+    return render_page(request, "runners/form.html", context, fragment="following", status=status)
 
 
 @require_safe

@@ -386,8 +386,22 @@ document.addEventListener('htmx:afterRequest', (event) => {
   else toast(`That did not work: the server answered ${xhr.status}.`, 'danger');
 });
 
+// What somebody chose while an answer was on its way stays chosen in what replaces it, where it is still offered.
+const keepChoices = (element) => {
+  const chosen = [...element.querySelectorAll('select')].map((select) => [select.id, select.value]);
+  const restore = () => {
+    for (const [id, value] of chosen) {
+      const select = document.getElementById(id);
+      if (select && [...select.options].some((option) => option.value === value)) select.value = value;
+    }
+  };
+  document.addEventListener('htmx:afterSwap', restore, { once: true });
+};
+
 document.addEventListener('htmx:beforeSwap', (event) => {
-  const { responseURL } = event.detail.xhr;
+  const { target, xhr } = event.detail;
+  const { responseURL } = xhr;
+  if ('keepsChoices' in target.dataset) keepChoices(target);
   if (!isSignIn(responseURL)) return;
   event.detail.shouldSwap = false;
   location.assign(responseURL);

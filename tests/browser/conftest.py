@@ -4,16 +4,19 @@ import os
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+
+from tests.processes import wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OUTPUT = ROOT / "test-output" / "screenshots"
@@ -76,8 +79,18 @@ def start_trackside(data_dir: Path, *arguments: str, **settings: str) -> Iterato
 
 @pytest.fixture(scope="session")
 def trackside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trackside]:
-    with start_trackside(tmp_path_factory.mktemp("trackside"), "--demo-speed", "30") as running:
+    data_dir = tmp_path_factory.mktemp("trackside")
+    with start_trackside(data_dir, "--demo-speed", "30") as running:
+        wait_for(lambda: everything_was_read(data_dir), START_SECONDS)
         yield running
+
+
+def everything_was_read(data_dir: Path) -> bool:
+    """Whether each reading has come to an end once, well or not: forms then offer images, sizes and groups."""
+    with closing(sqlite3.connect(data_dir / "trackside.sqlite3")) as database:
+        unread = "last_good_at IS NULL AND error = ''"
+        known = database.execute(f"SELECT COUNT(*), SUM({unread}) FROM runners_app_reading").fetchone()  # noqa: S608
+    return bool(known[0]) and known[1] == 0
 
 
 @pytest.fixture(scope="session")

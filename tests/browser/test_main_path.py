@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import SignIn
 
@@ -53,6 +53,18 @@ def test_an_administrator_creates_edits_and_deletes_a_runner_with_the_mouse(sign
     expect(page.get_by_role("heading", name="Confirmed")).to_be_visible(timeout=SLOW_MS * 2)
     page.goto(address)
     expect(page.get_by_role("heading", name="Gone from GitHub")).to_be_visible()
+
+
+def test_a_size_chosen_while_the_image_s_answer_is_on_its_way_stays_chosen(sign_in: SignIn) -> None:
+    page = sign_in("admin").open("/runners/new/?account=1")
+    held: list[Route] = []
+    page.route(re.compile(r"/runners/new/.*image="), lambda route: held.append(route))
+    page.get_by_label("Image", exact=True).select_option(label="golden-linux (linux-x64)")
+    page.get_by_label("Size").select_option("8-core")
+    expect(page.get_by_label("Image version")).to_have_count(0)
+    held[0].continue_()
+    expect(page.get_by_label("Image version")).to_be_visible()
+    expect(page.get_by_label("Size")).to_have_value("8-core")
 
 
 def status_of(page: Page) -> Locator:
