@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from importlib import metadata
 from time import monotonic
@@ -148,6 +149,7 @@ def _session(ca_file: str | None) -> requests.Session:
     return session
 
 
+@cache
 def _version() -> str:
     try:
         return metadata.version("trackside")

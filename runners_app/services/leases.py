@@ -17,6 +17,8 @@ from runners_app.models import Credential
 from runners_app.models.credentials import CredentialQuerySet
 
 SAFE_METHODS = ("GET", "HEAD")
+# While so much of the lease is left that a request ends well within it, reading on does not renew it.
+RENEWED_LATELY = 0.1
 
 
 class LeaseLost(Exception):
@@ -30,12 +32,15 @@ class Lease:
     credential_id: int
     token: str
     pending: dict[str, object] = field(default_factory=dict)
+    renewed_at: float = field(default_factory=time.monotonic)
 
     def before_request(self, method: str) -> None:
-        """Wait for the turn of a write, and renew. Raises LeaseLost."""
+        """Wait for the turn of a write, and renew, unless that was just done. Raises LeaseLost."""
         if method not in SAFE_METHODS:
             time.sleep(self._seconds_until_next_write())
             self.book_write()
+        elif time.monotonic() - self.renewed_at < RENEWED_LATELY * settings.LEASE_SECONDS:
+            return
         self.renew()
 
     def book_write(self) -> None:
@@ -50,6 +55,7 @@ class Lease:
 
     def renew(self) -> None:
         """Before each request. Raises LeaseLost."""
+        self.renewed_at = time.monotonic()
         until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
         facts, self.pending = self.pending, {}
         if not self._mine().update(lease_expires_at=until, **facts):
@@ -75,9 +81,10 @@ def take_lease(credential_id: int, holder: str) -> Lease | None:
     now = timezone.now()
     free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
     token = f"{holder[:40]}/{secrets.token_hex(8)}"
+    renewed_at = time.monotonic()
     until = now + timedelta(seconds=settings.LEASE_SECONDS)
     taken = Credential.objects.filter(free, pk=credential_id).update(lease_token=token, lease_expires_at=until)
-    return Lease(credential_id, token) if taken else None
+    return Lease(credential_id, token, renewed_at=renewed_at) if taken else None
 
 
 def _spacing() -> timedelta:

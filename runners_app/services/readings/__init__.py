@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Case, DateTimeField, F, Subquery, Value, When
+from django.db.models import Case, DateTimeField, F, Value, When
 from django.utils import timezone
 
 from runners_app.github import GitHubClient, GitHubError
@@ -90,8 +90,10 @@ def run_reading(
     reading: Reading, client: GitHubClient, lease: Lease, between_pages: Callable[[], None] = lambda: None
 ) -> RunResult:
     """Fetch and publish one resource. Failures are kept on the reading and answered; LeaseLost is raised."""
-    started, clock = timezone.now(), time.perf_counter()
-    Reading.objects.filter(pk=reading.pk).update(last_started_at=started)
+    clock = time.perf_counter()
+    reading.last_started_at = timezone.now()
+    if reading.last_good_at is None:  # somebody may be watching the first one
+        Reading.objects.filter(pk=reading.pk).update(last_started_at=reading.last_started_at)
     try:
         fetched = fetch(reading, client, between_pages)
     except (GitHubError, IncompleteList, SecretUnreadable) as error:
@@ -104,7 +106,9 @@ def _publish(reading: Reading, fetched: Fetched, lease: Lease, seconds: float) -
     account = reading.account
     with transaction.atomic():
         credential = lease.check()
-        overtaken = any(_was_written_since(row_set, fetched.begun) for row_set in fetched.row_sets)
+        differing = _differing_answers(fetched)
+        # A list that is as it was has nothing to lose to a fresh write, so that is not asked for.
+        overtaken = bool(differing) and any(_was_written_since(rows, fetched.begun) for rows in fetched.row_sets)
         counts = Counts()
         for row_set in fetched.row_sets:
             counts += publish_rows(row_set, account=account, begun=fetched.begun)
@@ -112,7 +116,7 @@ def _publish(reading: Reading, fetched: Fetched, lease: Lease, seconds: float) -
             counts += _publish_limits(account, fetched.limits)
         for publish in fetched.others:
             counts += publish(fetched)
-        _remember_answers(fetched.known, {} if overtaken else fetched.answers)
+        _remember_answers(fetched.known, {} if overtaken else fetched.answers, differing)
         ran = Ran(seconds, fetched.requests, fetched.not_modified)
         recovered = _succeed(reading, credential, counts, ran)
         _note_run(
@@ -167,18 +171,26 @@ def _was_written_since(row_set: RowSet, begun: datetime) -> bool:
     return row_set.model._default_manager.filter(**row_set.scope, observed_at__gt=begun).exists()
 
 
-def _remember_answers(known: dict[str, KnownAnswer], answers: dict[str, KnownAnswer]) -> None:
+def _differing_answers(fetched: Fetched) -> list[KnownAnswer]:
+    known = fetched.known
+    return [
+        answer
+        for url, answer in fetched.answers.items()
+        if url not in known or _fingerprint(known[url]) != _fingerprint(answer)
+    ]
+
+
+def _remember_answers(
+    known: dict[str, KnownAnswer], answers: dict[str, KnownAnswer], differing: list[KnownAnswer]
+) -> None:
     """Keep what the pages are known by; nothing after a fresh write meanwhile, so that the next run takes them anew.
 
     `known` may have been forgotten meanwhile, by a fresh write: then an equal answer is not kept either.
     """
     if stale := [answer.pk for url, answer in known.items() if url not in answers]:
         KnownAnswer.objects.filter(pk__in=stale).delete()
-    differing = [
-        answer
-        for url, answer in answers.items()
-        if url not in known or _fingerprint(known[url]) != _fingerprint(answer)
-    ]
+    if not answers or not differing:
+        return
     KnownAnswer.objects.bulk_create(
         differing,
         update_conflicts=True,
@@ -216,6 +228,7 @@ def _store(reading: Reading, columns: Iterable[str], due_at: datetime | None, ra
     Reading.objects.filter(pk=reading.pk).update(
         **{name: getattr(reading, name) for name in columns},
         due_at=Case(When(due_at=reading.due_at, then=planned), default=F("due_at")),
+        last_started_at=reading.last_started_at,
         last_seconds=ran.seconds,
         requests_total=F("requests_total") + ran.requests,
         not_modified_total=F("not_modified_total") + ran.not_modified,
@@ -253,16 +266,15 @@ def _note_run(
 ) -> None:
     now = timezone.now()
     counts = counts or Counts()
-    last = reading.runs.order_by("-pk").values("pk")[:1]
-    if outcome != ReadingRun.Outcome.CHANGED and ReadingRun.objects.filter(
-        pk__in=Subquery(last), outcome=outcome, message=message
-    ).update(
-        last_at=now,
-        runs=F("runs") + 1,
-        requests=F("requests") + requests,
-        not_modified=F("not_modified") + not_modified,
-        seconds=seconds,
-    ):
+    last = reading.runs.order_by("-pk").values_list("pk", "outcome", "message").first()
+    if outcome != ReadingRun.Outcome.CHANGED and last is not None and last[1:] == (outcome, message):
+        ReadingRun.objects.filter(pk=last[0]).update(
+            last_at=now,
+            runs=F("runs") + 1,
+            requests=F("requests") + requests,
+            not_modified=F("not_modified") + not_modified,
+            seconds=seconds,
+        )
         return
     ReadingRun.objects.create(
         reading=reading,
