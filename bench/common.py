@@ -1,5 +1,6 @@
 """What the parts share: servers, children with settings of their own, interleaved rounds, numbers as text."""
 
+import itertools
 import json
 import os
 import random
@@ -19,6 +20,7 @@ from cryptography.fernet import Fernet
 
 from tests.processes import ROOT, PostgreSQL, Redis, manage, start_postgresql, start_redis
 
+_numbers = itertools.count()
 # As docker-compose.yml starts PostgreSQL.
 POSTGRESQL = ("shared_buffers = '256MB'", "random_page_cost = 1.1")
 
@@ -56,7 +58,8 @@ class Servers:
     def database(self, name: str) -> dict[str, str]:
         """The environment with a new database of that name, migrated and empty."""
         self.postgresql.run(f"CREATE DATABASE {name}")
-        environment = {**self.environment, "DATABASE_URL": self.postgresql.url_of(name)}
+        redis_url = f"{self.redis.url.rpartition('/')[0]}/{next(_numbers) % 16}"  # what is kept of one is not another's
+        environment = {**self.environment, "DATABASE_URL": self.postgresql.url_of(name), "REDIS_URL": redis_url}
         manage(environment, "migrate", "--verbosity", "0")
         return environment
 
