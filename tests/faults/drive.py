@@ -19,7 +19,7 @@ from tests.faults import stack
 
 # scenario → how the stack is made for it
 SCENARIOS: dict[str, dict[str, Any]] = {
-    "matrix": {"organizations": 16},
+    "matrix": {"organizations": 65, "workers": 2},
     "kills": {"organizations": 16},
     "outages": {"organizations": 6, "web": True},
     "crowd": {"organizations": 6, "workers": 4, "beats": 2, "latency_ms": 30},

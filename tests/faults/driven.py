@@ -33,6 +33,9 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
+WRONG = ("lost", "doubled", "unfinished", "left_behind", "overlaps", "too_close", "locked", "errors")
+
+
 def went_wrong(results: Results) -> Results:
-    """Operations that were lost, doubled or never finished."""
-    return [each for each in results if each.get("lost") or each.get("doubled") or each.get("unfinished")]
+    """What was lost, doubled or never finished, or was in another's way."""
+    return [each for each in results if any(each.get(name) for name in WRONG)]

@@ -6,7 +6,7 @@ from typing import Any
 from tests.faults.driven import Results
 from tests.processes import ROOT
 
-FINISHED = ROOT / "test-output" / "proof.json"
+FINISHED = ROOT / "test-output" / "proof"
 HEADING = (
     f"{'scenario':<16}{'database':<12}{'chunks':>8}{'cases':>8}{'lost':>6}{'doubled':>9}{'unfinished':>12}  measured"
 )
@@ -15,16 +15,16 @@ SCALE = 5
 
 def read_finished() -> dict[str, Results]:
     """Scenario/database/seed → results."""
-    found: dict[str, Results] = json.loads(FINISHED.read_text()) if FINISHED.exists() else {}
-    return found
+    files = FINISHED.glob("*.json")
+    return {path.stem.replace(",", "/"): json.loads(path.read_text()) for path in files}
 
 
 def keep(key: str, results: Results) -> None:
-    """Written aside and renamed, so that a run that is killed leaves the file whole."""
-    FINISHED.parent.mkdir(exist_ok=True)
-    aside = FINISHED.with_suffix(".part")
-    aside.write_text(json.dumps({**read_finished(), key: results}, indent=0))
-    aside.rename(FINISHED)
+    """A file for each, written aside and renamed: whole when the run is killed, and for several at once."""
+    FINISHED.mkdir(parents=True, exist_ok=True)
+    aside = FINISHED / f"{key.replace('/', ',')}.part"
+    aside.write_text(json.dumps(results, indent=0))
+    aside.rename(aside.with_suffix(".json"))
 
 
 def table(chunks: list[tuple[str, str, int]]) -> list[str]:

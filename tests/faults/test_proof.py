@@ -1,6 +1,6 @@
 """The full counts of all faults, for `make proof`: resumable, in chunks of a minute or two, on both databases.
 
-What is finished stands in `test-output/proof.json`; delete it to begin anew. PROOF_SECONDS bounds one run: chunks that
+What is finished stands in `test-output/proof`; delete it to begin anew. PROOF_SECONDS bounds one run: chunks that
 would begin later are skipped, and `make proof` once more goes on with them. The table at the end tells the counts.
 """
 
@@ -12,7 +12,14 @@ import time
 import pytest
 
 from tests.faults.driven import Results, drive, went_wrong
-from tests.faults.proof_chunks import chunks
+from tests.faults.proof_chunks import (
+    ANSWERS_AT_A_TIME,
+    KILLS_AT_A_TIME,
+    MATRIX_SEEDS,
+    OUTAGES_AT_A_TIME,
+    ROUNDS,
+    chunks,
+)
 from tests.faults.proof_table import keep, read_finished
 from tests.processes import ROOT, start_postgresql
 
@@ -34,27 +41,25 @@ def test_chunk(scenario: str, database: str, seed: int) -> None:
 
 def run_chunk(scenario: str, database: str, seed: int) -> Results:
     match scenario:
+        case "matrix":
+            return drive("matrix", database, seed=seed, count=MATRIX_SEEDS)
         case "kills":
-            return drive("kills", database, seed=seed, count=10)
+            return drive("kills", database, seed=seed, count=KILLS_AT_A_TIME)
         case "kills unscaled":
             return drive("kills", database, seed=seed, count=5, scale=1.0)
         case "outages":
-            return drive("outages", database, seed=seed, count=5)
+            return drive("outages", database, seed=seed, count=OUTAGES_AT_A_TIME)
         case "crowd" | "embedded":
-            return drive(scenario, database, seed=seed, count=2)
+            return drive(scenario, database, seed=seed, count=ROUNDS)
         case "editors":
             return drive("editors", database, seed=seed, count=50)
         case "github_down":
             return drive("github_down", database, seed=seed, count=30)
         case "answers":
-            return in_tests(
-                database, "tests/faults/test_answers.py", MUTATED_ANSWERS="1000", MUTATED_ANSWERS_SEED=str(seed)
-            )
-        case "in process":
-            return in_tests(
-                database, "tests/faults/test_writes.py", "tests/faults/test_reads.py", "tests/test_audit_guard.py"
-            )
-    return drive(scenario, database, seed=seed, count=0)
+            known = {"MUTATED_ANSWERS": str(ANSWERS_AT_A_TIME), "MUTATED_ANSWERS_SEED": str(seed)}
+            return in_tests(database, "tests/faults/test_answers.py", **known)
+    files = ("tests/faults/test_writes.py", "tests/faults/test_reads.py", "tests/test_audit_guard.py")
+    return in_tests(database, *files)
 
 
 def in_tests(database: str, *files: str, **environment: str) -> Results:
