@@ -22,12 +22,12 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "matrix": {"organizations": 65, "workers": 2},
     "kills": {"organizations": 16},
     "outages": {"organizations": 6, "web": True},
-    "crowd": {"organizations": 6, "workers": 4, "beats": 2, "latency_ms": 30},
+    "crowd": {"organizations": 6, "workers": 10, "beats": 2, "latency_ms": 30},
     "editors": {"organizations": 4, "web": True},
     "embedded": {"organizations": 4, "workers": 0},
     "github_down": {"organizations": 4, "web": True},
 }
-FEW = 2
+FEW = 2  # rounds of a sample, for which fewer organizations are read and fewer workers started
 
 
 def main() -> None:
@@ -52,8 +52,8 @@ def main() -> None:
 
 def run(asked: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
     options = dict(SCENARIOS[asked.scenario])
-    if 0 < asked.count <= FEW:  # a sample needs fewer organizations, which are read before it begins
-        options["organizations"] = min(options["organizations"], 4)
+    if 0 < asked.count <= FEW:
+        options.update({name: min(options[name], 4) for name in ("organizations", "workers") if name in options})
     with stack.start(asked.database, folder, seed=asked.seed, scale=asked.scale, **options) as running:
         scenario = importlib.import_module(f"tests.faults.{asked.scenario}")
         results: list[dict[str, Any]] = scenario.run(running, asked.count)
