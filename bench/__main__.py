@@ -3,11 +3,14 @@
 import argparse
 import platform
 import sys
+from datetime import UTC, datetime
 from importlib import import_module, metadata
 from pathlib import Path
 
-from bench.common import Part, print_table, start_servers, write_json
+from bench.common import Part, Table, print_table, start_servers, write_json
+from bench.goals import judge
 
+LAST_RUN = "## The last run"
 PARTS = ("sync", "storing", "pages", "tabs", "search", "scale", "start")
 PACKAGES = ("django", "celery", "gunicorn", "psycopg", "requests", "pygithub", "githubkit", "django-tables2")
 
@@ -16,6 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--json", type=Path, default=Path("var/bench.json"))
+    parser.add_argument("--page", type=Path, help=f"write all from the line {LAST_RUN!r} on of this page anew")
     options = parser.parse_args()
     found: list[Part] = []
     with start_servers() as servers:
@@ -25,9 +29,21 @@ def main() -> None:
             for table in part.tables:
                 sys.stdout.write(print_table(table) + "\n")
             sys.stdout.flush()
+    goals = judge(found)
+    sys.stdout.write(print_table(goals) + "\n")
+    if options.page:
+        write_page(options.page, [goals, *(table for part in found for table in part.tables)])
     options.json.parent.mkdir(parents=True, exist_ok=True)
     write_json(found, options.json, machine=machine(), versions=versions())
     sys.stdout.write(f"The same as JSON: {options.json}\n")
+
+
+def write_page(page: Path, tables: list[Table]) -> None:
+    """Replace the last run on a page of the documentation, and leave the words above it."""
+    above = page.read_text().partition(LAST_RUN)[0]
+    about = f"On {datetime.now(UTC):%-d %B %Y}, " + ", ".join(f"{name} {value}" for name, value in machine().items())
+    installed = ", ".join(f"{name} {value}" for name, value in versions().items())
+    page.write_text("\n".join([f"{above}{LAST_RUN}\n", f"{about}; {installed}.\n", *map(print_table, tables)]))
 
 
 def machine() -> dict[str, str]:

@@ -76,6 +76,7 @@ def start_servers() -> Iterator[Servers]:
             postgresql.run(f"ALTER SYSTEM SET {setting}")
         postgresql.stop()
         postgresql.start()
+        Path(folder, "static").mkdir()
         yield Servers(
             postgresql,
             redis_server,
