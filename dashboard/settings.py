@@ -217,11 +217,14 @@ if OIDC_URL:
         }],
     }  # fmt: skip
 if GITHUB_CLIENT_ID := env.str("GITHUB_CLIENT_ID", default=""):
-    GITHUB_SIGN_IN_URL = env.str("GITHUB_URL", default=GITHUB_SIGN_IN_URL)
     SOCIALACCOUNT_PROVIDERS["github"] = {
-        "SCOPE": ["user:email"], "OAUTH_PKCE_ENABLED": True, "GITHUB_URL": GITHUB_SIGN_IN_URL,
+        "SCOPE": ["user:email"], "OAUTH_PKCE_ENABLED": True,
         "APPS": [{"client_id": GITHUB_CLIENT_ID, "secret": env.str("GITHUB_CLIENT_SECRET").strip()}],
     }  # fmt: skip
+    GITHUB_SIGN_IN_URL = env.str("GITHUB_URL", default=GITHUB_SIGN_IN_URL).rstrip("/")
+    # Whoever names a server has its API under /api/v3, as GitHub Enterprise Server does and github.com does not.
+    if GITHUB_SIGN_IN_URL != "https://github.com":
+        SOCIALACCOUNT_PROVIDERS["github"]["GITHUB_URL"] = GITHUB_SIGN_IN_URL
 SIGN_IN_ORIGINS = [url for url, on in ((OIDC_URL, OIDC_URL), (GITHUB_SIGN_IN_URL, GITHUB_CLIENT_ID)) if on]
 SIGN_IN_ORIGINS = ["/".join(url.split("/")[:3]) for url in SIGN_IN_ORIGINS]
 
@@ -234,10 +237,12 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed": "10/900s/key",
     "change_password": "20/m/user",
 }  # of codes; passwords are up to axes
+ACCOUNT_REAUTHENTICATION_REQUIRED = True  # before another way to sign in is added or taken away
 ACCOUNT_SESSION_REMEMBER = True
 SOCIALACCOUNT_ADAPTER = "runners_app.sign_in.SocialAccountAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = True
 SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+SOCIALACCOUNT_QUERY_EMAIL = True  # GitHub tells which addresses are verified only when asked
 SOCIALACCOUNT_REQUESTS_TIMEOUT = 10
 MFA_ADAPTER = "runners_app.sign_in.SecondFactorAdapter"
 MFA_ALLOW_UNVERIFIED_EMAIL = True

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable
 
+from allauth.socialaccount.helpers import render_authentication_error
 from django.conf import settings
 from django.contrib.auth import logout
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
 from django.shortcuts import redirect
 from django.utils.cache import patch_vary_headers
+from requests import RequestException
 
 from runners_app.redaction import hide, hide_address
 from runners_app.services.metrics import PAGE_SECONDS
@@ -19,6 +21,8 @@ METHODS = frozenset({"GET", "HEAD", "POST"})
 SEEN_EVERY_SECONDS = 60
 ALLAUTH_PAGES, PROVIDERS = ("/sign-in/disabled/", "/sign-in/with/", "/you/"), "/sign-in/with/"
 ALLAUTH_METHODS = ("GET", "HEAD", "POST")
+# Not reached, or an answer of another shape than allauth reads without looking.
+PROVIDER_ERRORS = (RequestException, KeyError, TypeError, ValueError, AttributeError)
 TYPED_SECRETS = frozenset({
     "address", "code", "credential", "new_password1", "new_password2", "oldpassword", "password", "password1",
     "password2", "private_key", "token",
@@ -74,7 +78,7 @@ def second_factor(get_response: GetResponse) -> GetResponse:
 
 
 class SignInPages:
-    """What allauth leaves open: other methods on its pages, and providers nobody configured."""
+    """What allauth leaves open: other methods on its pages, providers nobody configured, and those that misbehave."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -84,11 +88,28 @@ class SignInPages:
 
     def process_view(self, request: HttpRequest, *_: object) -> HttpResponse | None:
         """After the one that asks people to sign in first."""
-        if request.path.startswith(PROVIDERS) and not _is_configured(request.path.split("/")[3]):
-            raise Http404
+        if request.path.startswith(PROVIDERS):
+            if not _is_configured(request.path.split("/")[3]):
+                raise Http404
+            request.GET = _without_wishes(request.GET)  # type: ignore[assignment]
         if request.path.startswith(ALLAUTH_PAGES) and request.method not in ALLAUTH_METHODS:
             return HttpResponseNotAllowed(ALLAUTH_METHODS)
         return None
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """A provider that is down, or sends what nobody expects, is no error of ours: the page says what to do."""
+        if not request.path.startswith(PROVIDERS) or not isinstance(error, PROVIDER_ERRORS):
+            return None
+        answer: HttpResponse = render_authentication_error(request, None, exception=error)
+        return answer
+
+
+def _without_wishes(query: QueryDict) -> QueryDict:
+    """What Trackside asks a provider for is not up to whoever writes a link."""
+    kept = query.copy()
+    for name in ("scope", "auth_params"):
+        kept.pop(name, None)
+    return kept
 
 
 class BeforeViews:

@@ -1,11 +1,14 @@
 """How allauth and axes fit Trackside: who may join, what is kept of an attempt, and where second factors are sealed."""
 
+import logging
 from typing import Any, ClassVar
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.providers.base import ProviderException
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import HttpRequest
@@ -13,6 +16,7 @@ from django.utils.crypto import salted_hmac
 
 from runners_app.services.secrets import seal, unseal
 
+log = logging.getLogger(__name__)
 SEALED_FOR = "second factor"
 
 
@@ -71,7 +75,42 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     """A provider vouches for people Trackside knows by their e-mail, and for new ones where that is switched on."""
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
-        return bool(settings.SIGN_IN_ADDS_PEOPLE)
+        """Nobody new comes in under somebody's address: had the provider vouched for it, it would be that person."""
+        known = any(User.objects.filter(email__iexact=row.email).exists() for row in sociallogin.email_addresses)
+        return bool(settings.SIGN_IN_ADDS_PEOPLE) and not known
+
+    def populate_user(self, request: HttpRequest, sociallogin: Any, data: dict[str, Any]) -> Any:
+        """Before anybody is looked up. Raises ProviderException when the provider does not say who it is, or two."""
+        account = sociallogin.account
+        told = [account.extra_data.get(part) for part in ("id_token", "userinfo")]
+        subjects = {str(part.get("sub")) for part in told if isinstance(part, dict) and part}
+        if account.uid in ("", "None") or len(subjects) > 1:
+            raise ProviderException("The provider did not say who it is.")
+        return super().populate_user(request, sociallogin, data)
+
+    def save_user(self, request: HttpRequest, sociallogin: Any, form: Any = None) -> User:
+        """Somebody new. An address nobody vouches for is not kept: word would go there, and it would let others in."""
+        vouched = sorted((row for row in sociallogin.email_addresses if row.verified), key=lambda row: not row.primary)
+        sociallogin.email_addresses = vouched
+        sociallogin.user.email = vouched[0].email if vouched else ""
+        person: User = super().save_user(request, sociallogin, form)
+        return person
+
+    def authenticate_by_email(self, sociallogin: Any) -> tuple[User, str] | None:
+        """An administrator entered the address, so the password beside it stays; allauth wipes one it cannot trust."""
+        found: tuple[User, str] | None = super().authenticate_by_email(sociallogin)
+        if found is not None:
+            person, email = found
+            EmailAddress.objects.update_or_create(user=person, email=email.lower(), defaults={"verified": True})
+        return found
+
+    def on_authentication_error(
+        self, request: HttpRequest, provider: Any, error: Any = None, exception: Exception | None = None, **_: Any
+    ) -> None:
+        """Without the exception's words, which may hold what the provider sent."""
+        status = getattr(getattr(exception, "response", None), "status_code", None)
+        why = type(exception).__name__ if exception else f"{error or 'the attempt is not known here'}"
+        log.warning("Signing in with a provider failed: %s%s", why, f" ({status})" if status else "")
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
