@@ -32,6 +32,7 @@ urlpatterns = [
     path("metrics", metrics.metrics, name="metrics"),
     path("setup/", sign_in.setup, name="setup"),
     path("you/", sign_in.you, name="you"),
+    path("you/sessions/end/", sign_in.sessions_end, name="sessions-end"),
     path("", overview.overview, name="overview"),
     path("accounts/", accounts.accounts, name="accounts"),
     path("accounts/export.<str:form>", exports.accounts, name="accounts-export"),

@@ -1,13 +1,8 @@
 """Signing in and out."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import time_machine
@@ -260,108 +255,73 @@ def test_administrators_come_no_further_without_one_where_it_is_required(
     assert as_lead.get("/runners/").status_code == 200
 
 
-# --- Single sign-on
+# --- What changes how one signs in
 
 
-@contextmanager
-def identity_provider(email: str, *, verified: bool = True) -> Iterator[str]:
-    """An OpenID Connect provider that vouches for one person; its address."""
-    seen: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.answer()
-
-        def do_POST(self) -> None:
-            seen.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            self.answer()
-
-        def answer(self) -> None:
-            base = f"http://127.0.0.1:{self.server.server_port}"  # type: ignore[attr-defined]
-            answers = {
-                "/.well-known/openid-configuration": {
-                    "issuer": base, "authorization_endpoint": f"{base}/authorize", "token_endpoint": f"{base}/token",
-                    "userinfo_endpoint": f"{base}/userinfo", "jwks_uri": f"{base}/keys",
-                },
-                "/token": {"access_token": "one", "token_type": "Bearer"},
-                "/userinfo": {"sub": "4711", "email": email, "email_verified": verified, "preferred_username": "kim"},
-            }  # fmt: skip
-            body = json.dumps(answers[self.path]).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+def entries(*actions: str) -> list[tuple[str, str, str]]:
+    rows = AuditEntry.objects.filter(action__in=actions).order_by("pk")
+    return list(rows.values_list("action", "actor_name", "subject"))
 
 
-def sign_in_with(client: Client, settings: Settings, address: str) -> Any:
-    """Out to the provider and back; the answer to coming back."""
-    app = {"provider_id": "oidc", "name": "Acme", "client_id": "c", "secret": "s", "settings": {"server_url": address}}
-    settings.SOCIALACCOUNT_PROVIDERS = {"github": {"APPS": []}, "openid_connect": {"APPS": [app]}}
-    assert "Sign in with Acme" in client.get("/sign-in/").content.decode()
-    out = client.post("/sign-in/with/oidc/oidc/login/")
-    assert out.headers["Location"].startswith(f"{address}/authorize")
-    state = parse_qs(urlsplit(out.headers["Location"]).query)["state"][0]
-    return client.get("/sign-in/with/oidc/oidc/login/callback/", {"code": "abc", "state": state})
-
-
-def test_a_provider_lets_in_whom_trackside_knows_by_e_mail(client: Client, settings: Settings, lead: User) -> None:
-    User.objects.filter(pk=lead.pk).update(email="lin@example.com")
-    with identity_provider("lin@example.com") as address:
-        answer = sign_in_with(client, settings, address)
-    assert answer.headers["Location"] == "/"
-    assert client.get("/").context["user"] == lead
-
-
-def test_an_address_the_provider_does_not_vouch_for_lets_nobody_in(
-    client: Client, settings: Settings, lead: User
+@pytest.mark.django_db(transaction=True)  # allauth tells of it on commit
+def test_a_second_factor_added_or_removed_is_written_down_and_ends_the_other_sessions(
+    client: Client, admin: User
 ) -> None:
-    User.objects.filter(pk=lead.pk).update(email="lin@example.com")
-    with identity_provider("lin@example.com", verified=False) as address:
-        sign_in_with(client, settings, address)
-    assert client.get("/").status_code == 302
+    elsewhere = Client()
+    elsewhere.force_login(admin)
+    set_up_totp(client)
+    assert elsewhere.get("/").status_code == 302
+    assert client.get("/").status_code == 200
+    elsewhere.force_login(admin)
+    assert client.post("/you/two-factor/totp/deactivate/").status_code == 302
+    assert elsewhere.get("/").status_code == 302
+    assert client.get("/").status_code == 200
+    added, removed = ("second_factor.added", "ada", "ada"), ("second_factor.removed", "ada", "ada")
+    assert entries(added[0], removed[0]) == [added, added, removed, removed]  # with the recovery codes
+    assert "Kind: TOTP Authenticator" in client.get("/audit/", {"action": added[0]}).content.decode()
 
 
-@pytest.mark.parametrize("adds_people", [False, True])
-def test_somebody_new_comes_in_only_where_that_is_switched_on(
-    client: Client, settings: Settings, db: None, adds_people: bool
-) -> None:
-    settings.SIGN_IN_ADDS_PEOPLE = adds_people
-    with identity_provider("kim@example.com") as address:
-        sign_in_with(client, settings, address)
-    assert User.objects.exists() is adds_people
-    assert client.get("/").status_code == (200 if adds_people else 302)
-    if adds_people:
-        assert not User.objects.get().is_superuser
-
-
-def test_the_second_factor_is_asked_for_after_single_sign_on_too(
-    client: Client, settings: Settings, admin: User
-) -> None:
+def test_a_wrong_code_is_a_failed_sign_in(client: Client, admin: User) -> None:
     set_up_totp(client)
     client.post("/sign-out/")
-    User.objects.filter(pk=admin.pk).update(email="ada@example.com")
-    with identity_provider("ada@example.com") as address:
-        answer = sign_in_with(client, settings, address)
-    assert answer.headers["Location"] == "/you/two-factor/authenticate/"
+    sign_in(client)
+    client.post("/you/two-factor/authenticate/", {"code": "000000"})
+    entry = AuditEntry.objects.get(action="sign_in.failed")
+    assert (entry.subject, entry.details["second_factor"], entry.details["address"]) == ("ada", True, "127.0.0.1")
 
 
-def test_coming_back_with_a_state_nobody_gave_out_lets_nobody_in(
-    client: Client, settings: Settings, lead: User
+def test_a_password_one_changes_oneself_is_written_down(client: Client, lead: User) -> None:
+    assert sign_in(client, "lin") == 302
+    fields = {"oldpassword": PASSWORD, "password1": "another long one 7", "password2": "another long one 7"}
+    client.post("/you/password/", fields)
+    assert entries("person.password_changed") == [("person.password_changed", "lin", "lin")]
+
+
+def test_signing_in_and_proving_it_again_each_give_the_session_a_new_key(client: Client, lead: User) -> None:
+    client.get("/sign-in/")
+    assert sign_in(client, "lin") == 302
+    copied = Client()
+    copied.cookies["sessionid"] = client.cookies["sessionid"].value
+    assert copied.get("/").status_code == 200
+    client.post("/you/confirm/", {"password": PASSWORD})
+    assert client.get("/").status_code == 200
+    assert copied.get("/").status_code == 302
+
+
+def test_one_ends_ones_other_sessions_after_the_password_and_nobody_elses(
+    client: Client, lead: User, admin: User
 ) -> None:
-    with identity_provider("lin@example.com") as address:
-        sign_in_with(client, settings, address)
-        answer = Client().get("/sign-in/with/oidc/oidc/login/callback/", {"code": "abc", "state": "made-up"})
-    assert answer.status_code in (200, 401)
-    assert "error occurred" in answer.content.decode()
+    elsewhere, other = Client(), Client()
+    elsewhere.force_login(lead)
+    other.force_login(admin)
+    sign_in(client, "lin")
+    assert "End all others" in client.get("/you/").content.decode()
+    asked = client.post("/you/sessions/end/")
+    assert asked.headers["Location"].startswith("/you/confirm/")
+    assert elsewhere.get("/").status_code == 200
+    done = client.post(asked.headers["Location"], {"password": PASSWORD}, follow=True)
+    assert "1 session was ended" in done.content.decode()
+    assert elsewhere.get("/").status_code == 302
+    assert client.get("/").status_code == 200
+    assert other.get("/").status_code == 200
+    assert entries("sessions.ended") == [("sessions.ended", "lin", "lin")]

@@ -76,6 +76,7 @@ account_inactive            GET     200       200      200     200      200
 setup                       GET     404       404      404     404      404
 setup                       POST    404       404      404     404      404
 you                         GET     200       200      200     200      200
+sessions-end                POST    302       302      302     302      302
 account_change_password     GET     200       200      200     200      200
 account_change_password     POST    200       200      200     200      200
 account_reauthenticate      GET     200       200      200     200      200
@@ -434,3 +435,19 @@ def test_everybody_is_answered_as_the_table_says(world: dict[str, Things], peopl
                     wrong.append(f"{method} {path} ({name} {thing}) as {role}: {answer} instead of {right}")
     assert wrong == [], "\n".join(wrong)
     assert asked == len(rows) * len(ROLES) * len(METHODS)
+
+
+def test_no_form_is_taken_without_its_token(world: dict[str, Things], admin: User) -> None:
+    """Of anybody, and of fragments as of pages."""
+    anonymous, administrator = Client(enforce_csrf_checks=True), Client(enforce_csrf_checks=True)
+    administrator.force_login(admin)
+    forms = {(line.name, line.thing) for line in LINES if line.method == "POST"}
+    taken = [
+        name
+        for name, thing in sorted(forms)
+        for client in (anonymous, administrator)
+        for headers in ({}, {"HX-Request": "true"})
+        if client.post(path_of(name, world[thing or "mine"]), {}, headers=headers).status_code != 403
+    ]
+    assert taken == []
+    assert len(forms) > 50

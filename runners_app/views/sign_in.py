@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from allauth.account.decorators import reauthentication_required
 from allauth.account.views import LoginView, LogoutView
 from allauth.account.views import password_change as allauth_password
+from allauth.socialaccount.adapter import get_adapter
+from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
@@ -13,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from runners_app.forms_people import SetupForm, SignInForm
 from runners_app.services.people import CannotChange, add_first_administrator
+from runners_app.services.sign_ins import end_other_sessions
 from runners_app.sign_in import has_second_factor
 from runners_app.views.pages import Request
 
@@ -70,5 +74,17 @@ def password(request: Request) -> HttpResponse:
 def you(request: Request) -> HttpResponse:
     """What one may change about oneself."""
     accounts = request.user.memberships.select_related("account").prefetch_related("groups").order_by("account__slug")
-    context = {"has_second_factor": has_second_factor(request.user), "memberships": accounts}
+    providers = " and ".join(provider.name for provider in get_adapter().list_providers(request))
+    context = {
+        "has_second_factor": has_second_factor(request.user), "memberships": accounts, "providers": providers,
+    }  # fmt: skip
     return render(request, "you.html", context)
+
+
+@require_POST
+@reauthentication_required  # type: ignore[untyped-decorator]
+def sessions_end(request: Request) -> HttpResponse:
+    """One's own, everywhere but here."""
+    ended = end_other_sessions(request.user, kept=request.session.session_key)
+    messages.success(request, f"{ended} {'session was' if ended == 1 else 'sessions were'} ended. This one goes on.")
+    return redirect("you")
