@@ -10,11 +10,12 @@ from typing import Any
 
 
 class Sink:
-    """`messages` in the order they came; `status` is what a webhook answers next."""
+    """`messages` in the order they came; `status` is what a webhook answers next, with `location` if there is one."""
 
     def __init__(self) -> None:
         self.messages: list[Any] = []
         self.status = 200
+        self.location = ""
         self.port = 0
 
 
@@ -29,6 +30,8 @@ def webhook() -> Iterator[Sink]:
             if sink.status == 200:
                 sink.messages.append(json.loads(body))
             self.send_response(sink.status)
+            if sink.location:
+                self.send_header("Location", sink.location)
             self.end_headers()
 
         def log_message(self, *args: object) -> None:

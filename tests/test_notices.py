@@ -367,3 +367,51 @@ def test_without_a_mail_server_the_page_and_the_failure_say_so(client: Client, l
     page = client.get("/you/notices/").content.decode()
     assert "No mail is sent yet" in page
     assert "No mail server is set up" in page
+
+
+# --- What names from elsewhere and addresses from administrators cannot do
+
+
+def test_a_name_with_a_line_break_is_no_header_of_a_mail(calm: Account, lead: User, mail: Sink) -> None:
+    User.objects.filter(pk=lead.pk).update(email="lin@example.com")
+    Membership.objects.create(user=lead, account=calm)
+    Channel.objects.create(owner=lead, kinds=Event.Kind.values)
+    make_stuck(calm, "slow\r\nBcc: everybody@example.com\r\n\r\nx")
+    pass_minute()
+    head = mail.messages[0].partition("\r\n\r\n")[0]
+    assert "slow Bcc: everybody@example.com x" in head.replace("\r\n", "")
+    assert not [line for line in head.splitlines() if line.startswith("Bcc")]
+
+
+def test_word_of_a_shared_credential_names_only_what_one_may_see(
+    calm: Account, globex: Account, lead: User, mail: Sink
+) -> None:
+    User.objects.filter(pk=lead.pk).update(email="lin@example.com")
+    Account.objects.filter(pk=globex.pk).update(credential=calm.credential)
+    Membership.objects.create(user=lead, account=globex)
+    Channel.objects.create(owner=lead, kinds=Event.Kind.values)
+    _credential_refused(calm)
+    pass_minute()
+    assert "The credential of globex is out of use" in mail.messages[0]
+    assert "acme" not in mail.messages[0]
+
+
+def test_a_webhook_leads_nowhere_else(calm: Account, channel: Channel, hook: Sink) -> None:
+    with webhook() as elsewhere:
+        hook.status, hook.location = 307, f"http://127.0.0.1:{elsewhere.port}/"
+        make_stuck(calm)
+        pass_minute()
+        assert elsewhere.messages == []
+    assert "307" in Notice.objects.get().failure
+
+
+@pytest.mark.parametrize(
+    "address", ["169.254.169.254", "2852039166", "[::ffff:169.254.169.254]", "[fe80::1]", "user:x@169.254.169.254:80"]
+)
+def test_no_word_goes_to_where_clouds_keep_the_secrets_of_machines(
+    calm: Account, channel: Channel, admin: User, address: str
+) -> None:
+    save_channel(channel, f"json://{address}/latest/meta-data", by=admin)
+    make_stuck(calm)
+    pass_minute()
+    assert Notice.objects.get().failure == "It leads to a link-local address, where Trackside sends nothing."

@@ -2,6 +2,8 @@
 
 import logging
 import re
+from ipaddress import ip_address
+from socket import getaddrinfo
 from urllib.parse import urlsplit
 
 import apprise
@@ -63,11 +65,30 @@ def _mail(to: str, title: str, body: str) -> None:
         raise NotDelivered(f"The mail server did not take it ({type(error).__name__}).") from None
 
 
+def _check_host(address: str) -> None:
+    """Raises NotDelivered for a webhook that leads to where clouds keep the secrets of their machines.
+
+    Other private addresses are fine: that is where a company's own webhooks are.
+    """
+    parts = urlsplit(address)
+    if not parts.scheme.startswith("json") or not parts.hostname:
+        return
+    try:
+        found = {ip_address(str(each[4][0]).partition("%")[0]) for each in getaddrinfo(parts.hostname, None)}
+    except (OSError, ValueError):
+        return  # it will not be reached
+    if any((each.ipv4_mapped or each if each.version == 6 else each).is_link_local for each in found):
+        raise NotDelivered("It leads to a link-local address, where Trackside sends nothing.")
+
+
 def _notify(address: str, title: str, body: str) -> None:
     hide_address(address)
     target = apprise.Apprise()
     if not target.add(address):
         raise NotDelivered("The address is not usable any more. Enter it again.")
+    _check_host(address)
+    for server in target:
+        server.redirects = False  # what was checked is what is called
     with apprise.LogCapture(level=logging.WARNING) as captured:  # type: ignore[no-untyped-call]
         arrived = target.notify(title=title, body=body)
         said = captured.getvalue()

@@ -55,20 +55,24 @@ def _visible(rows: "QuerySet[Runner] | QuerySet[Operation]", facts: list[Fact], 
 
 
 def _credentials(now: datetime) -> Iterator[Fact]:
+    """One for each account it serves: who sees one of them need not know of the others."""
     rows = Credential.objects.filter(accounts__demo=False).distinct().prefetch_related("accounts")
     soon = now + timedelta(days=max(EXPIRES_IN_DAYS))
     for row in rows.filter(Q(quarantined_at__isnull=False) | Q(token_expires_at__lte=soon)):
-        accounts = [account for account in row.accounts.all() if not account.demo]
-        names, ids = ", ".join(account.slug for account in accounts[:3]), frozenset(each.pk for each in accounts)
-        if not accounts:
-            continue
-        path = reverse("account", args=[accounts[0].pk])
-        if row.quarantined_at:
-            yield Fact(K.CREDENTIAL_REFUSED, f"refused:{row.pk}", f"The credential of {names} is out of use", path, ids)
-        elif row.token_expires_at and (days := _days_left(row.token_expires_at, now)):
-            key = f"expires:{row.pk}:{row.token_expires_at:%Y-%m-%d}:{days}"
-            title = f"The token of {names} expires within {days} {'day' if days == 1 else 'days'}"
-            yield Fact(K.TOKEN_EXPIRING, key, title, path, ids)
+        for account in row.accounts.all():
+            if not account.demo:
+                yield from _credential(row, account, now)
+
+
+def _credential(row: Credential, account: Account, now: datetime) -> Iterator[Fact]:
+    path, ids = reverse("account", args=[account.pk]), frozenset({account.pk})
+    if row.quarantined_at:
+        key, title = f"refused:{row.pk}:{account.pk}", f"The credential of {account} is out of use"
+        yield Fact(K.CREDENTIAL_REFUSED, key, title, path, ids)
+    elif row.token_expires_at and (days := _days_left(row.token_expires_at, now)):
+        key = f"expires:{row.pk}:{account.pk}:{row.token_expires_at:%Y-%m-%d}:{days}"
+        title = f"The token of {account} expires within {days} {'day' if days == 1 else 'days'}"
+        yield Fact(K.TOKEN_EXPIRING, key, title, path, ids)
 
 
 def _days_left(expires_at: datetime, now: datetime) -> int:

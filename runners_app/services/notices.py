@@ -47,7 +47,8 @@ def watch(now: datetime) -> None:
 
 
 def _columns(fact: Fact) -> dict[str, str]:
-    return {"kind": fact.kind, "key": fact.key, "title": fact.title[:500], "path": fact.path}
+    """The title on one line, as the subject of a mail must be: names in it come from GitHub."""
+    return {"kind": fact.kind, "key": fact.key, "title": " ".join(fact.title.split())[:500], "path": fact.path}
 
 
 def _tell_channels(begun: list[Fact], events: dict[str, Event], now: datetime) -> None:
