@@ -16,6 +16,9 @@ from structlog.typing import EventDict, Processor
 
 from runners_app.redaction import redact
 
+# What would begin another line, or colour the terminal, is shown instead: \\n, \\x1b.
+CONTROLS = {code: ascii(chr(code))[1:-1] for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
+
 
 def without_query(_: object, __: str, event: EventDict) -> EventDict:
     """Of an address only the path: what people search for, and what providers send back, is nobody's business."""
@@ -49,7 +52,8 @@ def plain_line(_: object, __: str, event: EventDict) -> str:
     head = [str(event.pop(name, "")) for name in ("timestamp", "level", "logger", "event")]
     trace = event.pop("exception", "")
     rest = [f"{name}={value}" for name, value in event.items()]
-    return " ".join([head[0], head[1].upper(), *head[2:], *rest]) + (f"\n{trace}" if trace else "")
+    line = " ".join([head[0], head[1].upper(), *head[2:], *rest]).translate(CONTROLS)
+    return line + (f"\n{trace}" if trace else "")
 
 
 class MaskedMails(logging.Handler):

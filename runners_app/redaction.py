@@ -17,7 +17,7 @@ HIDDEN = "[hidden]"
 SHAPES = re.compile(
     r"gh[pousr]_[A-Za-z0-9_.\-]{20,}"
     r"|github_pat_[A-Za-z0-9_]{20,}"
-    r"|eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]*"
+    r"|eyJ[A-Za-z0-9_\-]{10,1000}+\.[A-Za-z0-9_\-]{10,}+\.[A-Za-z0-9_\-]*"  # bounded: else eyJeyJ… takes minutes
     r"|gAAAA[A-Za-z0-9_\-]{40,}={0,2}"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)",
