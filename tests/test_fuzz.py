@@ -124,7 +124,8 @@ def test_no_request_is_answered_by_a_5xx(as_admin: Client, rows: list[int]) -> N
 @pytest.mark.proof
 @pytest.mark.timeout(7200)
 def test_no_request_of_the_full_count_is_answered_by_a_5xx(as_admin: Client, rows: list[int]) -> None:
-    assert fuzz(as_admin, rows, int(os.environ.get("FUZZ_REQUESTS", FULL))) > 0
+    count = int(os.environ.get("FUZZ_REQUESTS", FULL))
+    assert fuzz(as_admin, rows, count) >= count
 
 
 @pytest.mark.proof
