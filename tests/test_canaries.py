@@ -77,14 +77,12 @@ Push = Callable[[], object]
 
 
 def spellings(secret: str) -> list[str]:
-    """Plain, in an address, in JSON, and the part of its base64 that does not depend on its neighbours."""
-    raw = secret.encode()
-    return [
-        secret,
-        quote(secret, safe=""),
-        json.dumps(secret)[1:-1],
-        base64.b64encode(raw[: len(raw) // 3 * 3]).decode(),
-    ]
+    """Plain, in an address, in JSON, and in base64 wherever in it the secret begins, without what neighbours change."""
+    found = [secret, quote(secret, safe=""), json.dumps(secret)[1:-1]]
+    for before in range(3):
+        whole = b"\0" * before + secret.encode()
+        found.append(base64.b64encode(whole[: len(whole) // 3 * 3]).decode()[4 if before else 0 :])
+    return found
 
 
 def failing_paths(
