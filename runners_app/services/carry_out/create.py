@@ -1,5 +1,7 @@
 """Carrying out a create: list first, send once, and after a lost answer find the runner before anything else."""
 
+from typing import TYPE_CHECKING, Any
+
 from runners_app.github import Forbidden, NewHostedRunner, NotFound
 from runners_app.models import Operation, Reading, Runner
 from runners_app.services.carry_out.look import publish_runner, read_now
@@ -7,23 +9,33 @@ from runners_app.services.carry_out.send import Work, absent, retry_look, retry_
 from runners_app.services.carry_out.steps import confirm, give_up_unsent, need_attention, remain, step
 from runners_app.services.readings import make_due
 
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
 R = Reading.Resource
 
 
 def start(operation: Operation, work: Work) -> None:
     """While nothing was applied: the ids that are there before, then the request."""
-    result = read_now(operation, R.RUNNERS, work)
+    if list_first(operation, work, R.RUNNERS, Runner.objects.present()):
+        send_now(operation, work)
+
+
+def list_first(operation: Operation, work: Work, resource: Reading.Resource, rows: "QuerySet[Any]") -> bool:
+    """Keep the ids of all `rows` of the account as a complete list shows them now; whether that could be done."""
+    result = read_now(operation, resource, work)
     if result.failure is not None:
+        words = resource.label.lower()
         if isinstance(result.error, Forbidden | NotFound):
-            note = f"Before a create Trackside reads the list of runners. {result.failure.message} Nothing was sent."
+            note = f"Before a create Trackside reads the list of {words}. {result.failure.message} Nothing was sent."
             give_up_unsent(operation, work, note)
         else:
-            retry_start(operation, work, f"Not sent yet: the list of runners could not be read first. {result.error}")
-        return
+            retry_start(operation, work, f"Not sent yet: the list of {words} could not be read first. {result.error}")
+        return False
     if operation.sends <= 1:  # after a lost answer only the ids from before the first try tell what is new
-        ids = Runner.objects.present().filter(account=operation.account).values_list("github_id", flat=True)
+        ids = rows.filter(account=operation.account).values_list("github_id", flat=True)
         remain(operation, work, seconds=0, ids_before=list(ids))
-    send_now(operation, work)
+    return True
 
 
 def send_now(operation: Operation, work: Work) -> None:

@@ -3,13 +3,14 @@
 Names of groups are unique within an account, so a new group of that name is this one if it is as asked for.
 """
 
-from runners_app.github import Forbidden, NewRunnerGroup, NotFound
+from runners_app.github import NewRunnerGroup
 from runners_app.models import Operation, Reading, RunnerGroup
+from runners_app.services.carry_out.create import list_first
 from runners_app.services.carry_out.group_calls import publish_group
 from runners_app.services.carry_out.group_names import ids_are_known
 from runners_app.services.carry_out.look import read_now
-from runners_app.services.carry_out.send import Work, absent, retry_look, retry_start, send
-from runners_app.services.carry_out.steps import confirm, give_up_unsent, need_attention, remain, step
+from runners_app.services.carry_out.send import Work, absent, retry_look, send
+from runners_app.services.carry_out.steps import confirm, need_attention, step
 from runners_app.services.readings import make_due
 
 R = Reading.Resource
@@ -17,20 +18,8 @@ R = Reading.Resource
 
 def start(operation: Operation, work: Work) -> None:
     """While nothing was applied: the ids that are there before, then the request."""
-    if not ids_are_known(operation, work):
-        return
-    result = read_now(operation, R.GROUPS, work)
-    if result.failure is not None:
-        if isinstance(result.error, Forbidden | NotFound):
-            note = f"Before a create Trackside reads the list of groups. {result.failure.message} Nothing was sent."
-            give_up_unsent(operation, work, note)
-        else:
-            retry_start(operation, work, f"Not sent yet: the list of groups could not be read first. {result.error}")
-        return
-    if operation.sends <= 1:  # after a lost answer only the ids from before the first try tell what is new
-        ids = RunnerGroup.objects.present().filter(account=operation.account).values_list("github_id", flat=True)
-        remain(operation, work, seconds=0, ids_before=list(ids))
-    send_now(operation, work)
+    if ids_are_known(operation, work) and list_first(operation, work, R.GROUPS, RunnerGroup.objects.present()):
+        send_now(operation, work)
 
 
 def send_now(operation: Operation, work: Work) -> None:

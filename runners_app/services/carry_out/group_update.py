@@ -7,12 +7,12 @@ GitHub refuses after another was applied has that one taken back, so that nothin
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from runners_app.github import BadCredentials, NotFound, RateLimited, Refused
+from runners_app.github import BadCredentials, RateLimited, Refused
 from runners_app.models import Operation, Reading
 from runners_app.services.carry_out import group_calls as calls
 from runners_app.services.carry_out.group_calls import GroupNow, group_now
 from runners_app.services.carry_out.group_names import ids_are_known
-from runners_app.services.carry_out.send import STOPS, UNREACHED, Work, absent, retry_look, retry_start, send, words_of
+from runners_app.services.carry_out.send import Work, absent, send, words_of
 from runners_app.services.carry_out.steps import (
     confirm,
     give_up_unsent,
@@ -22,12 +22,14 @@ from runners_app.services.carry_out.steps import (
     reject,
     step,
 )
+from runners_app.services.carry_out.subject import Subject, look_after_loss, look_before, look_for_effect
 from runners_app.services.groups import settings_in
 from runners_app.services.operations import conflict_of
 from runners_app.services.readings import make_due
 from runners_app.services.transitions import move, stay
 
 R, S = Reading.Resource, Operation.State
+GROUP = Subject("group", R.GROUPS, group_now)
 SETTINGS, ACCESS, TAKE_BACK = "settings", "access", "take_back"
 Call = Callable[[Operation, Work, GroupNow], Callable[[], Any]]
 
@@ -52,7 +54,7 @@ PARTS = {
 
 def start(operation: Operation, work: Work) -> None:
     """While the step at hand was not applied: the group as it is now decides whether the change still fits."""
-    now = _now_or_wait(operation, work) if ids_are_known(operation, work) else None
+    now = look_before(GROUP, operation, work, _rest(operation)) if ids_are_known(operation, work) else None
     if now is None:
         return
     if not operation.steps:
@@ -70,22 +72,6 @@ def start(operation: Operation, work: Work) -> None:
         give_up_unsent(operation, work, note, conflict=conflict)
     else:
         _send_next(operation, work, now)
-
-
-def _now_or_wait(operation: Operation, work: Work) -> GroupNow | None:
-    """The group as it is; nothing when that could not be read, which is then noted."""
-    try:
-        return group_now(operation, work)
-    except STOPS:
-        raise
-    except NotFound:
-        give_up_unsent(operation, work, f"GitHub has no such group any more. {_rest(operation)}")
-        make_due(operation.account, R.GROUPS)
-    except UNREACHED as error:
-        retry_start(operation, work, f"Not sent yet: the group could not be read first. {error}")
-    except Refused as error:
-        give_up_unsent(operation, work, f"GitHub did not show the group. {_rest(operation)} {error.message}")
-    return None
 
 
 def _rest(operation: Operation) -> str:
@@ -168,16 +154,8 @@ def _confirm(operation: Operation, work: Work, note: str) -> None:
 
 def look(operation: Operation, work: Work) -> None:
     """From `unknown`: the group and its list tell which step was applied."""
-    try:
-        now = group_now(operation, work)
-    except NotFound:
-        need_attention(operation, work, "The answer was lost, and meanwhile GitHub has no such group.")
-        make_due(operation.account, R.GROUPS)
-        return
-    except STOPS:
-        raise
-    except (*UNREACHED, Refused) as error:
-        retry_look(operation, work, f"The answer was lost, and the group could not be read. {error}", error)
+    now = look_after_loss(GROUP, operation, work)
+    if now is None:
         return
     if _taking_back(operation):
         _look_at_taking_back(operation, work, now)
@@ -201,19 +179,8 @@ def look(operation: Operation, work: Work) -> None:
 
 def watch(operation: Operation, work: Work) -> None:
     """From `observing`: until group and list show all that was asked for."""
-    try:
-        now = group_now(operation, work)
-    except NotFound:
-        need_attention(operation, work, "GitHub accepted it, and meanwhile has no such group.")
-        make_due(operation.account, R.GROUPS)
-        return
-    except STOPS:
-        raise
-    except Refused as error:
-        retry_look(operation, work, f"GitHub accepted it, and then did not show the group. {error}", error)
-        return
-    except UNREACHED as error:
-        keep_observing(operation, work, f"GitHub accepted it, and the group could not be read since. {error}")
+    now = look_for_effect(GROUP, operation, work)
+    if now is None:
         return
     if all(PARTS[each["do"]].shown(operation, now) for each in operation.steps):
         _confirm(operation, work, "The group has the new values.")

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from runners_app.github import Answer, NotFound, Refused
+from runners_app.github import Answer
+from runners_app.github import SelfHostedRunner as GitHubSelfHostedRunner
 from runners_app.models import Operation, Reading, RunnerGroup, SelfHostedRunner
 from runners_app.services.carry_out.group_calls import target_of
-from runners_app.services.carry_out.send import STOPS, UNREACHED, Work, absent, retry_look, retry_start, send
+from runners_app.services.carry_out.send import Work, absent, send
 from runners_app.services.carry_out.steps import confirm, give_up_unsent, keep_observing, need_attention, observe
-from runners_app.services.readings import make_due, publish_fresh
+from runners_app.services.carry_out.subject import Subject, look_after_loss, look_before, look_for_effect
+from runners_app.services.readings import publish_fresh
 from runners_app.services.readings.publish import RowSet
 from runners_app.services.readings.rows import self_hosted_runner_values
 
@@ -16,22 +18,25 @@ R = Reading.Resource
 FIELD = "runner_group_id"
 
 
+def _runner_now(operation: Operation, work: Work) -> GitHubSelfHostedRunner:
+    """As GitHub shows it, published. Raises GitHubError."""
+    account = operation.account
+    runner = work.client.get_self_hosted_runner(account.owner, target_of(operation)).data
+    values = self_hosted_runner_values(runner)
+    rows = RowSet(SelfHostedRunner, {"account": account}, "github_id", {runner.id: values}, complete=False)
+    publish_fresh(rows, account=account, lease=work.lease, resource=R.SELF_HOSTED_RUNNERS)
+    return runner
+
+
+RUNNER = Subject("self-hosted runner", R.SELF_HOSTED_RUNNERS, _runner_now)
+
+
 def start(operation: Operation, work: Work) -> None:
     """While nothing was applied: where it is now decides whether the move still fits."""
-    try:
-        group_id = _group_now(operation, work)
-    except NotFound:
-        give_up_unsent(operation, work, "GitHub has no such self-hosted runner any more. Nothing was sent.")
-        make_due(operation.account, R.SELF_HOSTED_RUNNERS)
+    runner = look_before(RUNNER, operation, work)
+    if runner is None:
         return
-    except STOPS:
-        raise
-    except UNREACHED as error:
-        retry_start(operation, work, f"Not sent yet: the runner could not be read first. {error}")
-        return
-    except Refused as error:
-        give_up_unsent(operation, work, f"GitHub did not show the runner, so nothing was sent. {error.message}")
-        return
+    group_id = runner.group_id
     wanted, before = operation.wanted[FIELD], operation.base.get(FIELD)
     if group_id == wanted:
         give_up_unsent(operation, work, "The runner already is in that group. Nothing was sent.")
@@ -40,16 +45,6 @@ def start(operation: Operation, work: Work) -> None:
         give_up_unsent(operation, work, note, conflict={FIELD: [group_id, before, wanted]})
     else:
         send_now(operation, work)
-
-
-def _group_now(operation: Operation, work: Work) -> int | None:
-    """The group it is in, published. Raises GitHubError."""
-    account = operation.account
-    runner = work.client.get_self_hosted_runner(account.owner, target_of(operation)).data
-    values = self_hosted_runner_values(runner)
-    rows = RowSet(SelfHostedRunner, {"account": account}, "github_id", {runner.id: values}, complete=False)
-    publish_fresh(rows, account=account, lease=work.lease, resource=R.SELF_HOSTED_RUNNERS)
-    return runner.group_id
 
 
 def send_now(operation: Operation, work: Work) -> None:
@@ -72,16 +67,10 @@ def _call(operation: Operation, work: Work) -> Callable[[], Answer[Any]]:
 
 def look(operation: Operation, work: Work) -> None:
     """From `unknown`: the runner itself tells where it is."""
-    try:
-        group_id = _group_now(operation, work)
-    except NotFound:
-        need_attention(operation, work, "The answer was lost, and meanwhile GitHub has no such self-hosted runner.")
+    runner = look_after_loss(RUNNER, operation, work)
+    if runner is None:
         return
-    except STOPS:
-        raise
-    except (*UNREACHED, Refused) as error:
-        retry_look(operation, work, f"The answer was lost, and the runner could not be read. {error}", error)
-        return
+    group_id = runner.group_id
     if group_id == operation.wanted[FIELD]:
         confirm(operation, work, "The answer was lost, but the runner is in its new group.")
     elif group_id == operation.base.get(FIELD):
@@ -92,20 +81,10 @@ def look(operation: Operation, work: Work) -> None:
 
 def watch(operation: Operation, work: Work) -> None:
     """From `observing`: until GitHub shows it in its new group."""
-    try:
-        group_id = _group_now(operation, work)
-    except NotFound:
-        need_attention(operation, work, "GitHub accepted it, and meanwhile has no such self-hosted runner.")
+    runner = look_for_effect(RUNNER, operation, work)
+    if runner is None:
         return
-    except STOPS:
-        raise
-    except Refused as error:
-        retry_look(operation, work, f"GitHub accepted it, and then did not show the runner. {error}", error)
-        return
-    except UNREACHED as error:
-        keep_observing(operation, work, f"GitHub accepted it, and the runner could not be read since. {error}")
-        return
-    if group_id == operation.wanted[FIELD]:
+    if runner.group_id == operation.wanted[FIELD]:
         confirm(operation, work, "The runner is in its new group.")
     else:
         keep_observing(operation, work, "GitHub does not show it there yet.")

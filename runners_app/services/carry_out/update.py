@@ -3,18 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from runners_app.github import NotFound, Refused
 from runners_app.models import Operation, Reading
 from runners_app.services.carry_out.look import attribute_changes, publish_runner, runner_now
-from runners_app.services.carry_out.send import (
-    STOPS,
-    UNREACHED,
-    Work,
-    absent,
-    retry_look,
-    retry_start,
-    send,
-)
+from runners_app.services.carry_out.send import Work, absent, send
 from runners_app.services.carry_out.steps import (
     confirm,
     give_up_unsent,
@@ -23,29 +14,20 @@ from runners_app.services.carry_out.steps import (
     observe,
     step,
 )
+from runners_app.services.carry_out.subject import Subject, look_after_loss, look_before, look_for_effect
 from runners_app.services.operations import conflict_of, values_of, with_whole_image
 from runners_app.services.readings import make_due
 
 Values = Mapping[str, Any]
 R = Reading.Resource
 LATEST = (None, "latest")
+RUNNER = Subject("runner", R.RUNNERS, runner_now)
 
 
 def start(operation: Operation, work: Work) -> None:
     """While nothing was applied: the runner as it is now decides whether the change still fits."""
-    try:
-        now = runner_now(operation, work)
-    except NotFound:
-        give_up_unsent(operation, work, "GitHub has no such runner any more. Nothing was sent.")
-        make_due(operation.account, R.RUNNERS)
-        return
-    except STOPS:
-        raise
-    except UNREACHED as error:
-        retry_start(operation, work, f"Not sent yet: the runner could not be read first. {error}")
-        return
-    except Refused as error:
-        give_up_unsent(operation, work, f"GitHub did not show the runner, so nothing was sent. {error.message}")
+    now = look_before(RUNNER, operation, work)
+    if now is None:
         return
     if has_what_was_asked_for(operation, now):
         give_up_unsent(operation, work, "The runner already is as asked for. Nothing was sent.")
@@ -91,16 +73,8 @@ def accepted_shows(operation: Operation, now: Values) -> bool:
 
 def look(operation: Operation, work: Work) -> None:
     """From `unknown`: the runner itself tells whether the change was applied."""
-    try:
-        now = runner_now(operation, work)
-    except NotFound:
-        need_attention(operation, work, "The answer was lost, and meanwhile GitHub has no such runner.")
-        make_due(operation.account, R.RUNNERS)
-        return
-    except STOPS:
-        raise
-    except (*UNREACHED, Refused) as error:
-        retry_look(operation, work, f"The answer was lost, and the runner could not be read. {error}", error)
+    now = look_after_loss(RUNNER, operation, work)
+    if now is None:
         return
     changes = operation.changed_fields
     if has_what_was_asked_for(operation, now):
@@ -114,19 +88,8 @@ def look(operation: Operation, work: Work) -> None:
 
 def watch(operation: Operation, work: Work) -> None:
     """From `observing`: until the runner shows the new values."""
-    try:
-        now = runner_now(operation, work)
-    except NotFound:
-        need_attention(operation, work, "GitHub accepted it, and meanwhile has no such runner.")
-        make_due(operation.account, R.RUNNERS)
-        return
-    except STOPS:
-        raise
-    except Refused as error:
-        retry_look(operation, work, f"GitHub accepted it, and then did not show the runner. {error}", error)
-        return
-    except UNREACHED as error:
-        keep_observing(operation, work, f"GitHub accepted it, and the runner could not be read since. {error}")
+    now = look_for_effect(RUNNER, operation, work)
+    if now is None:
         return
     if accepted_shows(operation, now):
         _confirm_seen(operation, work, "The runner has the new values.")
