@@ -22,6 +22,8 @@ WORDS = {
     "image": "image", "group": "group", "ip": "static_ip", "platform": "platform", "idle": "idle", "age": "age",
 }  # fmt: skip
 
+# PostgreSQL finds words by groups of three letters.
+SHORTEST_INDEXED = 3
 YES_NO = [("yes", "With"), ("no", "Without")]
 IDLE = [("yes", "90 days"), ("never", "Never used")]
 GONE = "gone"
@@ -76,6 +78,13 @@ class RunnerFilter(django_filters.FilterSet):
                 found |= Q(github_id=int(word))
             rows = rows.filter(found)
         return rows
+
+    @property
+    def is_by_index(self) -> bool:
+        """Whether an index leads to what matches: none does to words of one or two letters alone."""
+        words, terms = split_search(self.data.get("q", ""))
+        others = any(self.data.get(name) for name in self.base_filters if name != "q")
+        return bool(terms) or others or any(len(word) >= SHORTEST_INDEXED for word in words.split())
 
     def by_account(self, rows: QuerySet[Runner], name: str, value: str) -> QuerySet[Runner]:
         return rows.filter(account__in=list(Account.objects.filter(slug__iexact=value).values_list("pk", flat=True)))

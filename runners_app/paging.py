@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from django.db import models
 from django.db.models import F, Func, Value
@@ -19,7 +19,7 @@ from django.http import QueryDict
 M = TypeVar("M", bound=models.Model)
 Place = tuple[Any, int]
 PAGE_SIZES = (25, 50, 100)
-FEW = 5000
+Find = Literal["all", "few", "many"]
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,17 @@ class KeyPage(Generic[M]):
 
 
 def page_by_key(
-    rows: "models.QuerySet[M]", order: Order, query: QueryDict, *, size: int = 0, matching: int | None = None
+    rows: "models.QuerySet[M]", order: Order, query: QueryDict, *, size: int = 0, find: Find = "all"
 ) -> KeyPage[M]:
     """One page of `size` rows, else as many as `?size_of_page=` says; reads one more to know whether a page follows.
 
-    `matching` is how many rows there are, when they were filtered: it decides how to find them, see `_in_order`.
+    `find` says what a filter has left of the rows: it decides how to find them, see `_in_order`.
     """
     size = size or _size_of_page(query)
     backwards = "before" in query and "after" not in query
     place = _read(query.get("before" if backwards else "after", ""), order)
     backwards = backwards and place is not None
-    found = _from_place(rows, order, place, backwards, size + 1, matching)
+    found = _from_place(rows, order, place, backwards, size + 1, find)
     more, found = len(found) > size, found[:size]
     if backwards:
         found.reverse()
@@ -76,7 +76,7 @@ def _size_of_page(query: QueryDict) -> int:
 
 
 def _from_place(
-    rows: "models.QuerySet[M]", order: Order, place: Place | None, backwards: bool, count: int, matching: int | None
+    rows: "models.QuerySet[M]", order: Order, place: Place | None, backwards: bool, count: int, find: Find
 ) -> list[M]:
     """The first `count` rows beyond a place, read by index from there on.
 
@@ -93,26 +93,25 @@ def _from_place(
         part = parts[number]
         if place and number == first:
             part = part.filter(_beyond(order, place, backwards))
-        found += _in_order(part, order, backwards, count - len(found), matching)
+        found += _in_order(part, order, backwards, count - len(found), find)
         if len(found) == count:
             break
     return found
 
 
-def _in_order(
-    rows: "models.QuerySet[M]", order: Order, backwards: bool, count: int, matching: int | None
-) -> Iterable[M]:
+def _in_order(rows: "models.QuerySet[M]", order: Order, backwards: bool, count: int, find: Find) -> Iterable[M]:
     """The first rows in order. What is filtered is found by primary key first, which an index alone may answer.
 
     A database expects matches to be spread evenly over the order and walks it until it has met enough of them. They
-    are not: names begin with what people look for. So where few match, they are found first and sorted after.
+    are not: names begin with what people look for. So few that an index leads to are found first,
+    and sorted after.
     """
     column: Any = F(order.column)
-    if matching is not None and matching <= FEW:
+    if find == "few":
         column = Coalesce(column, column)  # the same value, in an order that no index promises
     descending = order.descending != backwards
     ordering = [column.desc(), F("pk").desc()] if descending else [column.asc(), F("pk").asc()]
-    if matching is None:
+    if find == "all":
         return rows.order_by(*ordering)[:count]
     keys = list(rows.order_by(*ordering).values_list("pk", flat=True)[:count])
     by_key = rows.in_bulk(keys)

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from runners_app.completions import complete
 from runners_app.filters import RunnerFilter
 from runners_app.models import Account, Reading, Runner
-from runners_app.paging import Order, page_by_key
+from runners_app.paging import Find, Order, page_by_key
 from runners_app.services.facets import Facets, read_facets
 from runners_app.views.lists import count_once
 from runners_app.views.pages import (
@@ -39,6 +39,8 @@ SORTS = {
 }
 # What compares with the time of day (idle for 90 days) may be so old.
 KEPT_SECONDS = 120
+# So many matches are quicker sorted than met one by one on a walk through all rows in order.
+FEW = 5000
 COLUMNS = (
     "account_id", "name", "status", "platform", "image_name", "image_source", "size", "cpu_cores", "group_id",
     "maximum_runners", "static_ip", "last_active_on", "status_since", "gone_at",
@@ -108,15 +110,17 @@ def _troubles(accounts: list[Account]) -> dict[str, list[Reading]]:
 
 def _rows(request: Request, accounts: list[Account], facets: dict[int, Facets]) -> dict[str, Any]:
     found = Runner.objects.visible_to(request.user)
-    chips, matching = [], None
+    chips: list[dict[str, str]] = []
+    find: Find = "all"
     if any(request.GET.get(name) for name in RunnerFilter.base_filters):
         listed = RunnerFilter(request.GET, queryset=found)
         found = listed.qs if listed.shows_gone else listed.qs.present()
         chips = chips_of(listed, request.GET)
-        total = matching = count_once("runners", _filter_version(request, accounts), found.count)
+        total = count_once("runners", _filter_version(request, accounts), found.count)
+        find = "few" if total <= FEW and listed.is_by_index else "many"
     else:
         found, total = found.present(), sum(each.runners for each in facets.values())
-    page = page_by_key(found.only(*COLUMNS), _order(request), request.GET, matching=matching)
+    page = page_by_key(found.only(*COLUMNS), _order(request), request.GET, find=find)
     by_id = {account.pk: account for account in accounts}
     for runner in page.rows:
         runner.account = by_id[runner.account_id]
