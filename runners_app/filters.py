@@ -30,6 +30,8 @@ GONE = "gone"
 # `<7d` is at most a week old, `>3m` more than three months; a number alone is the most.
 AGE = re.compile(r"([<>]?)(\d{1,5})([dwmy]?)")
 OLDEST_DAYS = 36_500
+# More plain words than anybody types; of thousands a database gives up, after half a minute.
+MOST_WORDS = 20
 DAYS = {"": 1, "d": 1, "w": 7, "m": 30, "y": 365}
 
 
@@ -72,6 +74,8 @@ class RunnerFilter(django_filters.FilterSet):
         words, terms = split_search(value)
         for term, text in terms.items():
             rows = self.filters[term].filter(rows, text)
+        if len(words.split()) > MOST_WORDS:
+            return rows.none()
         for word in words.split():
             found = Q(search_text__contains=Lower(Value(word)))
             if word.isdecimal() and len(word) < 19:
@@ -168,6 +172,8 @@ class CatalogFilter(django_filters.FilterSet):
         words, terms = self.split(value)
         for term, text in terms.items():
             rows = self.filters[term].filter(rows, text)
+        if len(words.split()) > MOST_WORDS:
+            return rows.none()
         for word in words.split():
             rows = rows.filter(self.matching(word))
         return rows

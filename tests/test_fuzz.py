@@ -33,7 +33,7 @@ NASTY = (
     b"NaN", b"true", b"[]", b"{}", b"null", b"../..", b"%00", b"<script>", b"' OR 1=1 --", b"a" * 5000,
     "\u202e\U0001f600".encode(), b"2026-02-30", b"0001-01-01", b"9999-12-31T23:59:60Z", b"org:acme status:ready size:",
     b'"', b"\\", b"*", b"(", b"[", b"name", b"-name", b"github:1", b"1,2,3", b"https://elsewhere.example",
-    b"00000000-0000-0000-0000-000000000000",
+    b"00000000-0000-0000-0000-000000000000", b"a " * 1900, b"1 " * 1900, b"is:x " * 700,
 )  # fmt: skip
 NUMBERS = st.integers().map(lambda number: str(number).encode())
 VALUES = st.one_of(
