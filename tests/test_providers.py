@@ -254,7 +254,7 @@ def test_what_is_somebody_elses_cannot_be_connected(place: Place) -> None:
     first.connect("Acme")
     second.sign_in(other)
     second.connect("Acme")
-    assert "already connected to a different account" in second.page
+    assert "belongs to somebody else here already" in second.page
     second.open("/sign-in/with/")
     assert "None yet" in second.page
 
