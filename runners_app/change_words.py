@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from runners_app.models import Image, RunnerGroup
+from runners_app.models import Account, Image, RunnerGroup
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 Values = Mapping[str, Any]
 IMAGE_FIELDS = ("image_id", "image_source", "image_version")
 GROUP_FIELDS = ("runner_group_id", "group_id")
+OTHER_GROUP = "another group"  # to somebody limited to some groups, about all others
 
 
 class Names:
-    """Images and groups a person may see in accounts, given by primary key; gone ones included. Two queries."""
+    """Images and groups a person may see in accounts, given by primary key; gone ones included. Three queries."""
 
     def __init__(self, user: "User", accounts: Iterable[int]) -> None:
         asked = set(accounts)
@@ -26,6 +27,8 @@ class Names:
         )
         self.images = {(account, source, image_id): name for account, source, image_id, name in images}
         self.groups = {(account, group_id): name for account, group_id, name in groups}
+        whole = Account.objects.visible_to(user).seen_whole().filter(pk__in=asked)
+        self.seen_whole = set(whole.values_list("pk", flat=True))
 
     def changes(self, account: int, before: Values, after: Values) -> list[tuple[str, object, object]]:
         """(field, before, after) for every field that differs. The three fields of an image are its name and version.
@@ -51,7 +54,8 @@ class Names:
     def value(self, account: int, field: str, value: object) -> object:
         """One value on its own; as it is where it has no name."""
         if field in GROUP_FIELDS and isinstance(value, int):
-            return self.groups.get((account, value), f"id {value}")
+            unnamed = f"id {value}" if account in self.seen_whole else OTHER_GROUP
+            return self.groups.get((account, value), unnamed)
         if field == "image_version" and value in (None, ""):
             return "latest"
         if field == "image_id" and isinstance(value, str):

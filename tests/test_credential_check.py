@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from runners_app.models import Account, Credential, Operation, Reading
+from runners_app.models import Account, Credential, Membership, Operation, Reading
 from runners_app.services.accounts import connect_with_token, replace_token
 from runners_app.services.apps import add_app, connect_installations, list_installations
 from runners_app.services.credential_check import ask_nightly_checks
@@ -145,3 +145,20 @@ def test_the_same_token_at_the_same_address_stays_one_credential(
 ) -> None:
     replace_token(acme, simulator.account("acme").token, by=admin)
     assert Credential.objects.count() == 1
+
+
+def test_of_a_token_out_of_use_nothing_is_known_and_replacing_it_is_what_helps(
+    simulator: SimulatorHandle, work: Work, admin: User, lead: User, client: Client
+) -> None:
+    account = connected(simulator, work, "main")
+    Credential.objects.update(quarantined_at=timezone.now(), quarantine_reason="GitHub refused it.")
+    Reading.objects.update(error="credential")
+    Membership.objects.create(user=lead, account=account)
+    for person, advice in ((admin, f'<a href="/accounts/{account.pk}/token/">Replace it</a>'), (lead, "Ask an admin")):
+        client.force_login(person)
+        page = client.get(f"/accounts/{account.pk}/").content.decode()
+        table = page.partition('id="rights"')[2].partition('id="runs"')[0]
+        assert "The token is out of use, so nothing of this is known to work." in table
+        assert advice in table
+        assert table.count("Not known") == 6
+        assert "Add the scope" not in table

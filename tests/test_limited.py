@@ -10,6 +10,7 @@ from django.utils import timezone
 from runners_app.models import Account, Image, Limits, Membership, Operation, Repository, Runner, RunnerGroup
 from runners_app.models.history import FieldChange
 from runners_app.services.people import CannotChange, give_account, limit_to_groups
+from runners_app.templatetags.trackside import icon
 
 
 @pytest.fixture
@@ -173,3 +174,23 @@ def test_a_manager_is_not_limited_and_becoming_one_ends_it(
     assert not Membership.objects.get(user=lead).limited
     with pytest.raises(CannotChange):
         limit_to_groups(lead, acme, [groups[0]], by=admin)
+
+
+def test_a_group_one_may_not_see_is_another_group_wherever_a_change_names_it(
+    limited: Client, groups: tuple[RunnerGroup, RunnerGroup], acme: Account, admin: User
+) -> None:
+    mine, other = groups
+    runner = Runner.objects.filter(name__startswith="mine")[0]
+    moved = {"before": other.github_id, "after": mine.github_id}
+    FieldChange.objects.create(
+        account=acme, item="runner", item_pk=runner.pk, field="group_id", at=timezone.now(), **moved
+    )
+    asked = {"base": {"runner_group_id": other.github_id}, "wanted": {"runner_group_id": mine.github_id}}
+    update = operation(acme, runner.name, kind="update_runner", target_id=runner.github_id, state="confirmed", **asked)
+    for address in (f"/runners/{runner.pk}/", f"/operations/{update.pk}/"):
+        page = limited.get(address).content.decode()
+        assert f"another group</del>{icon('arrow-right')}<ins>{mine.name}" in page
+        assert f"id {other.github_id}<" not in page
+    RunnerGroup.objects.filter(pk=other.pk).delete()
+    limited.force_login(admin)
+    assert f"id {other.github_id}</del>" in limited.get(f"/runners/{runner.pk}/").content.decode()

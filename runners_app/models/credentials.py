@@ -112,3 +112,11 @@ class Credential(models.Model):
 
     def __str__(self) -> str:
         return self.label or self.get_kind_display()
+
+    def budget_left(self, now: datetime) -> int | None:
+        """Percent of the rate budget, which is whole again at its reset; nothing before GitHub has told of one."""
+        if not self.rate_limit or self.rate_remaining is None:
+            return None
+        if self.rate_reset_at and self.rate_reset_at <= now:
+            return 100
+        return min(100, self.rate_remaining * 100 // self.rate_limit)

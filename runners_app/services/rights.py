@@ -43,7 +43,7 @@ NEEDS = (
 
 @dataclass(frozen=True)
 class Right:
-    """`has` is nothing while no answer has shown it. `needs` and `how` are in the words of the credential in use."""
+    """`has` is nothing where no answer shows it. `needs` and `how` are in the words of the credential's kind."""
 
     what: str
     needs: str
@@ -53,7 +53,12 @@ class Right:
 
 
 def rights_of(account: Account, readings: list[Reading]) -> list[Right]:
-    """Answers count more than what GitHub lists: single sign-on and policies also stand in the way."""
+    """Answers count more than what GitHub lists: single sign-on and policies also stand in the way.
+
+    Nothing is known of a credential that is out of use, and no scope or permission would mend that.
+    """
+    if account.credential.quarantined_at:
+        return [Right(need.what, _words(account, need), None) for need in NEEDS]
     by_resource = {reading.resource: reading for reading in readings}
     return [_right(account, need, by_resource) for need in NEEDS]
 

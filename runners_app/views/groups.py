@@ -9,12 +9,12 @@ from runners_app.filters import GroupFilter
 from runners_app.forms import new_nonce
 from runners_app.models import Account, FieldChange, Reading, Runner, RunnerGroup, SelfHostedRunner, SharedRunner
 from runners_app.paging import Order, page_by_key
+from runners_app.views.freshness import freshness_of, freshness_of_one, unchanged
 from runners_app.views.lists import count_once, order_of, read_again
 from runners_app.views.pages import (
     Request,
     came_from,
     chips_of,
-    freshness_of,
     is_unchanged,
     may_manage,
     query_without,
@@ -34,7 +34,7 @@ def groups(request: Request) -> HttpResponse:
     accounts = list(Account.objects.visible_to(request.user))
     version = version_of(accounts, query_without(request, "version"))
     if is_unchanged(request, version):
-        return HttpResponse(status=204)
+        return unchanged(accounts, R.GROUPS)
     listed = GroupFilter(request.GET, queryset=RunnerGroup.objects.within(accounts))
     found = listed.qs if listed.shows_gone else listed.qs.filter(gone_at=None)
     sort, order = order_of(request, SORTS)
@@ -49,7 +49,7 @@ def groups(request: Request) -> HttpResponse:
         "sort": sort,
         "visibilities": VISIBILITIES,
         "may_create": any(account.may_be_changed for account in accounts),
-        **freshness_of(accounts, Reading.Resource.GROUPS),
+        **freshness_of(accounts, R.GROUPS),
     }
     return render_page(request, "groups/list.html", context, fragment="table")
 
@@ -77,13 +77,14 @@ def groups_refresh(request: Request) -> HttpResponse:
 
 @require_safe
 def group(request: Request, pk: int) -> HttpResponse:
-    row = visible_or_404(RunnerGroup.objects.select_related("account"), request, pk)
+    row = visible_or_404(RunnerGroup.objects.select_related("account__credential"), request, pk)
     version = version_of([row.account], row.pk)
     if is_unchanged(request, version):
-        return HttpResponse(status=204)
+        return unchanged([row.account], R.GROUPS)
     runners = list(_runners(row)[: RUNNERS_SHOWN + 1])
     machines = list(_machines(row)[: RUNNERS_SHOWN + 1])
     lines = list(row.access.order_by("name", "pk")[: LINES_SHOWN + 1])
+    readings = _readings(row)
     manages = row.gone_at is None and may_manage(request, row.account)
     context = {
         "group": row,
@@ -100,7 +101,9 @@ def group(request: Request, pk: int) -> HttpResponse:
         "more_runners": len(runners) > RUNNERS_SHOWN,
         "same_name": _same_name(row, request),
         "changes": _changes(row),
-        **_readings(row),
+        "access_reading": readings.get(R.GROUP_ACCESS),
+        "runners_reading": readings.get(R.RUNNERS),
+        **freshness_of_one(row.account, readings.get(R.GROUPS)),
         "version": version,
     }
     return render_page(request, "groups/detail.html", context, fragment="facts")
@@ -121,14 +124,9 @@ def _other_groups(row: RunnerGroup) -> "QuerySet[RunnerGroup]":
     return own.exclude(pk=row.pk).order_by("name", "pk")
 
 
-def _readings(row: RunnerGroup) -> dict[str, Reading | None]:
+def _readings(row: RunnerGroup) -> dict[str, Reading]:
     wanted = (R.GROUPS, R.GROUP_ACCESS, R.RUNNERS)
-    found = {each.resource: each for each in Reading.objects.filter(account=row.account, resource__in=wanted)}
-    return {
-        "reading": found.get(R.GROUPS),
-        "access_reading": found.get(R.GROUP_ACCESS),
-        "runners_reading": found.get(R.RUNNERS),
-    }
+    return {each.resource: each for each in Reading.objects.filter(account=row.account, resource__in=wanted)}
 
 
 def _same_name(row: RunnerGroup, request: Request) -> "QuerySet[RunnerGroup]":

@@ -27,12 +27,12 @@ from runners_app.models import (
 from runners_app.models.operations import OperationQuerySet
 from runners_app.paging import KeyPage, Order, page_by_key
 from runners_app.services import operations
+from runners_app.views.freshness import freshness_of, freshness_of_one, unchanged
 from runners_app.views.lists import count_once, order_of, read_again
 from runners_app.views.pages import (
     Request,
     came_from,
     chips_of,
-    freshness_of,
     is_unchanged,
     manage_or_403,
     query_without,
@@ -60,9 +60,10 @@ SAME_SIZE = ("github_id", "cpu_cores", "memory_gb", "storage_gb")
 def images(request: Request) -> HttpResponse:
     accounts = list(Account.objects.visible_to(request.user))
     version = version_of(accounts, query_without(request, "version"))
-    if is_unchanged(request, version):
-        return HttpResponse(status=204)
     source = _source(request)
+    resource = R.CUSTOM_IMAGES if source == CUSTOM else R.CATALOG
+    if is_unchanged(request, version):
+        return unchanged(accounts, resource)
     listed = ImageFilter(request.GET, queryset=Image.objects.within(accounts).filter(source=source))
     found = listed.qs if listed.shows_gone else listed.qs.filter(gone_at=None)
     sort, order = order_of(request, SORTS)
@@ -84,7 +85,7 @@ def images(request: Request) -> HttpResponse:
         "sort": sort,
         "moving": any(image.is_moving or getattr(image, "deletion", None) for image in page.rows),
         **_offer(accounts, source),
-        **freshness_of(accounts, R.CUSTOM_IMAGES if source == CUSTOM else R.CATALOG),
+        **freshness_of(accounts, resource),
     }
     return render_page(request, "images/list.html", context, fragment="table")
 
@@ -165,13 +166,14 @@ def images_refresh(request: Request) -> HttpResponse:
 @require_safe
 def image(request: Request, pk: int) -> HttpResponse:
     mine = Account.objects.manageable_by(request.user).filter(pk=OuterRef("account"))
-    rows = Image.objects.select_related("account").annotate(manageable=Exists(mine))
+    rows = Image.objects.select_related("account__credential").annotate(manageable=Exists(mine))
     row: Image = visible_or_404(rows, request, pk)
     account = row.account
     asked = list(_operations_on(row).visible_to(request.user)[:20])
     version = version_of([account], row.pk, asked[0].pk if asked else 0)
     if is_unchanged(request, version):
-        return HttpResponse(status=204)
+        return unchanged([account], R.CUSTOM_IMAGES if row.source == CUSTOM else R.CATALOG)
+    readings = _readings(row)
     versions = _versions(row) if row.source == CUSTOM else []
     users = _users(row, request)
     _attach_pinned(versions, users)
@@ -187,9 +189,10 @@ def image(request: Request, pk: int) -> HttpResponse:
         "operations": asked,
         "deletion": deletion,
         "may_delete": row.may_be_deleted and deletion is None,
-        "readings": _readings(row),
+        "readings": readings,
         "version": version,
         "moving": row.is_moving or any(each.is_moving for each in versions) or any(each.is_moving for each in asked),
+        **freshness_of_one(account, next(iter(readings), None)),
     }
     return render_page(request, "images/detail.html", context, fragment="facts")
 
@@ -298,7 +301,7 @@ def machine_sizes(request: Request) -> HttpResponse:
     accounts = list(Account.objects.visible_to(request.user))
     version = version_of(accounts, query_without(request, "version"))
     if is_unchanged(request, version):
-        return HttpResponse(status=204)
+        return unchanged(accounts, R.CATALOG)
     asked = request.GET.get("account", "").lower()
     shown = [account for account in accounts if asked in ("", account.slug.lower())]
     used = _count_by_machine(shown)

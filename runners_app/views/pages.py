@@ -1,30 +1,26 @@
 """What all pages share: whole page or fragment, who may, and whether anything changed since the last poll."""
 
 import hashlib
-import json
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib.auth.models import User
-from django.core.cache import caches
 from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.db.models import Min
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.middleware import HtmxDetails
 from structlog.contextvars import bind_contextvars
 
-from runners_app.models import Account, Reading, Runner, RunnerGroup
+from runners_app.models import Account, Runner, RunnerGroup
 from runners_app.models.owned import OwnedQuerySet, limited_by
+from runners_app.views.freshness import with_freshness
 
 if TYPE_CHECKING:
     from django_filters import FilterSet
 
 M = TypeVar("M", bound=models.Model)
-SYNCED_KEPT_SECONDS = 3
 
 
 class Request(HttpRequest):
@@ -37,9 +33,10 @@ class Request(HttpRequest):
 def render_page(
     request: Request, template: str, context: dict[str, Any], *, fragment: str = "", status: int = 200
 ) -> HttpResponse:
-    """The whole page, or its fragment when htmx asks for one."""
+    """The whole page, or its fragment when htmx asks for one, with how fresh it is: that line is no part of it."""
     if fragment and wants_fragment(request):
-        template = f"{template}#{fragment}"
+        part = render(request, f"{template}#{fragment}", context, status=status)
+        return with_freshness(part, context.get("synced_at"))
     return render(request, template, context, status=status)
 
 
@@ -68,43 +65,6 @@ def visible_account_or_404(request: Request, pk: int) -> Account:
 def may_manage(request: Request, account: Account) -> bool:
     """Whether the person may ask for writes in this account, which also must not be paused or observe only."""
     return Account.objects.manageable_by(request.user).filter(pk=account.pk).exists()
-
-
-def freshness_of(accounts: Sequence[Account], resource: str) -> dict[str, Any]:
-    """For the line under the heading: the oldest good reading of a resource, and accounts in which it fails.
-
-    One query. `synced_at` is empty while any account was never read.
-    """
-    readings = list(Reading.objects.filter(account__in=accounts, resource=resource))
-    by_id = {account.pk: account for account in accounts}
-    for reading in readings:
-        reading.account = by_id[reading.account_id]
-    times = [reading.last_good_at for reading in readings if reading.last_good_at]
-    failing = [reading for reading in readings if reading.error]
-    return {
-        "synced_at": min(times) if times else None,
-        "failing": failing,
-        "never_synced": [reading for reading in readings if not reading.last_good_at and not reading.error],
-        "freshness_state": "failing" if failing else "",
-    }
-
-
-def synced_at_of(accounts: Sequence[int], resource: str) -> datetime | None:
-    """The oldest good reading of a resource in accounts, given by primary key; looked up again after seconds."""
-
-    def look_up() -> tuple[datetime | None]:
-        readings = Reading.objects.filter(account__in=accounts, resource=resource)
-        return (readings.aggregate(at=Min("last_good_at"))["at"],)
-
-    kept = caches["pages"].get_or_set(f"synced:{resource}:{hash(tuple(accounts))}", look_up, SYNCED_KEPT_SECONDS)
-    return kept[0] if kept else None
-
-
-def with_freshness(response: HttpResponse, synced_at: datetime | None) -> HttpResponse:
-    """The answer to a poll, telling the page how fresh it is although nothing, or only a part of it, is sent."""
-    if synced_at is not None:
-        response.headers["HX-Trigger"] = json.dumps({"freshness": {"at": synced_at.isoformat()}})
-    return response
 
 
 def came_from(request: Request) -> str:

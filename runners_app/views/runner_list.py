@@ -16,6 +16,7 @@ from runners_app.filters import RunnerFilter
 from runners_app.models import Account, Reading, Runner
 from runners_app.paging import Find, Order, page_by_key
 from runners_app.services.facets import Facets, read_facets
+from runners_app.views.freshness import lowest_budget, synced_at_of, with_freshness
 from runners_app.views.lists import count_once
 from runners_app.views.pages import (
     Request,
@@ -23,9 +24,7 @@ from runners_app.views.pages import (
     is_unchanged,
     query_without,
     render_page,
-    synced_at_of,
     wants_fragment,
-    with_freshness,
 )
 
 R = Reading.Resource
@@ -50,7 +49,8 @@ COLUMNS = (
 @require_safe
 def runners(request: Request) -> HttpResponse:
     seen = list(Account.objects.versions_for(request.user))
-    synced_at = synced_at_of([row[0] for row in seen], R.RUNNERS)
+    keys = [row[0] for row in seen]
+    synced_at = synced_at_of(keys, R.RUNNERS)
     version = _version(request, seen)
     if is_unchanged(request, version):
         return with_freshness(HttpResponse(status=204), synced_at)
@@ -60,7 +60,8 @@ def runners(request: Request) -> HttpResponse:
         caches["pages"].set(f"runners:{version}", parts, KEPT_SECONDS)
     if wants_fragment(request):
         return with_freshness(HttpResponse(parts["table"]), synced_at)
-    return render_page(request, "runners/list.html", {**parts, "synced_at": synced_at})
+    fresh = {"synced_at": synced_at, "budget": lowest_budget(keys)}
+    return render_page(request, "runners/list.html", {**parts, **fresh})
 
 
 def _version(request: Request, seen: list[tuple[Any, ...]]) -> str:

@@ -11,6 +11,7 @@ from runners_app.prices import PRICES_AS_OF, usd_per_hour
 from runners_app.services.readings import make_due
 from runners_app.services.wake import wake
 from runners_app.support_facts import support_facts
+from runners_app.views.freshness import freshness_of_one, unchanged
 from runners_app.views.pages import (
     Request,
     came_from,
@@ -45,14 +46,14 @@ def runner(request: Request, pk: int) -> HttpResponse:
     account = row.account
     version = version_of([account], row.pk)
     if is_unchanged(request, version):
-        return HttpResponse(status=204)
+        return unchanged([account], Reading.Resource.RUNNERS)
     row.group_name = group_name_of(row)
     asked = Operation.objects.filter(account=account, target=Operation.Target.RUNNER, target_id=row.github_id)
+    reading = Reading.objects.filter(account=account, resource=Reading.Resource.RUNNERS).first()
     recent = list(asked.order_by("-pk")[:20])
     context = {
         "runner": row,
         "account": account,
-        "reading": Reading.objects.filter(account=account, resource=Reading.Resource.RUNNERS).first(),
         "changes": _changes(request, row),
         "support_facts": support_facts(row, recent),
         "operations": recent,
@@ -63,6 +64,7 @@ def runner(request: Request, pk: int) -> HttpResponse:
         "prices_as_of": PRICES_AS_OF,
         "workflow": f"runs-on: {row.name}",
         "moving": row.is_moving or any(operation.is_moving for operation in recent),
+        **freshness_of_one(account, reading),
     }
     return render_page(request, "runners/detail.html", context, fragment="facts")
 

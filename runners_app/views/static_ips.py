@@ -23,6 +23,7 @@ from runners_app.ranges import Network, in_order, networks_of
 from runners_app.services.range_changes import RangeChange, changed_since
 from runners_app.templatetags.pictures import Point
 from runners_app.views.exports import asked_of, export, export_text
+from runners_app.views.freshness import lowest_budget, unchanged
 from runners_app.views.lists import read_again
 from runners_app.views.pages import Request, came_from, chips_of, is_unchanged, query_without, render_page, version_of
 
@@ -81,14 +82,15 @@ class Holder:
 def static_ips(request: Request) -> HttpResponse:
     accounts = list(Account.objects.visible_to(request.user))
     version = version_of(accounts, query_without(request, "version"))
+    told = _told_of(accounts, request.GET.get("account", ""))
     if is_unchanged(request, version):
-        return HttpResponse(status=204)
+        return unchanged(told, Reading.Resource.LIMITS)
     listed, found, holders = _found(request)
     page = page_by_key(_with_group(found), Order("name"), request.GET)
     by_id = {account.pk: account for account in accounts}
     for runner in page.rows:
         runner.account = by_id[runner.account_id]
-    gauges = _gauges(accounts, request.GET.get("account", ""))
+    gauges = _gauges(told)
     since = since_of(request)
     changes = _changes(request, since)[1] if since else []
     ranges = _written(holders)
@@ -111,6 +113,7 @@ def static_ips(request: Request) -> HttpResponse:
         "moving": any(runner.static_ip and not runner.ip_ranges for runner in page.rows),
         "synced_at": min((each.synced_at for each in gauges if each.synced_at), default=None),
         "freshness_state": "failing" if any(each.reading and each.reading.error for each in gauges) else "",
+        "budget": lowest_budget([account.pk for account in accounts]),
     }
     return render_page(request, "static_ips/list.html", context, fragment="table")
 
@@ -211,9 +214,12 @@ def _with_group(found: "QuerySet[Runner]") -> "QuerySet[Runner]":
     return found.annotate(group_pk=Subquery(groups.values("pk")[:1]), group_title=Subquery(groups.values("name")[:1]))
 
 
-def _gauges(accounts: list[Account], asked: str) -> list[Gauge]:
+def _told_of(accounts: list[Account], asked: str) -> list[Account]:
     """Those one sees whole: who sees only some groups of an account is not told its totals."""
-    shown = [row for row in accounts if asked.lower() in ("", row.slug.lower()) and limited_by(row) is None]
+    return [row for row in accounts if asked.lower() in ("", row.slug.lower()) and limited_by(row) is None]
+
+
+def _gauges(shown: list[Account]) -> list[Gauge]:
     gauges = {account.pk: Gauge(account) for account in shown}
     for reading in Reading.objects.filter(account__in=shown, resource=Reading.Resource.LIMITS):
         gauges[reading.account_id].reading = reading
