@@ -8,6 +8,7 @@ from django.test import RequestFactory
 from django.urls import path
 
 from runners_app.templatetags import trackside as tags
+from runners_app.templatetags.words import sentence_case
 
 
 def page(request: HttpRequest) -> HttpResponse:
@@ -199,3 +200,21 @@ def test_the_overview_is_not_above_every_page() -> None:
 @pytest.mark.urls("tests.test_template_tags")
 def test_a_page_that_is_not_routed_has_no_link() -> None:
     assert rendered('{% nav_link "moon" "Moon" "moon" "m" %}') == ""
+
+
+def test_titles_that_others_wrote_are_told_in_sentence_case_and_names_stay() -> None:
+    told = {
+        "\n  Change Password\n": "Change password",
+        "Two-Factor Authentication": "Two-factor authentication",
+        "Use GitHub or TOTP": "Use GitHub or TOTP",
+        "Don&#x27;t Trust": "Don&#x27;t trust",
+        "": "",
+    }
+    assert {text: sentence_case(text) for text in told} == told
+
+
+def test_a_button_of_filters_tells_how_many_are_set() -> None:
+    source = '{% filters_summary "status" "size" %}'
+    none, two = (rendered(source, at=f"/runners/{query}") for query in ("?q=a&size=", "?status=a&size=b&sort=name"))
+    assert "data-filters hidden>0<" in none
+    assert "data-filters>2<" in two

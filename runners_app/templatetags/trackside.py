@@ -307,6 +307,18 @@ def filters(context: template.Context, target: str) -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
+def filters_summary(context: template.Context, *names: str) -> SafeString:
+    """What opens the filters of a toolbar on a phone; ``names`` are those within, and it tells how many are set."""
+    count = sum(bool(context["request"].GET.get(name)) for name in names)
+    return format_html(
+        '<summary class="button">{}Filters<span class="counter" data-filters{}>{}</span></summary>',
+        icon("funnel"),
+        SafeString("" if count else " hidden"),
+        count,
+    )
+
+
+@register.simple_tag(takes_context=True)
 def sort_header(context: template.Context, key: str, label: str, current: str = "", css: str = "") -> SafeString:
     """A column header that sorts by ``key``; ``current`` is the sort in force, "-name" for descending."""
     direction = {key: "ascending", f"-{key}": "descending"}.get(current or "", "")

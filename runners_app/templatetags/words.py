@@ -1,5 +1,6 @@
 """GitHub's field names and values in words for people, built in for every template."""
 
+import re
 from datetime import datetime
 
 from django import template
@@ -46,6 +47,13 @@ LABELS = {
 def field_label(name: object) -> str:
     """`maximum_runners` → "Maximum runners"."""
     return LABELS.get(str(name)) or str(name).replace("_", " ").replace(".", " ").capitalize()
+
+
+@register.filter
+def sentence_case(text: str) -> str:
+    """`Change Password` → "Change password": for titles and buttons of pages that others wrote."""
+    first, *others = re.split(r"(?<=[ -])(?=[A-Z][a-z]+\b)", text.strip())
+    return first + "".join(each[0].lower() + each[1:] for each in others)
 
 
 @register.filter

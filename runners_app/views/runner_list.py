@@ -60,7 +60,7 @@ def runners(request: Request) -> HttpResponse:
         caches["pages"].set(f"runners:{version}", parts, KEPT_SECONDS)
     if wants_fragment(request):
         return with_freshness(HttpResponse(parts["table"]), synced_at)
-    fresh = {"synced_at": synced_at, "budget": lowest_budget(keys)}
+    fresh = {"seen": bool(keys), "synced_at": synced_at, "budget": lowest_budget(keys)}
     return render_page(request, "runners/list.html", {**parts, **fresh})
 
 

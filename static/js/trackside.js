@@ -242,9 +242,41 @@ addEventListener('beforeunload', (event) => {
   if ([...changedForms].some((form) => form.isConnected)) event.preventDefault();
 });
 
+// Sending leaves the page, and what was typed is lost where nobody answers. So see first that somebody does.
+const answering = new WeakSet();
+
+const isAnswering = async () => {
+  try {
+    const asked = { method: 'HEAD', cache: 'no-store', signal: AbortSignal.timeout(10000) };
+    return (await fetch(document.body.dataset.answers, asked)).status < 500;
+  } catch {
+    return false;
+  }
+};
+
+const sendIfAnswering = async (form, submitter) => {
+  startWork();
+  setBusy(form, submitter);
+  const isThere = await isAnswering();
+  endWork();
+  setIdle(form);
+  if (isThere) {
+    answering.add(form);
+    form.requestSubmit(submitter);
+  } else {
+    toast('Trackside does not answer. Nothing was sent and nothing was changed; what you entered is still here.', 'danger');
+    submitter?.focus();
+  }
+};
+
 document.addEventListener('submit', (event) => {
   const { target: form, submitter } = event;
   if (event.defaultPrevented || form.method === 'dialog') return;
+  if (form.method === 'post' && !answering.delete(form)) {
+    event.preventDefault();
+    sendIfAnswering(form, submitter);
+    return;
+  }
   changedForms.delete(form);
   if (form.method !== 'post' || 'noBusy' in form.dataset) return;
   startWork();
@@ -281,19 +313,47 @@ const isInUse = (element) => {
   return Boolean(ownsSelection(element) || element.querySelector('details.menu[open], dialog[open]'));
 };
 
+// While nobody answers that is said, with when somebody last did.
+let lastAnswer = Date.now();
+let isAway = false;
+
+const setAway = (away) => {
+  if (!away) lastAnswer = Date.now();
+  if (away === isAway) return;
+  isAway = away;
+  if (!away) {
+    document.getElementById('away')?.remove();
+    toast('Trackside answers again.', 'success');
+    return;
+  }
+  const element = document.getElementById('away-template').content.firstElementChild.cloneNode(true);
+  const time = element.querySelector('time');
+  time.dateTime = new Date(lastAnswer).toISOString();
+  time.title = new Date(lastAnswer).toUTCString();
+  element.querySelector('button').addEventListener('click', () => element.remove());
+  refreshTimes(element);
+  document.getElementById('toasts').append(element);
+};
+
 // By fetch, and swapped by htmx: somebody who leaves the page meanwhile must not see an error for it.
 const poll = async (element) => {
   const state = polls.get(pollKey(element));
   const address = new URL(element.dataset.poll, location.href);
   if (element.dataset.version) address.searchParams.set('version', element.dataset.version);
   state.busy = true;
+  let isAnswered = false;
   try {
     const answer = await fetch(address, { headers: { 'HX-Request': 'true' }, cache: 'no-store' });
     takeAnswer(element, state, answer, await answer.text());
     state.failures = answer.ok ? 0 : Math.min(state.failures + 1, 6);
+    isAnswered = answer.status < 500;
   } catch {
     state.failures = Math.min(state.failures + 1, 6);
   }
+  if (isAnswered) setAway(false);
+  // Once may be chance, or somebody who is just leaving: it is asked again soon, and said after that.
+  else if (state.failures === 1) state.due = Date.now() + 2000;
+  else setAway(true);
   state.busy = false;
 };
 
@@ -371,6 +431,14 @@ document.addEventListener('htmx:beforeRequest', (event) => {
   }
 });
 
+document.addEventListener('change', ({ target }) => {
+  const filters = target.closest('.filters');
+  if (!filters) return;
+  const counter = filters.querySelector('[data-filters]');
+  counter.textContent = [...filters.querySelectorAll('.input')].filter(({ value }) => value).length;
+  counter.hidden = counter.textContent === '0';
+});
+
 // Filters that are left open do not belong into the address.
 document.addEventListener('htmx:configRequest', ({ detail: { elt, parameters } }) => {
   if (!elt.matches('form[role=search]')) return;
@@ -443,6 +511,10 @@ start();
 document.addEventListener('htmx:historyRestore', start);
 setInterval(() => refreshTimes(), 30000);
 setInterval(tickPolls, 500);
+addEventListener('online', () => {
+  for (const state of polls.values()) state.due = 0;
+  tickPolls();
+});
 document.addEventListener('visibilitychange', () => {
   if (document.hidden) return;
   refreshTimes();

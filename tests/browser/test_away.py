@@ -1,0 +1,155 @@
+"""Trackside does not answer for a while: pages say so and stay readable, typed words stay, all goes on by itself."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, expect
+
+from tests.browser.conftest import SignIn, Trackside, Visit, enter, new_context, start_trackside
+
+pytestmark = pytest.mark.browser
+SLOW_MS = 30_000
+SLOW_NETWORK = {"offline": False, "latency": 1500, "downloadThroughput": -1, "uploadThroughput": -1}
+PASSWORD = "a long enough password"
+AWAY = "Trackside does not answer"
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Trackside]:
+    """A Trackside of its own, whose web process may be stopped."""
+    with start_trackside(tmp_path / "trackside", "--demo-speed", "30") as running:
+        yield running
+
+
+@contextmanager
+def without_web(trackside: Trackside) -> Iterator[None]:
+    """Its web process is killed, and its supervisor held still so that it starts no other meanwhile."""
+    os.kill(trackside.pid, signal.SIGSTOP)
+    try:
+        children = Path(f"/proc/{trackside.pid}/task/{trackside.pid}/children").read_text().split()
+        web = [int(pid) for pid in children if "gunicorn" in Path(f"/proc/{pid}/cmdline").read_text()]
+        os.killpg(web[0], signal.SIGKILL)
+        yield
+    finally:
+        os.kill(trackside.pid, signal.SIGCONT)
+
+
+def forgive(visit: Visit, *words: str) -> None:
+    """The browser itself tells of every request that failed."""
+    visit.complaints[:] = [each for each in visit.complaints if not any(word in each for word in words)]
+
+
+def poll_once(page: Page, event: Literal["requestfinished", "requestfailed"]) -> None:
+    """Let time pass until the page has asked once more, and had an answer or none."""
+    seen: list[Request] = []
+
+    def note(request: Request) -> None:
+        if "version=" in request.url:
+            seen.append(request)
+
+    page.on(event, note)
+    for _ in range(40):
+        page.clock.run_for(2_500)
+        page.wait_for_timeout(50)  # real time, for the answer and for the page to take it in
+        if seen:
+            break
+    page.remove_listener(event, note)
+    assert seen
+
+
+def test_a_page_stays_says_so_and_goes_on_by_itself_when_the_server_is_back(browser: Browser, own: Trackside) -> None:
+    context = new_context(browser, width=1280, theme="light")
+    visit = Visit(context.new_page(), own.url)
+    enter(visit, "admin", own.passwords["admin"])
+    page = visit.open("/accounts/1/")
+    rows = page.locator("tbody tr")
+    expect(rows.first).to_be_visible()
+    before = rows.count()
+    form = context.new_page()
+    form.goto(f"{own.url}/people/new/")
+    form.get_by_label("Username").fill("typed-while-away")
+    form.get_by_label("Password", exact=True).fill(PASSWORD)
+    form.get_by_label("Password again").fill(PASSWORD)
+    with without_web(own):
+        expect(page.locator("#away")).to_contain_text(AWAY, timeout=SLOW_MS)
+        assert rows.count() == before
+        add = form.get_by_role("button", name="Add", exact=True)
+        add.click()
+        expect(form.get_by_text("Nothing was sent and nothing was changed")).to_be_visible()
+        expect(form.get_by_label("Username")).to_have_value("typed-while-away")
+        expect(add).to_be_focused()
+        visit.screenshot("away-light-1280")
+    expect(page.get_by_text("Trackside answers again.")).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator("#away")).to_have_count(0)
+    add.click()
+    expect(form.get_by_role("heading", name="typed-while-away")).to_be_visible()
+    context.close()
+
+
+def test_it_is_told_since_when_nobody_answers(sign_in: SignIn) -> None:
+    visit = sign_in("lead", width=360)
+    page = visit.page
+    page.clock.install()
+    visit.open("/accounts/1/")
+    poll_once(page, "requestfinished")
+    page.context.set_offline(True)
+    poll_once(page, "requestfailed")
+    expect(page.locator("#away")).to_have_count(0)
+    poll_once(page, "requestfailed")
+    expect(page.locator("#away")).to_contain_text(AWAY)
+    page.clock.run_for(5 * 60_000 + 40_000)
+    expect(page.locator("#away time")).to_have_text("5 minutes ago")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    visit.screenshot("away-light-360")
+    page.context.set_offline(False)
+    poll_once(page, "requestfinished")
+    expect(page.get_by_text("Trackside answers again.")).to_be_visible()
+    forgive(visit, "ERR_INTERNET_DISCONNECTED")
+
+
+def test_a_server_that_is_not_ready_is_told_once_and_the_note_can_be_put_away(sign_in: SignIn) -> None:
+    visit = sign_in("lead")
+    page = visit.page
+    page.clock.install()
+    visit.open("/accounts/1/")
+    page.route("**/accounts/1/?version=*", lambda route: route.fulfill(status=503, body="not ready"))
+    poll_once(page, "requestfinished")
+    poll_once(page, "requestfinished")
+    page.locator("#away").get_by_role("button", name="Dismiss").click()
+    poll_once(page, "requestfinished")
+    expect(page.locator("#away")).to_have_count(0)
+    page.unroute("**/accounts/1/?version=*")
+    poll_once(page, "requestfinished")
+    expect(page.get_by_text("Trackside answers again.")).to_be_visible()
+    forgive(visit, "503")
+
+
+def test_one_answer_that_does_not_come_is_not_yet_worth_a_word(sign_in: SignIn) -> None:
+    visit = sign_in("lead")
+    page = visit.page
+    page.clock.install()
+    visit.open("/accounts/1/")
+    page.route("**/accounts/1/?version=*", lambda route: route.abort("connectionreset"), times=1)
+    poll_once(page, "requestfailed")
+    poll_once(page, "requestfinished")
+    expect(page.locator("#away")).to_have_count(0)
+    forgive(visit, "ERR_CONNECTION_RESET")
+
+
+def test_leaving_while_a_filter_is_asked_for_leaves_no_error_behind(sign_in: SignIn) -> None:
+    visit = sign_in("lead")
+    page = visit.open("/runners/")
+    page.wait_for_load_state("networkidle")
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Network.enable")
+    devtools.send("Network.emulateNetworkConditions", SLOW_NETWORK)
+    with page.expect_request("**/runners/?platform=*"):
+        page.get_by_label("Platform", exact=True).select_option("linux-x64")
+    page.get_by_role("navigation", name="Pages", exact=True).get_by_role("link", name="Images").click()
+    expect(page.get_by_role("heading", name="Images")).to_be_visible(timeout=SLOW_MS)
+    assert visit.complaints == []
