@@ -18,12 +18,15 @@ TIME = {"type": "time"}
 
 
 class ChannelForm(ModelForm):
-    """What both have in common: what word is about, and when not."""
+    """What both have in common: what notices are about, and when not."""
 
     kinds = forms.MultipleChoiceField(
-        label="Word about", choices=Event.Kind.choices, widget=forms.CheckboxSelectMultiple, initial=Event.Kind.values
+        label="Notices about",
+        choices=Event.Kind.choices,
+        widget=forms.CheckboxSelectMultiple,
+        initial=Event.Kind.values,
     )
-    is_on = forms.BooleanField(label="Send word", required=False)
+    is_on = forms.BooleanField(label="Send notices", required=False)
 
     class Meta:
         model = Channel

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from allauth.account.forms import LoginForm
+from allauth.account.forms import ChangePasswordForm, LoginForm
 from django import forms
 from django.contrib.auth.forms import SetPasswordForm, UserCreationForm
 from django.contrib.auth.models import User
@@ -33,6 +33,17 @@ class SignInForm(LoginForm):  # type: ignore[misc]
 
     def add_prefix(self, field_name: str) -> str:
         return "username" if field_name == "login" else field_name
+
+
+class OwnPasswordForm(ChangePasswordForm):  # type: ignore[misc]
+    """One's own password, asked for in the words of the forms about others."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        words = {"oldpassword": "Current password", "password1": "New password", "password2": "New password again"}
+        for name, label in words.items():
+            self.fields[name].label = label
+            self.fields[name].widget.attrs.pop("placeholder", None)
 
 
 class PersonForm(CreationForm):

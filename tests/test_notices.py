@@ -355,7 +355,7 @@ def test_everybody_chooses_word_to_their_own_mailbox_alone(client: Client, lead:
     assert (row.owner, row.sealed_address) == (lead, "")
     client.post("/you/notices/test/")
     send_due(timezone.now())
-    assert "Word from Trackside arrives here" in mail.messages[0]
+    assert "Notices from Trackside arrive here" in mail.messages[0]
     assert client.post("/you/notices/", {**fields, "zone": "Mars/Base"}).status_code == 422
 
 

@@ -106,7 +106,7 @@ def _send(notices: list[Notice]) -> None:
 def _words(notices: list[Notice]) -> tuple[str, str]:
     phase, events = notices[0].phase, [notice.event for notice in notices if notice.event]
     if phase == TEST or not events:
-        return "Trackside: a test", "Word from Trackside arrives here."
+        return "Trackside: a test", "Notices from Trackside arrive here."
     over = "Over: " if phase == END else ""
     title = f"{over}{events[0].title}" if len(events) == 1 else f"{over}{len(events)} things"
     lines = [f"{over}{event.title}{_link(event)}" for event in events[:LINES_SHOWN]]

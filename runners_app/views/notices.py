@@ -56,7 +56,7 @@ def _edit(request: Request, row: Channel) -> HttpResponse:
     form = SharedChannelForm(request.POST or None, instance=row)
     if form.is_valid():
         save_channel(form.save(commit=False), form.cleaned_data["address"], by=request.user)
-        messages.success(request, f"{row} is stored. A test shows whether word arrives.")
+        messages.success(request, f"{row} is stored. A test shows whether notices arrive.")
         return redirect("notices")
     context = {"form": form, "channel": row if row.pk else None}
     return render(request, "notices/channel.html", context, status=422 if form.is_bound else 200)
@@ -94,7 +94,7 @@ def your_notices(request: Request) -> HttpResponse:
 def your_notices_test(request: Request) -> HttpResponse:
     row = own_channel(request.user)
     if not row.pk:
-        messages.error(request, "Save what word you want first.")
+        messages.error(request, "Save what notices you want first.")
         return redirect("your-notices")
     ask_test(row)
     messages.success(request, "A worker sends it now. Open this page again to see how it went.")
