@@ -5,170 +5,192 @@ leaves a screenshot in test-output/screenshots.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
+from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from django.urls import Resolver404, resolve
+from playwright.sync_api import Browser, BrowserContext
 
-from tests.browser.conftest import Trackside, Visit, enter, listen, new_context
+from tests.browser.conftest import Trackside, Visit, enter, listen, new_context, start_trackside
+from tests.browser.pages import EMPTY, ENTRANCE, NO_PAGES, PAGES, SETUP, Shown, World, press
+from tests.browser.world import PASSWORD, add_person, confirm, make_world, set_up_second_factor
+from tests.test_who_may import ADDRESSES, LINES
 
 pytestmark = pytest.mark.browser
-SLOW_MS = 30_000
 THEMES = ("light", "dark", "high-contrast", "high-contrast-dark")
 WIDTHS = (1280, 360)
 LOOKS = tuple(product(THEMES, WIDTHS))
-
-# Name of the screenshot → address; words in braces are filled in from what `world` made.
-PAGES = {
-    "overview": "/",
-    "runners": "/runners/",
-    "runners-filtered": "/runners/?q=org:acme&status=Stuck",
-    "runners-no-match": "/runners/?q=nothing-is-called-so",
-    "runner": "/runners/{runner}/",
-    "runner-stuck": "/runners/{stuck}/",
-    "runner-new-account": "/runners/new/",
-    "runner-new": "/runners/new/?account=1",
-    "runner-clone": "/runners/new/?clone={runner}",
-    "runner-edit": "/runners/{runner}/edit/",
-    "runner-delete": "/runners/{runner}/delete/",
-    "bulk-new": "/runners/bulk/new/?account=1&account=2",
-    "bulk-choose": "/runners/bulk/edit/?matching=status%3DReady",
-    "bulk-confirm": "/runners/bulk/edit/?matching=q%3Dgolden&maximum_runners=3",
-    "bulk-delete": "/runners/bulk/delete/?matching=q%3Dgolden",
-    "images": "/images/",
-    "images-github": "/images/?source=github",
-    "image": "/images/{image}/",
-    "image-delete": "/images/{image}/delete/",
-    "machine-sizes": "/images/sizes/",
-    "groups": "/groups/",
-    "group": "/groups/{group}/",
-    "group-new": "/groups/new/?account=1",
-    "group-edit": "/groups/{group}/edit/",
-    "group-delete": "/groups/{group}/delete/",
-    "group-access": "/groups/{group}/access/",
-    "group-explain": "/groups/explain/?organization={organization}",
-    "group-explained": "/groups/explain/?organization={organization}&repository=api",
-    "static-ips": "/static-ips/",
-    "static-ips-of-one": "/static-ips/?account=acme",
-    "static-ips-changed": "/static-ips/?since=2020-01-01",
-    "operations": "/operations/",
-    "operation": "{operation}",
-    "batch": "{batch}",
-    "accounts": "/accounts/",
-    "account": "/accounts/1/",
-    "account-new": "/accounts/new/",
-    "account-token": "/accounts/1/token/",
-    "account-disconnect": "/accounts/1/disconnect/",
-    "people": "/people/",
-    "person": "/people/2/",
-    "person-new": "/people/new/",
-    "audit": "/audit/",
-    "notices": "/notices/",
-    "notice-channel-new": "/notices/new/",
-    "you": "/you/",
-    "you-notices": "/you/notices/",
-    "you-password": "/you/password/",
-    "you-two-factor": "/you/two-factor/",
-    "not-found": "/runners/999999/",
-    "bad-request": "/static-ips/changes.txt",
-}
-ENTRANCE = {"sign-in": "/sign-in/"}
-REFUSED = {"not-found": 404, "bad-request": 400}
-Look = Callable[[str, str, int], Page]
+# What is closed is not looked at by axe; the filters stand open on wide screens all the same.
+OPEN_DETAILS = "document.querySelectorAll('details:not(.menu)').forEach((details) => { details.open = true })"
 
 
-@pytest.fixture(scope="module")
-def signed_in(browser: Browser, trackside: Trackside) -> Iterator[Callable[[str, int], Visit]]:
-    """An administrator's window in one theme and width; windows are kept, and people sign in once in each."""
-    kept: dict[tuple[str, int], tuple[BrowserContext, Visit]] = {}
+class Windows:
+    """A browser window for each person, theme and width; people sign in once, and their windows share the session."""
 
-    def visit_of(theme: str, width: int) -> Visit:
-        if (theme, width) not in kept:
-            context = new_context(browser, width=width, theme=theme)
-            visit = Visit(context.new_page(), trackside.url)
+    def __init__(self, browser: Browser, trackside: Trackside) -> None:
+        self.browser, self.url = browser, trackside.url
+        self.passwords = {**trackside.passwords, "nina": PASSWORD}
+        self.cookies: dict[str, Any] = {}
+        self.kept: dict[tuple[str, str, int], tuple[BrowserContext, Visit]] = {}
+
+    def of(self, person: str, theme: str, width: int) -> Visit:
+        """Of somebody who is signed in; of nobody when `person` is empty."""
+        if (person, theme, width) not in self.kept:
+            context = new_context(self.browser, width=width, theme=theme)
+            # Passkeys belong to names, never to bare addresses.
+            url = self.url.replace("127.0.0.1", "localhost") if person == "nina" else self.url
+            visit = Visit(context.new_page(), url)
+            self.kept[person, theme, width] = (context, visit)
             listen(visit)
-            enter(visit, "admin", trackside.passwords["admin"])
-            kept[theme, width] = (context, visit)
-        return kept[theme, width][1]
+            if person in self.cookies:
+                context.add_cookies(self.cookies[person])
+            elif person and person != "nina":
+                enter(visit, person, self.passwords[person])
+                self.cookies[person] = context.cookies()
+        return self.kept[person, theme, width][1]
 
-    yield visit_of
-    for context, _ in kept.values():
-        context.close()
+    def close(self) -> None:
+        for context, _ in self.kept.values():
+            context.close()
 
 
 @pytest.fixture(scope="module")
-def world(signed_in: Callable[[str, int], Visit]) -> dict[str, str]:
-    """What the addresses name: one of each thing, an operation, and a batch of several."""
-    page = signed_in("light", 1280).page
-    visit = signed_in("light", 1280)
+def windows(browser: Browser, trackside: Trackside) -> Iterator[Windows]:
+    opened = Windows(browser, trackside)
+    yield opened
+    opened.close()
 
-    def first(path: str, link: str) -> str:
-        visit.open(path)
-        href = page.locator(link).first.get_attribute("href") or ""
-        return re.sub(r"\D", "", href)
 
-    row = ".table a.row-link"
-    found = {
-        "runner": first("/runners/?q=org:acme golden", row),
-        "stuck": first("/runners/?q=org:acme status:stuck", row),
-        "image": first("/images/?account=acme", row),
-        "group": first("/groups/?account=acme", row),
-        "organization": first("/accounts/", ".table a.row-link:text-is('acme')"),
-    }
-    visit.open("/runners/bulk/edit/?matching=q%3Dlegacy&maximum_runners=6")
-    page.get_by_role("button", name=re.compile("^Change ")).click()
-    expect(page.get_by_role("heading", name=re.compile("of 4 confirmed"))).to_be_visible()
-    found["batch"] = page.url.removeprefix(visit.url)
-    expect(page.get_by_role("heading", name="4 of 4 confirmed")).to_be_visible(timeout=SLOW_MS)
-    found["operation"] = f"/operations/{first(found['batch'], row)}/"
+@pytest.fixture(scope="module")
+def world(windows: Windows) -> World:
+    """What the addresses name, among it somebody with a second factor."""
+    first = windows.of("admin", "light", 1280)
+    found = make_world(first)
+    add_person(first, "nina")
+    nina = windows.of("nina", "light", 1280)
+    found["passkey"] = set_up_second_factor(nina, "nina")
+    windows.cookies["nina"] = nina.page.context.cookies()
     return found
 
 
-def look_at(visit: Visit, world: dict[str, str], name: str, theme: str, width: int) -> None:
-    visit.page.goto("about:blank")  # what the last page, or the look at it, still had to say
+def look_at(visit: Visit, world: World, name: str, shown: Shown, theme: str, width: int, password: str = "") -> None:
+    page = visit.page
+    page.goto("about:blank")  # what the last page, or the look at it, still had to say
     visit.complaints.clear()
     visit.foreign.clear()
-    answer = visit.page.goto(visit.url + {**PAGES, **ENTRANCE}[name].format(**world))
+    answer = page.goto(visit.url + shown.address.format(**world))
+    if "/you/confirm/" not in shown.address:
+        confirm(page, password)
     assert answer is not None
-    assert answer.status == REFUSED.get(name, 200)
-    visit.page.wait_for_timeout(150)  # what would move, moves now
+    assert answer.status == (200 if shown.then else shown.status)
+    if shown.then:
+        shown.then(page, world)
+    page.wait_for_timeout(150)  # what would move, moves now
     visit.screenshot(f"{name}-{theme}-{width}")
-    assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
-    assert visit.page.evaluate("window.shifts") == []
-    if name not in REFUSED:  # the browser itself complains of those
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("window.shifts") == []
+    if shown.status < 400:  # the browser itself complains of those
         assert visit.complaints == []
     assert visit.foreign == []
-    found = Axe().run(visit.page)
+    page.evaluate(OPEN_DETAILS)
+    found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
 
 
+def look_at_all(look: Callable[[str, int], None], looks: Sequence[tuple[str, int]]) -> list[str]:
+    """What is wrong in which theme and width."""
+    wrong = []
+    for theme, width in looks:
+        try:
+            look(theme, width)
+        except AssertionError as error:
+            wrong.append(f"{theme} {width}: {error}")
+    return wrong
+
+
 @pytest.mark.parametrize(("name", "theme", "width"), [(n, *LOOKS[i % len(LOOKS)]) for i, n in enumerate(PAGES)])
-def test_every_page_is_fit_to_be_seen(
-    signed_in: Callable[[str, int], Visit], world: dict[str, str], name: str, theme: str, width: int
+def test_every_page_is_fit_to_be_seen(windows: Windows, world: World, name: str, theme: str, width: int) -> None:
+    shown = PAGES[name]
+    visit = windows.of(shown.by, theme, width)
+    look_at(visit, world, name, shown, theme, width, windows.passwords[shown.by])
+
+
+@pytest.mark.parametrize(("name", "theme", "width"), [(n, *LOOKS[i % len(LOOKS)]) for i, n in enumerate(ENTRANCE)])
+def test_every_page_of_signing_in_is_fit_to_be_seen(
+    windows: Windows, world: World, name: str, theme: str, width: int
 ) -> None:
-    look_at(signed_in(theme, width), world, name, theme, width)
+    visit = windows.of("", theme, width)
+    visit.page.context.clear_cookies()
+    look_at(visit, world, name, ENTRANCE[name], theme, width)
 
 
-@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 360)])
-def test_the_page_to_sign_in_is_fit_to_be_seen(browser: Browser, trackside: Trackside, theme: str, width: int) -> None:
-    context = new_context(browser, width=width, theme=theme)
-    visit = Visit(context.new_page(), trackside.url)
-    listen(visit)
-    look_at(visit, {}, "sign-in", theme, width)
-    context.close()
+def look_at_empty(browser: Browser, data_dir: Path, looks: Sequence[tuple[str, int]]) -> list[str]:
+    """A Trackside of its own, before and after its first administrator; nothing is connected."""
+    with start_trackside(data_dir, "--no-demo") as empty:
+        windows = Windows(browser, Trackside(empty.url, {"ada": PASSWORD}, "", 0))
+
+        def look(person: str, name: str, shown: Shown) -> list[str]:
+            def at(theme: str, width: int) -> None:
+                look_at(windows.of(person, theme, width), {}, name, shown, theme, width, PASSWORD)
+
+            return look_at_all(at, looks)
+
+        wrong = look("", "setup", SETUP)
+        page = windows.of("", *looks[0]).open(SETUP.address)
+        typed = {"code": empty.setup_code, "username": "ada", "password1": PASSWORD, "password2": PASSWORD}
+        press("Make administrator", **typed)(page, {})
+        for name, shown in EMPTY.items():
+            wrong += look("ada", name, shown)
+        windows.close()
+    return wrong
+
+
+def test_every_page_without_anything_on_it_is_fit_to_be_seen(browser: Browser, tmp_path: Path) -> None:
+    assert look_at_empty(browser, tmp_path, [("light", 360)]) == []
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("name", PAGES)
-def test_every_page_is_fit_to_be_seen_in_every_theme_and_width(
-    signed_in: Callable[[str, int], Visit], world: dict[str, str], name: str
+@pytest.mark.timeout(600)
+def test_every_page_without_anything_on_it_is_fit_to_be_seen_in_every_theme_and_width(
+    browser: Browser, tmp_path: Path
 ) -> None:
-    wrong = []
-    for theme, width in LOOKS:
-        try:
-            look_at(signed_in(theme, width), world, name, theme, width)
-        except AssertionError as error:
-            wrong.append(f"{theme} {width}: {error}")
-    assert wrong == []
+    assert look_at_empty(browser, tmp_path, LOOKS) == []
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("name", [*PAGES, *ENTRANCE])
+def test_every_page_is_fit_to_be_seen_in_every_theme_and_width(windows: Windows, world: World, name: str) -> None:
+    shown = PAGES[name] if name in PAGES else ENTRANCE[name]
+    person = shown.by if name in PAGES else ""
+
+    def look(theme: str, width: int) -> None:
+        visit = windows.of(person, theme, width)
+        if not person:
+            visit.page.context.clear_cookies()
+        look_at(visit, world, name, shown, theme, width, windows.passwords.get(person, ""))
+
+    assert look_at_all(look, LOOKS) == []
+
+
+def route_of(shown: Shown) -> str:
+    """The pattern behind an address; empty for those that only the world knows."""
+    filled = re.sub(r"\{\w+\}", "1", shown.address.partition("?")[0])
+    try:
+        return "/" + resolve(filled).route
+    except Resolver404:
+        return ""
+
+
+def test_every_address_that_is_a_page_is_looked_at() -> None:
+    known = {"/operations/<int:pk>/", "/operations/batches/<uuid:batch>/", "/accounts/apps/<int:pk>/"}
+    known |= {"/notices/<int:pk>/", "/you/two-factor/authenticate/"}  # where the world and signing in lead
+    seen = known | {route_of(shown) for shown in (*PAGES.values(), *ENTRANCE.values(), *EMPTY.values(), SETUP)}
+    readable = {line.name for line in LINES if line.method in ("GET", "ANY")}
+    pages = {name for name in readable if "<str:form>" not in ADDRESSES[name]}
+    unseen = {name for name in pages if ADDRESSES[name] not in seen}
+    assert unseen - set(NO_PAGES) == set(), "pages nobody looks at: add them to tests/browser/pages.py"
+    assert set(NO_PAGES) - unseen == set(), "no longer true"
