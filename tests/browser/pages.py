@@ -200,7 +200,6 @@ NO_PAGES = {
     "runner-name": FRAGMENT,
     "runner-cost": FRAGMENT,
     "groups-explain-repositories": FRAGMENT,
-    "static-ip-ranges": "text, CSV and JSON",
     "mfa_download_recovery_codes": "plain text",
     "mfa_login_webauthn": "JSON",
     "socialaccount_login_cancelled": PROVIDER,
