@@ -1,13 +1,24 @@
 """Viewers limited to some runner groups of an account: what they see of it, and what they must not learn."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from runners_app.models import Account, Image, Limits, Membership, Operation, Repository, Runner, RunnerGroup
+from runners_app.models import (
+    Account,
+    Credential,
+    Image,
+    Limits,
+    Membership,
+    Operation,
+    Repository,
+    Runner,
+    RunnerGroup,
+)
 from runners_app.models.history import FieldChange
 from runners_app.services.people import CannotChange, give_account, limit_to_groups
 from runners_app.templatetags.trackside import icon
@@ -194,3 +205,42 @@ def test_a_group_one_may_not_see_is_another_group_wherever_a_change_names_it(
     RunnerGroup.objects.filter(pk=other.pk).delete()
     limited.force_login(admin)
     assert f"id {other.github_id}</del>" in limited.get(f"/runners/{runner.pk}/").content.decode()
+
+
+# --- Who only looks does not use up what changes need
+
+
+@pytest.fixture
+def spent(acme: Account, lead: User) -> None:
+    """A fifth of the hour's budget is left, which is kept for changes."""
+    now = timezone.now()
+    acme.readings.update(due_at=now + timedelta(hours=1))
+    Credential.objects.update(rate_limit=5000, rate_remaining=900, rate_reset_at=now + timedelta(minutes=30))
+    Membership.objects.create(user=lead, account=acme)
+
+
+ASKS = (
+    "/runners/refresh/", "/images/refresh/", "/groups/refresh/", "/static-ips/refresh/", "/accounts/{}/refresh/",
+    "/groups/explain/ask/",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ASKS)
+@pytest.mark.parametrize("role", ["viewer", "manager"])
+def test_only_managers_have_github_asked_while_the_budget_is_low(
+    client: Client, lead: User, acme: Account, spent: None, path: str, role: str
+) -> None:
+    Membership.objects.update(role=role)
+    client.force_login(lead)
+    fields = {"organization": str(acme.pk), "repository": "web"}
+    page = client.post(path.format(acme.pk), fields, follow=True).content.decode()
+    assert acme.readings.filter(due_at__lte=timezone.now()).exists() is (role == "manager")
+    words = "hourly budget for acme is nearly used, and the rest is kept for changes"
+    assert (words in page) is (role == "viewer")
+
+
+def test_with_budget_left_viewers_have_github_asked(client: Client, lead: User, acme: Account, spent: None) -> None:
+    Credential.objects.update(rate_remaining=1200)
+    client.force_login(lead)
+    client.post("/runners/refresh/")
+    assert acme.readings.filter(due_at__lte=timezone.now()).exists()

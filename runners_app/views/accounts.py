@@ -24,7 +24,9 @@ from runners_app.services.credentials import UnusableToken
 from runners_app.services.overview import read_accounts
 from runners_app.services.readings.costs import costs_of
 from runners_app.services.readings.failures import next_step
+from runners_app.services.readings.schedule import may_read_again
 from runners_app.services.rights import rights_of
+from runners_app.views.lists import budget_words
 from runners_app.views.pages import (
     Request,
     administrator_or_403,
@@ -220,6 +222,8 @@ def account_refresh(request: Request, pk: int) -> HttpResponse:
         messages.warning(request, f"{row} is paused: nothing is read until an administrator resumes it.")
     elif row.credential.quarantined_at and not request.user.is_superuser:
         messages.warning(request, "The token is out of use. Ask an administrator to replace it.")
+    elif not may_read_again(row, timezone.now()):
+        messages.warning(request, budget_words([row.slug]))
     else:
         connecting.check_now(row, by=request.user)
         messages.success(request, "Asked for. New answers appear here within seconds.")

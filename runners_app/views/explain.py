@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from runners_app.access import NOT_CHECKED, Remedy, Step, Verdict
@@ -16,6 +17,8 @@ from runners_app.models import AccessCheck, Account, Reading, Runner, RunnerGrou
 from runners_app.paging import Order, page_by_key
 from runners_app.services import explain as explaining
 from runners_app.services.explain import Explained, Known
+from runners_app.services.readings.schedule import may_read_again
+from runners_app.views.lists import budget_words
 from runners_app.views.pages import Request, is_unchanged, query_without, render_page, version_of, visible_or_404
 
 R = Reading.Resource
@@ -193,6 +196,8 @@ def groups_explain_ask(request: Request) -> HttpResponse:
         raise Http404
     if organization.paused:
         messages.error(request, f"{organization} is paused, so GitHub is not asked.")
+    elif not may_read_again(organization, timezone.now()):
+        messages.warning(request, budget_words([organization.slug]))
     else:
         explaining.ask_github(organization, name, by=request.user)
     query = request.POST.get("query", "")[:2000]
@@ -200,7 +205,7 @@ def groups_explain_ask(request: Request) -> HttpResponse:
 
 
 def _organization_or_404(request: Request, asked: str) -> Account:
-    rows = Account.objects.visible_to(request.user).filter(kind=Account.Kind.ORGANIZATION)
+    rows = Account.objects.visible_to(request.user).filter(kind=Account.Kind.ORGANIZATION).select_related("credential")
     found = rows.filter(pk=_number(asked)).first()
     if found is None:
         raise Http404

@@ -1,13 +1,15 @@
 """What the lists of images, groups and static IPs share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.contrib import messages
 from django.core.cache import cache
+from django.utils import timezone
 
 from runners_app.models import Account
 from runners_app.paging import Order
 from runners_app.services.readings import make_due
+from runners_app.services.readings.schedule import may_read_again
 from runners_app.services.wake import wake
 from runners_app.views.pages import Request
 
@@ -29,7 +31,23 @@ def count_once(kind: str, version: str, count: Callable[[], int]) -> int:
 
 def read_again(request: Request, *resources: str) -> None:
     """Have resources of every account one may see read at once."""
-    for account in Account.objects.visible_to(request.user).filter(paused=False):
-        make_due(account, *resources)
-        wake(account.credential_id)
-    messages.success(request, "Asked for. New answers appear here within seconds.")
+    refused = []
+    for account in Account.objects.visible_to(request.user).filter(paused=False).select_related("credential"):
+        if may_read_again(account, timezone.now()):
+            make_due(account, *resources)
+            wake(account.credential_id)
+        else:
+            refused.append(account.slug)
+    if refused:
+        messages.warning(request, budget_words(refused))
+    else:
+        messages.success(request, "Asked for. New answers appear here within seconds.")
+
+
+def budget_words(accounts: Sequence[str]) -> str:
+    """Why GitHub is not asked for somebody who only looks."""
+    names = ", ".join(accounts[:3]) + (f" and {len(accounts) - 3} more" if len(accounts) > 3 else "")
+    return (
+        f"GitHub's hourly budget for {names} is nearly used, and the rest is kept for changes. "
+        "It is read again by itself within the hour."
+    )

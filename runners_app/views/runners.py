@@ -1,17 +1,15 @@
 """Runners: one of them, and having all read again."""
 
-from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from runners_app.change_words import Names
-from runners_app.models import Account, FieldChange, Image, Operation, Reading, Runner
+from runners_app.models import FieldChange, Image, Operation, Reading, Runner
 from runners_app.prices import PRICES_AS_OF, usd_per_hour
-from runners_app.services.readings import make_due
-from runners_app.services.wake import wake
 from runners_app.support_facts import support_facts
 from runners_app.views.freshness import freshness_of_one, unchanged
+from runners_app.views.lists import read_again
 from runners_app.views.pages import (
     Request,
     came_from,
@@ -33,10 +31,7 @@ CHANGED_BY_PEOPLE = frozenset({
 @require_POST
 def runners_refresh(request: Request) -> HttpResponse:
     """Read the runners of every account one may see again at once."""
-    for account in Account.objects.visible_to(request.user).filter(paused=False):
-        make_due(account, Reading.Resource.RUNNERS)
-        wake(account.credential_id)
-    messages.success(request, "Asked for. New answers appear here within seconds.")
+    read_again(request, Reading.Resource.RUNNERS)
     return redirect(came_from(request) or "runners")
 
 

@@ -6,7 +6,7 @@ All of it slower when the hourly budget of the credential would not last: a fift
 import random
 from datetime import datetime, timedelta
 
-from runners_app.models import Credential, Operation, Reading, Runner
+from runners_app.models import Account, Credential, Membership, Operation, Reading, Runner
 
 MOVING, ACTIVE, QUIET = 10, 60, 300
 JUST_CHANGED = timedelta(minutes=2)
@@ -45,6 +45,15 @@ def stretch_of(credential: Credential, now: datetime) -> float:
     kept = credential.rate_limit * KEPT_FOR_PEOPLE
     share_left = max(0.0, (credential.rate_remaining - kept) / (credential.rate_limit - kept))
     return max(1.0, left / HOUR / share_left) if share_left else float("inf")
+
+
+def may_read_again(account: Account, now: datetime) -> bool:
+    """Whether somebody may have an account read at once: managers always, viewers while readings have budget left.
+
+    Else whoever may look could use up what is kept for changes. `account` comes from `visible_to`.
+    """
+    is_manager = getattr(account, "role", "") == Membership.Role.MANAGER
+    return is_manager or stretch_of(account.credential, now) != float("inf")
 
 
 def seconds_to_reset(credential: Credential, now: datetime) -> float:
