@@ -63,7 +63,7 @@ class Lease:
 
     def check(self) -> Credential:
         """Inside a publishing transaction: locks the credential until it ends, and answers it. Raises LeaseLost."""
-        credential = self._mine().select_for_update().first()
+        credential = next(iter(self._mine().select_for_update()), None)
         if credential is None:
             raise LeaseLost
         return credential

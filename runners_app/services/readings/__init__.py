@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Case, DateTimeField, F, Value, When
+from django.db.models import F
 from django.utils import timezone
 
 from runners_app.github import GitHubClient, GitHubError
@@ -224,16 +224,17 @@ ERROR_COLUMNS = ("error", "error_message", "error_help_url", "error_since", "fai
 
 def _store(reading: Reading, columns: Iterable[str], due_at: datetime | None, ran: Ran) -> None:
     """Write some columns, and the next time unless somebody asked for another one while this run went on."""
-    planned = Value(due_at, output_field=DateTimeField())
-    Reading.objects.filter(pk=reading.pk).update(
+    written = {
         **{name: getattr(reading, name) for name in columns},
-        due_at=Case(When(due_at=reading.due_at, then=planned), default=F("due_at")),
-        last_started_at=reading.last_started_at,
-        last_seconds=ran.seconds,
-        requests_total=F("requests_total") + ran.requests,
-        not_modified_total=F("not_modified_total") + ran.not_modified,
-        failures_total=F("failures_total") + ran.failures,
-    )
+        "last_started_at": reading.last_started_at,
+        "last_seconds": ran.seconds,
+        "requests_total": F("requests_total") + ran.requests,
+        "not_modified_total": F("not_modified_total") + ran.not_modified,
+        "failures_total": F("failures_total") + ran.failures,
+    }
+    row = Reading.objects.filter(pk=reading.pk)
+    if not row.filter(due_at=reading.due_at).update(**written, due_at=due_at):
+        row.update(**written)
 
 
 def fail_reading(reading: Reading, error: Exception, lease: Lease, seconds: float) -> RunResult:
@@ -266,9 +267,10 @@ def _note_run(
 ) -> None:
     now = timezone.now()
     counts = counts or Counts()
-    last = reading.runs.order_by("-pk").values_list("pk", "outcome", "message").first()
-    if outcome != ReadingRun.Outcome.CHANGED and last is not None and last[1:] == (outcome, message):
-        ReadingRun.objects.filter(pk=last[0]).update(
+    rows = ReadingRun.objects.filter(reading=reading).order_by("-pk")
+    pk, *last = next(iter(rows.values_list("pk", "outcome", "message")[:1]), (0, "", ""))
+    if outcome != ReadingRun.Outcome.CHANGED and last == [outcome, message]:
+        ReadingRun.objects.filter(pk=pk).update(
             last_at=now,
             runs=F("runs") + 1,
             requests=F("requests") + requests,
