@@ -9,6 +9,7 @@ ACTIONS: dict[str, str] = {
     "second_factor.added": "Added a second factor",
     "second_factor.removed": "Removed a second factor",
     "second_factor.renewed": "Made new recovery codes",
+    "second_factor.taken": "Removed somebody's second factor",
     "provider.connected": "Connected a provider of sign-in",
     "provider.disconnected": "Disconnected a provider of sign-in",
     "sessions.ended": "Ended sessions elsewhere",

@@ -53,6 +53,7 @@ urlpatterns = [
     path("people/<int:pk>/administrator/", people.person_administrator, name="person-administrator"),
     path("people/<int:pk>/active/", people.person_active, name="person-active"),
     path("people/<int:pk>/password/", people.person_password, name="person-password"),
+    path("people/<int:pk>/second-factor/", people.person_second_factor, name="person-second-factor"),
     path("people/<int:pk>/give/", people.person_give, name="person-give"),
     path("people/<int:pk>/take/<int:account_id>/", people.person_take, name="person-take"),
     path("people/<int:pk>/groups/<int:account_id>/", people.person_groups, name="person-groups"),

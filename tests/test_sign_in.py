@@ -11,6 +11,7 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
+from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -325,3 +326,44 @@ def test_one_ends_ones_other_sessions_after_the_password_and_nobody_elses(
     assert client.get("/").status_code == 200
     assert other.get("/").status_code == 200
     assert entries("sessions.ended") == [("sessions.ended", "lin", "lin")]
+
+
+# --- A second factor that is lost
+
+
+def test_an_administrator_removes_what_somebody_lost_after_proving_who_they_are(
+    client: Client, admin: User, lead: User
+) -> None:
+    theirs = Client()
+    set_up_totp(theirs, "lin")
+    sign_in(client)
+    page = f"/people/{lead.pk}/"
+    assert "For somebody who lost the phone" in client.get(page).content.decode()
+    asked = client.post(f"{page}second-factor/")
+    assert asked.headers["Location"].startswith("/you/confirm/")
+    assert Authenticator.objects.filter(user=lead).exists()
+    client.post(asked.headers["Location"], {"password": PASSWORD})
+    assert not Authenticator.objects.filter(user=lead).exists()
+    assert theirs.get("/").status_code == 302
+    assert entries("second_factor.taken") == [("second_factor.taken", "ada", "lin")]
+    assert "For somebody who lost the phone" not in client.get(page).content.decode()
+    assert sign_in(theirs, "lin") == 302
+    assert theirs.get("/").status_code == 200
+
+
+def test_nobody_gets_around_the_own_second_factor_that_way(client: Client, admin: User) -> None:
+    set_up_totp(client)
+    assert "For somebody who lost the phone" not in client.get(f"/people/{admin.pk}/").content.decode()
+    told = client.post(f"/people/{admin.pk}/second-factor/", follow=True).content.decode()
+    assert "Your own second factor is on your own page" in told
+    assert Authenticator.objects.filter(user=admin).exists()
+
+
+def test_the_command_lets_the_last_administrator_in(client: Client, admin: User) -> None:
+    set_up_totp(client)
+    call_command("remove_second_factor", "ada")
+    assert client.get("/").status_code == 302
+    assert entries("second_factor.taken") == [("second_factor.taken", "Trackside", "ada")]
+    for name, words in (("ada", "has no second factor"), ("nobody", "Nobody here is called nobody")):
+        with pytest.raises(CommandError, match=words):
+            call_command("remove_second_factor", name)

@@ -141,6 +141,7 @@ person                      GET     403       403      403     403      200
 person-administrator        POST    403       403      403     403      302
 person-active               POST    403       403      403     403      302
 person-password             POST    403       403      403     403      422
+person-second-factor        POST    403       403      403     403      302
 person-give                 POST    403       403      403     403      422
 person-take                 POST    403       403      403     403      302
 person-groups               GET     403       403      403     403      200

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.crypto import salted_hmac
@@ -67,6 +68,18 @@ def set_password(person: User, password: str, *, by: User) -> None:
     person.set_password(password)
     person.save(update_fields=["password"])
     audit.record("person.password_set", by=by, subject=person.get_username())
+
+
+@transaction.atomic
+def remove_second_factors(person: User, *, by: User | None) -> int:
+    """Of somebody who lost them; how many there were. Their sessions end. Raises CannotChange for one's own."""
+    if by is not None and by.pk == person.pk:
+        raise CannotChange("Your own second factor is on your own page.")
+    removed: int = Authenticator.objects.filter(user=person).delete()[0]
+    if removed:
+        end_sessions(person)
+        audit.record("second_factor.taken", by=by, subject=person.get_username())
+    return removed
 
 
 @transaction.atomic

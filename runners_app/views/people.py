@@ -1,5 +1,6 @@
 """People who may sign in, and which accounts they were given. For administrators."""
 
+from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.db.models import Count
@@ -13,6 +14,7 @@ from runners_app.forms_people import GiveForm, LimitForm, PasswordForm, PersonFo
 from runners_app.models import Account, AuditEntry, Membership
 from runners_app.services import people as changing
 from runners_app.services.people import CannotChange
+from runners_app.sign_in import has_second_factor
 from runners_app.views.pages import Request, administrator_or_403
 
 
@@ -54,6 +56,7 @@ def _page(request: Request, row: User, give: GiveForm, password: PasswordForm, *
         "password": password,
         "entries": _entries(row),
         "is_oneself": row.pk == request.user.pk,
+        "has_second_factor": has_second_factor(row),
     }
     return render(request, "people/detail.html", context, status=status)
 
@@ -95,6 +98,25 @@ def person_password(request: Request, pk: int) -> HttpResponse:
         return _page(request, row, GiveForm(), form, status=422)
     changing.set_password(row, form.cleaned_data["new_password1"], by=request.user)
     messages.success(request, f"{row} signs in with the new password from now on.")
+    return redirect("person", row.pk)
+
+
+@require_POST
+def person_second_factor(request: Request, pk: int) -> HttpResponse:
+    """Remove what somebody lost. It weakens how they sign in, so whoever does it proves again who they are."""
+    administrator_or_403(request)
+    answer: HttpResponse = _remove_second_factor(request, pk)
+    return answer
+
+
+@reauthentication_required  # type: ignore[untyped-decorator]
+def _remove_second_factor(request: Request, pk: int) -> HttpResponse:
+    row = get_object_or_404(User, pk=pk)
+    try:
+        changing.remove_second_factors(row, by=request.user)
+        messages.success(request, f"{row} signs in with the password alone until they set up another second factor.")
+    except CannotChange as error:
+        messages.error(request, str(error))
     return redirect("person", row.pk)
 
 
