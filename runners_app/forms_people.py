@@ -81,6 +81,8 @@ class SetupForm(PersonForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         del self.fields["administrator"], self.fields["email"]
+        self.fields["username"].widget.attrs.pop("autofocus", None)
+        self.fields["code"].widget.attrs["autofocus"] = True
 
     def clean_code(self) -> str:
         entered: str = self.cleaned_data["code"]

@@ -97,3 +97,14 @@ def test_an_address_that_is_not_allowed_stores_nothing(as_admin: Client, simulat
     assert answer.status_code == 422
     assert "not among the addresses" in answer.content.decode()
     assert not App.objects.exists()
+
+
+def test_nothing_is_offered_to_tick_when_all_are_connected(as_admin: Client, simulator: SimulatorHandle) -> None:
+    app = give_app(as_admin, simulator)
+    list_installations(app.pk)
+    app.refresh_from_db()
+    assert "Connect those ticked" in as_admin.get(f"/accounts/apps/{app.pk}/").content.decode()
+    as_admin.post(f"/accounts/apps/{app.pk}/", {"installation": [one["id"] for one in app.installations]})
+    page = as_admin.get(f"/accounts/apps/{app.pk}/").content.decode()
+    assert "Connected" in page
+    assert "Connect those ticked" not in page

@@ -54,8 +54,8 @@ def test_a_list_tells_age_refresh_and_the_lowest_budget_with_a_link_to_the_accou
     leave(acme, 81, rate_reset_at=None)
     leave(globex, 37, rate_reset_at=None)
     page = open_page(address)
-    assert line_of(page) == "Synced just now Rate budget: at least 37 % left Refresh"
-    assert '<a href="/accounts/">Rate budget' in page
+    assert line_of(page) == "Synced just now Rate budget: 37 % left Refresh"
+    assert '<a href="/accounts/" title="Of the credential that has least left">Rate budget' in page
 
 
 def test_the_page_of_one_thing_tells_its_own_accounts_budget(open_page: Open, acme: Account, globex: Account) -> None:

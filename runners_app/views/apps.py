@@ -65,7 +65,9 @@ def app(request: Request, pk: int) -> HttpResponse:
     if is_unchanged(request, version):
         return HttpResponse(status=204)
     lost = row.is_asking and row.asked_at is not None and (timezone.now() - row.asked_at).total_seconds() > 60
-    context = {"app": row, "lines": _lines(row), "version": version, "is_late": lost}
+    lines = _lines(row)
+    may_connect = any(not line["connected"] and not line["reason"] for line in lines)
+    context = {"app": row, "lines": lines, "may_connect": may_connect, "version": version, "is_late": lost}
     return render_page(request, "apps/detail.html", context, fragment="live")
 
 

@@ -20,11 +20,12 @@ LOW = 20  # percent; below it readings slow down, so that people can still ask f
 
 @dataclass(frozen=True)
 class Budget:
-    """What is left of a rate budget, in words, and the page that has it in numbers."""
+    """What is left of a rate budget, in words, and the page that has it in numbers; `note` where it is one of many."""
 
     words: str
     address: str
     is_low: bool
+    note: str = ""
 
 
 def freshness_of(accounts: Sequence[Account], resource: str) -> dict[str, Any]:
@@ -84,8 +85,8 @@ def freshness_of_one(account: Account, reading: Reading | None) -> dict[str, Any
 
 def _budget(left: list[int], address: str) -> Budget:
     lowest = min(left)
-    words = f"Rate budget: {'at least ' if len(left) > 1 else ''}{lowest} % left"
-    return Budget(words, address, lowest < LOW)
+    note = "Of the credential that has least left" if len(left) > 1 else ""
+    return Budget(f"Rate budget: {lowest} % left", address, lowest < LOW, note)
 
 
 def unchanged(accounts: Sequence[Account], resource: str) -> HttpResponse:

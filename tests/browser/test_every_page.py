@@ -53,6 +53,14 @@ class Windows:
                 self.cookies[person] = context.cookies()
         return self.kept[person, theme, width][1]
 
+    def confirm(self, person: str, visit: Visit) -> None:
+        """Show the password again where a page asks for it. That renews the session, for all windows of the person."""
+        if confirm(visit.page, self.passwords.get(person, "")):
+            self.cookies[person] = visit.page.context.cookies()
+            for (owner, _, _), (context, _) in self.kept.items():
+                if owner == person:
+                    context.add_cookies(self.cookies[person])
+
     def close(self) -> None:
         for context, _ in self.kept.values():
             context.close()
@@ -77,18 +85,22 @@ def world(windows: Windows) -> World:
     return found
 
 
-def look_at(visit: Visit, world: World, name: str, shown: Shown, theme: str, width: int, password: str = "") -> None:
+def look_at(windows: Windows, person: str, world: World, name: str, shown: Shown, theme: str, width: int) -> None:
+    visit = windows.of(person, theme, width)
     page = visit.page
+    if not person:
+        page.context.clear_cookies()
     page.goto("about:blank")  # what the last page, or the look at it, still had to say
     visit.complaints.clear()
     visit.foreign.clear()
     answer = page.goto(visit.url + shown.address.format(**world))
-    if "/you/confirm/" not in shown.address:
-        confirm(page, password)
+    if not re.search(r"/confirm/|/reauthenticate/", shown.address):
+        windows.confirm(person, visit)
     assert answer is not None
     assert answer.status == (200 if shown.then else shown.status)
     if shown.then:
         shown.then(page, world)
+    assert not person or "/sign-in/" not in page.url, "nobody is signed in any more"
     page.wait_for_timeout(150)  # what would move, moves now
     visit.screenshot(f"{name}-{theme}-{width}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -114,18 +126,14 @@ def look_at_all(look: Callable[[str, int], None], looks: Sequence[tuple[str, int
 
 @pytest.mark.parametrize(("name", "theme", "width"), [(n, *LOOKS[i % len(LOOKS)]) for i, n in enumerate(PAGES)])
 def test_every_page_is_fit_to_be_seen(windows: Windows, world: World, name: str, theme: str, width: int) -> None:
-    shown = PAGES[name]
-    visit = windows.of(shown.by, theme, width)
-    look_at(visit, world, name, shown, theme, width, windows.passwords[shown.by])
+    look_at(windows, PAGES[name].by, world, name, PAGES[name], theme, width)
 
 
 @pytest.mark.parametrize(("name", "theme", "width"), [(n, *LOOKS[i % len(LOOKS)]) for i, n in enumerate(ENTRANCE)])
 def test_every_page_of_signing_in_is_fit_to_be_seen(
     windows: Windows, world: World, name: str, theme: str, width: int
 ) -> None:
-    visit = windows.of("", theme, width)
-    visit.page.context.clear_cookies()
-    look_at(visit, world, name, ENTRANCE[name], theme, width)
+    look_at(windows, "", world, name, ENTRANCE[name], theme, width)
 
 
 def look_at_empty(browser: Browser, data_dir: Path, looks: Sequence[tuple[str, int]]) -> list[str]:
@@ -135,7 +143,7 @@ def look_at_empty(browser: Browser, data_dir: Path, looks: Sequence[tuple[str, i
 
         def look(person: str, name: str, shown: Shown) -> list[str]:
             def at(theme: str, width: int) -> None:
-                look_at(windows.of(person, theme, width), {}, name, shown, theme, width, PASSWORD)
+                look_at(windows, person, {}, name, shown, theme, width)
 
             return look_at_all(at, looks)
 
@@ -168,10 +176,7 @@ def test_every_page_is_fit_to_be_seen_in_every_theme_and_width(windows: Windows,
     person = shown.by if name in PAGES else ""
 
     def look(theme: str, width: int) -> None:
-        visit = windows.of(person, theme, width)
-        if not person:
-            visit.page.context.clear_cookies()
-        look_at(visit, world, name, shown, theme, width, windows.passwords.get(person, ""))
+        look_at(windows, person, world, name, shown, theme, width)
 
     assert look_at_all(look, LOOKS) == []
 

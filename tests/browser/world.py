@@ -132,9 +132,13 @@ def code_of(secret: str) -> str:
     return code
 
 
-def confirm(page: Page, password: str) -> None:
-    """Some minutes after signing in, pages about signing in ask for the password once more."""
-    if "/you/confirm/" in page.url:
-        page.locator("[name=password]").fill(password)
-        page.get_by_role("button", name="Confirm").click()
-        page.wait_for_url(re.compile(r"/you/(?!confirm/)"))
+def confirm(page: Page, password: str) -> bool:
+    """Some minutes after signing in, pages about signing in ask for the password once more; whether they did."""
+    if not re.search(r"/you/confirm/|/reauthenticate/", page.url):
+        return False
+    if "/you/confirm/" not in page.url:
+        page.get_by_role("link", name="Use your password").click()
+    page.locator("[name=password]").fill(password)
+    page.get_by_role("button", name="Confirm").click()
+    page.wait_for_url(re.compile(r"/you/(?!confirm/)"))
+    return True
