@@ -34,7 +34,7 @@ from tests.processes import (
 from tests.simulator_handle import SimulatorHandle, start_simulator
 from tests.sinks import Sink, webhook
 from tests.test_canaries import CLASSIC, FINE_GRAINED, HOOK_PATH, NEW_PASSWORD, STDIN_TOKEN, pem, spellings
-from tests.test_headers import run
+from tests.test_headers import run, run_as_it_is
 from tests.test_providers import PASSWORD as PASSWORD_IN_USE
 from tests.test_providers import PREPARE, Browser, set_up_second_factor
 
@@ -243,7 +243,7 @@ for before in ("", "x", "xx"):
 
 
 def a_command_fails(whole: Run) -> None:
-    said = run(whole.folder, REFUSED, **whole.environment)
+    said = run_as_it_is(whole.folder, REFUSED, **whole.environment)
     assert "refused" in said
     (whole.folder / "command.log").write_text(said)
 
@@ -259,7 +259,7 @@ def test_nothing_secret_goes_through_redis_nor_into_rows_and_logs(whole: Run, pe
     places = whole.places()
     assert find(wanted, places) == ["session in table django_session"], "sessions are kept there, and only there"
     planted = random.token_hex(12)
-    run(whole.folder, PLANT.replace("PLANTED", planted), **whole.environment)
+    run_as_it_is(whole.folder, PLANT.replace("PLANTED", planted), **whole.environment)
     found = find({"planted": planted}, whole.places())
     assert {"planted in the commands of Redis", "planted in Redis key planted", "planted in Redis key :1:planted"} <= {
         *found

@@ -44,10 +44,12 @@ def test_cookies_cannot_be_read_by_scripts(client: Client, admin: User) -> None:
 
 def run(folder: Path, code: str, **environment: str) -> str:
     """Python with Trackside's settings, on a database of its own."""
-    setup = (
-        "import django\ndjango.setup()\nfrom django.core.management import call_command\n"
-        "call_command('migrate', verbosity=0)\n"
-    )
+    return run_as_it_is(folder, "call_command('migrate', verbosity=0)\n" + code, **environment)
+
+
+def run_as_it_is(folder: Path, code: str, **environment: str) -> str:
+    """The same on the database there is, or none."""
+    setup = "import django\ndjango.setup()\nfrom django.core.management import call_command\n"
     variables = {**os.environ, "TRACKSIDE_DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "dashboard.settings"}
     done = subprocess.run(
         [sys.executable, "-c", setup + code], cwd=ROOT, env={**variables, **environment},

@@ -21,7 +21,7 @@ from pytest_django import Settings
 
 from tests.processes import start_web
 from tests.providers import CLIENT_ID, CLIENT_SECRET, DOWN, Provider, start_provider
-from tests.test_headers import run
+from tests.test_headers import run, run_as_it_is
 from tests.test_sign_in import code_now
 
 PASSWORD = "a long password for tests"
@@ -420,7 +420,7 @@ print(adapter.authorize_url, adapter.access_token_url, adapter.profile_url)
 @pytest.mark.parametrize("url", ["", "https://github.com", "https://github.com/"])
 def test_without_a_server_of_ones_own_github_com_is_asked_at_its_own_addresses(tmp_path: Path, url: str) -> None:
     more = {"GITHUB_URL": url} if url else {}
-    said = run(tmp_path, WHERE, GITHUB_CLIENT_ID="x", GITHUB_CLIENT_SECRET="y", **more)
+    said = run_as_it_is(tmp_path, WHERE, GITHUB_CLIENT_ID="x", GITHUB_CLIENT_SECRET="y", **more)
     at = "https://github.com/login/oauth"
     assert said.split() == [f"{at}/authorize", f"{at}/access_token", "https://api.github.com/user"]
 
