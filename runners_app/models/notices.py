@@ -12,7 +12,7 @@ class Event(models.Model):
     """Something that needs a person, from when it was seen until it was over. One of a `key` is open at a time."""
 
     class Kind(models.TextChoices):
-        TOKEN_EXPIRING = "token_expiring", "A token expires in 14, 7 or 1 days"
+        TOKEN_EXPIRING = "token_expiring", "A token expires, told 14, 7 and 1 days before"
         CREDENTIAL_REFUSED = "credential_refused", "A credential is out of use"
         READING_STALE = "reading_stale", "Something was not read for an hour"
         RUNNER_STUCK = "runner_stuck", "A runner is Stuck, or Provisioning for 30 minutes"

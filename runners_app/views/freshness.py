@@ -1,7 +1,7 @@
 """How fresh a page is: when GitHub was read last, what of that fails, and what is left of the rate budget."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,9 +31,11 @@ class Budget:
 def freshness_of(accounts: Sequence[Account], resource: str) -> dict[str, Any]:
     """For the line under the heading: the oldest good reading of a resource, where it fails, and the rate budget.
 
-    Two queries. `synced_at` is empty while none of the accounts was read.
+    One query. `synced_at` is empty while none of the accounts was read.
     """
-    readings = list(Reading.objects.filter(account__in=accounts, resource=resource))
+    rows = Reading.objects.filter(account__in=accounts, resource=resource)
+    readings = list(rows.select_related("account__credential"))
+    serving = {reading.account.credential for reading in readings}
     by_id = {account.pk: account for account in accounts}
     for reading in readings:
         reading.account = by_id[reading.account_id]
@@ -44,7 +46,7 @@ def freshness_of(accounts: Sequence[Account], resource: str) -> dict[str, Any]:
         "failing": failing,
         "never_synced": [reading for reading in readings if not reading.last_good_at and not reading.error],
         "freshness_state": "failing" if failing else "",
-        "budget": lowest_budget([account.pk for account in accounts]),
+        "budget": _lowest(serving),
     }
 
 
@@ -63,10 +65,7 @@ def lowest_budget(accounts: Sequence[int]) -> Budget | None:
     """Of the credentials that serve accounts, given by primary key, the one with least; looked up as `synced_at_of`."""
 
     def look_up() -> tuple[Budget | None]:
-        now = timezone.now()
-        serving = Credential.objects.filter(accounts__in=accounts, quarantined_at=None).distinct()
-        left = [share for each in serving if (share := each.budget_left(now)) is not None]
-        return (_budget(left, reverse("accounts")) if left else None,)
+        return (_lowest(Credential.objects.filter(accounts__in=accounts).distinct()),)
 
     kept = caches["pages"].get_or_set(f"budget:{hash(tuple(accounts))}", look_up, KEPT_SECONDS)
     return kept[0] if kept else None
@@ -81,6 +80,13 @@ def freshness_of_one(account: Account, reading: Reading | None) -> dict[str, Any
         "freshness_reason": reading.error_message if reading else "",
         "budget": None if left is None else _budget([left], reverse("account", args=[account.pk])),
     }
+
+
+def _lowest(serving: Iterable[Credential]) -> Budget | None:
+    now = timezone.now()
+    in_use = [each for each in serving if each.quarantined_at is None]
+    left = [share for each in in_use if (share := each.budget_left(now)) is not None]
+    return _budget(left, reverse("accounts")) if left else None
 
 
 def _budget(left: list[int], address: str) -> Budget:
