@@ -216,6 +216,28 @@ def test_one_connects_it_on_ones_own_page_and_then_signs_in_by_it(place: Place, 
     assert username in later.page
 
 
+@EVERY
+@pytest.mark.parametrize(("query", "title"), [("", "Sign in with"), ("?process=connect", "Connect")])
+def test_a_link_leads_to_a_page_that_names_the_provider_as_it_names_itself(
+    place: Place, name: str, query: str, title: str
+) -> None:
+    browser = place.browser()
+    browser.open(ADDRESSES[name] + query)
+    assert f"<h1>{title} {name}</h1>" in browser.page
+    assert f"<title>{title} {name}" in browser.page
+    assert f"Continue to {name}</button>" in browser.page
+    assert name.lower() not in re.sub(r"<[^>]*>", "", browser.page)
+
+
+@EVERY
+def test_the_page_a_link_leads_to_goes_on_to_the_provider(place: Place, name: str) -> None:
+    email, browser = anybody(), place.browser()
+    place.provider.sign_in(place.add(email), email)
+    browser.open(ADDRESSES[name])
+    browser.send(ADDRESSES[name])
+    assert browser.is_signed_in
+
+
 def test_connecting_asks_for_the_password_first(place: Place) -> None:
     username, browser = place.add(anybody()), place.browser()
     place.provider.sign_in(f"name-{username}", "not-known-here@example.com")

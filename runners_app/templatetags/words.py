@@ -51,7 +51,7 @@ def field_label(name: object) -> str:
 
 @register.filter
 def sentence_case(text: str) -> str:
-    """`Change Password` → "Change password": for titles and buttons of pages that others wrote."""
+    """`Change Password` → "Change password": for fixed titles and buttons that others wrote, never for names."""
     first, *others = re.split(r"(?<=[ -])(?=[A-Z][a-z]+\b)", text.strip())
     return first + "".join(each[0].lower() + each[1:] for each in others)
 
