@@ -41,7 +41,7 @@ $(INSTALLED_BENCH): requirements-bench.txt
 bench: $(INSTALLED_BENCH) ## measure beside others, about 15 minutes; ARGS="pages search" for some parts
 	@.venv-bench/bin/python -m bench $(ARGS)
 
-proof: $(INSTALLED_DEV) ## run the long tests too: full fault counts, every theme and width
+proof: $(INSTALLED_DEV) ## run the long tests: full fault counts, every theme and width
 	@$(BIN)/pytest -m proof $(ARGS)
 
 check: $(INSTALLED_DEV) ## lint, types, missing migrations, deployment settings

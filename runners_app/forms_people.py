@@ -73,7 +73,7 @@ class SetupForm(PersonForm):
     code = forms.CharField(
         label="Setup code",
         max_length=100,
-        help_text="Printed when Trackside starts, and by: python manage.py setup_code",
+        help_text="Printed by make run, and by: python manage.py setup_code",
     )
 
     field_order = ("code", "username", "password1", "password2")
@@ -104,7 +104,7 @@ class GiveForm(forms.Form):
     account = forms.ModelChoiceField(queryset=Account.objects.none(), empty_label="Choose an account")
     role = forms.ChoiceField(
         choices=Membership.Role.choices, initial=Membership.Role.VIEWER, widget=forms.RadioSelect,
-        help_text="A viewer reads; a manager also creates, edits and deletes runners.",
+        help_text="A viewer reads; a manager also changes runners, images and runner groups.",
     )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -92,6 +92,19 @@ def test_a_group_whose_creation_answer_was_lost_is_found_and_not_made_twice(
     assert len(simulator.requests("POST", "/orgs/acme/actions/runner-groups")) == 1
 
 
+def test_a_list_that_cannot_be_read_is_called_by_one_name_before_the_create_and_after(
+    acme: Account, admin: User, work: Work, simulator: SimulatorHandle
+) -> None:
+    simulator.add_fault("GET", r"/orgs/acme/actions/runner-groups\?", "status", status=500)
+    simulator.add_fault("GET", r"/orgs/acme/actions/runner-groups\?", "status", status=500, skip=1)
+    simulator.add_fault("POST", "/runner-groups", "drop_after_apply")
+    operation = until_settled(ask_create(acme, admin), work, acme)
+    assert operation.state == S.CONFIRMED
+    told = " ".join(operation.events.values_list("note", flat=True))
+    assert "Not sent yet: the list of runner groups could not be read first." in told
+    assert "The answer was lost, and the list of runner groups could not be read." in told
+
+
 def test_a_creation_that_was_not_applied_is_sent_once_more(
     acme: Account, admin: User, work: Work, simulator: SimulatorHandle
 ) -> None:

@@ -28,8 +28,19 @@ def test_the_list_shows_everybody_with_role_and_accounts(as_admin: Client, lead:
     Membership.objects.create(user=lead, account=account)
     User.objects.create_user("max", is_active=False)
     page = as_admin.get("/people/").content.decode()
-    for words in ("ada", "Administrator", "lin", "Team lead", "1 account", "max", "Disabled"):
+    for words in ("ada", "Administrator", "lin", "Member", "1 account", "max", "Disabled"):
         assert words in page
+
+
+def test_whoever_is_no_administrator_is_a_member_whatever_the_role_in_an_account(
+    as_admin: Client, lead: User, account: Account
+) -> None:
+    Membership.objects.create(user=lead, account=account, role="manager")
+    page = as_admin.get(f"/people/{lead.pk}/").content.decode()
+    assert "Member" in page
+    assert "a manager also changes runners, images and runner groups" in page
+    as_admin.force_login(lead)
+    assert '<p class="menu-heading">Member</p>' in as_admin.get("/you/").content.decode()
 
 
 def test_somebody_new_can_sign_in(as_admin: Client) -> None:

@@ -178,6 +178,7 @@ def test_a_new_password_keeps_this_session_and_ends_the_others(client: Client, l
 
 def test_the_first_administrator_is_made_once_with_the_code(client: Client, db: None) -> None:
     assert "/setup/" in client.get("/sign-in/").content.decode()
+    assert "Printed by make run, and by: python manage.py setup_code" in client.get("/setup/").content.decode()
     fields = {"username": "kim", "password1": "quite a long one 7", "password2": "quite a long one 7"}
     wrong = client.post("/setup/", {**fields, "code": "guessed"})
     assert wrong.status_code == 422

@@ -48,7 +48,7 @@ def look(operation: Operation, work: Work) -> None:
     """From `unknown`: a complete list tells whether it is there."""
     result = read_now(operation, R.GROUPS, work)
     if result.failure is not None:
-        note = f"The answer was lost, and the list of groups could not be read. {result.failure.message}"
+        note = f"The answer was lost, and the list of runner groups could not be read. {result.failure.message}"
         retry_look(operation, work, note, result.error)
         return
     found = _new_group(operation)
