@@ -406,12 +406,39 @@ def test_a_webhook_leads_nowhere_else(calm: Account, channel: Channel, hook: Sin
 
 
 @pytest.mark.parametrize(
-    "address", ["169.254.169.254", "2852039166", "[::ffff:169.254.169.254]", "[fe80::1]", "user:x@169.254.169.254:80"]
-)
+    "address",
+    [
+        "json://169.254.169.254", "json://2852039166", "json://[::ffff:169.254.169.254]", "json://[fe80::1]",
+        "json://user:x@169.254.169.254:80", "jsons://[fd00:ec2::254]", "json://[fd20:ce::254]", "json://100.100.100.200",
+        "json://[64:ff9b::a9fe:a9fe]", "json://[64:ff9b::6464:64c8]", "json://168.63.129.16",
+        "mailto://user:x@example.com?smtp=169.254.169.254&to=a@example.com", "workflows://169.254.169.254/WORKFLOW/SIGNATURE",
+    ],
+)  # fmt: skip
 def test_no_word_goes_to_where_clouds_keep_the_secrets_of_machines(
     calm: Account, channel: Channel, admin: User, address: str
 ) -> None:
-    save_channel(channel, f"json://{address}/latest/meta-data", by=admin)
+    save_channel(channel, address, by=admin)
     make_stuck(calm)
     pass_minute()
-    assert Notice.objects.get().failure == "It leads to a link-local address, where Trackside sends nothing."
+    said = "It leads to a link-local or metadata address, where Trackside sends nothing."
+    assert Notice.objects.get().failure == said
+
+
+def test_a_channel_whose_host_is_none_keeps_no_other_from_its_word(calm: Account, admin: User, hook: Sink) -> None:
+    broken, fine = Channel(name="broken", kinds=Event.Kind.values), Channel(name="fine", kinds=Event.Kind.values)
+    save_channel(broken, f"mailto://user:x@example.com?smtp={'a' * 70}.example", by=admin)
+    save_channel(fine, f"json://127.0.0.1:{hook.port}", by=admin)
+    make_stuck(calm)
+    pass_minute()
+    assert "no name that can be looked up" in Notice.objects.get(channel=broken).failure
+    assert len(hook.messages) == 1
+
+
+@pytest.mark.parametrize("address", ["json://[::1/x", "json://[abc]/x"])
+def test_an_address_whose_host_cannot_be_read_is_refused_with_words(client: Client, admin: User, address: str) -> None:
+    client.force_login(admin)
+    fields = {"name": "ops", "address": address, "kinds": Event.Kind.values, "zone": "UTC"}
+    answer = client.post("/notices/new/", fields)
+    assert answer.status_code == 422
+    assert "neither a name nor an IP address" in answer.content.decode()
+    assert not Channel.objects.exists()

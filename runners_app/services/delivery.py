@@ -2,7 +2,7 @@
 
 import logging
 import re
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from socket import getaddrinfo
 from urllib.parse import urlsplit
 
@@ -19,6 +19,15 @@ SCHEMES = {
     "mailto": "Mail", "mailtos": "Mail", "slack": "Slack", "msteams": "Teams", "workflow": "Teams",
     "workflows": "Teams", "json": "Webhook", "jsons": "Webhook",
 }  # fmt: skip
+FIXED_HOST = ("Slack",)  # what stands in its address is part of the secret, and no host
+# Where clouds tell their machines who they are and give them keys. The others are link-local, as of AWS, Azure, Google.
+METADATA = tuple(map(ip_network, (
+    "fd00:ec2::/32",  # AWS over IPv6
+    "fd20:ce::254/128",  # Google Cloud over IPv6
+    "100.100.100.200/32",  # Alibaba Cloud
+    "168.63.129.16/32",  # Azure's second one
+)))  # fmt: skip
+NAT64 = ip_network("64:ff9b::/96")  # an IPv4 address is its last four bytes
 SEALED_FOR = ""
 STATUS = re.compile(r"error=(\d{3})")
 logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its lines name addresses
@@ -34,7 +43,12 @@ class UnusableAddress(ValueError):
 
 def check_address(address: str) -> str:
     """Its scheme. Raises UnusableAddress, without the address."""
-    scheme = urlsplit(address.strip()).scheme.lower() if "://" in address else ""
+    try:
+        scheme = urlsplit(address.strip()).scheme.lower() if "://" in address else ""
+    except ValueError:
+        raise UnusableAddress(
+            "Its host is neither a name nor an IP address. One of IPv6 stands in brackets: json://[2001:db8::1]/path."
+        ) from None
     if scheme not in SCHEMES:
         raise UnusableAddress(f"It must begin with one of: {', '.join(f'{name}://' for name in SCHEMES)}.")
     if apprise.Apprise.instantiate(address.strip(), suppress_exceptions=True) is None:
@@ -65,20 +79,29 @@ def _mail(to: str, title: str, body: str) -> None:
         raise NotDelivered(f"The mail server did not take it ({type(error).__name__}).") from None
 
 
-def _check_host(address: str) -> None:
-    """Raises NotDelivered for a webhook that leads to where clouds keep the secrets of their machines.
+def _check_host(server: apprise.NotifyBase) -> None:
+    """Raises NotDelivered for a host that is where clouds keep the secrets of their machines.
 
     Other private addresses are fine: that is where a company's own webhooks are.
     """
-    parts = urlsplit(address)
-    if not parts.scheme.startswith("json") or not parts.hostname:
+    host = str(getattr(server, "smtp_host", "") or server.host or "").strip("[]")
+    if not host or server.service_name in FIXED_HOST:
         return
     try:
-        found = {ip_address(str(each[4][0]).partition("%")[0]) for each in getaddrinfo(parts.hostname, None)}
-    except (OSError, ValueError):
+        found = {ip_address(str(each[4][0]).partition("%")[0]) for each in getaddrinfo(host, None)}
+    except OSError:
         return  # it will not be reached
-    if any((each.ipv4_mapped or each if each.version == 6 else each).is_link_local for each in found):
-        raise NotDelivered("It leads to a link-local address, where Trackside sends nothing.")
+    except ValueError:
+        raise NotDelivered("Its host is no name that can be looked up. Enter the address again.") from None
+    if any(map(_is_refused, found)):
+        raise NotDelivered("It leads to a link-local or metadata address, where Trackside sends nothing.")
+
+
+def _is_refused(address: IPv4Address | IPv6Address) -> bool:
+    if isinstance(address, IPv6Address):
+        inner = IPv4Address(int(address) & 0xFFFFFFFF) if address in NAT64 else address.ipv4_mapped
+        address = inner or address
+    return address.is_link_local or any(address in network for network in METADATA)
 
 
 def _notify(address: str, title: str, body: str) -> None:
@@ -86,8 +109,8 @@ def _notify(address: str, title: str, body: str) -> None:
     target = apprise.Apprise()
     if not target.add(address):
         raise NotDelivered("The address is not usable any more. Enter it again.")
-    _check_host(address)
     for server in target:
+        _check_host(server)
         server.redirects = False  # what was checked is what is called
     with apprise.LogCapture(level=logging.WARNING) as captured:  # type: ignore[no-untyped-call]
         arrived = target.notify(title=title, body=body)
