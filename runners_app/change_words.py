@@ -63,6 +63,15 @@ class Names:
             return next(filter(None, named), f"id {value}")
         return value
 
+    def without_other_groups(self, account: int, values: Values) -> dict[str, object]:
+        """The same values, with ids only of groups the person may see."""
+        seen = {field for field, value in values.items() if self._may_know(account, field, value)}
+        return {field: value if field in seen else OTHER_GROUP for field, value in values.items()}
+
+    def _may_know(self, account: int, field: str, value: object) -> bool:
+        is_group = field in GROUP_FIELDS and isinstance(value, int)
+        return not is_group or account in self.seen_whole or (account, value) in self.groups
+
     def image(self, account: int, values: Values) -> str | None:
         if not values.get("image_id"):
             return None

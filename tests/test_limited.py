@@ -207,6 +207,24 @@ def test_a_group_one_may_not_see_is_another_group_wherever_a_change_names_it(
     assert f"id {other.github_id}</del>" in limited.get(f"/runners/{runner.pk}/").content.decode()
 
 
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_an_export_names_only_groups_one_may_see(
+    limited: Client, groups: tuple[RunnerGroup, RunnerGroup], acme: Account, admin: User, form: str
+) -> None:
+    mine, other = groups
+    RunnerGroup.objects.filter(pk=other.pk).update(github_id=987_654_321)
+    runner = Runner.objects.filter(name__startswith="mine")[0]
+    for number, group_id in enumerate((987_654_321, mine.github_id)):
+        wanted = {"name": f"asked-{number}", "runner_group_id": group_id}
+        operation(acme, "moved-later", kind="create_runner", target_id=runner.github_id, wanted=wanted)
+    told = limited.get(f"/operations/export.{form}").getvalue().decode().replace('""', '"')
+    assert '"name": "asked-0", "runner_group_id": "another group"' in told
+    assert f'"runner_group_id": {mine.github_id}' in told
+    assert "987654321" not in told
+    limited.force_login(admin)
+    assert "987654321" in limited.get(f"/operations/export.{form}").getvalue().decode()
+
+
 # --- Who only looks does not use up what changes need
 
 

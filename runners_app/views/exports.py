@@ -12,6 +12,7 @@ from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from runners_app.change_words import Names
 from runners_app.exports import FORMS, Row, export_answer
 from runners_app.filters import GroupFilter, ImageFilter, OperationFilter, RunnerFilter
 from runners_app.models import Account, Image, Operation, Runner, RunnerGroup
@@ -146,11 +147,22 @@ def operations(request: Request, form: str) -> StreamingHttpResponse:
         "pk", "batch", "account__slug", "kind", "state", "target", "target_id", "target_name", "target_version",
         "actor_name", "wanted", "requested_at", "sent_at", "finished_at", "reason",
     )  # fmt: skip
-    cells = listed.qs.order_by("-pk").values_list(*columns)
+    cells = listed.qs.order_by("-pk").values_list("account", *columns).iterator(chunk_size=CHUNK)
     return export(
-        request, form, "operations", OPERATION_COLUMNS, cells.iterator(chunk_size=CHUNK),
+        request, form, "operations", OPERATION_COLUMNS, _without_other_groups(request, cells),
         count=listed.qs.count, asked=asked_of(listed),
     )  # fmt: skip
+
+
+def _without_other_groups(request: Request, rows: Iterable[Sequence[Any]]) -> Iterator[Row]:
+    """Rows that begin with the key of their account, without it; as on the pages, `wanted` names no unseen group."""
+    accounts = Account.objects.visible_to(request.user)
+    limited = set(accounts.values_list("pk", flat=True)) - set(accounts.seen_whole().values_list("pk", flat=True))
+    names, wanted = Names(request.user, limited), OPERATION_COLUMNS.index("wanted")
+    for account, *row in rows:
+        if account in limited:
+            row[wanted] = names.without_other_groups(account, row[wanted])
+        yield row
 
 
 @require_safe
