@@ -98,7 +98,7 @@ MIDDLEWARE = [
     "django.middleware.gzip.GZipMiddleware",  # 50 rows are 6 kB instead of 60
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
-    "runners_app.middleware.health_for_anybody",
+    "runners_app.middleware.for_watchers",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -286,10 +286,10 @@ STORAGES = {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestSta
 
 # HTTPS=on when a proxy terminates TLS in front of Trackside and sets X-Forwarded-Proto.
 HTTPS = env.bool("HTTPS", default=False)
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
@@ -356,8 +356,11 @@ CELERY_BEAT_SCHEDULE = {
 GITHUB_DEADLINE = env.float("GITHUB_DEADLINE", default=15.0)
 RETRY_SECONDS = env.float("RETRY_SECONDS", default=5.0)
 LEASE_SECONDS = env.float("LEASE_SECONDS", default=30.0)
-if LEASE_SECONDS <= GITHUB_DEADLINE:
-    raise ImproperlyConfigured("LEASE_SECONDS must be longer than GITHUB_DEADLINE: a lease lasts over one request.")
+LEASE_RENEWED_AFTER = LEASE_SECONDS / 10  # a request to read may begin so long after the lease was renewed
+if LEASE_SECONDS - LEASE_RENEWED_AFTER <= GITHUB_DEADLINE:
+    raise ImproperlyConfigured(
+        "LEASE_SECONDS must be an eighth longer than GITHUB_DEADLINE: it must outlast a request."
+    )
 WRITE_SPACING_SECONDS = env.float("WRITE_SPACING_SECONDS", default=1.0)
 LOST_ANSWER_SPACING_SECONDS = env.float("LOST_ANSWER_SPACING_SECONDS", default=15.0)
 OBSERVE_INTERVAL_SECONDS = env.float("OBSERVE_INTERVAL_SECONDS", default=5.0)

@@ -17,8 +17,6 @@ from runners_app.models import Credential
 from runners_app.models.credentials import CredentialQuerySet
 
 SAFE_METHODS = ("GET", "HEAD")
-# While so much of the lease is left that a request ends well within it, reading on does not renew it.
-RENEWED_LATELY = 0.1
 
 
 class LeaseLost(Exception):
@@ -39,7 +37,7 @@ class Lease:
         if method not in SAFE_METHODS:
             time.sleep(self._seconds_until_next_write())
             self.book_write()
-        elif time.monotonic() - self.renewed_at < RENEWED_LATELY * settings.LEASE_SECONDS:
+        elif time.monotonic() - self.renewed_at < settings.LEASE_RENEWED_AFTER:
             return
         self.renew()
 
@@ -54,12 +52,20 @@ class Lease:
         return min(max((booked - timezone.now()).total_seconds(), 0.0), _spacing().total_seconds())
 
     def renew(self) -> None:
-        """Before each request. Raises LeaseLost."""
+        """Raises LeaseLost."""
         self.renewed_at = time.monotonic()
         until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
-        facts, self.pending = self.pending, {}
-        if not self._mine().update(lease_expires_at=until, **facts):
+        if not self._mine().update(lease_expires_at=until, **self._facts()):
             raise LeaseLost
+
+    def flush(self) -> None:
+        """Write the facts that wait: before anything is decided by them, or written that they would undo."""
+        if facts := self._facts():
+            self._mine().update(**facts)
+
+    def _facts(self) -> dict[str, object]:
+        facts, self.pending = self.pending, {}
+        return facts
 
     def check(self) -> Credential:
         """Inside a publishing transaction: locks the credential until it ends, and answers it. Raises LeaseLost."""
@@ -69,8 +75,7 @@ class Lease:
         return credential
 
     def release(self) -> None:
-        facts, self.pending = self.pending, {}
-        self._mine().update(lease_token="", lease_expires_at=None, **facts)
+        self._mine().update(lease_token="", lease_expires_at=None, **self._facts())
 
     def _mine(self) -> CredentialQuerySet:
         return Credential.objects.filter(pk=self.credential_id, lease_token=self.token)

@@ -106,9 +106,9 @@ def _publish(reading: Reading, fetched: Fetched, lease: Lease, seconds: float) -
     account = reading.account
     with transaction.atomic():
         credential = lease.check()
-        differing = _differing_answers(fetched)
         # A list that is as it was has nothing to lose to a fresh write, so that is not asked for.
-        overtaken = bool(differing) and any(_was_written_since(rows, fetched.begun) for rows in fetched.row_sets)
+        brings_news = bool(_differing(fetched.known, fetched.answers))
+        overtaken = brings_news and any(_was_written_since(rows, fetched.begun) for rows in fetched.row_sets)
         counts = Counts()
         for row_set in fetched.row_sets:
             counts += publish_rows(row_set, account=account, begun=fetched.begun)
@@ -116,7 +116,7 @@ def _publish(reading: Reading, fetched: Fetched, lease: Lease, seconds: float) -
             counts += _publish_limits(account, fetched.limits)
         for publish in fetched.others:
             counts += publish(fetched)
-        _remember_answers(fetched.known, {} if overtaken else fetched.answers, differing)
+        _remember_answers(fetched.known, {} if overtaken else fetched.answers)
         ran = Ran(seconds, fetched.requests, fetched.not_modified)
         recovered = _succeed(reading, credential, counts, ran)
         _note_run(
@@ -171,32 +171,28 @@ def _was_written_since(row_set: RowSet, begun: datetime) -> bool:
     return row_set.model._default_manager.filter(**row_set.scope, observed_at__gt=begun).exists()
 
 
-def _differing_answers(fetched: Fetched) -> list[KnownAnswer]:
-    known = fetched.known
-    return [
-        answer
-        for url, answer in fetched.answers.items()
-        if url not in known or _fingerprint(known[url]) != _fingerprint(answer)
-    ]
-
-
-def _remember_answers(
-    known: dict[str, KnownAnswer], answers: dict[str, KnownAnswer], differing: list[KnownAnswer]
-) -> None:
+def _remember_answers(known: dict[str, KnownAnswer], answers: dict[str, KnownAnswer]) -> None:
     """Keep what the pages are known by; nothing after a fresh write meanwhile, so that the next run takes them anew.
 
     `known` may have been forgotten meanwhile, by a fresh write: then an equal answer is not kept either.
     """
     if stale := [answer.pk for url, answer in known.items() if url not in answers]:
         KnownAnswer.objects.filter(pk__in=stale).delete()
-    if not answers or not differing:
-        return
-    KnownAnswer.objects.bulk_create(
-        differing,
-        update_conflicts=True,
-        unique_fields=["credential", "url"],
-        update_fields=["reading", "etag", "body_sha256", "next_url", "total_count", "ids"],
-    )
+    if differing := _differing(known, answers):
+        KnownAnswer.objects.bulk_create(
+            differing,
+            update_conflicts=True,
+            unique_fields=["credential", "url"],
+            update_fields=["reading", "etag", "body_sha256", "next_url", "total_count", "ids"],
+        )
+
+
+def _differing(known: dict[str, KnownAnswer], answers: dict[str, KnownAnswer]) -> list[KnownAnswer]:
+    return [
+        answer
+        for url, answer in answers.items()
+        if url not in known or _fingerprint(known[url]) != _fingerprint(answer)
+    ]
 
 
 def _fingerprint(answer: KnownAnswer) -> tuple[int, str, str, str]:

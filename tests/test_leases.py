@@ -1,0 +1,78 @@
+"""The lease of a credential: kept while somebody works with it, and what is learnt meanwhile is not lost."""
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from runners_app.models import Account, Credential, Reading
+from runners_app.services.credentials import open_client
+from runners_app.services.leases import Lease, LeaseLost, take_lease
+from runners_app.services.readings import make_due, run_reading
+from runners_app.services.work import work_credential
+from tests.simulator_handle import SimulatorHandle
+
+
+def lease_of(account: Account) -> Lease:
+    lease = take_lease(account.credential_id, "a worker in a test")
+    assert lease is not None
+    return lease
+
+
+def expires_at(account: Account) -> object:
+    return Credential.objects.get(pk=account.credential_id).lease_expires_at
+
+
+def test_reading_on_at_once_does_not_renew_it_and_reading_on_later_does(acme: Account) -> None:
+    lease = lease_of(acme)
+    before = expires_at(acme)
+    lease.before_request("GET")
+    assert expires_at(acme) == before
+    lease.renewed_at -= settings.LEASE_RENEWED_AFTER
+    lease.before_request("GET")
+    assert expires_at(acme) != before
+
+
+def test_a_write_always_renews_it_and_leaves_only_while_it_holds(acme: Account) -> None:
+    lease = lease_of(acme)
+    before = expires_at(acme)
+    lease.before_request("PATCH")
+    assert expires_at(acme) != before
+    Credential.objects.update(lease_token="another worker's")
+    with pytest.raises(LeaseLost):
+        lease.before_request("PATCH")
+
+
+def test_nothing_is_published_once_it_is_lost(acme: Account) -> None:
+    lease = lease_of(acme)
+    Credential.objects.update(lease_token="another worker's")
+    with pytest.raises(LeaseLost):
+        lease.check()
+
+
+@pytest.mark.parametrize("status", [403, 429])
+def test_a_good_answer_just_before_a_limit_starts_the_count_anew(
+    status: int, acme: Account, simulator: SimulatorHandle
+) -> None:
+    Credential.objects.update(limits_in_a_row=6)
+    Reading.objects.update(due_at=None)
+    make_due(acme, Reading.Resource.LIMITS, Reading.Resource.RUNNERS)
+    words = {"message": "You have exceeded a secondary rate limit."}
+    simulator.add_fault("GET", "^/orgs/acme/actions/hosted-runners/limits", "status", status=status, body=words)
+    work_credential(acme.credential_id, "a worker in a test")
+    credential = Credential.objects.get(pk=acme.credential_id)
+    assert (credential.quarantined_at, credential.limits_in_a_row) == (None, 1)
+
+
+def test_a_time_somebody_asked_for_while_a_reading_went_on_stands(acme: Account, simulator: SimulatorHandle) -> None:
+    Reading.objects.update(due_at=None)
+    make_due(acme, Reading.Resource.RUNNERS)
+    asked_for = timezone.now()
+    row = Reading.objects.filter(account=acme, resource=Reading.Resource.RUNNERS)
+    reading = row.get()
+    row.update(due_at=asked_for)
+    lease = lease_of(acme)
+    run_reading(reading, open_client(acme.credential, lease), lease)
+    stored = row.get()
+    assert stored.due_at == asked_for
+    assert stored.last_good_at is not None
+    assert stored.last_good_at > asked_for
