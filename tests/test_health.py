@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from runners_app.models import Account, Reading
 
@@ -96,3 +96,13 @@ def test_any_other_error_is_a_500_that_says_what_to_do(
 def test_health_refuses_post(client: Client, db: None, path: str) -> None:
     assert client.post(path).status_code == 405
     assert client.get(f"{path}/").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
+def test_a_watcher_needs_no_name_of_ours_and_no_https(path: str, client: Client, db: None, settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ["trackside.example.com"]
+    settings.SECURE_SSL_REDIRECT = True
+    settings.METRICS_TOKEN = "a token of the metrics"
+    asked = {"Authorization": "Bearer a token of the metrics", "Host": "10.0.0.7:8000"}
+    assert client.get(path, headers=asked).status_code == 200
+    assert client.get("/runners/", headers={"Host": "10.0.0.7:8000", "X-Forwarded-Proto": "https"}).status_code != 200
