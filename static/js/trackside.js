@@ -260,7 +260,9 @@ const sendIfAnswering = async (form, submitter) => {
   const isThere = await isAnswering();
   endWork();
   setIdle(form);
-  if (isThere) {
+  if (!form.isConnected) {
+    toast('This part of the page changed before it could be sent. Nothing was sent; look again, and repeat it.', 'warning');
+  } else if (isThere) {
     answering.add(form);
     form.requestSubmit(submitter);
   } else {
@@ -306,11 +308,12 @@ const ownsSelection = (element) => {
   return selection && !selection.isCollapsed && selection.containsNode(element, true);
 };
 
-// A swap must not take away what somebody is doing inside: typing, choosing, reading an open menu, selecting text.
+// A swap must not take away what somebody is doing inside: typing, choosing, sending, reading an open menu, selecting
+// text.
 const isInUse = (element) => {
   const active = document.activeElement;
   if (active && element.contains(active) && active !== element && (isTyping(active) || !active.id)) return true;
-  return Boolean(ownsSelection(element) || element.querySelector('details.menu[open], dialog[open]'));
+  return Boolean(ownsSelection(element) || element.querySelector('details.menu[open], dialog[open], [data-busy]'));
 };
 
 // While nobody answers that is said, with when somebody last did.
@@ -455,29 +458,32 @@ document.addEventListener('htmx:afterRequest', (event) => {
 });
 
 // What somebody chose while an answer was on its way stays chosen in what replaces it, where it is still offered.
-const keepChoices = (element) => {
-  const chosen = [...element.querySelectorAll('select')].map((select) => [select.id, select.value]);
-  const restore = () => {
-    for (const [id, value] of chosen) {
-      const select = document.getElementById(id);
-      if (select && [...select.options].some((option) => option.value === value)) select.value = value;
-    }
-  };
-  document.addEventListener('htmx:afterSwap', restore, { once: true });
+const choices = new WeakMap();
+
+const keepChoices = (target) =>
+  choices.set(target, [...target.querySelectorAll('select')].map((select) => [select.id, select.value]));
+
+const restoreChoices = (target) => {
+  for (const [id, value] of choices.get(target) ?? []) {
+    const select = document.getElementById(id);
+    if (select && [...select.options].some((option) => option.value === value)) select.value = value;
+  }
+  choices.delete(target);
 };
 
 document.addEventListener('htmx:beforeSwap', (event) => {
   const { target, xhr } = event.detail;
-  const { responseURL } = xhr;
-  if ('keepsChoices' in target.dataset) keepChoices(target);
-  if (!isSignIn(responseURL)) return;
-  event.detail.shouldSwap = false;
-  location.assign(responseURL);
+  if (isSignIn(xhr.responseURL)) {
+    event.detail.shouldSwap = false;
+    location.assign(xhr.responseURL);
+  }
+  if (event.detail.shouldSwap && 'keepsChoices' in target.dataset) keepChoices(target);
 });
 
 document.addEventListener('htmx:afterSwap', (event) => {
   // After an outer swap the target is gone: its successor has the same id. A restored page names none.
   const target = event.detail.target ?? document.body;
+  restoreChoices(target);
   const successor = target.isConnected ? target : document.getElementById(target.id);
   if (successor) announce(successor);
   refreshTimes(successor ?? document);

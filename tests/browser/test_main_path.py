@@ -67,6 +67,21 @@ def test_a_size_chosen_while_the_image_s_answer_is_on_its_way_stays_chosen(sign_
     expect(page.get_by_label("Size")).to_have_value("8-core")
 
 
+def test_an_answer_that_failed_sets_nothing_back_later(sign_in: SignIn) -> None:
+    visit = sign_in("admin")
+    page = visit.open("/runners/new/?account=1")
+    image = re.compile(r"/runners/new/.*image=")
+    page.get_by_label("Size").select_option("4-core")
+    page.route(image, lambda route: route.fulfill(status=500, body="down"))
+    page.get_by_label("Image", exact=True).select_option(label="golden-linux (linux-x64)")
+    expect(page.get_by_text("the server answered 500")).to_be_visible()
+    page.get_by_label("Size").select_option("8-core")
+    page.get_by_label("Name").press_sequentially("after-a-failure")
+    expect(page.get_by_text("This name is free")).to_be_visible()
+    expect(page.get_by_label("Size")).to_have_value("8-core")
+    visit.complaints[:] = [each for each in visit.complaints if "500" not in each]  # the browser tells of every failure
+
+
 def status_of(page: Page) -> Locator:
     return page.locator("#runner .box-header").first
 
