@@ -84,12 +84,12 @@ def add_app(visit: Visit) -> str:
     return page.url.removeprefix(visit.url)
 
 
-def add_channel(visit: Visit) -> str:
+def add_channel(visit: Visit, name: str = "Platform team") -> str:
     page = visit.open("/notices/new/")
-    page.get_by_label("Name").fill("Platform team")
+    page.get_by_label("Name").fill(name)
     page.locator("#id_address").fill("jsons://hooks.example.com/trackside")
     page.get_by_role("button", name="Save").click()
-    link = page.get_by_role("link", name="Platform team")
+    link = page.get_by_role("link", name=name)
     expect(link).to_be_visible()
     return link.get_attribute("href") or ""
 
