@@ -1,11 +1,13 @@
 """How long a session lasts, who needs a second factor, and the headers every page carries."""
 
+import logging
 import time
 from collections.abc import Callable
 
 from allauth.socialaccount.helpers import render_authentication_error
 from django.conf import settings
 from django.contrib.auth import logout
+from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
 from django.shortcuts import redirect
 from django.urls import resolve
@@ -18,12 +20,13 @@ from runners_app.services.sign_ins import BEGAN, SEEN
 from runners_app.sign_in import has_second_factor
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+log = logging.getLogger(__name__)
 METHODS = frozenset({"GET", "HEAD", "POST"})
 SEEN_EVERY_SECONDS = 60
 ALLAUTH_PAGES, PROVIDERS = ("/sign-in/disabled/", "/sign-in/with/", "/you/"), "/sign-in/with/"
 ALLAUTH_METHODS = ("GET", "HEAD", "POST")
-# Not reached, or an answer of another shape than allauth reads without looking.
-PROVIDER_ERRORS = (RequestException, KeyError, TypeError, ValueError, AttributeError)
+# An answer of another shape than allauth reads without looking, or with what no column holds; or a bug of ours.
+ODD_ANSWERS = (KeyError, TypeError, ValueError, AttributeError, DataError)
 TYPED_SECRETS = frozenset({
     "address", "code", "credential", "new_password1", "new_password2", "oldpassword", "password", "password1",
     "password2", "private_key", "token",
@@ -81,6 +84,10 @@ def second_factor(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
+class SignInBroke(Exception):
+    """Stands in logs for an exception whose own words may hold what a provider sent."""
+
+
 class SignInPages:
     """What allauth leaves open: other methods on its pages, providers nobody configured, and those that misbehave."""
 
@@ -101,9 +108,12 @@ class SignInPages:
         return None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """A provider that is down, or sends what nobody expects, is no error of ours: the page says what to do."""
-        if not request.path.startswith(PROVIDERS) or not isinstance(error, PROVIDER_ERRORS):
+        """A provider that is down, or sends what nobody expects, ends on a page that says what to do."""
+        if not request.path.startswith(PROVIDERS) or not isinstance(error, (RequestException, *ODD_ANSWERS)):
             return None
+        if not isinstance(error, RequestException):
+            where = SignInBroke(type(error).__name__).with_traceback(error.__traceback__)
+            log.error("Signing in with a provider broke: its answer is odd, or Trackside has a bug", exc_info=where)
         answer: HttpResponse = render_authentication_error(request, None, exception=error)
         return answer
 

@@ -11,6 +11,7 @@ from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.providers.base import ProviderException
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
@@ -93,7 +94,8 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         vouched = sorted((row for row in sociallogin.email_addresses if row.verified), key=lambda row: not row.primary)
         sociallogin.email_addresses = vouched
         sociallogin.user.email = vouched[0].email if vouched else ""
-        person: User = super().save_user(request, sociallogin, form)
+        with transaction.atomic():  # nobody without what they sign in by
+            person: User = super().save_user(request, sociallogin, form)
         return person
 
     def authenticate_by_email(self, sociallogin: Any) -> tuple[User, str] | None:

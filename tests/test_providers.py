@@ -15,10 +15,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.models import User
+from django.db import DataError
+from django.db.models.signals import pre_save
 from django.test import Client
 from pytest_django import Settings
 
+from dashboard.logs import Formatter
 from tests.processes import start_web
 from tests.providers import CLIENT_ID, CLIENT_SECRET, DOWN, Provider, start_provider
 from tests.test_headers import run, run_as_it_is
@@ -128,7 +132,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         with start_web(environment) as web:
             admin = first_administrator(web.url, code)
             yield Place(web.url, provider, admin, web.output)
-            assert "Traceback" not in web.output()
+            assert "Internal Server Error" not in web.output()
             assert CLIENT_SECRET not in web.output()
 
 
@@ -509,3 +513,28 @@ def test_a_name_that_is_taken_gets_another_and_not_the_person(client: Client, ad
     person = User.objects.exclude(pk=admin.pk).get()
     assert person.username != "ada"
     assert not person.is_superuser
+
+
+@pytest.mark.parametrize("error", [KeyError, TypeError, AttributeError, DataError])
+def test_what_breaks_here_is_an_error_in_the_log_that_says_where_and_nothing_is_half_done(
+    client: Client, adding: Provider, caplog: pytest.LogCaptureFixture, error: type[Exception]
+) -> None:
+    canary = "canary-of-the-answer"
+
+    def breaks(**_: object) -> None:
+        raise error(canary)
+
+    adding.sign_in("kim", "kim@example.com")
+    pre_save.connect(breaks, sender=SocialAccount)
+    try:
+        page = come_in(client)
+    finally:
+        pre_save.disconnect(breaks, sender=SocialAccount)
+    assert "Signing in did not work" in page
+    assert not User.objects.exists()
+    record = next(each for each in caplog.records if each.levelname == "ERROR")
+    line = Formatter(as_json=True).format(record)
+    assert "Traceback" in line
+    assert "in breaks" in line
+    assert error.__name__ in line
+    assert canary not in caplog.text + line
