@@ -1,7 +1,6 @@
 """The lease of a credential: kept while somebody works with it, and what is learnt meanwhile is not lost."""
 
 import pytest
-from django.conf import settings
 from django.utils import timezone
 
 from runners_app.models import Account, Credential, Reading
@@ -22,24 +21,15 @@ def expires_at(account: Account) -> object:
     return Credential.objects.get(pk=account.credential_id).lease_expires_at
 
 
-def test_reading_on_at_once_does_not_renew_it_and_reading_on_later_does(acme: Account) -> None:
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+def test_every_request_renews_it_and_leaves_only_while_it_holds(method: str, acme: Account) -> None:
     lease = lease_of(acme)
     before = expires_at(acme)
-    lease.before_request("GET")
-    assert expires_at(acme) == before
-    lease.renewed_at -= settings.LEASE_RENEWED_AFTER
-    lease.before_request("GET")
-    assert expires_at(acme) != before
-
-
-def test_a_write_always_renews_it_and_leaves_only_while_it_holds(acme: Account) -> None:
-    lease = lease_of(acme)
-    before = expires_at(acme)
-    lease.before_request("PATCH")
+    lease.before_request(method)
     assert expires_at(acme) != before
     Credential.objects.update(lease_token="another worker's")
     with pytest.raises(LeaseLost):
-        lease.before_request("PATCH")
+        lease.before_request(method)
 
 
 def test_nothing_is_published_once_it_is_lost(acme: Account) -> None:

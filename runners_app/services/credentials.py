@@ -96,7 +96,7 @@ def app_client(app: App) -> GitHubClient:
 
 
 def open_client(credential: Credential, lease: Lease) -> GitHubClient:
-    """The client of a credential, whose requests keep the lease. Raises SecretUnreadable or GitHubError.
+    """The client of a credential, whose every request renews the lease. Raises SecretUnreadable or GitHubError.
 
     It belongs to the caller alone until `keep_client` takes it back.
     """

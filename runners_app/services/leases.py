@@ -30,15 +30,12 @@ class Lease:
     credential_id: int
     token: str
     pending: dict[str, object] = field(default_factory=dict)
-    renewed_at: float = field(default_factory=time.monotonic)
 
     def before_request(self, method: str) -> None:
-        """Wait for the turn of a write, and renew, unless that was just done. Raises LeaseLost."""
+        """Wait for the turn of a write, and renew. Raises LeaseLost."""
         if method not in SAFE_METHODS:
             time.sleep(self._seconds_until_next_write())
             self.book_write()
-        elif time.monotonic() - self.renewed_at < settings.LEASE_RENEWED_AFTER:
-            return
         self.renew()
 
     def book_write(self) -> None:
@@ -52,20 +49,11 @@ class Lease:
         return min(max((booked - timezone.now()).total_seconds(), 0.0), _spacing().total_seconds())
 
     def renew(self) -> None:
-        """Raises LeaseLost."""
-        self.renewed_at = time.monotonic()
+        """Before each request. Raises LeaseLost."""
         until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
-        if not self._mine().update(lease_expires_at=until, **self._facts()):
-            raise LeaseLost
-
-    def flush(self) -> None:
-        """Write the facts that wait: before anything is decided by them, or written that they would undo."""
-        if facts := self._facts():
-            self._mine().update(**facts)
-
-    def _facts(self) -> dict[str, object]:
         facts, self.pending = self.pending, {}
-        return facts
+        if not self._mine().update(lease_expires_at=until, **facts):
+            raise LeaseLost
 
     def check(self) -> Credential:
         """Inside a publishing transaction: locks the credential until it ends, and answers it. Raises LeaseLost."""
@@ -75,7 +63,8 @@ class Lease:
         return credential
 
     def release(self) -> None:
-        self._mine().update(lease_token="", lease_expires_at=None, **self._facts())
+        facts, self.pending = self.pending, {}
+        self._mine().update(lease_token="", lease_expires_at=None, **facts)
 
     def _mine(self) -> CredentialQuerySet:
         return Credential.objects.filter(pk=self.credential_id, lease_token=self.token)
@@ -86,10 +75,9 @@ def take_lease(credential_id: int, holder: str) -> Lease | None:
     now = timezone.now()
     free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
     token = f"{holder[:40]}/{secrets.token_hex(8)}"
-    renewed_at = time.monotonic()
     until = now + timedelta(seconds=settings.LEASE_SECONDS)
     taken = Credential.objects.filter(free, pk=credential_id).update(lease_token=token, lease_expires_at=until)
-    return Lease(credential_id, token, renewed_at=renewed_at) if taken else None
+    return Lease(credential_id, token) if taken else None
 
 
 def _spacing() -> timedelta:

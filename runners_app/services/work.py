@@ -80,7 +80,7 @@ def _work(lease: Lease, deadline: float) -> None:
         if credential_check.is_check_due(credential.pk):  # last, because runners matter more to whoever waits
             credential_check.check(credential, client)
     except (BadCredentials, RateLimited) as error:
-        _stop(lease, credential, error)
+        _stop(credential, error)
     finally:
         credentials.keep_client(credential, client)
         clear_contextvars()
@@ -139,7 +139,7 @@ def read_accounts(accounts: list[Account], resources: list[str] | None, holder: 
             result = _run(reading, Work(lease, client), lambda: None)
             yield result
             if isinstance(result.error, BadCredentials | RateLimited):
-                _stop(lease, credential, result.error)
+                _stop(credential, result.error)
                 return
         credentials.keep_client(credential, client)
     finally:
@@ -184,8 +184,7 @@ def _run(reading: Reading, work: Work, between_pages: Callable[[], None]) -> Run
         return readings.fail_reading(reading, error, work.lease, 0)
 
 
-def _stop(lease: Lease, credential: Credential, error: BadCredentials | RateLimited) -> None:
-    lease.flush()  # an answer before this one may have been good, which counts
+def _stop(credential: Credential, error: BadCredentials | RateLimited) -> None:
     if isinstance(error, RateLimited):
         credentials.pause(credential.pk, error)
     else:
