@@ -1,12 +1,14 @@
-"""Every setting of Trackside, each environment variable read once, here.
+"""Every setting of Trackside, each environment variable read here, but for what only a library reads.
 
 Two ways to run: the embedded default (no variables at all: SQLite, a filesystem broker and keys made once, all under
 ``TRACKSIDE_DATA_DIR``) and scaled out (``DATABASE_URL`` or ``REDIS_URL`` set: keys must come from outside).
-Each variable may also be given as ``NAME_FILE``, the path of a file that holds it.
+Each variable may also be given as ``NAME_FILE``, the path of a file that holds it. Not so ``PROMETHEUS_MULTIPROC_DIR``:
+Prometheus's client and `views.metrics` look at it themselves.
 """
 
 import logging
 import os
+import ssl
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -57,6 +59,16 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Only these origins may be an account's api_url; `*` stands for one label or several.
 GITHUB_API_ORIGINS = env.list("GITHUB_API_ORIGINS", default=["https://api.github.com", "https://*.ghe.com"])
+# A PEM file of the authorities to trust instead of the public ones, for a server of one's own.
+GITHUB_CA_FILE = env.str("GITHUB_CA_FILE", default="").strip()
+if GITHUB_CA_FILE and not SIMULATOR_ONLY:
+    try:
+        ssl.create_default_context(cafile=GITHUB_CA_FILE)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"GITHUB_CA_FILE names {GITHUB_CA_FILE}, which holds no certificates Trackside can read ({error}). "
+            "Give the path of a PEM file with those of your authority, or no GITHUB_CA_FILE."
+        ) from None
 # Filled by `serve` with the address of the demo simulator it starts.
 DEMO_API_ORIGINS = env.list("DEMO_API_ORIGINS", default=[])
 

@@ -92,7 +92,11 @@ def store_installation(app: App, installation_id: int, login: str) -> Credential
 def app_client(app: App) -> GitHubClient:
     """A client that signs as the App itself, to list installations and mint their tokens."""
     key = unseal(app.sealed_key, uid=app.uid, api_url=app.api_url)
-    return GitHubClient(app.api_url, AppAuth(app.issuer, key), deadline=settings.GITHUB_DEADLINE)
+    return _client(app.api_url, AppAuth(app.issuer, key))
+
+
+def _client(api_url: str, auth: AppAuth | TokenAuth) -> GitHubClient:
+    return GitHubClient(api_url, auth, deadline=settings.GITHUB_DEADLINE, ca_file=settings.GITHUB_CA_FILE or None)
 
 
 def open_client(credential: Credential, lease: Lease) -> GitHubClient:
@@ -106,7 +110,7 @@ def open_client(credential: Credential, lease: Lease) -> GitHubClient:
     client = _clients.pop((credential.pk, sealed), None)
     if client is None:
         secret = unseal(sealed, uid=credential.uid, api_url=credential.api_url)
-        client = GitHubClient(credential.api_url, TokenAuth(secret), deadline=settings.GITHUB_DEADLINE)
+        client = _client(credential.api_url, TokenAuth(secret))
     client.before_request = lease.before_request
     client.on_answer = lambda meta: _note_answer(lease, meta)
     return client

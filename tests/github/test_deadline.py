@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,13 +16,16 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pytest_django import Settings
 
 from runners_app.github import AnswerLost, GitHubClient, GitHubError, NotSent
+from runners_app.services.credentials import app_client, open_client, store_app, store_token
+from runners_app.services.leases import take_lease
 
-from .conftest import ORG
+from .conftest import ORG, TOKEN
 from .raw_server import answer, raw_server, saying
 
 Connect = Callable[..., GitHubClient]
@@ -193,6 +199,36 @@ def test_a_server_of_ones_own_may_have_an_authority_of_its_own(connect: Connect,
             assert client.get_hosted_runner_limits(ORG).data.maximum == 10
         assert server.connections == 1
         client.close()
+
+
+def test_stored_tokens_and_apps_trust_the_authority_of_the_setting(
+    db: None, settings: Settings, tls: Wrap, certificate: Path
+) -> None:
+    settings.GITHUB_CA_FILE = str(certificate)
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    with raw_server(saying(answer(LIMITS)), wrap=tls) as server:
+        url = server.url.replace("http:", "https:")
+        credential = store_token(url, TOKEN)
+        lease = take_lease(credential.pk, "a test")
+        assert lease is not None
+        for client in (app_client(store_app(url, "1", pem)), open_client(credential, lease)):
+            assert client.get_hosted_runner_limits(ORG).data.maximum == 10
+            client.close()
+
+
+START = "from django.conf import settings; settings.GITHUB_CA_FILE"
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "no certificates"])
+def test_a_file_of_authorities_that_cannot_be_read_is_said_at_start(tmp_path: Path, kind: str) -> None:
+    file = {"missing": tmp_path / "none.pem", "folder": tmp_path, "no certificates": tmp_path / "empty.pem"}[kind]
+    (tmp_path / "empty.pem").touch()
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "dashboard.settings", "TRACKSIDE_DATA_DIR": str(tmp_path)}
+    environment["GITHUB_CA_FILE"] = str(file)
+    done = subprocess.run([sys.executable, "-c", START], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert f"GITHUB_CA_FILE names {file}, which holds no certificates Trackside can read" in done.stderr
 
 
 @pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"], ids=["headers", "body"])
