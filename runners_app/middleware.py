@@ -7,6 +7,7 @@ from collections.abc import Callable
 from allauth.socialaccount.helpers import render_authentication_error
 from django.conf import settings
 from django.contrib.auth import logout
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
 from django.shortcuts import redirect
@@ -26,7 +27,8 @@ SEEN_EVERY_SECONDS = 60
 ALLAUTH_PAGES, PROVIDERS = ("/sign-in/disabled/", "/sign-in/with/", "/you/"), "/sign-in/with/"
 ALLAUTH_METHODS = ("GET", "HEAD", "POST")
 # An answer of another shape than allauth reads without looking, or with what no column holds; or a bug of ours.
-ODD_ANSWERS = (KeyError, TypeError, ValueError, AttributeError, DataError)
+# ImproperlyConfigured is what allauth says of somebody whose id is too long.
+ODD_ANSWERS = (KeyError, TypeError, ValueError, AttributeError, DataError, ImproperlyConfigured)
 TYPED_SECRETS = frozenset({
     "address", "code", "credential", "new_password1", "new_password2", "oldpassword", "password", "password1",
     "password2", "private_key", "token",

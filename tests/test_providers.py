@@ -398,12 +398,13 @@ PATHS = (
 ODD: tuple[object, ...] = (
     DOWN, "no JSON", {}, [], None, {"error": "x"}, {"access_token": None}, {"id": None, "sub": None}, [{}], 7,
     {"sub": "somebody else", "id": "x", "login": 5, "email": ["x"]},
+    {"sub": "s" * 300, "id": "s" * 300, "login": "kim"},
 )  # fmt: skip
 # Without addresses nobody is known by one; what user info does not tell, the signed token does.
 NOBODY = {(path, odd) for path in ("/api/v3/user/emails", "/userinfo") for odd in ("{}", "[]", "None")}
 
 
-@pytest.mark.parametrize("odd", ODD, ids=lambda odd: "down" if odd is DOWN else str(odd))
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: "down" if odd is DOWN else str(odd)[:40])
 @pytest.mark.parametrize(("name", "path"), PATHS)
 def test_a_provider_that_is_down_or_talks_nonsense_is_said_too(place: Place, name: str, path: str, odd: object) -> None:
     before, browser = place.people(), place.browser()
