@@ -16,7 +16,7 @@ from runners_app.services.secrets import SecretUnreadable, unseal
 
 # What an address may begin with. Others of apprise's would run programs or write files here.
 SCHEMES = {
-    "mailto": "Mail", "mailtos": "Mail", "slack": "Slack", "msteams": "Teams", "workflow": "Teams",
+    "mailto": "Mail", "mailtos": "Mail", "slack": "Slack", "workflow": "Teams",
     "workflows": "Teams", "json": "Webhook", "jsons": "Webhook",
 }  # fmt: skip
 FIXED_HOST = ("Slack",)  # what stands in its address is part of the secret, and no host
