@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from html import unescape
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -25,9 +26,22 @@ Open = Callable[[str], str]
 
 
 def line_of(page: str) -> str:
-    """The words of the line under the heading."""
+    """The words of the line under the heading that are not hidden."""
     line = re.search(r'<div class="freshness.*?</div>', page, re.DOTALL)
-    return unescape(" ".join(re.sub(r"<[^>]+>", " ", line[0]).split())) if line else ""
+    shown = line[0] if line else ""
+    for _ in range(2):  # from inside out
+        shown = re.sub(r"<span[^>]* hidden>(?:(?!<span).)*?</span>", "", shown, flags=re.DOTALL)
+    return unescape(" ".join(re.sub(r"<[^>]+>", " ", shown).split()))
+
+
+def told_by(client: Client, address: str, page: str) -> dict[str, Any]:
+    """What a poll of a page tells of that line."""
+    version = page.partition('data-version="')[2].partition('"')[0]
+    mark = "&" if "?" in address else "?"
+    answer = client.get(f"{address}{mark}version={version}", headers={"HX-Request": "true"})
+    assert answer.status_code in (200, 204)  # the overview is made anew every minute
+    told: dict[str, Any] = json.loads(answer.headers["HX-Trigger"])["freshness"]
+    return told
 
 
 @pytest.fixture
@@ -91,10 +105,10 @@ def test_a_kept_page_tells_the_budget_of_now(client: Client, admin: User, acme: 
     client.force_login(admin)
     client.get("/runners/")
     leave(acme, 44, rate_reset_at=None)
-    caches["pages"].delete(f"budget:{hash((acme.pk,))}")
+    caches["pages"].delete(f"freshness:runners:{hash((acme.pk,))}")
     with CaptureQueriesContext(connection) as asked:
         assert "Rate budget: 44 % left" in line_of(client.get("/runners/").content.decode())
-    assert len(asked) == 4  # session, person, versions, budget
+    assert len(asked) == 4  # session, person, versions, readings with their credentials
 
 
 @pytest.mark.parametrize("address", LISTS)
@@ -118,11 +132,62 @@ def test_more_accounts_cost_no_more_queries(
 def test_a_page_left_open_learns_that_nothing_new_was_read_again(
     client: Client, open_page: Open, acme: Account, address: str, resource: str
 ) -> None:
-    version = open_page(address).partition('data-version="')[2].partition('"')[0]
+    page = open_page(address)
     later = timezone.now() + timedelta(seconds=30)
     Reading.objects.filter(resource=resource).update(last_good_at=later)
     caches["pages"].clear()
-    mark = "&" if "?" in address else "?"
-    answer = client.get(f"{address}{mark}version={version}", headers={"HX-Request": "true"})
-    assert answer.status_code in (200, 204)  # the overview is made anew every minute
-    assert json.loads(answer.headers["HX-Trigger"])["freshness"]["at"] == later.isoformat()
+    assert told_by(client, address, page)["at"] == later.isoformat()
+
+
+@pytest.mark.parametrize(("address", "resource"), LISTS.items())
+def test_a_page_left_open_learns_that_readings_fail_and_that_little_budget_is_left(
+    client: Client, open_page: Open, acme: Account, address: str, resource: str
+) -> None:
+    leave(acme, 81, rate_reset_at=None)
+    page = open_page(address)
+    fine = told_by(client, address, page)
+    assert (fine["failing"], fine["budget"]["words"], fine["budget"]["is_low"]) == (
+        False, "Rate budget: 81 % left", False,
+    )  # fmt: skip
+    leave(acme, 7, rate_reset_at=None)
+    Reading.objects.filter(resource=resource).update(error="refused", error_message="GitHub said no.")
+    caches["pages"].clear()
+    told = told_by(client, address, page)
+    assert (told["failing"], told["budget"]["words"], told["budget"]["is_low"]) == (
+        True, "Rate budget: 7 % left", True,
+    )  # fmt: skip
+
+
+def test_the_page_of_one_thing_learns_why_it_cannot_be_read(client: Client, open_page: Open, acme: Account) -> None:
+    leave(acme, 81, rate_reset_at=None)
+    for noun, model in (("runners", Runner), ("images", Image), ("groups", RunnerGroup)):
+        address = f"/{noun}/{model.objects.filter(account=acme)[0].pk}/"
+        Reading.objects.update(error="", error_message="")
+        page = open_page(address)
+        Reading.objects.update(error="refused", error_message="GitHub said no.")
+        caches["pages"].clear()
+        told = told_by(client, address, page)
+        assert (told["failing"], told["reason"]) == (True, "GitHub said no.")
+        assert told["budget"]["address"] == f"/accounts/{acme.pk}/"
+        assert line_of(open_page(address)).startswith("Synced just now GitHub said no. Rate budget: 81 % left")
+
+
+@pytest.mark.parametrize("address", LISTS)
+def test_what_a_poll_tells_is_what_the_page_says(client: Client, open_page: Open, acme: Account, address: str) -> None:
+    leave(acme, 12, rate_reset_at=None)
+    Reading.objects.update(error="refused", error_message="GitHub said no.")
+    page = open_page(address)
+    caches["pages"].clear()
+    told = told_by(client, address, page)
+    assert told["budget"]["words"] in line_of(page)
+    assert f'<a href="{told["budget"]["address"]}">Rate budget' in page
+    assert told["failing"]
+    assert '"freshness freshness-failing"' in page
+
+
+def test_a_poll_asks_the_database_once_for_all_of_the_line(client: Client, open_page: Open, acme: Account) -> None:
+    page = open_page("/runners/")
+    caches["pages"].clear()
+    with CaptureQueriesContext(connection) as asked:
+        told_by(client, "/runners/", page)
+    assert len(asked) == 4  # session, person, versions, readings with their credentials

@@ -207,11 +207,11 @@ def test_a_poll_answers_204_until_an_account_changes(acme: Account, client: Clie
 
 
 @pytest.mark.usefixtures("acme", "globex", "umbrella")
-def test_it_costs_fourteen_queries_however_many_accounts_and_runners(
+def test_it_costs_thirteen_queries_however_many_accounts_and_runners(
     client: Client, admin: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     client.force_login(admin)
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(13):
         client.get("/")
 
 

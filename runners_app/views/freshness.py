@@ -1,21 +1,25 @@
 """How fresh a page is: when GitHub was read last, what of that fails, and what is left of the rate budget."""
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from django.core.cache import caches
-from django.db.models import Min
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from runners_app.models import Account, Credential, Reading
+from runners_app.models import Account, Reading
 
 KEPT_SECONDS = 3
 LOW = 20  # percent; below it readings slow down, so that people can still ask for changes
+LONGEST_REASON = 500  # characters; it travels in a header
+COLUMNS = (
+    "account_id", "resource", "last_good_at", "error", "error_message", "account__credential__rate_limit",
+    "account__credential__rate_remaining", "account__credential__rate_reset_at", "account__credential__quarantined_at",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -28,80 +32,89 @@ class Budget:
     note: str = ""
 
 
+class Line(TypedDict):
+    """What the line under the heading shows, as context of its template; `freshness_reason` only of one reading."""
+
+    synced_at: datetime | None
+    freshness_state: str
+    freshness_reason: str
+    budget: Budget | None
+
+
 def freshness_of(accounts: Sequence[Account], resource: str) -> dict[str, Any]:
     """For the line under the heading: the oldest good reading of a resource, where it fails, and the rate budget.
 
     One query. `synced_at` is empty while none of the accounts was read.
     """
-    rows = Reading.objects.filter(account__in=accounts, resource=resource)
-    readings = list(rows.select_related("account__credential"))
-    serving = {reading.account.credential for reading in readings}
+    readings = _readings([account.pk for account in accounts], resource)
+    line = _line(readings, [reading.account for reading in readings])
     by_id = {account.pk: account for account in accounts}
     for reading in readings:
         reading.account = by_id[reading.account_id]
-    times = [reading.last_good_at for reading in readings if reading.last_good_at]
+    return {
+        **line,
+        "failing": [reading for reading in readings if reading.error],
+        "never_synced": [reading for reading in readings if not reading.last_good_at and not reading.error],
+    }
+
+
+def line_of(accounts: Sequence[int], resource: str) -> Line:
+    """The line of `freshness_of`, for accounts given by primary key; one query, and none again for seconds."""
+
+    def look_up() -> Line:
+        readings = _readings(accounts, resource)
+        return _line(readings, [reading.account for reading in readings])
+
+    kept = caches["pages"].get_or_set(f"freshness:{resource}:{hash(tuple(accounts))}", look_up, KEPT_SECONDS)
+    return kept or look_up()
+
+
+def freshness_of_one(account: Account, reading: Reading | None) -> Line:
+    """The same as `line_of` for the page of one thing, from what it has read already. No query."""
+    return _line([reading] if reading else [], [account])
+
+
+def budget_of(accounts: Sequence[Account]) -> Budget | None:
+    """Of the credentials that serve accounts, the one with least left; the accounts come with their credentials."""
+    now = timezone.now()
+    serving = {account.credential for account in accounts if account.credential.quarantined_at is None}
+    left = [share for each in serving if (share := each.budget_left(now)) is not None]
+    if not left:
+        return None
+    alone = len(accounts) == 1
+    address = reverse("account", args=[accounts[0].pk]) if alone else reverse("accounts")
+    note = "Of the credential that has least left" if len(left) > 1 else ""
+    return Budget(f"Rate budget: {min(left)} % left", address, min(left) < LOW, note)
+
+
+def _readings(accounts: Sequence[int], resource: str) -> list[Reading]:
+    rows = Reading.objects.filter(account__in=accounts, resource=resource)
+    return list(rows.select_related("account__credential").only(*COLUMNS))
+
+
+def _line(readings: Sequence[Reading], accounts: Sequence[Account]) -> Line:
     failing = [reading for reading in readings if reading.error]
     return {
-        "synced_at": min(times) if times else None,
-        "failing": failing,
-        "never_synced": [reading for reading in readings if not reading.last_good_at and not reading.error],
+        "synced_at": min((each.last_good_at for each in readings if each.last_good_at), default=None),
         "freshness_state": "failing" if failing else "",
-        "budget": _lowest(serving),
+        "freshness_reason": failing[0].error_message[:LONGEST_REASON] if failing and len(readings) == 1 else "",
+        "budget": budget_of(accounts),
     }
-
-
-def synced_at_of(accounts: Sequence[int], resource: str) -> datetime | None:
-    """The oldest good reading of a resource in accounts, given by primary key; looked up again after seconds."""
-
-    def look_up() -> tuple[datetime | None]:
-        readings = Reading.objects.filter(account__in=accounts, resource=resource)
-        return (readings.aggregate(at=Min("last_good_at"))["at"],)
-
-    kept = caches["pages"].get_or_set(f"synced:{resource}:{hash(tuple(accounts))}", look_up, KEPT_SECONDS)
-    return kept[0] if kept else None
-
-
-def lowest_budget(accounts: Sequence[int]) -> Budget | None:
-    """Of the credentials that serve accounts, given by primary key, the one with least; looked up as `synced_at_of`."""
-
-    def look_up() -> tuple[Budget | None]:
-        return (_lowest(Credential.objects.filter(accounts__in=accounts).distinct()),)
-
-    kept = caches["pages"].get_or_set(f"budget:{hash(tuple(accounts))}", look_up, KEPT_SECONDS)
-    return kept[0] if kept else None
-
-
-def freshness_of_one(account: Account, reading: Reading | None) -> dict[str, Any]:
-    """The same as `freshness_of` for the page of one thing, with the account's own budget. No query."""
-    left = account.credential.budget_left(timezone.now())
-    return {
-        "synced_at": reading.last_good_at if reading else None,
-        "freshness_state": "failing" if reading and reading.error else "",
-        "freshness_reason": reading.error_message if reading else "",
-        "budget": None if left is None else _budget([left], reverse("account", args=[account.pk])),
-    }
-
-
-def _lowest(serving: Iterable[Credential]) -> Budget | None:
-    now = timezone.now()
-    in_use = [each for each in serving if each.quarantined_at is None]
-    left = [share for each in in_use if (share := each.budget_left(now)) is not None]
-    return _budget(left, reverse("accounts")) if left else None
-
-
-def _budget(left: list[int], address: str) -> Budget:
-    lowest = min(left)
-    note = "Of the credential that has least left" if len(left) > 1 else ""
-    return Budget(f"Rate budget: {lowest} % left", address, lowest < LOW, note)
 
 
 def unchanged(accounts: Sequence[Account], resource: str) -> HttpResponse:
     """The answer to a poll that has the newest version already: nothing but how fresh that is."""
-    return with_freshness(HttpResponse(status=204), synced_at_of([account.pk for account in accounts], resource))
+    return with_freshness(HttpResponse(status=204), line_of([account.pk for account in accounts], resource))
 
 
-def with_freshness(response: HttpResponse, synced_at: datetime | None) -> HttpResponse:
-    """The answer to a poll, telling the page how fresh it is although nothing, or only a part of it, is sent."""
-    if synced_at is not None:
-        response.headers["HX-Trigger"] = json.dumps({"freshness": {"at": synced_at.isoformat()}})
+def with_freshness(response: HttpResponse, line: Mapping[str, Any]) -> HttpResponse:
+    """The answer to a poll, telling what the line under the heading shows now: that line is no part of what is sent."""
+    at, budget = line["synced_at"], line["budget"]
+    told = {
+        "at": at.isoformat() if at else None,
+        "failing": line["freshness_state"] == "failing",
+        "reason": line.get("freshness_reason", ""),
+        "budget": asdict(budget) if budget else None,
+    }
+    response.headers["HX-Trigger"] = json.dumps({"freshness": told})
     return response

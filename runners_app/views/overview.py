@@ -13,11 +13,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from runners_app.models import Account, Credential, Reading, Runner
+from runners_app.models import Account, Credential, Runner
 from runners_app.services.fleet import Fleet, count_fleet
 from runners_app.services.overview import AccountFacts, counted, read_accounts
 from runners_app.templatetags.pictures import Bar
-from runners_app.views.freshness import lowest_budget, unchanged
+from runners_app.views.freshness import budget_of, with_freshness
 from runners_app.views.pages import Request, is_unchanged, render_page, version_of
 
 BARS_SHOWN = 6
@@ -93,8 +93,13 @@ def overview(request: Request) -> HttpResponse:
     facts = read_accounts(request.user, now)
     # Ages and limits of time change without any account changing: once a minute the page is made anew.
     version = version_of([each.account for each in facts], now.replace(second=0, microsecond=0))
+    line = {
+        "synced_at": min((each.synced_at for each in facts if each.synced_at), default=None),
+        "freshness_state": "failing" if any(each.failing for each in facts) else "",
+        "budget": budget_of([each.account for each in facts]),
+    }
     if is_unchanged(request, version):
-        return unchanged([each.account for each in facts], Reading.Resource.RUNNERS)
+        return with_freshness(HttpResponse(status=204), line)
     totals = counted(facts)
     context = {
         "facts": facts,
@@ -106,9 +111,7 @@ def overview(request: Request) -> HttpResponse:
         "counted": totals,
         "demo_left_out": len(facts) - len(totals),
         "version": version,
-        "synced_at": min((each.synced_at for each in facts if each.synced_at), default=None),
-        "freshness_state": "failing" if any(each.failing for each in facts) else "",
-        "budget": lowest_budget([each.account.pk for each in facts]),
+        **line,
         **_pictures(request, totals, now),
     }
     return render_page(request, "overview/overview.html", context, fragment="live")

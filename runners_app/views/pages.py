@@ -36,7 +36,7 @@ def render_page(
     """The whole page, or its fragment when htmx asks for one, with how fresh it is: that line is no part of it."""
     if fragment and wants_fragment(request):
         part = render(request, f"{template}#{fragment}", context, status=status)
-        return with_freshness(part, context.get("synced_at"))
+        return with_freshness(part, context) if "freshness_state" in context else part
     return render(request, template, context, status=status)
 
 

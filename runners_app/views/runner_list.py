@@ -16,7 +16,7 @@ from runners_app.filters import RunnerFilter
 from runners_app.models import Account, Reading, Runner
 from runners_app.paging import Find, Order, page_by_key
 from runners_app.services.facets import Facets, read_facets
-from runners_app.views.freshness import lowest_budget, synced_at_of, with_freshness
+from runners_app.views.freshness import line_of, with_freshness
 from runners_app.views.lists import count_once
 from runners_app.views.pages import (
     Request,
@@ -50,18 +50,17 @@ COLUMNS = (
 def runners(request: Request) -> HttpResponse:
     seen = list(Account.objects.versions_for(request.user))
     keys = [row[0] for row in seen]
-    synced_at = synced_at_of(keys, R.RUNNERS)
+    line = line_of(keys, R.RUNNERS)
     version = _version(request, seen)
     if is_unchanged(request, version):
-        return with_freshness(HttpResponse(status=204), synced_at)
+        return with_freshness(HttpResponse(status=204), line)
     parts = caches["pages"].get(f"runners:{version}")
     if parts is None:
-        parts = _make_parts(request, version, synced_at)
+        parts = _make_parts(request, version, line["synced_at"])
         caches["pages"].set(f"runners:{version}", parts, KEPT_SECONDS)
     if wants_fragment(request):
-        return with_freshness(HttpResponse(parts["table"]), synced_at)
-    fresh = {"seen": bool(keys), "synced_at": synced_at, "budget": lowest_budget(keys)}
-    return render_page(request, "runners/list.html", {**parts, **fresh})
+        return with_freshness(HttpResponse(parts["table"]), line)
+    return render_page(request, "runners/list.html", {**parts, **line, "seen": bool(keys)})
 
 
 def _version(request: Request, seen: list[tuple[Any, ...]]) -> str:
@@ -92,7 +91,6 @@ def _make_parts(request: Request, version: str, synced_at: datetime | None) -> d
         "toolbar": render_to_string("runners/list.html#toolbar", context, request),
         "table": render_to_string("runners/list.html#table", context, request),
         "may_create": context["may_create"],
-        "freshness_state": "failing" if context["failing"] else "",
     }
 
 

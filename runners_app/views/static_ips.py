@@ -23,7 +23,7 @@ from runners_app.ranges import Network, in_order, networks_of
 from runners_app.services.range_changes import RangeChange, changed_since
 from runners_app.templatetags.pictures import Point
 from runners_app.views.exports import asked_of, export, export_text
-from runners_app.views.freshness import lowest_budget, unchanged
+from runners_app.views.freshness import line_of, unchanged
 from runners_app.views.lists import read_again
 from runners_app.views.pages import Request, came_from, chips_of, is_unchanged, query_without, render_page, version_of
 
@@ -111,9 +111,7 @@ def static_ips(request: Request) -> HttpResponse:
         "ranges_text": "\n".join(ranges),
         "version": version,
         "moving": any(runner.static_ip and not runner.ip_ranges for runner in page.rows),
-        "synced_at": min((each.synced_at for each in gauges if each.synced_at), default=None),
-        "freshness_state": "failing" if any(each.reading and each.reading.error for each in gauges) else "",
-        "budget": lowest_budget([account.pk for account in accounts]),
+        **line_of([account.pk for account in told], Reading.Resource.LIMITS),
     }
     return render_page(request, "static_ips/list.html", context, fragment="table")
 

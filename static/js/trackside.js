@@ -492,12 +492,26 @@ document.addEventListener('htmx:afterSwap', (event) => {
 // What the server may say in an HX-Trigger header.
 document.addEventListener('toast', ({ detail }) => toast(detail.message ?? detail.value, detail.level));
 
-document.addEventListener('freshness', ({ detail }) => {
-  for (const element of document.querySelectorAll('[data-freshness] time')) {
-    element.dateTime = detail.at ?? detail.value;
-    element.title = new Date(element.dateTime).toUTCString();
-    delete element.dataset.local;
+const showFreshness = (line, { at, failing, reason, budget }) => {
+  const shown = { fine: !failing, failing, never: !at, synced: at, reason, budget, low: budget?.is_low };
+  const parts = Object.fromEntries([...line.querySelectorAll('[data-part]')].map((part) => [part.dataset.part, part]));
+  for (const [name, part] of Object.entries(parts)) part.hidden = !shown[name];
+  line.classList.toggle('freshness-failing', failing);
+  if (parts.reason) parts.reason.textContent = reason;
+  if (at) {
+    const time = parts.synced.querySelector('time');
+    time.dateTime = at;
+    time.title = new Date(at).toUTCString();
+    delete time.dataset.local;
   }
+  if (budget) {
+    const link = parts.budget.querySelector('a');
+    Object.assign(link, { href: budget.address, title: budget.note, textContent: budget.words });
+  }
+};
+
+document.addEventListener('freshness', ({ detail }) => {
+  for (const line of document.querySelectorAll('[data-freshness]')) showFreshness(line, detail);
   refreshTimes();
 });
 

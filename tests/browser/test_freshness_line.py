@@ -1,0 +1,60 @@
+"""The line under the heading of a page that is left open: what a poll tells of it is shown."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.conftest import SignIn
+from tests.browser.test_away import poll_once
+
+pytestmark = pytest.mark.browser
+BUDGET = {"words": "Rate budget: 7 % left", "address": "/accounts/", "is_low": True, "note": "Of the one with least"}
+
+
+def learn(page: Page, **told: Any) -> None:
+    """The next poll finds nothing new but this."""
+    line = {"at": "2026-01-02T10:00:00+00:00", "failing": False, "reason": "", "budget": None, **told}
+
+    def answer(route: Route) -> None:
+        route.fulfill(status=204, headers={"HX-Trigger": json.dumps({"freshness": line})})
+
+    page.route(re.compile(r"version="), answer)
+    poll_once(page, "requestfinished")
+    page.unroute(re.compile(r"version="))
+
+
+def test_a_list_shows_that_readings_began_to_fail_and_that_the_budget_runs_low(sign_in: SignIn) -> None:
+    visit = sign_in("lead")
+    page = visit.page
+    page.clock.install()
+    visit.open("/runners/")
+    line, low = page.locator("[data-freshness]"), page.locator("[data-part=low]")
+    learn(page, failing=True, budget=BUDGET)
+    expect(line).to_have_class(re.compile("freshness-failing"))
+    expect(page.locator("[data-part=failing]")).to_be_visible()
+    expect(low).to_be_visible()
+    expect(line.get_by_role("link", name="Rate budget: 7 % left")).to_have_attribute("title", BUDGET["note"])
+    visit.screenshot("freshness-failing-light-1280")
+    learn(page, budget={**BUDGET, "words": "Rate budget: 90 % left", "is_low": False})
+    expect(line).not_to_have_class(re.compile("freshness-failing"))
+    expect(low).to_be_hidden()
+    expect(line).to_contain_text("Rate budget: 90 % left")
+    learn(page, at=None)
+    expect(line).to_contain_text("Never synced")
+    expect(page.locator("[data-part=budget]")).to_be_hidden()
+
+
+def test_the_page_of_one_thing_shows_why(sign_in: SignIn) -> None:
+    visit = sign_in("lead", width=360)
+    page = visit.open("/runners/")
+    address = page.locator("a.row-link").first.get_attribute("href") or ""
+    page.clock.install()
+    visit.open(address)
+    learn(page, failing=True, reason="GitHub said no.", budget=BUDGET)
+    expect(page.locator("[data-freshness]")).to_contain_text("GitHub said no.")
+    visit.screenshot("freshness-failing-light-360")
+    learn(page)
+    expect(page.locator("[data-freshness]")).not_to_contain_text("GitHub said no.")
