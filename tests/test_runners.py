@@ -9,12 +9,14 @@ from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from runners_app.models import Account, Image, Membership, Operation, Runner, RunnerGroup
 from runners_app.services.readings import make_due
 from tests.simulator_handle import SimulatorHandle
 
 Work = Callable[[Account], None]
+STATUSES = ("Ready", "Shutdown", "Provisioning")
 
 
 def form_of(client: Client, address: str) -> dict[str, str]:
@@ -115,6 +117,34 @@ class TestList:
         assert sorted(forward) == sorted(Runner.objects.values_list("pk", flat=True))
         back = client.get("/runners/", {**query, "before": page.before}).context["page"]
         assert [row.pk for row in back.rows] == pages[-2]
+
+    @pytest.mark.parametrize("words", ["q", "qx", "q x 7", "X Q"])
+    @pytest.mark.parametrize("sort", ["name", "-name", "status"])
+    def test_words_of_one_and_two_letters_are_paged_in_order(
+        self, client: Client, admin: User, acme: Account, words: str, sort: str
+    ) -> None:
+        """No index leads to them, and there are many: pages are found by their keys first."""
+        now = timezone.now()
+        Runner.objects.bulk_create(
+            Runner(
+                account=acme, github_id=90_000 + number, name=f"qx{number * 37 % 97:02}7", status=STATUSES[number % 3],
+                observed_at=now, first_seen_at=now, status_since=now,
+            )
+            for number in range(97)
+        )  # fmt: skip
+        column = sort.removeprefix("-")
+        found = [row for row in Runner.objects.all() if all(each in row.search_text for each in words.lower().split())]
+        wanted = sorted(found, key=lambda row: (getattr(row, column), row.pk), reverse=sort.startswith("-"))
+        assert len(wanted) > 75
+        client.force_login(admin)
+        query = {"q": words, "sort": sort, "size_of_page": "25"}
+        page = client.get("/runners/", query).context["page"]
+        pages = [page.rows]
+        while page.after:
+            page = client.get("/runners/", {**query, "after": page.after}).context["page"]
+            pages.append(page.rows)
+        assert [row.name for rows in pages for row in rows] == [row.name for row in wanted]
+        assert client.get("/runners/", {**query, "before": page.before}).context["page"].rows == pages[-2]
 
     def test_a_hundred_rows_cost_no_more_queries_than_ten(
         self, client: Client, admin: User, simulator: SimulatorHandle, acme: Account, work: Work
