@@ -11,7 +11,8 @@ from tests.browser.conftest import SignIn
 from tests.browser.test_away import poll_once
 
 pytestmark = pytest.mark.browser
-BUDGET = {"words": "Rate budget: 7 % left", "address": "/accounts/", "is_low": True, "note": "Of the one with least"}
+NOTE = "Of the credential that has least left"
+BUDGET = {"words": "Rate budget: 7 % left", "address": "/accounts/", "is_low": True, "note": NOTE}
 
 
 def learn(page: Page, **told: Any) -> None:
@@ -36,7 +37,7 @@ def test_a_list_shows_that_readings_began_to_fail_and_that_the_budget_runs_low(s
     expect(line).to_have_class(re.compile("freshness-failing"))
     expect(page.locator("[data-part=failing]")).to_be_visible()
     expect(low).to_be_visible()
-    expect(line.get_by_role("link", name="Rate budget: 7 % left")).to_have_attribute("title", BUDGET["note"])
+    expect(line.get_by_role("link", name="Rate budget: 7 % left")).to_have_attribute("title", NOTE)
     visit.screenshot("freshness-failing-light-1280")
     learn(page, budget={**BUDGET, "words": "Rate budget: 90 % left", "is_low": False})
     expect(line).not_to_have_class(re.compile("freshness-failing"))
