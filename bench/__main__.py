@@ -41,7 +41,8 @@ def main() -> None:
 def write_page(page: Path, tables: list[Table]) -> None:
     """Replace the last run on a page of the documentation, and leave the words above it."""
     above = page.read_text().partition(LAST_RUN)[0]
-    about = f"On {datetime.now(UTC):%-d %B %Y}, " + ", ".join(f"{name} {value}" for name, value in machine().items())
+    known = machine()
+    about = f"On {datetime.now(UTC):%-d %B %Y}, {known['system']}, {known['cores']} cores, {known['memory GB']} GB"
     installed = ", ".join(f"{name} {value}" for name, value in versions().items())
     page.write_text("\n".join([f"{above}{LAST_RUN}\n", f"{about}; {installed}.\n", *map(print_table, tables)]))
 
@@ -49,7 +50,11 @@ def write_page(page: Path, tables: list[Table]) -> None:
 def machine() -> dict[str, str]:
     memory = Path("/proc/meminfo").read_text().split()[1]
     cores = len(Path("/proc/cpuinfo").read_text().split("processor\t:")) - 1
-    return {"cores": str(cores), "memory GB": f"{int(memory) / 1e6:.0f}", "system": platform.platform()}
+    return {
+        "cores": str(cores),
+        "memory GB": f"{int(memory) / 1e6:.0f}",
+        "system": f"{platform.system()} {platform.machine()}",
+    }
 
 
 def versions() -> dict[str, str]:

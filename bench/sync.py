@@ -46,7 +46,7 @@ def _measure(servers: Servers, simulator: SimulatorHandle) -> dict[str, list[dic
         run_child(theirs, "bench.sync", "connect")
         goes: Contenders = {
             "Trackside, first reading": ("ours", True),
-            "Trackside, nothing changed (304)": ("ours", True),
+            "Trackside, nothing changed (304)": ("ours_again", True),
             "Trackside, nothing changed, no ETags": ("ours_without_etags", True),
             **PEERS,
         }
@@ -61,9 +61,9 @@ def _go(environment: Mapping[str, str], role: str, simulator: SimulatorHandle) -
     simulator.clear_requests()
     before = _written(environment)
     result: dict[str, float] = run_child(environment, "bench.sync", role)
-    received = simulator.requests()
-    result["requests"] = len(received)
-    result["paid"] = sum(entry["status"] != 304 for entry in received)
+    received, times = simulator.requests(), 2 if role == "ours_again" else 1
+    result["requests"] = len(received) / times
+    result["paid"] = sum(entry["status"] != 304 for entry in received) / times
     result["rows"] = _written(environment) - before
     return result
 
@@ -95,7 +95,10 @@ def _report(found: dict[str, list[dict[str, float]]]) -> Part:
         f"the limit is {LIMIT_SECONDS:.2f} s at {CONNECTIONS} connections",
         ["client", "wall s, fastest", "median", "÷ limit", "CPU s per 1,000 runners", "paid", "304", "rows written"],
         rows,
-        ["Rows of runners, history and versions. CPU is that of the client's process, setting up Django left out."],
+        [
+            "Rows of runners, history and versions. CPU is that of the client's process, setting up Django left out. "
+            "With 304, Trackside's process has read once before, as a worker's has."
+        ],
     )
     unchanged = found["Trackside, nothing changed (304)"]
     peer = found["PyGithub without pause, update_or_create"]
@@ -149,6 +152,13 @@ def ours(accounts: Accounts, base_url: str) -> Callable[[], object]:
     from django.core.management import call_command
 
     return lambda: call_command("sync", "--resource", "runners", stdout=StringIO())
+
+
+def ours_again(accounts: Accounts, base_url: str) -> Callable[[], object]:
+    """As a worker, whose process has read before."""
+    go = ours(accounts, base_url)
+    go()
+    return go
 
 
 def ours_without_etags(accounts: Accounts, base_url: str) -> Callable[[], object]:
@@ -247,6 +257,7 @@ def requests_threads(accounts: Accounts, base_url: str) -> Callable[[], None]:
 ROLES: dict[str, Callable[[Accounts, str], Callable[[], object]]] = {
     "connect": connect,
     "ours": ours,
+    "ours_again": ours_again,
     "ours_without_etags": ours_without_etags,
     "pygithub": pygithub,
     "pygithub_paused": pygithub_paused,

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from runners_app.models import Account, Credential, Reading
 from runners_app.services.credentials import open_client
-from runners_app.services.leases import Lease, LeaseLost, take_lease
+from runners_app.services.leases import JUST_TAKEN_SECONDS, Lease, LeaseLost, take_lease
 from runners_app.services.readings import make_due, run_reading
 from runners_app.services.work import work_credential
 from tests.simulator_handle import SimulatorHandle
@@ -21,15 +21,28 @@ def expires_at(account: Account) -> object:
     return Credential.objects.get(pk=account.credential_id).lease_expires_at
 
 
-@pytest.mark.parametrize("method", ["GET", "PATCH"])
-def test_every_request_renews_it_and_leaves_only_while_it_holds(method: str, acme: Account) -> None:
+def test_what_was_just_taken_is_not_renewed_until_something_was_learnt_or_time_went_by(acme: Account) -> None:
+    lease = lease_of(acme)
+    taken_until = expires_at(acme)
+    lease.before_request("GET")
+    assert expires_at(acme) == taken_until
+    lease.pending["rate_remaining"] = 4999
+    lease.before_request("GET")
+    learnt_until = expires_at(acme)
+    assert learnt_until != taken_until
+    lease.taken_at -= 2 * JUST_TAKEN_SECONDS
+    lease.before_request("GET")
+    assert expires_at(acme) != learnt_until
+
+
+def test_a_write_always_renews_it_and_leaves_only_while_it_holds(acme: Account) -> None:
     lease = lease_of(acme)
     before = expires_at(acme)
-    lease.before_request(method)
+    lease.before_request("PATCH")
     assert expires_at(acme) != before
     Credential.objects.update(lease_token="another worker's")
     with pytest.raises(LeaseLost):
-        lease.before_request(method)
+        lease.before_request("PATCH")
 
 
 def test_nothing_is_published_once_it_is_lost(acme: Account) -> None:

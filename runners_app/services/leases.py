@@ -17,6 +17,7 @@ from runners_app.models import Credential
 from runners_app.models.credentials import CredentialQuerySet
 
 SAFE_METHODS = ("GET", "HEAD")
+JUST_TAKEN_SECONDS = 1.0
 
 
 class LeaseLost(Exception):
@@ -30,13 +31,15 @@ class Lease:
     credential_id: int
     token: str
     pending: dict[str, object] = field(default_factory=dict)
+    taken_at: float = field(default_factory=time.monotonic)
 
     def before_request(self, method: str) -> None:
-        """Wait for the turn of a write, and renew. Raises LeaseLost."""
+        """Wait for the turn of a write, and renew what is older than a moment. Raises LeaseLost."""
         if method not in SAFE_METHODS:
             time.sleep(self._seconds_until_next_write())
             self.book_write()
-        self.renew()
+        if self.pending or time.monotonic() - self.taken_at > JUST_TAKEN_SECONDS:
+            self.renew()
 
     def book_write(self) -> None:
         """The next write keeps its distance from now on: called just before a write leaves and when it has ended."""
@@ -75,9 +78,10 @@ def take_lease(credential_id: int, holder: str) -> Lease | None:
     now = timezone.now()
     free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
     token = f"{holder[:40]}/{secrets.token_hex(8)}"
+    taken_at = time.monotonic()
     until = now + timedelta(seconds=settings.LEASE_SECONDS)
     taken = Credential.objects.filter(free, pk=credential_id).update(lease_token=token, lease_expires_at=until)
-    return Lease(credential_id, token) if taken else None
+    return Lease(credential_id, token, taken_at=taken_at) if taken else None
 
 
 def _spacing() -> timedelta:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Subquery
 from django.utils import timezone
 
 from runners_app.github import GitHubClient, GitHubError
@@ -263,16 +263,15 @@ def _note_run(
 ) -> None:
     now = timezone.now()
     counts = counts or Counts()
-    rows = ReadingRun.objects.filter(reading=reading).order_by("-pk")
-    pk, *last = next(iter(rows.values_list("pk", "outcome", "message")[:1]), (0, "", ""))
-    if outcome != ReadingRun.Outcome.CHANGED and last == [outcome, message]:
-        ReadingRun.objects.filter(pk=pk).update(
-            last_at=now,
-            runs=F("runs") + 1,
-            requests=F("requests") + requests,
-            not_modified=F("not_modified") + not_modified,
-            seconds=seconds,
-        )
+    last = ReadingRun.objects.filter(reading=reading).order_by("-pk").values("pk")[:1]
+    same = ReadingRun.objects.filter(pk=Subquery(last), outcome=outcome, message=message)
+    if outcome != ReadingRun.Outcome.CHANGED and same.update(
+        last_at=now,
+        runs=F("runs") + 1,
+        requests=F("requests") + requests,
+        not_modified=F("not_modified") + not_modified,
+        seconds=seconds,
+    ):
         return
     ReadingRun.objects.create(
         reading=reading,
