@@ -66,7 +66,7 @@ def test_a_request_refused_by_a_page_carries_its_words(client: Client, admin: Us
 
 
 def test_an_unknown_host_is_told_to_whoever_runs_trackside(client: Client) -> None:
-    answer = client.get("/livez", headers={"Host": "elsewhere.example"})
+    answer = client.get("/sign-in/", headers={"Host": "elsewhere.example"})
     assert answer.status_code == 400
     assert "ALLOWED_HOSTS" in words_of(answer)
     assert "elsewhere" not in words_of(answer)

@@ -1,7 +1,6 @@
-"""The proxy of compose: what it passes on of what browsers and other proxies claim. Only where Caddy is installed."""
+"""The proxy of compose: what it passes on of what browsers and other proxies claim."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,7 +10,7 @@ from threading import Thread
 import pytest
 import requests
 
-from tests.processes import ROOT, Process, free_port, run
+from tests.processes import ROOT, Process, find_binary, free_port, run
 
 CLAIMED = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "elsewhere.example"}
 Ask = Callable[[str], dict[str, str]]
@@ -42,9 +41,7 @@ def web() -> Iterator[int]:
 @pytest.fixture
 def ask(web: int, tmp_path: Path) -> Iterator[Ask]:
     """Through a proxy with these TRUSTED_PROXIES; what arrives of the headers in `CLAIMED`."""
-    binary = shutil.which("caddy")
-    if binary is None:
-        pytest.skip("caddy is not installed on this machine")
+    binary = find_binary("caddy")
     with ExitStack() as stack:
 
         def through(trusted: str) -> dict[str, str]:
