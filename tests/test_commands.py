@@ -140,7 +140,7 @@ class TestServe:
     def test_a_child_that_is_killed_is_started_again(self, running: Trackside) -> None:
         children = children_of(running.pid)
         web = next(pid for pid in children if "gunicorn" in command_of(pid))
-        os.kill(web, signal.SIGKILL)
+        os.killpg(web, signal.SIGKILL)  # with those that answer for it, which would hold the port for a moment
         wait_for(lambda: web not in children_of(running.pid) and len(children_of(running.pid)) == len(children))
         wait_for(lambda: _answers(f"{running.url}/livez"))
 
