@@ -100,8 +100,7 @@ def test_no_total_of_static_ips_is_told(limited: Client, acme: Account) -> None:
     Limits.objects.filter(account=acme, current=True).update(maximum=7919, used=7907)
     for page in ("/", "/static-ips/", f"/accounts/{acme.pk}/"):
         told = limited.get(page).content.decode()
-        assert "7919" not in told.replace(",", "")
-        assert "7907" not in told.replace(",", "")
+        assert not re.search(r"\b79(19|07)\b", told.replace(",", ""))  # as a number, not within a version of a page
 
 
 def test_images_are_those_the_runners_use(limited: Client, lead: User) -> None:
