@@ -1,7 +1,9 @@
 """What all tests share: a real simulator over HTTP, people, and accounts connected to it."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator
+from io import StringIO
 
 import pytest
 from django.contrib.auth.models import User
@@ -9,6 +11,7 @@ from django.core.cache import caches
 from pytest_django import Settings
 
 from dashboard import celery_app
+from dashboard.logs import Formatter
 from runners_app.models import Account
 from runners_app.services.accounts import connect_with_token
 from runners_app.services.audit_guard import remove_guard
@@ -62,6 +65,20 @@ def simulator(simulator_process: SimulatorHandle, settings: Settings) -> Simulat
     simulator_process.reset()
     settings.DEMO_API_ORIGINS = [simulator_process.base_url]
     return simulator_process
+
+
+@pytest.fixture
+def log_lines() -> Iterator[StringIO]:
+    """The log as the settings' handler writes it, as JSON, from DEBUG on."""
+    out = StringIO()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(Formatter(as_json=True))
+    root, level = logging.getLogger(), logging.getLogger().level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield out
+    root.removeHandler(handler)
+    root.setLevel(level)
 
 
 @pytest.fixture

@@ -26,7 +26,6 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from dashboard.logs import Formatter
 from runners_app.models import Account, App, Channel, Credential, Runner
 from runners_app.services.apps import list_installations
 from runners_app.services.notices import send_due, watch_and_send
@@ -50,20 +49,6 @@ STDIN_TOKEN = "ghp_canary" + "S3" * 15
 def pem() -> str:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """The log as the settings' handler writes it, from DEBUG on."""
-    out = io.StringIO()
-    handler = logging.StreamHandler(out)
-    handler.setFormatter(Formatter(as_json=True))
-    root, level = logging.getLogger(), logging.getLogger().level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    yield out
-    root.removeHandler(handler)
-    root.setLevel(level)
 
 
 @pytest.fixture
@@ -214,7 +199,7 @@ def stored() -> Iterator[tuple[str, str]]:
 
 
 def test_no_secret_is_found_anywhere_after_everything_failed(
-    acme: Account, browser: Client, simulator: SimulatorHandle, settings: Settings, log: io.StringIO, pem: str
+    acme: Account, browser: Client, simulator: SimulatorHandle, settings: Settings, log_lines: io.StringIO, pem: str
 ) -> None:
     settings.METRICS_TOKEN = "a token for metrics"
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
@@ -232,7 +217,7 @@ def test_no_secret_is_found_anywhere_after_everything_failed(
         for secret in secrets.values():
             a_library_says_it(secret)
     places = [
-        ("log", log.getvalue()), ("printed", out.getvalue() + repr(printed)),
+        ("log", log_lines.getvalue()), ("printed", out.getvalue() + repr(printed)),
         ("mails", repr([str(each.message()) for each in mail.outbox])), ("webhook", repr(hook.messages)),
         *stored(), *open_pages(browser),
     ]  # fmt: skip
@@ -246,5 +231,5 @@ def test_no_secret_is_found_anywhere_after_everything_failed(
     ]
     assert found == []
     assert len(secrets) == 8
-    assert "Traceback" in log.getvalue(), "nothing failed hard enough to prove anything"
+    assert "Traceback" in log_lines.getvalue(), "nothing failed hard enough to prove anything"
     assert len(places) > 100

@@ -4,7 +4,6 @@ import base64
 import json
 import logging
 import sys
-from collections.abc import Iterator
 from io import StringIO
 from urllib.parse import quote
 
@@ -24,20 +23,6 @@ TOKEN = "ghp_" + "a1B2" * 9
 ODD = 'pass "word" with/ü & <all>'
 
 
-@pytest.fixture
-def lines() -> Iterator[StringIO]:
-    """What the handler of the settings would write, as JSON."""
-    out = StringIO()
-    handler = logging.StreamHandler(out)
-    handler.setFormatter(Formatter(as_json=True))
-    root, level = logging.getLogger(), logging.getLogger().level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    yield out
-    root.removeHandler(handler)
-    root.setLevel(level)
-
-
 def last(lines: StringIO, event: str) -> dict[str, object]:
     found = [json.loads(line) for line in lines.getvalue().splitlines() if event in line]
     line: dict[str, object] = found[-1]
@@ -45,20 +30,20 @@ def last(lines: StringIO, event: str) -> dict[str, object]:
 
 
 def test_a_request_is_one_line_with_its_id_person_and_account(
-    lines: StringIO, client: Client, admin: User, acme: Account
+    log_lines: StringIO, client: Client, admin: User, acme: Account
 ) -> None:
     client.force_login(admin)
     client.get(f"/accounts/{acme.pk}/?q=what+somebody+searched")
-    line = last(lines, "request_finished")
+    line = last(log_lines, "request_finished")
     assert (line["code"], line["user_id"], line["account"]) == (200, admin.pk, "acme")
     assert line["request"] == f"GET /accounts/{acme.pk}/"
     assert len(str(line["request_id"])) == 36
 
 
-def test_what_the_worker_says_names_credential_and_account(lines: StringIO, acme: Account) -> None:
+def test_what_the_worker_says_names_credential_and_account(log_lines: StringIO, acme: Account) -> None:
     with structlog.contextvars.bound_contextvars(credential=7, account="acme"):
         logging.getLogger("runners_app.services.work").warning("something")
-    line = last(lines, "something")
+    line = last(log_lines, "something")
     assert (line["credential"], line["account"], line["level"]) == (7, "acme", "warning")
 
 
@@ -93,7 +78,7 @@ def test_a_secret_once_seen_is_taken_out_in_every_spelling(encode: object) -> No
     assert spelt.strip("'\"=")[4:-4] not in redact(f"x={spelt};")
 
 
-def test_no_exception_and_no_traceback_gets_around_it(lines: StringIO) -> None:
+def test_no_exception_and_no_traceback_gets_around_it(log_lines: StringIO) -> None:
     secret = "an ordinary pass phrase"
     hide(secret)
     try:
@@ -101,7 +86,7 @@ def test_no_exception_and_no_traceback_gets_around_it(lines: StringIO) -> None:
     except RuntimeError:
         logging.getLogger("x").exception("failed with %s", TOKEN, extra={"local": secret})
         structlog.get_logger("y").exception("failed", token=TOKEN, words=secret)
-    written = lines.getvalue()
+    written = log_lines.getvalue()
     assert "RuntimeError" in written
     assert secret not in written
     assert TOKEN not in written
