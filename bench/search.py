@@ -68,11 +68,9 @@ def main(seed: int) -> None:
     import django
 
     django.setup()
-    from django.core.cache import caches
+    from bench.pages import Visitor, forget
 
-    from bench.pages import Visitor
-
-    visitor, kept = Visitor(), caches["pages"]
+    visitor = Visitor()
     addresses = {name: f"/runners/?{urlencode(query)}" for name, query in CASES.items()}
     addresses |= {f"deep page {words}": _deep(sort) for sort, words in TURNS.items()}
     seconds: dict[str, list[float]] = {name: [] for name in addresses}
@@ -81,8 +79,7 @@ def main(seed: int) -> None:
         names = list(addresses)
         order.shuffle(names)
         for name in names:
-            for key in [key for key in list(kept._cache) if ":runners:" in key]:  # type: ignore[attr-defined]
-                kept.delete(key.rpartition(":1:")[2])
+            forget(":runners:")
             started = time.perf_counter()
             status, _ = visitor.get(addresses[name], htmx=True)
             seconds[name].append(time.perf_counter() - started)
