@@ -1,8 +1,12 @@
 """Readings: our tables become like GitHub's, and only what differs is written."""
 
 from collections.abc import Callable
+from uuid import uuid4
+
+from django.contrib.auth.models import User
 
 from runners_app.models import Account, FieldChange, Image, ImageVersion, Limits, Runner, RunnerGroup
+from runners_app.services import operations
 from runners_app.services.readings import make_due
 from tests.simulator_handle import SimulatorHandle
 
@@ -51,3 +55,25 @@ def test_a_runner_that_is_gone_from_the_list_stays_openable_and_marked(
     work(acme)
     runner.refresh_from_db()
     assert runner.gone_at is not None
+
+
+def test_a_change_taken_back_at_github_is_seen_though_the_list_looks_as_it_did_before(
+    acme: Account, admin: User, simulator: SimulatorHandle, work: Work
+) -> None:
+    simulator.set_speed(0)
+    make_due(acme)
+    work(acme)
+    runner = Runner.objects.filter(account=acme, status="Ready", static_ip=False).earliest("pk")
+    base, at_first = operations.values_of(runner), runner.maximum_runners
+    asked = {**base, "maximum_runners": 77}
+    simulator.add_fault("GET", r"hosted-runners\?", "status", status=502)  # no list is read in between
+    operations.request_update(runner, asked, base=base, by=admin, nonce=str(uuid4()))
+    work(acme)
+    runner.refresh_from_db()
+    assert runner.maximum_runners == 77
+    simulator.clear_faults()
+    simulator.change_runner("organization", "acme", runner.github_id, maximum_runners=at_first)
+    make_due(acme, "runners")
+    work(acme)
+    runner.refresh_from_db()
+    assert runner.maximum_runners == at_first

@@ -59,8 +59,12 @@ class Lease:
             raise LeaseLost
 
     def check(self) -> Credential:
-        """Inside a publishing transaction: locks the credential until it ends, and answers it. Raises LeaseLost."""
-        credential = next(iter(self._mine().select_for_update()), None)
+        """Inside a publishing transaction: locks the credential until it ends, and answers its rate budget alone.
+
+        Raises LeaseLost.
+        """
+        budget = self._mine().only("rate_limit", "rate_remaining", "rate_reset_at")
+        credential = next(iter(budget.select_for_update()), None)
         if credential is None:
             raise LeaseLost
         return credential

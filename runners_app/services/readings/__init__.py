@@ -203,13 +203,15 @@ def _succeed(reading: Reading, credential: Credential, counts: Counts, ran: Ran)
     """Note the good run and plan the next; says whether pages show a difference because an error is over."""
     now = timezone.now()
     recovered = bool(reading.error) or reading.last_good_at is None
-    stored = ["last_good_at", "interval_seconds", *ERROR_COLUMNS]
+    stored = ["last_good_at", "interval_seconds"]
     reading.last_good_at = now
     if counts.any:
         reading.last_changed_at = now
         stored.append("last_changed_at")
-    reading.error = reading.error_message = reading.error_help_url = ""
-    reading.error_since, reading.failures = None, 0
+    if reading.error:
+        reading.error = reading.error_message = reading.error_help_url = ""
+        reading.error_since, reading.failures = None, 0
+        stored += ERROR_COLUMNS
     reading.interval_seconds = interval_of(reading, credential, now)
     _store(reading, stored, due_after(reading.interval_seconds, now), ran)
     return recovered

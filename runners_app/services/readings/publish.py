@@ -61,7 +61,8 @@ def publish_rows(rows: RowSet, *, account: Account, begun: datetime, operation: 
 
     A row observed after `begun` is left alone, so that a slow list never undoes a fresh write.
     """
-    if not rows.rows and rows.kept and not _lacks_any(rows):
+    if not rows.rows and rows.kept:
+        # All pages are as they were when their rows were published: a fresh write since then would have forgotten them.
         return Counts()
     now = timezone.now()
     stored = {
@@ -92,11 +93,6 @@ def publish_rows(rows: RowSet, *, account: Account, begun: datetime, operation: 
 
 
 Change = tuple[int, str, object, object]  # primary key, field, before, after
-
-
-def _lacks_any(rows: RowSet) -> bool:
-    present = rows.model._default_manager.filter(**rows.scope, gone_at=None)
-    return rows.complete and present.count() != len(rows.kept)
 
 
 def _add(rows: RowSet, fresh: Mapping[Any, Values], now: datetime) -> None:
