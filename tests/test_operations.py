@@ -190,3 +190,27 @@ def test_send_mine_anyway_changes_the_fields_in_conflict_and_no_others(
     anyway = {field.html_name: str(field.value() if field.value() is not None else "") for field in hidden}
     as_admin.post(f"/runners/{runner.pk}/edit/", anyway)
     assert Operation.objects.get().changed_fields == {"maximum_runners": 44}
+
+
+def test_what_may_have_been_applied_is_not_taken_back_from_a_page_that_is_older(
+    as_admin: Client, admin: User, acme: Account
+) -> None:
+    operation = ask_update(ready_runner(acme), admin, maximum_runners=42)
+    Operation.objects.filter(pk=operation.pk).update(state=S.NEEDS_ATTENTION)
+    answer = as_admin.post(f"/operations/{operation.pk}/cancel/", follow=True)
+    assert "could not be taken back" in answer.content.decode()
+    operation.refresh_from_db()
+    assert operation.state == S.NEEDS_ATTENTION
+
+
+@pytest.mark.parametrize("state", [S.REQUESTED, S.SENT, S.OBSERVING])
+@pytest.mark.parametrize("choice", ["confirmed", "cancelled", "claim"])
+def test_only_what_waits_for_a_decision_is_decided(
+    as_admin: Client, admin: User, acme: Account, state: str, choice: str
+) -> None:
+    runner = ready_runner(acme)
+    operation = ask_update(runner, admin, maximum_runners=42)
+    Operation.objects.filter(pk=operation.pk).update(state=state, candidates=[runner.github_id])
+    as_admin.post(f"/operations/{operation.pk}/settle/", {"choice": choice, "runner": runner.pk})
+    operation.refresh_from_db()
+    assert operation.state == state

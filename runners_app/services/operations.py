@@ -210,7 +210,9 @@ def _sent_with_this_form(row: Operation) -> Operation | None:
 @transaction.atomic
 def cancel(operation: Operation, *, by: "User") -> None:
     """Take back what GitHub has not done yet. Raises NotMoved when it may have."""
-    if operation.state == S.SENT and operation.may_be_taken_back:
+    if not operation.may_be_taken_back:
+        raise NotMoved("It may have been applied by now.")
+    if operation.state == S.SENT:
         move(operation, S.UNKNOWN, note="GitHub has not taken it so far.")
         move(operation, S.NEEDS_ATTENTION, note="A person was asked.")
     move(operation, S.CANCELLED, note="Taken back before anything was changed.", by=by.get_username())
@@ -275,6 +277,7 @@ def _still_there(rows: "QuerySet[M]", operation: Operation, **which: object) -> 
 @transaction.atomic
 def claim_runner(operation: Operation, runner: Runner, *, by: "User") -> None:
     """A person says which runner a lost create made. Raises NotMoved."""
+    _check_undecided(operation)
     move(
         operation, S.CONFIRMED, note=f"{by.get_username()} recognised the runner with id {runner.github_id}.",
         by=by.get_username(), target_id=runner.github_id,
@@ -285,6 +288,7 @@ def claim_runner(operation: Operation, runner: Runner, *, by: "User") -> None:
 @transaction.atomic
 def settle(operation: Operation, to: str, *, by: "User") -> None:
     """A person decides an operation that needs attention: it took effect, or it did not. Raises NotMoved."""
+    _check_undecided(operation)
     notes = {
         S.CONFIRMED: "Decided by a person: it took effect.",
         S.CANCELLED: "Decided by a person: it did not take effect.",
@@ -293,6 +297,11 @@ def settle(operation: Operation, to: str, *, by: "User") -> None:
     make_due(operation.account, *READ_AFTER.get(operation.target, (Reading.Resource.RUNNERS,)))
     wake_on_commit(operation.account.credential_id)
     _audit(operation, "operation.settled", by)
+
+
+def _check_undecided(operation: Operation) -> None:
+    if operation.state != S.NEEDS_ATTENTION:
+        raise NotMoved("It does not wait for a decision.")
 
 
 def _audit(operation: Operation, action: str, by: "User") -> None:
