@@ -127,6 +127,11 @@ class SimulatorHandle:
     def delete_installation(self, installation_id: int) -> None:
         self.control("DELETE", f"installations/{installation_id}")
 
+    def install_again(self, installation_id: int) -> int:
+        """Uninstalled and installed anew: the new id."""
+        anew: int = self.control("POST", f"installations/{installation_id}/again")["id"]
+        return anew
+
     def control(self, method: str, name: str, body: Any = None, query: Any = None) -> Any:
         """Any control by its path under ``/_simulator/``; raises when it is refused."""
         answer = self._session.request(

@@ -11,6 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from runners_app.models import Account, AuditEntry, Credential, Membership, Operation, Reading, Runner
 from runners_app.services.operations import request_delete_runner
+from runners_app.services.readings import make_due
 from tests.simulator_handle import SimulatorHandle
 
 Work = Callable[[Account], None]
@@ -366,3 +367,24 @@ def test_a_token_stands_in_no_page_and_in_no_audit_entry(
         assert token not in text(as_admin, path)
     written = json.dumps(list(AuditEntry.objects.values()), default=str)
     assert token not in written
+
+
+def test_a_token_tried_again_for_one_account_is_tried_again_for_all_it_serves(
+    as_admin: Client, acme: Account, globex: Account, simulator: SimulatorHandle, work: Work
+) -> None:
+    Account.objects.filter(pk=globex.pk).update(credential=acme.credential_id)
+    simulator.change_token(simulator.account("acme").token, accounts=["organization/acme", "organization/globex"])
+    simulator.add_fault("GET", "/orgs/globex/actions/hosted-runners[?]", "status", status=401)
+    make_due(globex, "runners")
+    work(acme)
+    assert globex.readings.get(resource="runners").error == "credential"
+    as_admin.post(f"/accounts/{acme.pk}/refresh/")
+    work(acme)
+    assert not globex.readings.exclude(error="").exists()
+
+
+@pytest.mark.parametrize("token", ["github_pat_" + "a b" * 20, "github_pat_\u200b" + "a" * 40, "github_pat_x"])
+def test_a_fine_grained_token_no_request_could_carry_is_refused(as_admin: Client, acme: Account, token: str) -> None:
+    answer = as_admin.post(f"/accounts/{acme.pk}/token/", {"token": token})
+    assert answer.status_code == 422
+    assert "does not look like a token" in answer.content.decode()

@@ -121,6 +121,21 @@ class TestSync:
         assert installation.manage("connect_account", "acme", *kind, *secret).returncode == 0
         assert " runners: 1 requests, 0 not modified, 12 added" in installation.manage("sync", "acme").stdout
 
+    def test_a_file_that_is_no_key_is_refused_and_leaves_the_apps_key_as_it_was(
+        self, tmp_path: Path, simulator: SimulatorHandle
+    ) -> None:
+        app = simulator.app()
+        good, wrong = tmp_path / "app.pem", tmp_path / "wrong.pem"
+        good.write_text(app["pem"])
+        wrong.write_text("no key")
+        installation = Installation(tmp_path, simulator.base_url)
+        address = ("--kind", "organization", "--api-url", simulator.base_url, "--app-id", str(app["app_id"]))
+        assert installation.manage("connect_account", "acme", *address, "--key-file", str(good)).returncode == 0
+        refused = installation.manage("connect_account", "globex", *address, "--key-file", str(wrong))
+        assert "not an unencrypted RSA private key" in refused.stderr
+        assert "Traceback" not in refused.stderr
+        assert " 12 added" in installation.manage("sync", "acme", "--resource", "runners").stdout
+
     def test_an_account_that_is_not_connected_is_named(self, db: None) -> None:
         with pytest.raises(CommandError, match="Not connected: nobody"):
             call_command("sync", "nobody")

@@ -67,7 +67,7 @@ def connect_with_token(
     hide(token)
     api_url = check_api_url(api_url)
     with transaction.atomic():
-        credential = store_token(api_url, token.strip())
+        credential = store_token(api_url, token.strip(), by=by)
         return connect(slug, kind=kind, credential=credential, by=by, observe_only=observe_only, demo=demo)
 
 
@@ -114,19 +114,25 @@ def replace_token(account: Account, token: str, *, by: "User", api_url: str = ""
     api_url = check_api_url(api_url) if api_url else account.api_url
     if Account.objects.filter(api_url=api_url, kind=account.kind, slug__iexact=account.slug).exclude(pk=account.pk):
         raise CannotConnect(f"{account} at {api_url} is connected already.")
-    credential = store_token(api_url, token.strip())
+    credential = store_token(api_url, token.strip(), by=by)
     if account.kind == Account.Kind.ENTERPRISE and credential.kind != Credential.Kind.CLASSIC:
         raise CannotConnect("GitHub lets only classic tokens manage the runners of an enterprise.")
-    previous = account.credential
-    moved_from, account.api_url = account.api_url, api_url
-    account.credential = credential
+    serve_with(account, credential, by=by)
+    return account
+
+
+@transaction.atomic
+def serve_with(account: Account, credential: Credential, *, by: "User") -> None:
+    """Have another credential serve the account, at its address, and read everything anew."""
+    # What a worker with the previous one is just publishing ends first; from then on it publishes nothing more.
+    previous = Credential.objects.select_for_update().get(pk=account.credential_id)
+    details: dict[str, object] = {"api_url": credential.api_url} if credential.api_url != account.api_url else {}
+    account.api_url, account.credential = credential.api_url, credential
     account.save(update_fields=["credential", "api_url"])
     KnownAnswer.objects.filter(reading__account=account).delete()
     drop_if_unused(previous)
-    details: dict[str, object] = {"api_url": api_url} if api_url != moved_from else {}
     audit.record("account.token_replaced", by=by, account=account, details=details)
     check_now(account, by=by)
-    return account
 
 
 def drop_if_unused(credential: Credential) -> None:

@@ -8,7 +8,7 @@ from django.utils import timezone
 from runners_app.github import GitHubClient, GitHubError, Installation
 from runners_app.models import Account, App, Credential
 from runners_app.services import audit
-from runners_app.services.accounts import CannotConnect, check_api_url, connect
+from runners_app.services.accounts import CannotConnect, check_api_url, connect, serve_with
 from runners_app.services.credentials import app_client, release_from_quarantine, store_app, store_installation
 from runners_app.services.secrets import SecretUnreadable
 from runners_app.services.wake import wake_app_on_commit
@@ -90,15 +90,35 @@ def cannot_connect(installation: dict[str, Any]) -> str:
     return ""
 
 
+def accounts_at(app: App) -> dict[str, Account]:
+    """The organizations connected at the App's server, by name in lower case."""
+    rows = Account.objects.filter(api_url=app.api_url, kind=Account.Kind.ORGANIZATION)
+    return {account.slug.lower(): account for account in rows.select_related("credential")}
+
+
+def is_installed_anew(app: App, installation: dict[str, Any], account: Account) -> bool:
+    """Whether the account is served by an earlier installation of the App than this one in the same organization."""
+    credential = account.credential
+    return credential.app_id == app.pk and credential.installation_id != installation["id"]
+
+
 @transaction.atomic
 def connect_installations(app: App, ids: set[int], *, by: "User") -> list[Account]:
-    """Connect the organizations of these installations; those connected already are left as they are."""
-    connected = []
+    """Connect the organizations of these installations; those connected already are left as they are.
+
+    Unless by an earlier installation of this App, which is gone: then the account is served by the new one.
+    """
+    connected, here = [], accounts_at(app)
     for one in app.installations:
         if one["id"] not in ids or cannot_connect(one):
             continue
         credential = store_installation(app, one["id"], one["account"])
         Credential.objects.filter(pk=credential.pk).update(permissions=one["permissions"])
+        known = here.get(one["account"].lower())
+        if known is not None and is_installed_anew(app, one, known):
+            serve_with(known, credential, by=by)
+            connected.append(known)
+            continue
         try:
             connected.append(connect(one["account"], kind="organization", credential=credential, by=by))
         except CannotConnect:

@@ -14,7 +14,7 @@ from runners_app.models import App, Credential, Reading
 from runners_app.redaction import hide
 from runners_app.services import audit
 from runners_app.services.leases import Lease
-from runners_app.services.readings import raise_version
+from runners_app.services.readings import make_due, raise_version
 from runners_app.services.secrets import seal, unseal
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ class UnusableToken(ValueError):
 def kind_of_token(token: str) -> str:
     """Which kind GitHub's prefix tells. Raises UnusableToken for what cannot serve a dashboard."""
     hide(token)
-    if token.startswith("github_pat_"):
-        return Credential.Kind.FINE_GRAINED
     if token.startswith("ghu_"):
         raise UnusableToken("This is a GitHub App user token. It ends with its user's session: use the App itself.")
     if token.startswith("ghs_"):
@@ -49,11 +47,11 @@ def kind_of_token(token: str) -> str:
         raise UnusableToken("This is a refresh token. Make a personal access token or a GitHub App instead.")
     if not token.isascii() or not token.isprintable() or " " in token or not 20 <= len(token) <= 1000:
         raise UnusableToken("This does not look like a token: paste it whole, without spaces or line breaks.")
-    return Credential.Kind.CLASSIC
+    return Credential.Kind.FINE_GRAINED if token.startswith("github_pat_") else Credential.Kind.CLASSIC
 
 
-def store_token(api_url: str, token: str) -> Credential:
-    """The credential for a token. Pasting a known token finds its row. Raises UnusableToken."""
+def store_token(api_url: str, token: str, *, by: "User | None") -> Credential:
+    """The credential for a token. Pasting a known token finds its row, and tries it again. Raises UnusableToken."""
     kind = kind_of_token(token)
     fingerprint = hashlib.sha256(token.encode()).hexdigest()
     credential, made = Credential.objects.get_or_create(
@@ -61,13 +59,18 @@ def store_token(api_url: str, token: str) -> Credential:
     )
     if made or credential.quarantined_at:
         credential.sealed_secret = seal(token, uid=credential.uid, api_url=api_url)
-        credential.quarantined_at, credential.quarantine_reason = None, ""
-        credential.save(update_fields=["sealed_secret", "quarantined_at", "quarantine_reason"])
+        credential.save(update_fields=["sealed_secret"])
+    if credential.quarantined_at:
+        release_from_quarantine(credential, by=by)
     return credential
 
 
 def store_app(api_url: str, issuer: str, private_key: str) -> App:
-    """The App with its key; giving the key again replaces it."""
+    """The App with its key; giving the key again replaces it. Raises UnusableToken for what is no key."""
+    try:
+        AppAuth(issuer, private_key)
+    except ValueError as error:
+        raise UnusableToken(str(error)) from None
     app, _ = App.objects.get_or_create(api_url=api_url, issuer=issuer)
     app.sealed_key = seal(private_key, uid=app.uid, api_url=api_url)
     app.save(update_fields=["sealed_key"])
@@ -228,9 +231,16 @@ def quarantine_app(app: App, reason: str) -> None:
         quarantine(credential.pk, reason)
 
 
-def release_from_quarantine(credential: Credential, *, by: "User") -> None:
-    """A person says the credential should be tried again."""
-    Credential.objects.filter(pk=credential.pk).update(
-        quarantined_at=None, quarantine_reason="", paused_until=None, limits_in_a_row=0, refusals_in_a_row=0
-    )
+def release_from_quarantine(credential: Credential, *, by: "User | None") -> None:
+    """A person says the credential should be tried again: for all its accounts, also where it had gone quiet."""
+    credential.quarantined_at, credential.quarantine_reason, credential.paused_until = None, "", None
+    credential.limits_in_a_row = credential.refusals_in_a_row = 0
+    credential.save(
+        update_fields=[
+            "quarantined_at", "quarantine_reason", "paused_until", "limits_in_a_row", "refusals_in_a_row"
+        ]
+    )  # fmt: skip
+    for account in credential.accounts.all():
+        make_due(account)
+        raise_version(account)
     audit.record("credential.released", by=by, subject=str(credential))

@@ -201,6 +201,15 @@ def _delete_installation(simulator: "Simulator", request: Request, params: dict[
     return Answer(204)
 
 
+def _install_again(simulator: "Simulator", request: Request, params: dict[str, str]) -> Answer:
+    """As when an owner uninstalls the App and installs it anew: its id is another one, and its old tokens die."""
+    installations = simulator.world.app.installations
+    before = installations.pop(int(params["id"]))
+    anew = replace(before, id=max([before.id, *installations]) + 1)
+    installations[anew.id] = anew
+    return Answer(201, asdict(anew))
+
+
 ACCOUNT = "(?P<kind>organization|enterprise)/(?P<slug>[^/]+)"
 CONTROLS: list[tuple[str, str, Control]] = [
     ("GET", "requests", _read_requests),
@@ -216,6 +225,7 @@ CONTROLS: list[tuple[str, str, Control]] = [
     ("GET", "app", _read_app),
     ("PATCH", "installations/(?P<id>[0-9]+)", _change_installation),
     ("DELETE", "installations/(?P<id>[0-9]+)", _delete_installation),
+    ("POST", "installations/(?P<id>[0-9]+)/again", _install_again),
     ("PATCH", ACCOUNT, _change_account),
     ("POST", f"{ACCOUNT}/runners", _create_runner),
     ("PATCH", f"{ACCOUNT}/runners/(?P<id>[0-9]+)", _change_runner),

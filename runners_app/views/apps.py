@@ -12,7 +12,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods, require_POST
 
 from runners_app.forms_accounts import GITHUB, AppForm
-from runners_app.models import Account, App
+from runners_app.models import App
 from runners_app.models.accounts import web_origin
 from runners_app.services import apps as storing
 from runners_app.services.accounts import CannotConnect
@@ -73,13 +73,14 @@ def app(request: Request, pk: int) -> HttpResponse:
 
 def _lines(row: App) -> list[dict[str, Any]]:
     """Each installation, its account here if it is connected, and why it cannot be otherwise."""
-    slugs = [one["account"].lower() for one in row.installations]
-    here = Account.objects.filter(api_url=row.api_url, kind=Account.Kind.ORGANIZATION)
-    known = {account.slug.lower(): account for account in here if account.slug.lower() in slugs}
-    return [
-        {**one, "connected": known.get(one["account"].lower()), "reason": storing.cannot_connect(one)}
-        for one in sorted(row.installations, key=lambda one: str(one["account"]).lower())
-    ]
+    here = storing.accounts_at(row)
+    lines = []
+    for one in sorted(row.installations, key=lambda one: str(one["account"]).lower()):
+        account = here.get(one["account"].lower())
+        anew = account is not None and storing.is_installed_anew(row, one, account)
+        connected = None if anew else account
+        lines.append({**one, "connected": connected, "anew": anew, "reason": storing.cannot_connect(one)})
+    return lines
 
 
 @require_POST

@@ -209,7 +209,7 @@ def test_stored_tokens_and_apps_trust_the_authority_of_the_setting(
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     with raw_server(saying(answer(LIMITS)), wrap=tls) as server:
         url = server.url.replace("http:", "https:")
-        credential = store_token(url, TOKEN)
+        credential = store_token(url, TOKEN, by=None)
         lease = take_lease(credential.pk, "a test")
         assert lease is not None
         for client in (app_client(store_app(url, "1", pem)), open_client(credential, lease)):
