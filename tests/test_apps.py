@@ -8,6 +8,7 @@ from django.test import Client
 
 from runners_app.models import Account, App, AuditEntry, Credential, Runner
 from runners_app.services.apps import list_installations
+from runners_app.services.readings import make_due
 from tests.simulator_handle import SimulatorHandle
 
 Work = Callable[[Account], None]
@@ -108,3 +109,29 @@ def test_nothing_is_offered_to_tick_when_all_are_connected(as_admin: Client, sim
     page = as_admin.get(f"/accounts/apps/{app.pk}/").content.decode()
     assert "Connected" in page
     assert "Connect those ticked" not in page
+
+
+def test_an_app_that_was_installed_anew_takes_the_place_of_its_earlier_installation(
+    as_admin: Client, simulator: SimulatorHandle, work: Work
+) -> None:
+    app = give_app(as_admin, simulator)
+    list_installations(app.pk)
+    app.refresh_from_db()
+    before = next(one["id"] for one in app.installations if one["account"] == "acme")
+    as_admin.post(f"/accounts/apps/{app.pk}/", {"installation": [before]})
+    account = Account.objects.get()
+    work(account)
+    anew = simulator.install_again(before)
+    Credential.objects.update(sealed_installation_token="")
+    make_due(account)
+    work(account)
+    assert "no such installation" in as_admin.get(f"/accounts/{account.pk}/").content.decode()
+    as_admin.post(f"/accounts/apps/{app.pk}/refresh/")
+    list_installations(app.pk)
+    assert "earlier installation" in as_admin.get(f"/accounts/apps/{app.pk}/").content.decode()
+    as_admin.post(f"/accounts/apps/{app.pk}/", {"installation": [anew]})
+    account.refresh_from_db()
+    work(account)
+    assert Credential.objects.get().installation_id == anew
+    assert not account.readings.exclude(error="").exists()
+    assert Runner.objects.present().filter(account=account).count() == 12

@@ -186,3 +186,21 @@ def test_a_question_github_refuses_is_answered_in_its_words(
     check.refresh_from_db()
     assert "No such repository" in check.refusal
     assert acme.readings.get(resource="access_checks").error == ""
+
+
+def test_a_list_that_broke_off_is_read_whole_the_next_time(
+    acme: Account, simulator: SimulatorHandle, work: Work
+) -> None:
+    group = group_of(acme, "gpu-research")
+    path = f"/orgs/acme/actions/runner-groups/{group.github_id}/repositories"
+    first, last = Repository.objects.filter(account=acme, private=True).order_by("pk")[:2]
+    line = {"id": first.github_id, "name": first.name, "private": True}
+    to_next = {"Link": f'<{simulator.base_url}{path}?per_page=100&page=2>; rel="next"'}
+    page = {"total_count": 2, "repositories": [line]}
+    simulator.add_fault("GET", f"{path}.*page=2$", "status", status=404)
+    simulator.add_fault("GET", f"{path}[?]", "status", status=200, body=page, headers=to_next, times=2)
+    read_anew(acme, work, "group_access")
+    page2 = {"total_count": 2, "repositories": [{**line, "id": last.github_id, "name": last.name}]}
+    simulator.add_fault("GET", f"{path}.*page=2$", "status", status=200, body=page2)
+    read_anew(acme, work, "group_access")
+    assert names_with_access(group) == {first.name, last.name}

@@ -458,3 +458,18 @@ def test_a_rejected_change_may_be_sent_again_from_how_things_are_now(
     again = operations.send_again(refused, by=admin, nonce=str(uuid4()))
     assert until_settled(again, work, acme).state == S.CONFIRMED
     assert (again.again_from, group_of(acme, "playground").pk) == (refused, group.pk)
+
+
+def test_a_list_that_changed_while_it_was_read_is_read_again_before_it_is_sent_back_whole(
+    acme: Account, admin: User, work: Work, simulator: SimulatorHandle
+) -> None:
+    group = group_of(acme, "production-deploys")
+    before = names_with_access(group)
+    others = [row for row in private_repositories(acme) if row.name not in before][:2]
+    known = [{"id": row.github_id, "name": row.name, "private": True} for row in group.access.all()]
+    short = {"total_count": len(known), "repositories": known[:-1]}
+    operation = ask_update(group, admin, add=lines_of(*others))
+    simulator.add_fault("GET", f"/runner-groups/{group.github_id}/repositories", "status", status=200, body=short)
+    assert until_settled(operation, work, acme).state == S.CONFIRMED
+    assert names_with_access(group) == before | {row.name for row in others}
+    assert not simulator.faults()

@@ -1,9 +1,11 @@
 """The lease of a credential: kept while somebody works with it, and what is learnt meanwhile is not lost."""
 
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from runners_app.models import Account, Credential, Reading
+from runners_app.services.accounts import replace_token
 from runners_app.services.credentials import open_client
 from runners_app.services.leases import JUST_TAKEN_SECONDS, Lease, LeaseLost, take_lease
 from runners_app.services.readings import make_due, run_reading
@@ -49,7 +51,7 @@ def test_nothing_is_published_once_it_is_lost(acme: Account) -> None:
     lease = lease_of(acme)
     Credential.objects.update(lease_token="another worker's")
     with pytest.raises(LeaseLost):
-        lease.check()
+        lease.check(acme.pk)
 
 
 @pytest.mark.parametrize("status", [403, 429])
@@ -79,3 +81,16 @@ def test_a_time_somebody_asked_for_while_a_reading_went_on_stands(acme: Account,
     assert stored.due_at == asked_for
     assert stored.last_good_at is not None
     assert stored.last_good_at > asked_for
+
+
+def test_nothing_is_published_with_it_once_another_token_serves_the_account(
+    acme: Account, globex: Account, admin: User, simulator: SimulatorHandle
+) -> None:
+    Account.objects.filter(pk=globex.pk).update(credential=acme.credential_id)  # so that its token stays in use
+    lease = lease_of(acme)
+    client = open_client(acme.credential, lease)
+    reading = acme.readings.select_related("account").get(resource="runners")
+    replace_token(acme, simulator.token("fine-grained"), by=admin)
+    with pytest.raises(LeaseLost):
+        run_reading(reading, client, lease)
+    lease.check(globex.pk)

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from django.contrib.auth.models import User
 
-from runners_app.models import Account, FieldChange, Image, ImageVersion, Limits, Runner, RunnerGroup
+from runners_app.models import Account, FieldChange, Image, ImageVersion, Limits, Repository, Runner, RunnerGroup
 from runners_app.services import operations
 from runners_app.services.readings import make_due
 from tests.simulator_handle import SimulatorHandle
@@ -77,3 +77,23 @@ def test_a_change_taken_back_at_github_is_seen_though_the_list_looks_as_it_did_b
     work(acme)
     runner.refresh_from_db()
     assert runner.maximum_runners == at_first
+
+
+def test_what_vanished_from_a_later_page_is_gone_though_the_first_page_is_as_it_was(
+    acme: Account, simulator: SimulatorHandle, work: Work
+) -> None:
+    rows = list(Repository.objects.present().filter(account=acme).order_by("pk"))
+    listed = [{"id": row.github_id, "name": row.name, "private": row.private} for row in rows]
+    to_next = {"Link": f'<{simulator.base_url}/orgs/acme/repos?per_page=100&page=2>; rel="next"'}
+
+    def read(last_page: list[dict[str, object]]) -> None:
+        simulator.clear_faults()
+        simulator.add_fault("GET", "/repos[?].*page=2$", "status", status=200, body=last_page)
+        simulator.add_fault("GET", "/repos[?]", "status", status=200, body=listed[:-1], headers=to_next)
+        make_due(acme, "repositories")
+        work(acme)
+
+    read(listed[-1:])
+    assert Repository.objects.present().filter(account=acme).count() == len(listed)
+    read([])
+    assert list(Repository.objects.filter(account=acme).exclude(gone_at=None)) == [rows[-1]]

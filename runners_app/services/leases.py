@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from runners_app.models import Credential
+from runners_app.models import Account, Credential
 from runners_app.models.credentials import CredentialQuerySet
 
 SAFE_METHODS = ("GET", "HEAD")
@@ -21,7 +21,7 @@ JUST_TAKEN_SECONDS = 1.0
 
 
 class LeaseLost(Exception):
-    """Another worker took over, so this one must stop without publishing anything."""
+    """Another worker or another credential took over, so this one must stop without publishing anything."""
 
 
 @dataclass
@@ -58,12 +58,13 @@ class Lease:
         if not self._mine().update(lease_expires_at=until, **facts):
             raise LeaseLost
 
-    def check(self) -> Credential:
+    def check(self, account_id: int) -> Credential:
         """Inside a publishing transaction: locks the credential until it ends, and answers its rate budget alone.
 
-        Raises LeaseLost.
+        Raises LeaseLost, also when the account is served by another credential by now, or is gone.
         """
-        budget = self._mine().only("rate_limit", "rate_remaining", "rate_reset_at")
+        serves = Exists(Account.objects.filter(pk=account_id, credential=OuterRef("pk")))
+        budget = self._mine().filter(serves).only("rate_limit", "rate_remaining", "rate_reset_at")
         credential = next(iter(budget.select_for_update()), None)
         if credential is None:
             raise LeaseLost

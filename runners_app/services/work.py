@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from runners_app.github import BadCredentials, GitHubClient, GitHubError, RateLimited
+from runners_app.github import BadCredentials, GitHubClient, GitHubError, NotFound, RateLimited
 from runners_app.models import Account, Credential, Operation, Reading
 from runners_app.services import carry_out, credential_check, credentials, readings
 from runners_app.services.carry_out.send import Work
@@ -26,6 +26,10 @@ log = logging.getLogger(__name__)
 LONGEST_SHIFT_SECONDS = 120
 AFTER_A_BUG_SECONDS = 60
 UNOPENED_SECONDS = 30
+UNINSTALLED = (
+    "GitHub has no such installation of the App any more: an owner took it out of the organization. Install it there "
+    "again, then list the App's installations and connect the organization anew."
+)
 
 
 def due_credentials(now: datetime) -> list[int]:
@@ -90,13 +94,15 @@ def _open(credential: Credential, lease: Lease) -> GitHubClient | None:
     """A client, or nothing when the secret does not open or the App cannot mint a token: said on every reading."""
     try:
         return credentials.open_client(credential, lease)
-    except (SecretUnreadable, credentials.UnusableToken) as error:
+    except (SecretUnreadable, ValueError) as error:
         credentials.quarantine(credential.pk, str(error))
     except BadCredentials as error:
         if credential.app is not None:
             credentials.quarantine_app(credential.app, f"GitHub does not accept the App's key: {error.message}")
     except RateLimited as error:
         credentials.pause(credential.pk, error)
+    except NotFound:
+        credentials.quarantine(credential.pk, UNINSTALLED)
     except GitHubError as error:
         _pause_unopened(credential, lease, error)
     return None
@@ -142,6 +148,8 @@ def read_accounts(accounts: list[Account], resources: list[str] | None, holder: 
                 _stop(credential, result.error)
                 return
         credentials.keep_client(credential, client)
+    except LeaseLost:
+        raise CredentialBusy("stopped, a worker or another credential took over meanwhile; try again") from None
     finally:
         lease.release()
 
@@ -162,7 +170,7 @@ def _carry_out_due(work: Work, deadline: float) -> None:
 
 def _rest(operation: Operation, work: Work, seconds: float, note: str | None = None) -> None:
     """Leave it alone for a while, wherever it stands now."""
-    with step(work), suppress(NotMoved):
+    with step(work, operation.account_id), suppress(NotMoved):
         operation.refresh_from_db(fields=["state", "sends", "known_not_applied", "reason"])
         stay(operation, seconds=seconds, note=note)
 

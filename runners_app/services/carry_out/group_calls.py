@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from runners_app.github import Answer, none_known
+from runners_app.github import Answer, AnswerUnusable, none_known
 from runners_app.models import Account, FieldChange, GroupAccess, KnownAnswer, Operation, Reading, RunnerGroup
 from runners_app.services.carry_out.send import Work
 from runners_app.services.carry_out.steps import step
@@ -12,6 +12,7 @@ from runners_app.services.groups import OF_WORKFLOWS, settings_in, values_of_gro
 from runners_app.services.operations import Values
 from runners_app.services.readings import publish_fresh, raise_version
 from runners_app.services.readings.access import is_page_of, line_values, pages_of_list, publish_list
+from runners_app.services.readings.fetch import IncompleteList, check_whole
 from runners_app.services.readings.publish import RowSet
 from runners_app.services.readings.rows import group_values
 
@@ -61,9 +62,14 @@ def publish_group(operation: Operation, group: Any, work: Work, *, made_by_opera
 def _read_list(row: RunnerGroup, work: Work) -> frozenset[int]:
     """The whole list, published; its known pages are forgotten, as they may be older. Raises GitHubError."""
     found = RowSet(GroupAccess, {"group": row}, "github_id")
-    for page in pages_of_list(work.client, row, none_known):
-        found.rows.update((line.id, line_values(line)) for line in page.items or ())
-    with step(work):
+    pages = list(pages_of_list(work.client, row, none_known))
+    lines = [line for page in pages for line in page.items or ()]
+    try:
+        check_whole([line.id for line in lines], {page.total_count for page in pages})
+    except IncompleteList as error:  # what is missing in it would be taken away at GitHub
+        raise AnswerUnusable(str(error), pages[-1].meta) from None
+    found.rows.update((line.id, line_values(line)) for line in lines)
+    with step(work, row.account_id):
         counts = publish_list(row, found, first=row.access_observed_at is None)
         known = KnownAnswer.objects.filter(reading__account=row.account, reading__resource=R.GROUP_ACCESS)
         stale = [answer.pk for answer in known.only("pk", "url") if is_page_of(answer.url, row)]

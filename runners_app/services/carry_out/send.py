@@ -66,7 +66,7 @@ def send(
 
 def _mark_sent(operation: Operation, work: Work, again: str, fields: dict[str, Any]) -> None:
     now = timezone.now()
-    with step(work):
+    with step(work, operation.account_id):
         if operation.state == S.SENT:  # proven not applied: out it goes again, without counting as another try
             stay(operation, seconds=0, note=again, known_not_applied=False, sent_at=now, **fields)
         else:
@@ -77,12 +77,12 @@ def _mark_sent(operation: Operation, work: Work, again: str, fields: dict[str, A
 
 
 def _stay_unapplied(operation: Operation, work: Work, note: str, request_id: str = "") -> None:
-    with step(work):
+    with step(work, operation.account_id):
         stay(operation, seconds=retry_seconds(operation), note=note, request_id=request_id, known_not_applied=True)
 
 
 def _doubt(operation: Operation, work: Work, note: str, error: GitHubError, **fields: Any) -> None:
-    with step(work):
+    with step(work, operation.account_id):
         move(
             operation, S.UNKNOWN, note=note, request_id=error.request_id or "", next_step_at=timezone.now(),
             absent_since=None, **fields,

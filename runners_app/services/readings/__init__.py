@@ -105,12 +105,12 @@ def run_reading(
 def _publish(reading: Reading, fetched: Fetched, lease: Lease, seconds: float) -> Counts:
     account = reading.account
     with transaction.atomic():
-        credential = lease.check()
-        # A list that is as it was has nothing to lose to a fresh write, so that is not asked for.
-        brings_news = bool(_differing(fetched.known, fetched.answers))
-        overtaken = brings_news and any(_was_written_since(rows, fetched.begun) for rows in fetched.row_sets)
+        credential = lease.check(account.pk)
+        # Pages as they were have rows as they were: a fresh write would have forgotten what they are known by.
+        news = fetched.row_sets if _differing(fetched.known, fetched.answers) else []
+        overtaken = any(_was_written_since(rows, fetched.begun) for rows in news)
         counts = Counts()
-        for row_set in fetched.row_sets:
+        for row_set in news:
             counts += publish_rows(row_set, account=account, begun=fetched.begun)
         if fetched.limits is not None:
             counts += _publish_limits(account, fetched.limits)
@@ -142,7 +142,7 @@ def publish_fresh(
     The pages that list it are forgotten, so that the next reading takes them as they are and not as unchanged.
     """
     with transaction.atomic():
-        lease.check()
+        lease.check(account.pk)
         counts = publish_rows(row_set, account=account, begun=timezone.now(), operation=operation)
         KnownAnswer.objects.filter(reading__account=account, reading__resource=resource).delete()
         if counts.any:
@@ -240,7 +240,7 @@ def fail_reading(reading: Reading, error: Exception, lease: Lease, seconds: floa
     failure = failure_of(error, reading)
     now = timezone.now()
     with transaction.atomic():
-        lease.check()
+        lease.check(reading.account_id)
         is_news = (reading.error, reading.error_message) != (failure.kind, failure.message)
         reading.error, reading.error_message, reading.error_help_url = failure.kind, failure.message, failure.help_url
         reading.error_since = reading.error_since or now

@@ -189,7 +189,7 @@ def _shortened(names: list[str]) -> list[str]:
 
 def fetch_access_checks(fetcher: "Fetcher") -> None:
     """Put the questions people asked. A refusal is the answer to its question, not a failure of the reading."""
-    for check in AccessCheck.objects.unanswered().filter(account=fetcher.account).order_by("asked_at")[:20]:
+    for check in AccessCheck.objects.unanswered().filter(account=fetcher.account).order_by("asked_at"):
         fetcher.fetched.others.append(_ask(fetcher, check))
         fetcher.between_pages()
 

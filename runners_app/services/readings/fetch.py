@@ -30,6 +30,12 @@ class IncompleteList(Exception):
     """The pages do not add up to one list: something moved between them. Nothing may be published."""
 
 
+def check_whole(ids: list[Any], totals: set[int | None]) -> None:
+    """Raises IncompleteList unless pages with these ids, and these totals told, add up to one list."""
+    if len(set(ids)) != len(ids) or any(total not in (None, len(ids)) for total in totals):
+        raise IncompleteList("The list changed while it was read.")
+
+
 @dataclass
 class Fetched:
     """All a reading brought: rows to publish, limits, and what its pages are known by from now on.
@@ -90,30 +96,26 @@ class Fetcher:
         values_of: Callable[[T], rows.Values],
     ) -> None:
         """Like `collect`, for whoever publishes in a way of its own."""
-        totals: set[int | None] = set()
-        seen = 0
+        answers: list[KnownAnswer] = []
         for page in pages:
             self._note(page)
-            totals.add(page.total_count)
             if page.items is None:
                 ids = self._known[page.url].ids
                 into.kept.update(ids)
             else:
                 ids = [key_of(item) for item in page.items]
                 into.rows.update((key_of(item), values_of(item)) for item in page.items)
-            seen += len(ids)
-            self._remember(page, ids)
+            answers.append(self._answer(page, ids))
             self.between_pages()
-        distinct = len(into.kept | into.rows.keys())
-        if distinct != seen or any(total not in (None, seen) for total in totals):
-            raise IncompleteList("The list changed while it was read.")
+        check_whole([key for answer in answers for key in answer.ids], {answer.total_count for answer in answers})
+        self.fetched.answers.update((answer.url, answer) for answer in answers)  # only of a list that came whole
 
     def _note(self, page: Page[Any]) -> None:
         self.fetched.requests += 1
         self.fetched.not_modified += page.not_modified
 
-    def _remember(self, page: Page[Any], ids: list[Any]) -> None:
-        self.fetched.answers[page.url] = KnownAnswer(
+    def _answer(self, page: Page[Any], ids: list[Any]) -> KnownAnswer:
+        return KnownAnswer(
             credential_id=self.account.credential_id,
             reading=self.reading,
             url=page.url,
