@@ -88,9 +88,7 @@ class Transport:
         """
         if self.address.own(url) != url:
             raise ValueError("This address does not belong to the API.")
-        outcome = self._attempt(
-            method, url, headers, json, monotonic() + self._deadline if ends_at is None else ends_at
-        )
+        outcome = self._attempt(method, url, headers, json, ends_at)
         if isinstance(outcome, GitHubError):
             raise outcome
         return outcome

@@ -5,22 +5,16 @@ installation's permissions, and the plan of each organization.
 """
 
 import logging
-from collections.abc import Iterable
 
 from django.utils import timezone
 
 from runners_app.github import BadCredentials, GitHubClient, GitHubError, RateLimited
 from runners_app.models import Account, Credential
 from runners_app.services.credentials import app_client
-from runners_app.services.leases import LeaseLost
 from runners_app.services.readings import raise_version
 
 log = logging.getLogger(__name__)
 MOST_ACCOUNTS = 200
-
-
-def ask_check(credentials: Iterable[int]) -> None:
-    Credential.objects.filter(pk__in=credentials).update(check_due_at=timezone.now())
 
 
 def ask_nightly_checks() -> None:
@@ -68,6 +62,6 @@ def _read_plan(account: Account, client: GitHubClient, credential: Credential) -
 
 
 def _raise_or_note(error: GitHubError, credential: Credential) -> None:
-    if isinstance(error, BadCredentials | RateLimited | LeaseLost):
+    if isinstance(error, BadCredentials | RateLimited):
         raise error
     log.info("The check of credential %s went on after: %s", credential.pk, type(error).__name__)

@@ -153,11 +153,6 @@ def _renew_installation_token(credential: Credential) -> None:
     credential.save(update_fields=["sealed_installation_token", "installation_token_expires_at"])
 
 
-def forget_installation_token(credential: Credential) -> None:
-    """After a 401: the next client mints a new one."""
-    Credential.objects.filter(pk=credential.pk).update(sealed_installation_token="")
-
-
 def _note_answer(lease: Lease, meta: AnswerMeta) -> None:
     limit = meta.rate_limit
     if limit is not None and limit.resource in (None, "core"):
