@@ -54,6 +54,24 @@ class Caller:
         understood = self._call(method, self._address.base + path, json=json)
         return Answer(_read(parse, understood.payload, understood.meta), understood.meta)
 
+    def _page_of_one(self, path: str, parse: Parse[T], known: Known) -> Page[T]:
+        """A single thing, read again only when it changed."""
+        url = self._address.base + path
+        before = known(url)
+        understood = self._call("GET", url, known=before)
+        if understood.unchanged:
+            return self._unchanged_page(url, before, understood)
+        return Page(
+            url=url,
+            items=(_read(parse, understood.payload, understood.meta),),
+            total_count=None,
+            next_url=None,
+            etag=understood.meta.etag,
+            body_sha256=understood.body_sha256 or "",
+            not_modified=False,
+            meta=understood.meta,
+        )
+
     def _pages(
         self, path: str, key: str | None, parse: Parse[T], known: Known, **query: int | str
     ) -> Iterator[Page[T]]:

@@ -70,12 +70,12 @@ class HostedRunnerCalls(Caller):
         """
         return self._one("DELETE", _path(owner, id), _runner_or_nothing)
 
-    def get_hosted_runner_limits(self, owner: Owner) -> Answer[Limits]:
-        """How many runners may have static IPs and how many do.
+    def get_hosted_runner_limits(self, owner: Owner, *, known: Known = none_known) -> Page[Limits]:
+        """How many runners may have static IPs and how many do, in a page of one.
 
         actions/get-hosted-runners-limits-for-org: GET /orgs/{org}/actions/hosted-runners/limits; enterprises alike.
         """
-        return self._one("GET", _path(owner, "limits"), parsing.limits)
+        return self._page_of_one(_path(owner, "limits"), parsing.limits, known)
 
     def list_machine_sizes(self, owner: Owner, *, known: Known = none_known) -> Iterator[Page[MachineSize]]:
         """All machine sizes, in one page.

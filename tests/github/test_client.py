@@ -132,7 +132,7 @@ def test_update_hosted_runner_takes_only_what_github_can_change(client: GitHubCl
 
 
 def test_get_hosted_runner_limits(client: GitHubClient, owner: Owner) -> None:
-    limits = client.get_hosted_runner_limits(owner).data
+    (limits,) = client.get_hosted_runner_limits(owner).items or ()
     assert limits.maximum
     assert limits.current_usage
     assert limits.maximum >= limits.current_usage

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pytest_django import Settings
 
-from runners_app.github import AnswerLost, GitHubClient, GitHubError, NotSent
+from runners_app.github import AnswerLost, GitHubClient, GitHubError, Limits, NotSent
 from runners_app.services.credentials import app_client, open_client, store_app, store_token
 from runners_app.services.leases import take_lease
 
@@ -149,7 +149,7 @@ def test_after_a_missed_deadline_the_connection_is_not_used_again(connect: Conne
         client = connect(server.url, deadline=DEADLINE)
         fails_in_time(client)
         time.sleep(DEADLINE)
-        assert client.get_hosted_runner_limits(ORG).data.maximum == 10
+        assert client.get_hosted_runner_limits(ORG).items == (Limits(10, 2),)
         assert server.connections == 2
 
 
@@ -196,7 +196,7 @@ def test_a_server_of_ones_own_may_have_an_authority_of_its_own(connect: Connect,
     with raw_server(saying(answer(LIMITS)), wrap=tls) as server:
         client = connect(server.url.replace("http:", "https:"), ca_file=str(certificate))
         for _ in range(3):
-            assert client.get_hosted_runner_limits(ORG).data.maximum == 10
+            assert client.get_hosted_runner_limits(ORG).items == (Limits(10, 2),)
         assert server.connections == 1
         client.close()
 
@@ -213,7 +213,7 @@ def test_stored_tokens_and_apps_trust_the_authority_of_the_setting(
         lease = take_lease(credential.pk, "a test")
         assert lease is not None
         for client in (app_client(store_app(url, "1", pem)), open_client(credential, lease)):
-            assert client.get_hosted_runner_limits(ORG).data.maximum == 10
+            assert client.get_hosted_runner_limits(ORG).items == (Limits(10, 2),)
             client.close()
 
 

@@ -21,6 +21,7 @@ from runners_app.github import (
     Forbidden,
     GitHubClient,
     GitHubError,
+    Limits,
     NewHostedRunner,
     NotSent,
     RedirectRefused,
@@ -85,7 +86,7 @@ def test_what_never_ends_outside_of_the_body_is_not_read_to_the_end(connect: Con
 def test_a_packed_body_is_unpacked(connect: Connect) -> None:
     packed = gzip.compress(json.dumps(LIMITS).encode())
     with raw_server(saying(answer(packed, headers={"Content-Encoding": "gzip"}))) as server:
-        assert connect(server.url).get_hosted_runner_limits(ORG).data.maximum == 10
+        assert connect(server.url).get_hosted_runner_limits(ORG).items == (Limits(10, 2),)
 
 
 # Broken connections
@@ -200,7 +201,7 @@ def test_a_redirect_off_the_origin_or_path_is_refused(connect: Connect, location
 def test_three_redirects_within_the_api_are_followed_with_the_token(connect: Connect) -> None:
     moves = [answer(status=s, headers={"Location": f"/api/v3/organizations/{s}"}) for s in (301, 302, 307)]
     with raw_server(saying(*moves, answer(LIMITS))) as server:
-        assert connect(f"{server.url}/api/v3").get_hosted_runner_limits(ORG).data.maximum == 10
+        assert connect(f"{server.url}/api/v3").get_hosted_runner_limits(ORG).items == (Limits(10, 2),)
         assert server.targets[1:] == [f"GET /api/v3/organizations/{s}" for s in (301, 302, 307)]
         assert all(TOKEN.encode() in request for request in server.requests)
 

@@ -96,26 +96,29 @@ class Fetcher:
         values_of: Callable[[T], rows.Values],
     ) -> None:
         """Like `collect`, for whoever publishes in a way of its own."""
-        answers: list[KnownAnswer] = []
+        read: list[tuple[Page[T], list[Any]]] = []
         for page in pages:
-            self._note(page)
+            self.note(page)
             if page.items is None:
                 ids = self._known[page.url].ids
                 into.kept.update(ids)
             else:
                 ids = [key_of(item) for item in page.items]
                 into.rows.update((key_of(item), values_of(item)) for item in page.items)
-            answers.append(self._answer(page, ids))
+            read.append((page, ids))
             self.between_pages()
-        check_whole([key for answer in answers for key in answer.ids], {answer.total_count for answer in answers})
-        self.fetched.answers.update((answer.url, answer) for answer in answers)  # only of a list that came whole
+        check_whole([key for _, ids in read for key in ids], {page.total_count for page, _ in read})
+        for page, ids in read:
+            self.remember(page, ids)
 
-    def _note(self, page: Page[Any]) -> None:
+    def note(self, page: Page[Any]) -> None:
+        """Count what it cost."""
         self.fetched.requests += 1
         self.fetched.not_modified += page.not_modified
 
-    def _answer(self, page: Page[Any], ids: list[Any]) -> KnownAnswer:
-        return KnownAnswer(
+    def remember(self, page: Page[Any], ids: list[Any]) -> None:
+        """Keep what a page is known by, once all of its list has come."""
+        self.fetched.answers[page.url] = KnownAnswer(
             credential_id=self.account.credential_id,
             reading=self.reading,
             url=page.url,
@@ -140,8 +143,11 @@ def fetch_groups(fetcher: Fetcher) -> None:
 
 
 def fetch_limits(fetcher: Fetcher) -> None:
-    fetcher.fetched.limits = fetcher.client.get_hosted_runner_limits(fetcher.owner).data
-    fetcher.fetched.requests += 1
+    page = fetcher.client.get_hosted_runner_limits(fetcher.owner, known=fetcher.known)
+    fetcher.note(page)
+    fetcher.remember(page, [])
+    if page.items:
+        fetcher.fetched.limits = page.items[0]
 
 
 def fetch_catalog(fetcher: Fetcher) -> None:
