@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 from django.utils import timezone
 
-from runners_app.models import Account, Credential
+from runners_app.models import Credential
 from runners_app.models.credentials import CredentialQuerySet
 
 SAFE_METHODS = ("GET", "HEAD")
@@ -63,9 +63,9 @@ class Lease:
 
         Raises LeaseLost, also when the account is served by another credential by now, or is gone.
         """
-        serves = Exists(Account.objects.filter(pk=account_id, credential=OuterRef("pk")))
-        budget = self._mine().filter(serves).only("rate_limit", "rate_remaining", "rate_reset_at")
-        credential = next(iter(budget.select_for_update()), None)
+        serving = self._mine().filter(accounts=account_id)
+        budget = serving.only("rate_limit", "rate_remaining", "rate_reset_at")
+        credential = next(iter(budget.select_for_update(of=("self",))), None)
         if credential is None:
             raise LeaseLost
         return credential
