@@ -6,6 +6,7 @@ Only what a container gives is put in its place: folders for volumes, ports of t
 import html
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -35,6 +36,7 @@ from tests.processes import (
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
+LAST_STAGE = (ROOT / "Dockerfile").read_text().rpartition("\nFROM ")[2].replace("\\\n", " ")
 VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 BIN = Path(sys.executable).parent
 CONDITIONS = {"service_healthy": "healthcheck", "service_completed_successfully": "command"}
@@ -86,6 +88,7 @@ class Stack:
         for inside in ("/run/keys", "/run/passwords", "/data"):
             outside = self.folder / inside.strip("/").replace("/", "-")
             text = re.sub(rf"(?<![\w/.-]){inside}\b", str(outside), text)
+        text = text.replace("/app/.venv/bin", str(BIN)).replace("/app/collected", str(self.folder / "collected"))
         text = text.replace("simulator:8001", f"127.0.0.1:{self.ports['simulator']}")
         text = text.replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - everything stays on loopback
         port, own = {"simulator": ("8001", "simulator"), "web": ("8000", f"web-{number}")}.get(service, ("", ""))
@@ -93,12 +96,10 @@ class Stack:
 
     def environment(self, service: str, number: int = 1) -> dict[str, str]:
         """What the Dockerfile sets, and over it what the service does."""
-        private = self.folder / f"{service}-{number}"
-        private.mkdir(exist_ok=True)
-        image = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOSTNAME": f"{service}-{number}", "PYTHONUNBUFFERED": "1"}
-        image |= {"STATIC_ROOT": str(self.folder / "collected"), "TRACKSIDE_DATA_DIR": str(private)}
-        given = SERVICES[service].get("environment", {})
-        return {**image, **{name: self.here(str(value), service, number) for name, value in given.items()}}
+        (self.folder / f"{service}-{number}").mkdir(exist_ok=True)  # the empty /tmp of each container
+        given = {**image_environment(), **SERVICES[service].get("environment", {})}
+        mapped = {name: self.here(str(value), service, number) for name, value in given.items()}
+        return {**mapped, "HOSTNAME": f"{service}-{number}"}
 
     def command(self, service: str, number: int = 1) -> list[str]:
         words = [self.here(word, service, number) for word in SERVICES[service]["command"]]
@@ -194,6 +195,13 @@ def person(stack: Stack) -> Iterator[requests.Session]:
         yield session
 
 
+def image_environment() -> dict[str, str]:
+    """What ENV of the Dockerfile's last stage says."""
+    words = shlex.split(" ".join(line[4:] for line in LAST_STAGE.splitlines() if line.startswith("ENV ")))
+    given = dict(word.split("=", 1) for word in words)
+    return {name: value.replace("$PATH", os.environ["PATH"]) for name, value in given.items()}
+
+
 def found(pattern: str, text: str) -> re.Match[str]:
     match = re.search(pattern, text, re.M)
     assert match, f"{pattern} is not in: {text[:2000]}"
@@ -224,8 +232,7 @@ def test_every_service_that_stays_up_has_a_health_check_a_restart_policy_and_lim
 
 
 def test_our_containers_run_without_root_rights_and_on_a_file_system_nobody_can_write_to() -> None:
-    last_stage = (ROOT / "Dockerfile").read_text().rpartition("\nFROM ")[2]
-    assert "\nUSER trackside\n" in last_stage
+    assert "\nUSER trackside\n" in LAST_STAGE
     assert {"web", "worker", "beat", "migrate"} < set(OURS)
     for name in OURS:
         service = SERVICES[name]
