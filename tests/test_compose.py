@@ -35,7 +35,7 @@ from tests.processes import (
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = [name for name, service in SERVICES.items() if "build" in service]
+OURS = [name for name, service in SERVICES.items() if "TRACKSIDE_IMAGE" in service["image"]]
 LAST_STAGE = (ROOT / "Dockerfile").read_text().rpartition("\nFROM ")[2].replace("\\\n", " ")
 VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 BIN = Path(sys.executable).parent
@@ -247,6 +247,16 @@ def test_services_wait_for_what_they_need() -> None:
             assert CONDITIONS[how["condition"]] in SERVICES[needed], f"{name} needs {needed}"
     for name in ("web", "worker", "beat"):
         assert {"migrate", "postgres", "redis"} <= SERVICES[name]["depends_on"].keys()
+
+
+def test_the_image_is_built_once_and_by_what_all_others_wait_for() -> None:
+    assert [name for name, service in SERVICES.items() if "build" in service] == ["secrets"]
+    assert [name for name in OURS if name != "secrets" and "secrets" not in waited_for(name)] == []
+
+
+def waited_for(name: str) -> set[str]:
+    direct = set(SERVICES[name].get("depends_on", ()))
+    return direct.union(*(waited_for(each) for each in direct))
 
 
 def test_what_is_scaled_has_no_port_of_the_host() -> None:
