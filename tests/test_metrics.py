@@ -66,8 +66,22 @@ def test_words_without_end_become_one(read: Read, acme: Account) -> None:
 
 def test_static_ips_are_told_with_their_maximum(read: Read, acme: Account) -> None:
     limits = Limits.objects.current().get(account=acme)
-    assert read("trackside_static_ips_used") == [({"account": "acme"}, limits.used)]
-    assert read("trackside_static_ips_maximum") == [({"account": "acme"}, limits.maximum)]
+    labels = {"account": "acme", "kind": "organization", "api_url": acme.api_url}
+    assert read("trackside_static_ips_used") == [(labels, limits.used)]
+    assert read("trackside_static_ips_maximum") == [(labels, limits.maximum)]
+
+
+def test_an_organization_and_an_enterprise_of_one_slug_are_told_apart(
+    read: Read, acme: Account, umbrella: Account
+) -> None:
+    Account.objects.filter(pk=umbrella.pk).update(slug="acme")
+    for kind, account in (("organization", acme), ("enterprise", umbrella)):
+        labels = {"account": "acme", "kind": kind, "api_url": account.api_url}
+        listed = Runner.objects.present().filter(account=account).count()
+        assert sum(value for _, value in read("trackside_runners", **labels)) == listed > 0
+        assert len(read("trackside_static_ips_used", **labels)) == 1
+        assert len(read("trackside_reading_age_seconds", **labels, resource="runners")) == 1
+        assert len(read("trackside_reading_requests_total", **labels, resource="runners")) == 1
 
 
 def test_readings_tell_age_duration_requests_and_errors(
@@ -86,7 +100,8 @@ def test_readings_tell_age_duration_requests_and_errors(
     make_due(acme, "runners")
     work(acme)
     assert [value for _, value in read("trackside_reading_errors_total", **of_runners)] == [1]
-    assert read("trackside_reading_failing") == [({**of_runners, "error": "unreachable"}, 1)]
+    labels = {**of_runners, "kind": "organization", "api_url": acme.api_url}
+    assert read("trackside_reading_failing") == [({**labels, "error": "unreachable"}, 1)]
 
 
 def test_budget_operations_and_queue_are_told(read: Read, acme: Account) -> None:

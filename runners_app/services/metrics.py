@@ -21,6 +21,9 @@ from runners_app.services.work import due_credentials
 OTHER = "other"
 MOST_WORDS = 30
 QUEUE = "celery"
+# An organization and an enterprise may have one slug, and two servers an organization each.
+ACCOUNT = ("account", "kind", "api_url")
+COLUMNS = ("account__slug", "account__kind", "account__api_url")
 
 PAGE_SECONDS = Histogram(
     "trackside_page_seconds",
@@ -54,14 +57,15 @@ def registry_of_database() -> CollectorRegistry:
 
 
 def _runners() -> Metric:
-    names = ("account", "status", "platform", "size")
+    names = (*ACCOUNT, "status", "platform", "size")
     metric = GaugeMetricFamily("trackside_runners", "GitHub-hosted runners that GitHub lists.", labels=names)
-    rows = Runner.objects.present().order_by().values_list("account__slug", "status", "platform", "size")
+    rows = Runner.objects.present().order_by().values_list(*COLUMNS, "status", "platform", "size")
     counts = list(rows.annotate(count=Count("pk")))
-    known = [_most_used((row[place], row[-1]) for row in counts) for place in (1, 2, 3)]
+    known = [_most_used((row[place], row[-1]) for row in counts) for place in (3, 4, 5)]
     folded: Counter[tuple[str, ...]] = Counter()
-    for account, *words, count in counts:
-        folded[account, *(word if word in kept else OTHER for word, kept in zip(words, known, strict=True))] += count
+    for *account, status, platform, size, count in counts:
+        words = zip((status, platform, size), known, strict=True)
+        folded[*account, *(word if word in kept else OTHER for word, kept in words)] += count
     for labels, count in folded.items():
         metric.add_metric(labels, count)
     return metric
@@ -75,17 +79,17 @@ def _most_used(counted: Iterable[tuple[str, int]]) -> set[str]:
 
 
 def _static_ips() -> Iterator[Metric]:
-    used = GaugeMetricFamily("trackside_static_ips_used", "Runners with static IPs.", labels=["account"])
-    maximum = GaugeMetricFamily("trackside_static_ips_maximum", "Runners that may have them.", labels=["account"])
-    for account, is_used, may_be in Limits.objects.current().values_list("account__slug", "used", "maximum"):
-        used.add_metric([account], is_used)
-        maximum.add_metric([account], may_be)
+    used = GaugeMetricFamily("trackside_static_ips_used", "Runners with static IPs.", labels=ACCOUNT)
+    maximum = GaugeMetricFamily("trackside_static_ips_maximum", "Runners that may have them.", labels=ACCOUNT)
+    for *account, is_used, may_be in Limits.objects.current().values_list(*COLUMNS, "used", "maximum"):
+        used.add_metric(account, is_used)
+        maximum.add_metric(account, may_be)
     yield used
     yield maximum
 
 
 def _readings(now: datetime) -> Iterator[Metric]:
-    names = ("account", "resource")
+    names = (*ACCOUNT, "resource")
     age = GaugeMetricFamily("trackside_reading_age_seconds", "Since the last good reading.", labels=names)
     duration = GaugeMetricFamily("trackside_reading_seconds", "How long the last reading took.", labels=names)
     failing = GaugeMetricFamily("trackside_reading_failing", "1 while it fails.", labels=(*names, "error"))
@@ -93,9 +97,10 @@ def _readings(now: datetime) -> Iterator[Metric]:
     free = CounterMetricFamily("trackside_reading_not_modified", "Requests that cost no budget.", labels=names)
     errors = CounterMetricFamily("trackside_reading_errors", "Readings that failed.", labels=names)
     for reading in Reading.objects.select_related("account").only(
-        "account__slug", "resource", "last_good_at", "error", "last_seconds", *COUNTED
+        *COLUMNS, "resource", "last_good_at", "error", "last_seconds", *COUNTED
     ):
-        labels = (reading.account.slug, reading.resource)
+        account = reading.account
+        labels = (account.slug, account.kind, account.api_url, reading.resource)
         if reading.last_good_at:
             age.add_metric(labels, (now - reading.last_good_at).total_seconds())
         if reading.last_seconds is not None:
