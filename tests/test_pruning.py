@@ -9,7 +9,18 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from runners_app.models import Account, AuditEntry, FieldChange, Limits, Operation, OperationEvent, ReadingRun, Runner
+from runners_app.models import (
+    Account,
+    AuditEntry,
+    FieldChange,
+    Limits,
+    Operation,
+    OperationEvent,
+    ReadingRun,
+    Repository,
+    Runner,
+    SelfHostedRunner,
+)
 from runners_app.services import operations, pruning
 from runners_app.services.audit import record
 from runners_app.tasks import prune_history
@@ -59,6 +70,28 @@ def test_runners_that_have_long_been_gone_go_and_listed_ones_stay(acme: Account)
     Runner.objects.exclude(pk=gone.pk).update(first_seen_at=LONG_AGO, observed_at=LONG_AGO)
     prune_history()
     assert Runner.objects.filter(account=acme).count() == present - 1
+
+
+def test_repositories_that_have_long_been_gone_go_and_listed_ones_stay(acme: Account) -> None:
+    gone, young, *present = Repository.objects.filter(account=acme).order_by("pk")
+    Repository.objects.update(first_seen_at=LONG_AGO, observed_at=LONG_AGO)
+    Repository.objects.filter(pk=gone.pk).update(gone_at=LONG_AGO)
+    Repository.objects.filter(pk=young.pk).update(gone_at=LONG_AGO + timedelta(days=2))
+    prune_history()
+    assert list(Repository.objects.filter(account=acme).order_by("pk")) == [young, *present]
+
+
+def test_self_hosted_runners_go_a_month_after_their_last_job(acme: Account, settings: Settings) -> None:
+    settings.RUNS_RETENTION_DAYS = 30
+    now = timezone.now()
+    SelfHostedRunner.objects.all().delete()
+    for number, days in enumerate((31, 29, None)):
+        gone_at = now - timedelta(days=days) if days else None
+        seen = {"observed_at": LONG_AGO, "first_seen_at": LONG_AGO, "gone_at": gone_at}
+        SelfHostedRunner.objects.create(account=acme, github_id=number, name=f"machine-{number}", **seen)
+    prune_history()
+    kept = SelfHostedRunner.objects.order_by("github_id").values_list("name", flat=True)
+    assert list(kept) == ["machine-1", "machine-2"]
 
 
 def test_the_audit_log_is_kept_for_400_days_and_no_longer(db: None) -> None:

@@ -17,8 +17,10 @@ from runners_app.models import (
     Operation,
     OperationEvent,
     ReadingRun,
+    Repository,
     Runner,
     RunnerGroup,
+    SelfHostedRunner,
 )
 
 log = logging.getLogger(__name__)
@@ -39,9 +41,10 @@ def prune(now: datetime) -> dict[str, int]:
 def past_retention(now: datetime) -> list["QuerySet"]:  # type: ignore[type-arg] # of many models
     """What may go. Never what still holds: limits in force, operations under way, things GitHub lists."""
     history = now - timedelta(days=settings.HISTORY_RETENTION_DAYS)
+    runs = now - timedelta(days=settings.RUNS_RETENTION_DAYS)
     finished = Operation.objects.filter(finished_at__lt=history).exclude(state__in=Operation.UNFINISHED)
     return [
-        ReadingRun.objects.filter(last_at__lt=now - timedelta(days=settings.RUNS_RETENTION_DAYS)),
+        ReadingRun.objects.filter(last_at__lt=runs),
         FieldChange.objects.filter(at__lt=history),
         OperationEvent.objects.filter(operation__in=finished),
         finished,
@@ -50,6 +53,8 @@ def past_retention(now: datetime) -> list["QuerySet"]:  # type: ignore[type-arg]
         Image.objects.filter(gone_at__lt=history),
         RunnerGroup.objects.filter(gone_at__lt=history),
         Runner.objects.filter(gone_at__lt=history),
+        Repository.objects.filter(gone_at__lt=history),
+        SelfHostedRunner.objects.filter(gone_at__lt=runs),  # GitHub gives ephemeral ones a new id for every job
         AuditEntry.objects.filter(at__lt=now - timedelta(days=settings.AUDIT_RETENTION_DAYS) - GRACE),
         Session.objects.filter(expire_date__lt=now),
     ]
