@@ -251,7 +251,7 @@ def start_web(environment: Mapping[str, str], port: int | None = None, *argument
     """gunicorn as in production, up when it answers."""
     port = port or free_port()
     server = ("gunicorn", "dashboard.wsgi", "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread")
-    command = [sys.executable, "-m", *server, "--threads", "8", *arguments]
+    command = [sys.executable, "-m", *server, "--threads", "8", "--no-control-socket", *arguments]
     web = Web(command, environment=environment, log=_log(environment, "web"))
     web.url = f"http://127.0.0.1:{port}"
     with run(web):

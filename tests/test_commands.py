@@ -142,8 +142,13 @@ class TestSync:
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trackside]:
-    with start_trackside(tmp_path_factory.mktemp("serve")) as trackside:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Iterator[Trackside]:
+    with start_trackside(tmp_path_factory.mktemp("serve"), HOME=str(home), XDG_RUNTIME_DIR=str(home)) as trackside:
         yield trackside
 
 
@@ -151,6 +156,10 @@ class TestServe:
     def test_it_answers_and_has_a_worker_that_reads_the_demo(self, running: Trackside) -> None:
         assert requests.get(f"{running.url}/livez", timeout=5).status_code == 200
         wait_for(lambda: "ok" in requests.get(f"{running.url}/readyz", timeout=5).text)
+
+    def test_it_leaves_nothing_in_the_home_folder(self, running: Trackside, home: Path) -> None:
+        wait_for(lambda: _answers(f"{running.url}/livez"))
+        assert list(home.iterdir()) == []
 
     def test_a_child_that_is_killed_is_started_again(self, running: Trackside) -> None:
         children = children_of(running.pid)

@@ -99,7 +99,7 @@ class Stack:
         (self.folder / f"{service}-{number}").mkdir(exist_ok=True)  # the empty /tmp of each container
         given = {**image_environment(), **SERVICES[service].get("environment", {})}
         mapped = {name: self.here(str(value), service, number) for name, value in given.items()}
-        return {**mapped, "HOSTNAME": f"{service}-{number}"}
+        return {**mapped, "HOSTNAME": f"{service}-{number}", "HOME": str(self.folder / "nonexistent")}
 
     def command(self, service: str, number: int = 1) -> list[str]:
         words = [self.here(word, service, number) for word in SERVICES[service]["command"]]
@@ -309,3 +309,8 @@ def test_every_health_check_still_passes(stack: Stack, person: requests.Session)
     workers = [("worker", number) for number in (1, 2, 3)]
     wait_for(lambda: stack.is_healthy("beat", 2), 60)  # it was started last
     assert [each for each in (*checked, *workers) if not stack.is_healthy(*each)] == []
+
+
+def test_nothing_is_written_to_the_home_folder_which_no_container_has(stack: Stack, person: requests.Session) -> None:
+    assert "--home-dir /nonexistent" in LAST_STAGE
+    assert not (stack.folder / "nonexistent").exists()

@@ -81,7 +81,7 @@ def _web(port: int) -> Child:
         "web",
         module(
             "gunicorn", "dashboard.wsgi", "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread",
-            "--threads", "8", "--log-level", "warning",
+            "--threads", "8", "--log-level", "warning", "--no-control-socket",
         ),
     )  # fmt: skip
 
