@@ -1,5 +1,5 @@
 # Two stages: the first has what building takes, the second only what runs.
-FROM python:3.12-slim-bookworm AS build
+FROM python:3.11-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /app
 RUN python -m venv /app/.venv
@@ -15,7 +15,7 @@ RUN TRACKSIDE_DATA_DIR=/tmp/build STATIC_ROOT=/app/collected .venv/bin/python ma
     && .venv/bin/python -m compileall -q -j 0 dashboard runners_app manage.py \
     && chmod -R a+rX /app
 
-FROM python:3.12-slim-bookworm
+FROM python:3.11-slim-bookworm
 # The folders exist with their owner, so that volumes mounted on them get that owner too.
 RUN useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin trackside \
     && install -d -o trackside -g trackside -m 0700 /run/keys /data \
