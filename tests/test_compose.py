@@ -263,6 +263,12 @@ def test_what_is_scaled_has_no_port_of_the_host() -> None:
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["proxy"]
 
 
+def test_the_proxy_gives_an_idle_connection_up_before_web_does() -> None:
+    words = SERVICES["web"]["command"]
+    given_up = found(r"^\s*keepalive (\d+)s$", (ROOT / "deploy/Caddyfile").read_text())[1]
+    assert int(given_up) < int(words[words.index("--keep-alive") + 1])
+
+
 def test_no_secret_stands_in_the_compose_file() -> None:
     for name, service in SERVICES.items():
         for variable, value in service.get("environment", {}).items():
