@@ -259,6 +259,11 @@ def waited_for(name: str) -> set[str]:
     return direct.union(*(waited_for(each) for each in direct))
 
 
+def test_how_many_stands_in_settings_so_that_the_next_up_keeps_it() -> None:
+    scaled = {name: service["scale"] for name, service in SERVICES.items() if "scale" in service}
+    assert scaled == {"web": "${WEB_SCALE:-1}", "worker": "${WORKER_SCALE:-1}"}
+
+
 def test_what_is_scaled_has_no_port_of_the_host() -> None:
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["proxy"]
 
