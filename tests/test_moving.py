@@ -2,8 +2,9 @@
 
 import json
 import os
+import re
+import shlex
 import shutil
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -38,6 +39,13 @@ try:
 except DatabaseError as error:
     print(str(error).splitlines()[0])
 """
+
+
+def found(pattern: str) -> re.Match[str]:
+    """What operating.md tells people to do."""
+    match = re.search(pattern, (ROOT / "docs/operating.md").read_text(), re.S)
+    assert match, f"{pattern} is not in operating.md"
+    return match
 
 
 def run_python(environment: Mapping[str, str], code: str) -> str:
@@ -133,11 +141,14 @@ def test_a_backup_of_postgresql_brings_everything_back_and_goes_on(
 ) -> None:
     postgresql.run("CREATE DATABASE restored")
     restored = {**moved, "DATABASE_URL": postgresql.url_of("restored")}
+    manage(restored, "migrate", "--verbosity", "0")  # the target was started once
     backup = str(tmp_path / "trackside.dump")
     dump = [postgres_binary("pg_dump"), "--format", "custom", "--file", backup, moved["DATABASE_URL"]]
     subprocess.run(dump, check=True, timeout=60)
-    restore = [postgres_binary("pg_restore"), "--no-owner", "--dbname", restored["DATABASE_URL"], backup]
-    subprocess.run(restore, check=True, timeout=60)
+    restore = shlex.split(found(r"pg_restore --username trackside --dbname trackside (.*) < trackside.dump")[1])
+    assert restore[0] == "--clean"
+    command = [postgres_binary("pg_restore"), "--dbname", restored["DATABASE_URL"], *restore, backup]
+    subprocess.run(command, check=True, timeout=60)
     assert content(restored) == content(moved)
     assert "append-only" in run_python(restored, FORGE)
     assert "not modified" in manage(restored, "sync", "acme")  # the token opens
@@ -145,15 +156,11 @@ def test_a_backup_of_postgresql_brings_everything_back_and_goes_on(
 
 
 def test_a_backup_of_sqlite_brings_everything_back(embedded: dict[str, str], tmp_path: Path) -> None:
-    data = Path(embedded["TRACKSIDE_DATA_DIR"])
     before = content(embedded)
-    backup = tmp_path / "backup"
-    backup.mkdir()
-    with sqlite3.connect(data / "trackside.sqlite3") as database:
-        database.execute("VACUUM INTO ?", [str(backup / "trackside.sqlite3")])
-    database.close()
-    (backup / "keys.json").write_bytes((data / "keys.json").read_bytes())
-    restored = {**embedded, "TRACKSIDE_DATA_DIR": str(backup)}
+    commands = found(r"(mkdir -p -m 700 backup\n.*?)```")[1].replace(".venv/bin/python", sys.executable)
+    subprocess.run(["/bin/sh", "-ec", commands], cwd=tmp_path, check=True, timeout=60)
+    assert (tmp_path / "backup").stat().st_mode & 0o777 == 0o700
+    restored = {**embedded, "TRACKSIDE_DATA_DIR": str(tmp_path / "backup")}
     assert content(restored) == before
     assert "not modified" in manage(restored, "sync", "acme")
 
