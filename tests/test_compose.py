@@ -49,6 +49,7 @@ class Stack:
         self.folder, self.stack = folder, stack
         self.ports = {name: free_port() for name in ("postgres", "redis", "simulator", "web-1", "web-2")}
         self.started: list[str] = []
+        self.processes: dict[tuple[str, int], Process] = {}
         for name in ("run-keys", "run-passwords", "data"):
             (folder / name).mkdir()
 
@@ -62,11 +63,12 @@ class Stack:
         self.started.append(service)
         return process
 
-    def once(self, service: str) -> str:
-        """Run a one-shot service to its end; what it printed."""
+    def once(self, service: str, command: str = "") -> str:
+        """Run a one-shot service to its end, or this command in a container like it; what it printed."""
         self._check_dependencies(service)
+        words = [str(BIN / word) if word == "python" else word for word in command.split()] or self.command(service)
         done = subprocess.run(
-            self.command(service), env=self.environment(service), cwd=ROOT, capture_output=True, text=True, timeout=90
+            words, env=self.environment(service), cwd=ROOT, capture_output=True, text=True, timeout=90
         )
         assert done.returncode == 0, done.stdout + done.stderr
         self.started.append(service)
@@ -76,6 +78,7 @@ class Stack:
         self._check_dependencies(service)
         log = self.folder / f"{service}-{number}.log"
         process = Process(self.command(service, number), environment=self.environment(service, number), log=log)
+        self.processes[service, number] = process
         return self.stack.enter_context(run(process))
 
     def _check_dependencies(self, service: str) -> None:
@@ -325,3 +328,14 @@ def test_every_health_check_still_passes(stack: Stack, person: requests.Session)
 def test_nothing_is_written_to_the_home_folder_which_no_container_has(stack: Stack, person: requests.Session) -> None:
     assert "--home-dir /nonexistent" in LAST_STAGE
     assert not (stack.folder / "nonexistent").exists()
+
+
+def test_the_demo_goes_as_documented_with_its_simulated_github(stack: Stack, person: requests.Session) -> None:
+    assert (stack.folder / "data/demo.json").exists()
+    page = (ROOT / "docs/operating.md").read_text()
+    assert "\ndocker compose --profile demo stop simulator\n" in page
+    stack.processes["simulator", 1].stop()
+    command = found(r"^docker compose --profile demo run --rm --no-deps connect-demo (.*)$", page)[1]
+    assert "Forgot 4 demo accounts" in stack.once("connect-demo", command)
+    assert list((stack.folder / "data").iterdir()) == []
+    assert person.get(f"{stack.address(1)}/").url.startswith(f"{stack.address(1)}/sign-in/")
