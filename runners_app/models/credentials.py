@@ -91,7 +91,9 @@ class Credential(models.Model):
     paused_until = models.DateTimeField(null=True, blank=True)
     pause_reason = models.TextField(blank=True)
     limits_in_a_row = models.PositiveSmallIntegerField(default=0)
-    refusals_in_a_row = models.PositiveSmallIntegerField(default=0, help_text="Answers 401 since the last good one.")
+    refusals_in_a_row = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="Answers 401 since the last good one."
+    )
     quarantined_at = models.DateTimeField(null=True, blank=True)
     quarantine_reason = models.TextField(blank=True)
 

@@ -115,14 +115,20 @@ class Operation(models.Model):
     base = models.JSONField(default=dict, help_text="The values the form started from.")
     wanted = models.JSONField(default=dict, help_text="The values asked for.")
     ids_before = models.JSONField(null=True, help_text="Ids of a complete list read just before a create.")
-    steps = models.JSONField(default=list, help_text="Of a write that needs two calls, in order: do, done.")
-    begun = models.BooleanField(default=False, help_text="A first of several steps was applied: the rest must follow.")
+    steps = models.JSONField(
+        default=list,
+        db_default=models.Value([], models.JSONField()),
+        help_text="Of a write that needs two calls, in order: do, done.",
+    )
+    begun = models.BooleanField(
+        default=False, db_default=False, help_text="A first of several steps was applied: the rest must follow."
+    )
     sends = models.PositiveSmallIntegerField(default=0)
     known_not_applied = models.BooleanField(
         default=False, help_text="GitHub or the network said so while the operation was sent; it may be sent again."
     )
     refused_looks = models.PositiveSmallIntegerField(
-        default=0, help_text="How often in a row GitHub refused to show whether it took effect."
+        default=0, db_default=0, help_text="How often in a row GitHub refused to show whether it took effect."
     )
     absent_since = models.DateTimeField(null=True, help_text="First complete answer that did not show the effect.")
     reason = models.TextField(blank=True, help_text="Why it stands where it stands, in words for a person.")
