@@ -318,6 +318,30 @@ def test_two_web_and_three_worker_containers_and_a_second_beat_carry_out_one_cre
     assert [each["body"]["name"] for each in creates] == ["made-by-compose"]
 
 
+def test_metrics_ask_for_the_made_token_and_count_the_pages_of_both_processes_of_web(stack: Stack) -> None:
+    token = (stack.folder / "run-keys/metrics_token").read_text().strip()
+    folder = Path(stack.environment("web")["PROMETHEUS_MULTIPROC_DIR"])
+    address, asked = stack.address(1), 0
+
+    def ask(path: str, **headers: str) -> requests.Response:
+        """On a connection of its own, so that either process may take it."""
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.get(address + path, headers=headers, timeout=10)
+
+    def have_both_answered() -> bool:
+        nonlocal asked
+        asked += 1
+        assert ask("/livez").ok
+        return sum(b'"livez"' in path.read_bytes() for path in folder.glob("histogram_*.db")) == 2
+
+    wait_for(have_both_answered)
+    assert [ask("/metrics", **sent).status_code for sent in ({}, {"Authorization": "Bearer wrong"})] == [401, 401]
+    lines = ask("/metrics", Authorization=f"Bearer {token}").text
+    assert re.findall(r'^trackside_page_seconds_count\{.*page="livez".*\} (\S+)$', lines, re.M) == [f"{asked}.0"]
+    assert re.search(r"^trackside_runners\{", lines, re.M)
+
+
 def test_every_health_check_still_passes(stack: Stack, person: requests.Session) -> None:
     checked = [("postgres", 1), ("redis", 1), ("web", 1), ("web", 2), ("beat", 1), ("beat", 2), ("simulator", 1)]
     workers = [("worker", number) for number in (1, 2, 3)]
