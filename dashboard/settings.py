@@ -15,27 +15,26 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import environ
 from celery.schedules import crontab
 from csp.constants import SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from dashboard import logs, sentry
 from dashboard.data_dir import read_or_make_keys
+from dashboard.environment import Environment
 from runners_app.redaction import hide
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.FileAwareEnv()
+env = Environment()
 
 DATA_DIR = Path(env.str("TRACKSIDE_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
-# Stripped, because a secret from a file often ends with a line break.
-DATABASE_URL = env.str("DATABASE_URL", default="").strip()
-REDIS_URL = env.str("REDIS_URL", default="").strip()
+DATABASE_URL = env.str("DATABASE_URL", default="")
+REDIS_URL = env.str("REDIS_URL", default="")
 EMBEDDED = not DATABASE_URL and not REDIS_URL
 # The simulator needs neither keys nor a database, so running it alone leaves no data folder behind.
 SIMULATOR_ONLY = sys.argv[1:2] == ["simulate_github"]
 
-SECRET_KEY = env.str("SECRET_KEY", default="").strip()
+SECRET_KEY = env.str("SECRET_KEY", default="")
 CREDENTIAL_KEYS = [key.strip() for key in env.list("CREDENTIAL_KEYS", default=[])]
 if SIMULATOR_ONLY:
     SECRET_KEY = SECRET_KEY or "the simulator signs nothing"
@@ -60,7 +59,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Only these origins may be an account's api_url; `*` stands for one label or several.
 GITHUB_API_ORIGINS = env.list("GITHUB_API_ORIGINS", default=["https://api.github.com", "https://*.ghe.com"])
 # A PEM file of the authorities to trust instead of the public ones, for a server of one's own.
-GITHUB_CA_FILE = env.str("GITHUB_CA_FILE", default="").strip()
+GITHUB_CA_FILE = env.str("GITHUB_CA_FILE", default="")
 if GITHUB_CA_FILE and not SIMULATOR_ONLY:
     try:
         ssl.create_default_context(cafile=GITHUB_CA_FILE)
@@ -224,14 +223,14 @@ if OIDC_URL:
         "OAUTH_PKCE_ENABLED": True,
         "APPS": [{
             "provider_id": "oidc", "name": env.str("OIDC_NAME", default="single sign-on"),
-            "client_id": env.str("OIDC_CLIENT_ID"), "secret": env.str("OIDC_CLIENT_SECRET").strip(),
+            "client_id": env.str("OIDC_CLIENT_ID"), "secret": env.str("OIDC_CLIENT_SECRET"),
             "settings": {"server_url": OIDC_URL},
         }],
     }  # fmt: skip
 if GITHUB_CLIENT_ID := env.str("GITHUB_CLIENT_ID", default=""):
     SOCIALACCOUNT_PROVIDERS["github"] = {
         "SCOPE": ["user:email"], "OAUTH_PKCE_ENABLED": True,
-        "APPS": [{"client_id": GITHUB_CLIENT_ID, "secret": env.str("GITHUB_CLIENT_SECRET").strip()}],
+        "APPS": [{"client_id": GITHUB_CLIENT_ID, "secret": env.str("GITHUB_CLIENT_SECRET")}],
     }  # fmt: skip
     GITHUB_SIGN_IN_URL = env.str("GITHUB_URL", default=GITHUB_SIGN_IN_URL).rstrip("/")
     # Whoever names a server has its API under /api/v3, as GitHub Enterprise Server does and github.com does not.
@@ -382,7 +381,7 @@ HISTORY_RETENTION_DAYS = env.int("HISTORY_RETENTION_DAYS", default=400)
 RUNS_RETENTION_DAYS = env.int("RUNS_RETENTION_DAYS", default=30)
 
 # --- For those who watch over Trackside: Prometheus with a token, Sentry.
-METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
     Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
 SENTRY_DSN = env.str("SENTRY_DSN", default="")
