@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -67,6 +68,13 @@ def test_the_list_says_how_each_account_fares(as_admin: Client, acme: Account, g
     for words in ("acme", "globex", "Observe only", "Paused", "Classic personal access token", "of 5,000", "just now"):
         assert words in page
     assert "/accounts/new/" in page
+
+
+def test_a_budget_says_when_it_is_full_again_until_then(as_admin: Client, acme: Account) -> None:
+    for ahead in (timedelta(minutes=30), timedelta(minutes=-1)):
+        Credential.objects.update(rate_reset_at=timezone.now() + ahead)
+        for path in ("/accounts/", f"/accounts/{acme.pk}/"):
+            assert ("full again" in text(as_admin, path)) == (ahead > timedelta(0)), path
 
 
 def test_an_empty_list_says_what_to_do_to_each(as_admin: Client, as_lead: Client) -> None:

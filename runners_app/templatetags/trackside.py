@@ -204,6 +204,11 @@ def every(seconds: int) -> str:
 
 
 @register.filter
+def is_ahead(moment: datetime | None) -> bool:
+    return moment is not None and moment > timezone.now()
+
+
+@register.filter
 def thousands(value: int | None) -> str:
     """A number with separators: 1,234."""
     return "" if value is None else f"{value:,}"
