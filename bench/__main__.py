@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from importlib import import_module, metadata
 from pathlib import Path
 
-from bench.common import Part, Table, print_table, start_servers, write_json
+import psycopg
+
+from bench.common import Part, Servers, Table, print_table, start_servers, write_json
 from bench.goals import judge
 
 LAST_RUN = "## The last run"
@@ -29,22 +31,23 @@ def main() -> None:
             for table in part.tables:
                 sys.stdout.write(print_table(table) + "\n")
             sys.stdout.flush()
+        installed = versions(servers)
     goals = judge(found)
     sys.stdout.write(print_table(goals) + "\n")
     if options.page:
-        write_page(options.page, [goals, *(table for part in found for table in part.tables)])
+        write_page(options.page, [goals, *(table for part in found for table in part.tables)], installed)
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    write_json(found, options.json, machine=machine(), versions=versions())
+    write_json(found, options.json, machine=machine(), versions=installed)
+    sys.stdout.write(f"{named(installed)}.\n")
     sys.stdout.write(f"The same as JSON: {options.json}\n")
 
 
-def write_page(page: Path, tables: list[Table]) -> None:
+def write_page(page: Path, tables: list[Table], installed: dict[str, str]) -> None:
     """Replace the last run on a page of the documentation, and leave the words above it."""
     above = page.read_text().partition(LAST_RUN)[0]
     known = machine()
     about = f"On {datetime.now(UTC):%-d %B %Y}, {known['system']}, {known['cores']} cores, {known['memory GB']} GB"
-    installed = ", ".join(f"{name} {value}" for name, value in versions().items())
-    page.write_text("\n".join([f"{above}{LAST_RUN}\n", f"{about}; {installed}.\n", *map(print_table, tables)]))
+    page.write_text("\n".join([f"{above}{LAST_RUN}\n", f"{about}; {named(installed)}.\n", *map(print_table, tables)]))
 
 
 def machine() -> dict[str, str]:
@@ -57,8 +60,19 @@ def machine() -> dict[str, str]:
     }
 
 
-def versions() -> dict[str, str]:
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}}
+def versions(servers: Servers) -> dict[str, str]:
+    """Of Python, the packages and the servers, which are asked."""
+    with psycopg.connect(servers.postgresql.url_of("postgres")) as connection, servers.redis.client() as client:
+        postgresql = connection.execute("SHOW server_version").fetchone()
+        redis = client.info("server")["redis_version"]
+    assert postgresql
+    running = {"PostgreSQL": postgresql[0].split()[0], "Redis": redis}
+    packages = {name: metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), **running, **packages}
+
+
+def named(versions: dict[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in versions.items())
 
 
 if __name__ == "__main__":
