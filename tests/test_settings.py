@@ -56,3 +56,8 @@ def test_keys_may_stand_on_lines_of_their_own_with_commas_between(tmp_path: Path
     keys = "bmV3IGtleSBmb3IgdGhpcyB0ZXN0IG9ubHkgMDAwMDA=\n,\nb2xkIGtleSBmb3IgdGhpcyB0ZXN0IG9ubHkgMDAwMDA=\n"
     found = settings_with(tmp_path, {"CREDENTIAL_KEYS": keys}, "CREDENTIAL_KEYS")
     assert found["CREDENTIAL_KEYS"] == keys.replace("\n", "").split(",")
+
+
+def test_a_secret_that_begins_with_a_dollar_sign_is_taken_as_it_is(tmp_path: Path) -> None:
+    files = {"METRICS_TOKEN": "$HOME and $", "SECRET_KEY": r"$a\$secret key for this test"}
+    assert settings_with(tmp_path, files, *files) == files
