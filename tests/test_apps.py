@@ -125,7 +125,9 @@ def test_an_app_that_was_installed_anew_takes_the_place_of_its_earlier_installat
     Credential.objects.update(sealed_installation_token="")
     make_due(account)
     work(account)
-    assert "no such installation" in as_admin.get(f"/accounts/{account.pk}/").content.decode()
+    page = as_admin.get(f"/accounts/{account.pk}/").content.decode()
+    assert "no such installation" in page
+    assert f'href="/accounts/apps/{app.pk}/">Open the App<' in page
     as_admin.post(f"/accounts/apps/{app.pk}/refresh/")
     list_installations(app.pk)
     assert "earlier installation" in as_admin.get(f"/accounts/apps/{app.pk}/").content.decode()
