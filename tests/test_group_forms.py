@@ -254,6 +254,17 @@ def test_an_organization_is_added_to_an_enterprises_group_by_its_name(
     assert names_with_access(group) == {"acme", "globex"}
 
 
+def test_a_manager_of_the_enterprise_is_offered_no_organization_of_others(
+    client: Client, lead: User, umbrella: Account, globex: Account
+) -> None:
+    Membership.objects.create(user=lead, account=umbrella, role="manager")
+    client.force_login(lead)
+    address = f"/groups/{group_of(umbrella, 'enterprise-security').pk}/access/"
+    assert "globex" not in client.get(address).content.decode()
+    Membership.objects.create(user=lead, account=globex)
+    assert '<option value="globex">' in client.get(address).content.decode()
+
+
 def test_an_organization_github_does_not_know_is_said_to_be_none(
     as_admin: Client, umbrella: Account, work: Work
 ) -> None:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from runners_app.models import (
     Account,
     Credential,
+    GroupAccess,
     Image,
     Limits,
     Membership,
@@ -35,6 +36,8 @@ def groups(acme: Account) -> tuple[RunnerGroup, RunnerGroup]:
     for runner in Runner.objects.exclude(pk__in=mine):
         Runner.objects.filter(pk=runner.pk).update(name=f"secret-{runner.pk}", status="Stuck")
     RunnerGroup.objects.filter(pk=second.pk).update(name="secret-group", allows_public_repositories=True)
+    for repository in Repository.objects.all():
+        Repository.objects.filter(pk=repository.pk).update(name=f"secret-{repository.pk}")
     return first, second
 
 
@@ -58,6 +61,7 @@ PAGES = (
     "/runners/export.csv", "/runners/export.json", "/operations/export.csv", "/images/export.csv", "/groups/export.csv",
     "/accounts/export.csv", "/static-ips/ranges.csv", "/static-ips/changes.csv?since=2020-01-01",
     "/runners/words/?q=group:s", "/runners/words/?q=secret", "/groups/explain/", "/groups/{group}/",
+    "/groups/{group}/access/", "/groups/{group}/access/?show=all", "/groups/{group}/access/?show=without&q=secret",
     "/accounts/{account}/",
     "/runners/{runner}/", "/groups/explain/?organization={account}&repository=web", "/groups/explain/?runner=r{runner}",
     "/groups/explain/repositories/?organization={account}&repository=",
@@ -134,6 +138,20 @@ def test_history_is_that_of_the_group_and_its_runners(limited: Client, acme: Acc
 def test_what_is_not_of_a_group_is_not_seen_at_all(limited: Client, lead: User) -> None:
     for rows in (Repository.objects, Limits.objects):
         assert not rows.visible_to(lead).exists()
+
+
+def test_repositories_are_named_where_they_are_on_the_groups_list(
+    limited: Client, groups: tuple[RunnerGroup, RunnerGroup], admin: User
+) -> None:
+    GroupAccess.objects.create(group=groups[0], github_id=1, name="web-shop", private=True)
+    for query in ("", "?show=all", "?show=without", "?show=with"):
+        page = limited.get(f"/groups/{groups[0].pk}/access/{query}").content.decode()
+        assert "web-shop" in page
+        assert "You see only some runner groups of acme" in page
+    limited.force_login(admin)
+    page = limited.get(f"/groups/{groups[0].pk}/access/").content.decode()
+    assert "secret-" in page
+    assert "You see only some runner groups" not in page
 
 
 def test_without_any_group_left_nothing_is_seen(limited: Client, lead: User) -> None:

@@ -19,15 +19,17 @@ from runners_app.forms_groups import (
     signed_base_of_group,
 )
 from runners_app.models import Account, GroupAccess, Operation, Repository, Runner, RunnerGroup, SelfHostedRunner
+from runners_app.models.owned import limited_by
 from runners_app.paging import Order, page_by_key
 from runners_app.services import groups as asking
 from runners_app.services.accounts import SLUG
+from runners_app.services.explain import repositories_of
 from runners_app.services.operations import conflict_of, wanted_on_top_of
 from runners_app.views.pages import (
     Request,
     manage_or_403,
-    may_manage,
     render_page,
+    visible_account_or_404,
     visible_or_404,
 )
 
@@ -140,37 +142,41 @@ def group_access(request: Request, pk: int) -> HttpResponse:
     row = visible_or_404(RunnerGroup.objects.select_related("account"), request, pk)
     if request.method == "POST":
         return _change_access(request, row)
-    show = request.GET.get("show", "all")
+    account = visible_account_or_404(request, row.account_id)
+    is_organization, sees_whole = account.kind == Account.Kind.ORGANIZATION, limited_by(account) is None
+    show = request.GET.get("show", "all") if is_organization and sees_whole else "with"
     words = request.GET.get("q", "").replace("\0", "").strip()[:100]
-    is_organization = row.account.kind == Account.Kind.ORGANIZATION
-    candidates = _candidates(row) if is_organization and show != "with" else _lines(row)
-    if show == "without" and is_organization:
+    candidates = _lines(row) if show == "with" else _candidates(row, account)
+    if show == "without":
         candidates = candidates.filter(has_access=False)
     if words:
         candidates = candidates.filter(name__icontains=words)
     page = page_by_key(candidates, Order("name"), request.GET)
+    manages = row.gone_at is None and account.may_be_changed
     context = {
-        "group": row, "account": row.account, "page": page, "show": show, "words": words, "nonce": new_nonce(),
-        "listed": row.access.count(), "may_manage": row.gone_at is None and may_manage(request, row.account),
-        "organizations": [] if is_organization else _connected_organizations(row),
+        "group": row, "account": account, "page": page, "show": show, "words": words, "nonce": new_nonce(),
+        "listed": row.access.count(), "may_manage": manages, "sees_whole": sees_whole,
+        "organizations": _organizations_to_add(request, row) if manages and not is_organization else [],
     }  # fmt: skip
     return render_page(request, "groups/access.html", context, fragment="rows")
 
 
-def _candidates(row: RunnerGroup) -> QuerySet[Any]:
-    """Repositories of the organization, each with whether it `has_access`."""
+def _candidates(row: RunnerGroup, organization: Account) -> QuerySet[Any]:
+    """Repositories of the organization that one may see, each with whether it `has_access`."""
     lines = GroupAccess.objects.filter(group=row, github_id=OuterRef("github_id"))
-    return Repository.objects.present().filter(account=row.account).annotate(has_access=Exists(lines))
+    return repositories_of(organization).annotate(has_access=Exists(lines))
 
 
 def _lines(row: RunnerGroup) -> QuerySet[Any]:
     return GroupAccess.objects.filter(group=row).annotate(has_access=Exists(GroupAccess.objects.filter(group=row)))
 
 
-def _connected_organizations(row: RunnerGroup) -> list[str]:
-    """Names to offer for an enterprise's group: organizations Trackside knows that are not on its list."""
+def _organizations_to_add(request: Request, row: RunnerGroup) -> list[str]:
+    """Names to offer for an enterprise's group: organizations that stand on a list of the enterprise, or that one may
+    see here, and that are not on its own list."""
     listed = {name.lower() for name in row.access.values_list("name", flat=True)}
-    near = Account.objects.filter(kind=Account.Kind.ORGANIZATION, api_url=row.account.api_url)
+    near = Account.objects.visible_to(request.user)
+    near = near.filter(kind=Account.Kind.ORGANIZATION, api_url=row.account.api_url)
     known = {name for _, name in members_of(row.account)} | set(near.values_list("slug", flat=True)[:MOST_AT_ONCE])
     return sorted(name for name in known if name.lower() not in listed)
 
