@@ -12,7 +12,8 @@ STAYS = "Leave as it is"
 
 
 class BulkForm(forms.Form):
-    """What every chosen runner shall get; fields left empty stay. Choices are those of all accounts involved."""
+    """What every chosen runner shall get; fields left empty stay. Choices are those of all accounts involved,
+    read with `visible_to`, as far as one sees them."""
 
     image = forms.ChoiceField(required=False, help_text="By name: each account resolves it to its own image.")
     image_version = forms.ChoiceField(required=False, label="Image version", help_text="For custom images.")
@@ -27,11 +28,11 @@ class BulkForm(forms.Form):
     def __init__(self, *args: Any, accounts: list[Account], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._offer_images(accounts)
-        groups = RunnerGroup.objects.present().filter(account__in=accounts).order_by("name")
+        groups = RunnerGroup.objects.present().within(accounts).order_by("name")
         self._offer("group", list(dict.fromkeys(groups.values_list("name", flat=True))))
-        sizes = MachineSize.objects.present().filter(account__in=accounts).order_by("cpu_cores", "github_id")
+        sizes = MachineSize.objects.present().within(accounts).order_by("cpu_cores", "github_id")
         self._offer("size", list(dict.fromkeys(sizes.values_list("github_id", flat=True))))
-        versions = ImageVersion.objects.present().filter(account__in=accounts).order_by("-created_on")
+        versions = ImageVersion.objects.present().within(accounts).order_by("-created_on")
         self._offer("image_version", list(dict.fromkeys(versions.values_list("version", flat=True))), "Latest")
 
     def _offer(self, name: str, values: list[str], empty: str = STAYS) -> None:
@@ -40,7 +41,7 @@ class BulkForm(forms.Form):
 
     def _offer_images(self, accounts: list[Account]) -> None:
         field: Any = self.fields["image"]
-        names = Image.objects.present().filter(account__in=accounts).order_by("source", "name")
+        names = Image.objects.present().within(accounts).order_by("source", "name")
         by_source: dict[str, list[tuple[str, str]]] = {}
         for source, name in dict.fromkeys(names.values_list("source", "name")):
             by_source.setdefault(Image.Source(source).label, []).append((f"{source}:{name}", name))

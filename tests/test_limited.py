@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models import Value
+from django.db.models.functions import Concat
 from django.test import Client
 from django.utils import timezone
 
@@ -13,6 +15,7 @@ from runners_app.models import (
     Credential,
     GroupAccess,
     Image,
+    ImageVersion,
     Limits,
     Membership,
     Operation,
@@ -36,8 +39,10 @@ def groups(acme: Account) -> tuple[RunnerGroup, RunnerGroup]:
     for runner in Runner.objects.exclude(pk__in=mine):
         Runner.objects.filter(pk=runner.pk).update(name=f"secret-{runner.pk}", status="Stuck")
     RunnerGroup.objects.filter(pk=second.pk).update(name="secret-group", allows_public_repositories=True)
-    for repository in Repository.objects.all():
-        Repository.objects.filter(pk=repository.pk).update(name=f"secret-{repository.pk}")
+    Repository.objects.update(name=Concat(Value("secret-"), "name"))
+    images = Image.objects.exclude(github_id__in=Runner.objects.filter(pk__in=mine).values("image_id"))
+    images.update(name=Concat(Value("secret-"), "name"))
+    ImageVersion.objects.filter(image__in=images).update(version=Concat(Value("secret-"), "version"))
     return first, second
 
 
@@ -62,7 +67,7 @@ PAGES = (
     "/accounts/export.csv", "/static-ips/ranges.csv", "/static-ips/changes.csv?since=2020-01-01",
     "/runners/words/?q=group:s", "/runners/words/?q=secret", "/groups/explain/", "/groups/{group}/",
     "/groups/{group}/access/", "/groups/{group}/access/?show=all", "/groups/{group}/access/?show=without&q=secret",
-    "/accounts/{account}/",
+    "/runners/bulk/edit/?runner={runner}", "/accounts/{account}/",
     "/runners/{runner}/", "/groups/explain/?organization={account}&repository=web", "/groups/explain/?runner=r{runner}",
     "/groups/explain/repositories/?organization={account}&repository=",
 )  # fmt: skip
