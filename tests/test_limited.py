@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from runners_app.models import (
+    AccessCheck,
     Account,
     Credential,
     GroupAccess,
@@ -22,6 +23,7 @@ from runners_app.models import (
     Repository,
     Runner,
     RunnerGroup,
+    SharedRunner,
 )
 from runners_app.models.history import FieldChange
 from runners_app.services.people import CannotChange, give_account, limit_to_groups
@@ -39,6 +41,7 @@ def groups(acme: Account) -> tuple[RunnerGroup, RunnerGroup]:
     for runner in Runner.objects.exclude(pk__in=mine):
         Runner.objects.filter(pk=runner.pk).update(name=f"secret-{runner.pk}", status="Stuck")
     RunnerGroup.objects.filter(pk=second.pk).update(name="secret-group", allows_public_repositories=True)
+    SharedRunner.objects.exclude(group=first).update(name=Concat(Value("secret-"), "name"))
     Repository.objects.update(name=Concat(Value("secret-"), "name"))
     images = Image.objects.exclude(github_id__in=Runner.objects.filter(pk__in=mine).values("image_id"))
     images.update(name=Concat(Value("secret-"), "name"))
@@ -157,6 +160,17 @@ def test_repositories_are_named_where_they_are_on_the_groups_list(
     page = limited.get(f"/groups/{groups[0].pk}/access/").content.decode()
     assert "secret-" in page
     assert "You see only some runner groups" not in page
+
+
+def test_of_githubs_own_answer_only_the_groups_one_may_see_are_counted(
+    limited: Client, groups: tuple[RunnerGroup, RunnerGroup], acme: Account, admin: User
+) -> None:
+    now, ids = timezone.now(), [group.github_id for group in groups]
+    AccessCheck.objects.create(account=acme, repository="web", asked_at=now, answered_at=now, group_ids=ids)
+    address = f"/groups/explain/?organization={acme.pk}&repository=web"
+    assert "web may use 1 group," in limited.get(address).content.decode()
+    limited.force_login(admin)
+    assert "web may use 2 groups," in limited.get(address).content.decode()
 
 
 def test_without_any_group_left_nothing_is_seen(limited: Client, lead: User) -> None:

@@ -41,6 +41,7 @@ class RunnerGroup(models.Model):
     # Filled by whoever reads many rows at once.
     runners_count: int = 0
     is_listed: bool = False  # whether the access list holds what one asks about
+    is_seen: bool = False  # whether the person who asks sees this group of the account
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["account", "github_id"], name="group_unique"),)

@@ -88,13 +88,9 @@ def look_up(organization: Account, accounts: Iterable[Account], repository: str)
     lines = GroupAccess.objects.filter(group=OuterRef("pk"))
     listed = Q(account=organization) & Q(Exists(lines.filter(name__iexact=repository)))
     listed |= ~Q(account=organization) & Q(Exists(lines.filter(name__iexact=organization.slug)))
-    groups = (
-        RunnerGroup.objects.present()
-        .filter(account__in=all_accounts)
-        .annotate(
-            **{"is_listed": listed}  # noqa: PIE804 - as a keyword mypy takes it for a second attribute of that name
-        )
-    )
+    seen = Exists(RunnerGroup.objects.within(all_accounts).filter(pk=OuterRef("pk")))
+    facts = {"is_listed": listed, "is_seen": seen}  # as keywords mypy takes them for second attributes of these names
+    groups = RunnerGroup.objects.present().filter(account__in=all_accounts).annotate(**facts)
     for group in groups:
         group.account = by_pk[group.account_id]
         known.groups[group.account_id, group.github_id] = group
@@ -120,7 +116,7 @@ def explain_all(known: Known, repository: RepositoryFacts, workflow: Workflow | 
                 seen.add((one.group.pk, row.github_id))
     for line in shared:
         group = by_group[line.group_id]
-        if (group.pk, line.github_id) not in seen:
+        if group.is_seen and (group.pk, line.github_id) not in seen:
             found.append(_explain_shared(known, line, group, repository, workflow))
     return sorted(found, key=lambda one: (one.account != known.organization, one.name.lower(), one.key))
 

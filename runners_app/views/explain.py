@@ -140,7 +140,7 @@ def _matches(one: Explained, answer: str, runner: str) -> bool:
 
 def _allowed(known: Known, check: AccessCheck | None) -> int:
     """In how many of the groups one may see GitHub lets the repository in."""
-    own = {github_id for account, github_id in known.groups if account == known.organization.pk}
+    own = {group.github_id for group in known.groups.values() if group.account == known.organization and group.is_seen}
     return len(own & set(check.group_ids)) if check else 0
 
 
