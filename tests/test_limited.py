@@ -1,5 +1,6 @@
 """Viewers limited to some runner groups of an account: what they see of it, and what they must not learn."""
 
+import json
 import re
 from datetime import timedelta
 
@@ -259,6 +260,15 @@ def test_an_export_names_only_groups_one_may_see(
     assert "987654321" not in told
     limited.force_login(admin)
     assert "987654321" in limited.get(f"/operations/export.{form}").getvalue().decode()
+
+
+def test_an_export_of_images_counts_the_runners_one_may_see(limited: Client, admin: User) -> None:
+    mine = Runner.objects.filter(name__startswith="mine")[0]
+    Runner.objects.update(image_source=mine.image_source, image_id=mine.image_id)
+    address = f"/images/export.json?source={mine.image_source}"
+    assert [row["used_by_runners"] for row in json.loads(limited.get(address).getvalue())] == [2]
+    limited.force_login(admin)
+    assert 12 in [row["used_by_runners"] for row in json.loads(limited.get(address).getvalue())]
 
 
 # --- Who only looks does not use up what changes need

@@ -107,9 +107,8 @@ def images(request: Request, form: str) -> StreamingHttpResponse:
     asked = request.GET.get("source", "")
     source = asked if asked in Image.Source.values else Image.Source.CUSTOM
     listed = ImageFilter(request.GET, queryset=Image.objects.visible_to(request.user).filter(source=source))
-    users = Runner.objects.present().filter(
-        account=OuterRef("account"), image_source=source, image_id=OuterRef("github_id")
-    )
+    users = Runner.objects.visible_to(request.user).present().filter(image_source=source)
+    users = users.filter(account=OuterRef("account"), image_id=OuterRef("github_id"))
     rows = _present_unless_asked(listed).annotate(users=_counted(users))
     columns = (
         "account__slug", "source", "github_id", "name", "platform", "size_gb", "versions_count", "latest_version",
