@@ -105,7 +105,7 @@ class TestList:
         self, client: Client, admin: User, acme: Account, globex: Account
     ) -> None:
         client.force_login(admin)
-        for query in ({}, {"account": "acme"}):
+        for query in ({}, {"account": "acme"}, {"account": "acme\0"}):
             for row in client.get("/images/", {"source": "github", **query}).context["page"].rows:
                 linked = client.get("/runners/", {"image": row.name, **query})
                 assert linked.context["total"] == row.used_by

@@ -73,7 +73,7 @@ def images(request: Request) -> HttpResponse:
     else:
         page, total = _one_of_each(found, order, request)
     _attach_accounts(page.rows, accounts)
-    _count_users(page.rows, request)
+    _count_users(page.rows, request, listed.form.cleaned_data.get("account", ""))
     context = {
         "accounts": accounts,
         "chips": chips_of(listed, request.GET),
@@ -121,15 +121,16 @@ def _attach_accounts(rows: Iterable[Image | Runner], accounts: list[Account]) ->
         row.account = by_id[row.account_id]
 
 
-def _count_users(rows: list[Image], request: Request) -> None:
-    """How many runners use each image: of its own account when it is custom, else of all accounts one may see."""
+def _count_users(rows: list[Image], request: Request, account: str) -> None:
+    """How many runners use each image: of its own account when it is custom, else of the account the list is filtered
+    by, or of all one may see."""
     if not rows:
         return
     source = rows[0].source
     users = Runner.objects.visible_to(request.user).present().filter(image_source=source)
     users = users.filter(image_id__in={row.github_id for row in rows})
-    if source != CUSTOM and request.GET.get("account"):
-        users = users.filter(account__slug__iexact=request.GET["account"])
+    if source != CUSTOM and account:
+        users = users.filter(account__slug__iexact=account)
     counts: dict[tuple[int, str], int] = {}
     for account_id, image_id, count in users.values_list("account_id", "image_id").annotate(count=Count("pk")):
         key = (account_id if source == CUSTOM else 0, image_id)

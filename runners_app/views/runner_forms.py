@@ -125,13 +125,20 @@ def runner_name(request: Request) -> HttpResponse:
 def runner_cost(request: Request) -> HttpResponse:
     """What the pool can cost, while its form is filled in. `?account=`, `?image=`, `?size=`, `?maximum_runners=`."""
     account = _named_account(request)
-    source, _, image_id = request.GET.get("image", "").partition(":")
-    offered = Image.objects.filter(account=account, source=source, github_id=image_id)
-    platform = offered.values_list("platform", flat=True).first() or ""
+    platform = _platform_of(request, account)
     maximum = request.GET.get("maximum_runners", "")
     machines = int(maximum) if maximum.isascii() and maximum.isdecimal() and len(maximum) < 5 else None
     cost = usd_per_hour(platform, request.GET.get("size", ""), machines)
     return render(request, "runners/cost.html", {"cost": cost, "prices_as_of": PRICES_AS_OF})
+
+
+def _platform_of(request: Request, account: Account) -> str:
+    """Of the image named by `?image=`; empty where it is none the account is offered."""
+    source, _, image_id = request.GET.get("image", "").partition(":")
+    if "\0" in source + image_id:  # PostgreSQL takes no such text, not even to look for it
+        return ""
+    offered = Image.objects.visible_to(request.user).filter(account=account, source=source, github_id=image_id)
+    return offered.values_list("platform", flat=True).first() or ""
 
 
 def _named_account(request: Request) -> Account:
