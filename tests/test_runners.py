@@ -1,6 +1,7 @@
 """Runner pages, through Django's client, with a real simulator behind."""
 
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 
 import pytest
@@ -186,6 +187,21 @@ class TestList:
     ) -> None:
         client.force_login(admin)
         assert client.get(f"/runners/?{query}").status_code == 200
+
+    @pytest.mark.parametrize(("sort", "place"), [
+        ("name", '["\\ud800", 1]'), ("name", '["a\\u0000", 1]'), ("-name", "[5, 1]"), ("name", "[null, 1]"),
+        ("name", '["a", 0]'), ("name", '["a", true]'), ("name", f'["a", {2**63}]'), ("name", "[" * 2900),
+        ("size", '["x", 1]'), ("size", f"[{10**30}, 1]"), ("size", "[true, 1]"), ("size", "[1.5, 1]"),
+        ("since", '["x", 1]'), ("-since", '["2000-01-01", 1]'), ("-since", '["2000-01-01T00:00:00", 1]'),
+        ("-since", '["0001-01-01T00:00:00+23:59", 1]'),
+    ])  # fmt: skip
+    def test_a_place_that_somebody_made_up_is_the_first_page(
+        self, client: Client, admin: User, acme: Account, sort: str, place: str
+    ) -> None:
+        client.force_login(admin)
+        first = client.get("/runners/", {"sort": sort}).context["page"].rows
+        after = urlsafe_b64encode(place.encode()).decode()
+        assert client.get("/runners/", {"sort": sort, "after": after}).context["page"].rows == first
 
 
 class TestDetail:

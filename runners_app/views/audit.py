@@ -17,7 +17,7 @@ from runners_app.paging import Order, page_by_key
 from runners_app.views.exports import export
 from runners_app.views.pages import Request, administrator_or_403
 
-NEWEST_FIRST = Order("at", descending=True, is_time=True)
+NEWEST_FIRST = Order("at", descending=True)
 HEADER = ("at", "person", "action", "account", "subject", "details")
 # Only there so that failures with one name can be counted.
 NOT_SHOWN = ("name", "operation")

@@ -21,7 +21,7 @@ def order_of(request: Request, sorts: dict[str, Order], default: str = "name") -
     if name not in sorts:
         return default, sorts[default]
     order = sorts[name]
-    return asked, Order(order.column, asked.startswith("-"), order.is_time, order.nullable)
+    return asked, Order(order.column, asked.startswith("-"), order.nullable)
 
 
 def count_once(kind: str, version: str, count: Callable[[], int]) -> int:

@@ -33,8 +33,8 @@ SORTS = {
     "status": Order("status"),
     "size": Order("cpu_cores", nullable=True),
     "maximum": Order("maximum_runners", nullable=True),
-    "active": Order("last_active_on", is_time=True, nullable=True),
-    "since": Order("status_since", is_time=True),
+    "active": Order("last_active_on", nullable=True),
+    "since": Order("status_since"),
 }
 # What compares with the time of day (idle for 90 days) may be so old.
 KEPT_SECONDS = 120
@@ -138,7 +138,7 @@ def _order(request: Request) -> Order:
     asked = request.GET.get("sort", "name")
     order = SORTS.get(asked.removeprefix("-"), SORTS["name"])
     descending = asked.startswith("-") and asked.removeprefix("-") in SORTS
-    return Order(order.column, descending, order.is_time, order.nullable)
+    return Order(order.column, descending, order.nullable)
 
 
 @require_safe
