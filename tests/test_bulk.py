@@ -123,6 +123,26 @@ def test_stopping_takes_back_what_was_held(client: Client, admin: User, acme: Ac
     assert sorted(Operation.objects.values_list("state", flat=True)) == ["cancelled", "cancelled", "confirmed"]
 
 
+@pytest.mark.parametrize("hindrance", ["paused", "observe_only"])
+def test_what_was_held_is_taken_back_but_not_sent_in_an_account_that_was_paused_or_is_observed(
+    client: Client, admin: User, lead: User, acme: Account, work: Work, hindrance: str
+) -> None:
+    client.force_login(admin)
+    confirm(client, "/runners/bulk/edit/", {"runner": ids(acme), "maximum_runners": "21"}, first="1")
+    work(acme)
+    Account.objects.update(**{hindrance: True})
+    Membership.objects.create(user=lead, account=acme, role="manager")
+    client.force_login(lead)
+    address = f"/operations/batches/{Operation.objects.earliest('pk').batch}/"
+    page = client.get(address).content.decode()
+    assert "take back 2 not sent" in page
+    assert "Go on" not in page
+    assert client.post(f"{address}go-on/").status_code == 403
+    assert client.post(f"{address}retry/").status_code == 403
+    assert client.post(f"{address}stop/").status_code == 302
+    assert sorted(Operation.objects.values_list("state", flat=True)) == ["cancelled", "cancelled", "confirmed"]
+
+
 def test_what_failed_is_retried_as_a_new_batch(
     client: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:

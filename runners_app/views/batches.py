@@ -2,6 +2,7 @@
 
 import uuid
 from collections import Counter
+from collections.abc import Callable
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -9,7 +10,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
-from runners_app.models import Account, Operation, Runner
+from runners_app.models import Account, Membership, Operation, Runner
 from runners_app.services import batches, operations
 from runners_app.views.pages import Request, is_unchanged, render_page, version_of
 
@@ -26,9 +27,18 @@ def _visible(request: Request, batch: uuid.UUID) -> list[Operation]:
     return rows
 
 
-def _own(request: Request, batch: uuid.UUID) -> list[Operation]:
-    """Those the person may decide about, at least one."""
-    own = [row for row in _visible(request, batch) if row.account.may_be_changed]
+def _may_send(row: Operation) -> bool:
+    return row.account.may_be_changed
+
+
+def _may_take_back(row: Operation) -> bool:
+    """That changes nothing at GitHub, so a paused or observed account does not stand in the way."""
+    return getattr(row.account, "role", "") == Membership.Role.MANAGER
+
+
+def _own(request: Request, batch: uuid.UUID, may: Callable[[Operation], bool]) -> list[Operation]:
+    """Those with which the person may do it, at least one."""
+    own = [row for row in _visible(request, batch) if may(row)]
     if not own:
         raise PermissionDenied("You may look at this but not decide about it. Ask somebody who manages these accounts.")
     return own
@@ -52,7 +62,8 @@ def batch(request: Request, batch: uuid.UUID) -> HttpResponse:
         "held": held,
         "unsent": [row for row in rows if row.state == Operation.State.REQUESTED],
         "again": [row for row in rows if operations.may_send_again(row)],
-        "may_manage": any(row.account.may_be_changed for row in rows),
+        "may_send": any(map(_may_send, rows)),
+        "may_take_back": any(map(_may_take_back, rows)),
         "handover": _handover(rows),
         "version": version,
         "moving": any(row.is_moving and not batches.is_held(row) for row in rows),
@@ -84,14 +95,14 @@ def _handover(rows: list[Operation]) -> list[Runner]:
 
 @require_POST
 def batch_go_on(request: Request, batch: uuid.UUID) -> HttpResponse:
-    count = batches.go_on(_own(request, batch), by=request.user)
+    count = batches.go_on(_own(request, batch, _may_send), by=request.user)
     messages.success(request, f"{count} more are on their way." if count else "Nothing was waiting.")
     return redirect("batch", batch)
 
 
 @require_POST
 def batch_stop(request: Request, batch: uuid.UUID) -> HttpResponse:
-    count = batches.stop(_own(request, batch), by=request.user)
+    count = batches.stop(_own(request, batch, _may_take_back), by=request.user)
     messages.success(request, f"{count} were taken back. What had been sent goes on to its outcome.")
     return redirect("batch", batch)
 
@@ -99,7 +110,7 @@ def batch_stop(request: Request, batch: uuid.UUID) -> HttpResponse:
 @require_POST
 def batch_retry(request: Request, batch: uuid.UUID) -> HttpResponse:
     """As a new batch, so that the outcome of the first stays readable. The same press twice asks once."""
-    rows = _own(request, batch)
+    rows = _own(request, batch, _may_send)
     again = uuid.uuid5(batch, "again")
     if not batches.retry_failed(rows, by=request.user, batch=again):
         messages.info(request, "Nothing of this can be sent again as it was. Open the lines to see why.")
