@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from runners_app.models import Account, Image, Operation, Runner, RunnerGroup
 from runners_app.models.runners import IDLE_AFTER
+from runners_app.numbers import number_in
 from runners_app.services.facets import read_facets
 
 TERM = re.compile(r'(\w+):("[^"]*"|\S+)')
@@ -78,8 +79,8 @@ class RunnerFilter(django_filters.FilterSet):
             return rows.none()
         for word in words.split():
             found = Q(search_text__contains=Lower(Value(word)))
-            if word.isdecimal() and len(word) < 19:
-                found |= Q(github_id=int(word))
+            if (number := number_in(word)) is not None:
+                found |= Q(github_id=number)
             rows = rows.filter(found)
         return rows
 
@@ -116,8 +117,8 @@ class RunnerFilter(django_filters.FilterSet):
         wanted = Q(pk__in=[])
         for group, having in accounts.items():
             wanted |= Q(group_id=group, account__in=having)
-        if value.isdecimal() and len(value) < 19:
-            wanted |= Q(group_id=int(value))
+        if (number := number_in(value)) is not None:
+            wanted |= Q(group_id=number)
         return rows.filter(wanted)
 
     def by_static_ip(self, rows: QuerySet[Runner], name: str, value: str) -> QuerySet[Runner]:
@@ -232,8 +233,8 @@ class GroupFilter(CatalogFilter):
         fields: tuple[str, ...] = ()
 
     def matching(self, word: str) -> Q:
-        found = Q(name__icontains=word)
-        return found | Q(github_id=int(word)) if word.isdecimal() and len(word) < 19 else found
+        found, number = Q(name__icontains=word), number_in(word)
+        return found if number is None else found | Q(github_id=number)
 
     def by_public(self, rows: QuerySet[RunnerGroup], name: str, value: str) -> QuerySet[RunnerGroup]:
         return rows.filter(allows_public_repositories=value.lower() == "yes")

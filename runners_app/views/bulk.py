@@ -12,6 +12,7 @@ from runners_app.filters import RunnerFilter
 from runners_app.forms_bulk import BulkDeleteForm, BulkForm, ConfirmForm
 from runners_app.forms_many import ManyRunnersForm
 from runners_app.models import Account, Runner
+from runners_app.numbers import numbers_in
 from runners_app.services import bulk
 from runners_app.views.pages import Request
 
@@ -26,8 +27,7 @@ def chosen_runners(request: Request) -> list[Runner]:
     if "matching" in request.GET:
         rows = RunnerFilter(QueryDict(request.GET["matching"]), queryset=rows).qs
     else:
-        ids = [int(pk) for pk in request.GET.getlist("runner") if pk.isascii() and pk.isdecimal() and len(pk) < 19]
-        rows = rows.filter(pk__in=ids[:MOST_AT_ONCE])
+        rows = rows.filter(pk__in=numbers_in(request.GET.getlist("runner"))[:MOST_AT_ONCE])
     chosen = list(rows.order_by("account__slug", "name", "pk")[: MOST_AT_ONCE + 1])
     if len(chosen) > MOST_AT_ONCE:
         raise BadRequest(f"More than {MOST_AT_ONCE:,} runners match. Filter more narrowly and do it in parts.")

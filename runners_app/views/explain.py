@@ -19,7 +19,15 @@ from runners_app.services import explain as explaining
 from runners_app.services.explain import Explained, Known
 from runners_app.services.readings.schedule import may_read_again
 from runners_app.views.lists import budget_words
-from runners_app.views.pages import Request, is_unchanged, query_without, render_page, version_of, visible_or_404
+from runners_app.views.pages import (
+    Request,
+    id_or_404,
+    is_unchanged,
+    query_without,
+    render_page,
+    version_of,
+    visible_or_404,
+)
 
 R = Reading.Resource
 ROWS_SHOWN, NAMES_OFFERED = 50, 20
@@ -56,7 +64,7 @@ def groups_explain(request: Request) -> HttpResponse:
 
 def _repositories(request: Request, accounts: list[Account], organizations: list[Account]) -> dict[str, Any]:
     """For one runner: which repositories of the organization chosen may use it."""
-    runner = visible_or_404(Runner.objects.present(), request, _number(request.GET["runner"].removeprefix("r")))
+    runner = visible_or_404(Runner.objects.present(), request, id_or_404(request.GET["runner"].removeprefix("r")))
     runner.account = next(account for account in accounts if account.pk == runner.account_id)
     near = [account for account in organizations if account.api_url == runner.account.api_url]
     if runner.account.kind == Account.Kind.ORGANIZATION:
@@ -72,13 +80,6 @@ def _repositories(request: Request, accounts: list[Account], organizations: list
     known = explaining.look_up(organization, accounts, "")
     answers = explaining.explain_repositories(known, runner, page.rows)
     return {"runner": runner, "organization": organization, "near": near, "answers_of": answers, "page": page}
-
-
-def _number(text: str) -> int:
-    """A primary key from the address; 404 for what cannot be one."""
-    if not text.isascii() or not text.isdecimal() or len(text) > 18:
-        raise Http404
-    return int(text)
 
 
 @dataclass(frozen=True)
@@ -206,7 +207,7 @@ def groups_explain_ask(request: Request) -> HttpResponse:
 
 def _organization_or_404(request: Request, asked: str) -> Account:
     rows = Account.objects.visible_to(request.user).filter(kind=Account.Kind.ORGANIZATION).select_related("credential")
-    found = rows.filter(pk=_number(asked)).first()
+    found = rows.filter(pk=id_or_404(asked)).first()
     if found is None:
         raise Http404
     return found

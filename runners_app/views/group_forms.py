@@ -20,6 +20,7 @@ from runners_app.forms_groups import (
 )
 from runners_app.models import Account, GroupAccess, Operation, Repository, Runner, RunnerGroup, SelfHostedRunner
 from runners_app.models.owned import limited_by
+from runners_app.numbers import numbers_in
 from runners_app.paging import Order, page_by_key
 from runners_app.services import groups as asking
 from runners_app.services.accounts import SLUG
@@ -27,6 +28,7 @@ from runners_app.services.explain import repositories_of
 from runners_app.services.operations import conflict_of, wanted_on_top_of
 from runners_app.views.pages import (
     Request,
+    asked_again,
     manage_or_403,
     render_page,
     visible_account_or_404,
@@ -45,7 +47,7 @@ def _own_group(request: Request, pk: int) -> RunnerGroup:
 @require_http_methods(["GET", "HEAD", "POST"])
 def group_new(request: Request) -> HttpResponse:
     accounts = list(Account.objects.manageable_by(request.user))
-    again = _again(request, Operation.Kind.CREATE_GROUP)
+    again = asked_again(request, Operation.Kind.CREATE_GROUP)
     asked = request.POST.get("account") or request.GET.get("account", "")
     account = again.account if again else next((each for each in accounts if str(each.pk) == asked), None)
     account = account or (accounts[0] if len(accounts) == 1 else None)
@@ -72,14 +74,6 @@ def _names_in(again: Operation) -> str:
     return "\n".join(name for _, name in asking.str_pairs(again.wanted.get("add")))
 
 
-def _again(request: Request, kind: str) -> Operation | None:
-    """The operation to edit and send again, named by `?again=`."""
-    asked = request.GET.get("again", "")
-    if not asked.isascii() or not asked.isdecimal() or len(asked) > 18:
-        return None
-    return visible_or_404(Operation.objects.filter(kind=kind).select_related("account"), request, int(asked))
-
-
 def _form(request: Request, form: GroupForm, again: Operation | None) -> HttpResponse:
     if again and not form.is_bound:
         form.show_refusal(again)
@@ -93,7 +87,7 @@ def group_edit(request: Request, pk: int) -> HttpResponse:
     if row.inherited:
         messages.info(request, f"{row.name} is managed by the enterprise. Here only its repositories can be changed.")
         return redirect("group-access", row.pk)
-    again = _again(request, Operation.Kind.UPDATE_GROUP)
+    again = asked_again(request, Operation.Kind.UPDATE_GROUP)
     now = asking.values_of_group(row)
     first = now
     if again:
@@ -197,7 +191,7 @@ def _change_access(request: Request, row: RunnerGroup) -> HttpResponse:
 
 def _ticked(request: Request, row: RunnerGroup) -> tuple[dict[str, str], dict[str, str]]:
     """Lines to add and to remove. Only ids that Trackside knows count; an organization may also be named."""
-    ids = [int(text) for text in request.POST.getlist("line") if text.isascii() and text.isdecimal() and len(text) < 19]
+    ids = numbers_in(request.POST.getlist("line"))
     listed = {str(key): name for key, name in row.access.filter(github_id__in=ids).values_list("github_id", "name")}
     if request.POST.get("action") == "remove":
         return {}, listed
@@ -217,9 +211,7 @@ def group_self_hosted(request: Request, pk: int) -> HttpResponse:
     """Move the ticked self-hosted runners of a group into another: one operation each, as one batch."""
     row = _own_group(request, pk)
     form = MoveForm(request.POST, account=row.account)
-    ids = [
-        int(text) for text in request.POST.getlist("runner") if text.isascii() and text.isdecimal() and len(text) < 19
-    ]
+    ids = numbers_in(request.POST.getlist("runner"))
     inside = SelfHostedRunner.objects.present().filter(account=row.account, group_id=row.github_id)
     chosen = list(inside.filter(pk__in=ids[:MOST_AT_ONCE]).select_related("account").order_by("name", "pk"))
     if not chosen or not form.is_valid():

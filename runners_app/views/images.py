@@ -25,6 +25,7 @@ from runners_app.models import (
     Runner,
 )
 from runners_app.models.operations import OperationQuerySet
+from runners_app.numbers import number_in
 from runners_app.paging import KeyPage, Order, page_by_key
 from runners_app.services import operations
 from runners_app.views.freshness import freshness_of, freshness_of_one, unchanged
@@ -223,10 +224,11 @@ def _offered(row: Image, request: Request) -> "QuerySet[Image]":
 
 def _operations_on(row: Image) -> OperationQuerySet:
     """Writes that concern the image or a version of it, newest first."""
-    if row.source != CUSTOM or not row.github_id.isdecimal():
+    target = number_in(row.github_id)
+    if row.source != CUSTOM or target is None:
         return Operation.objects.none()
     targets = (Operation.Target.IMAGE, Operation.Target.IMAGE_VERSION)
-    asked = Operation.objects.filter(account=row.account, target__in=targets, target_id=int(row.github_id))
+    asked = Operation.objects.filter(account=row.account, target__in=targets, target_id=target)
     return asked.order_by("-pk")
 
 

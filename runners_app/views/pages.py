@@ -13,8 +13,9 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.middleware import HtmxDetails
 from structlog.contextvars import bind_contextvars
 
-from runners_app.models import Account, Runner, RunnerGroup
+from runners_app.models import Account, Operation, Runner, RunnerGroup
 from runners_app.models.owned import OwnedQuerySet, limited_by
+from runners_app.numbers import number_in
 from runners_app.views.freshness import with_freshness
 
 if TYPE_CHECKING:
@@ -44,6 +45,25 @@ def wants_fragment(request: Request) -> bool:
     """Whether htmx asks for a part of the page. Boosted links and restored history get the page."""
     htmx = request.htmx
     return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
+
+
+def id_or_404(text: str) -> int:
+    """A primary key that an address gives; what cannot be one does not exist."""
+    number = number_in(text)
+    if number is None:
+        raise Http404
+    return number
+
+
+def named_or_404(rows: OwnedQuerySet[M], request: Request, parameter: str) -> M | None:
+    """The row whose primary key a parameter of the address gives; nothing where it gives none."""
+    number = number_in(request.GET.get(parameter, ""))
+    return None if number is None else visible_or_404(rows, request, number)
+
+
+def asked_again(request: Request, kind: str) -> Operation | None:
+    """The operation to edit and send again, named by `?again=`."""
+    return named_or_404(Operation.objects.filter(kind=kind).select_related("account"), request, "again")
 
 
 def visible_or_404(rows: OwnedQuerySet[M], request: Request, pk: int) -> M:

@@ -1,36 +1,36 @@
 """Forms of one runner: create, edit, delete, and what they ask while they are filled in."""
 
-from typing import Any, TypeVar
+from typing import Any
 
-from django.db import models
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from runners_app import forms
 from runners_app.change_words import Names
 from runners_app.models import Account, Image, Operation, Runner
-from runners_app.models.owned import OwnedQuerySet
+from runners_app.numbers import number_in
 from runners_app.prices import PRICES_AS_OF, usd_per_hour
 from runners_app.services import operations
 from runners_app.services.bulk import values_of_clone
 from runners_app.views.pages import (
     Request,
+    asked_again,
     group_name_of,
+    id_or_404,
     manage_or_403,
+    named_or_404,
     render_page,
     visible_account_or_404,
     visible_or_404,
 )
 
-M = TypeVar("M", bound=models.Model)
-
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def runner_new(request: Request) -> HttpResponse:
     accounts = list(Account.objects.manageable_by(request.user))
-    again = _again(request, Operation.Kind.CREATE_RUNNER)
-    clone = _named(request, "clone", Runner.objects.select_related("account"))
+    again = asked_again(request, Operation.Kind.CREATE_RUNNER)
+    clone = named_or_404(Runner.objects.select_related("account"), request, "clone")
     account = again.account if again else _asked_account(request, accounts)
     if account is None:
         status = 200 if accounts or request.user.is_superuser else 403
@@ -56,19 +56,6 @@ def _asked_account(request: Request, accounts: list[Account]) -> Account | None:
     asked = request.POST.get("account") or request.GET.get("account", "")
     chosen = [account for account in accounts if str(account.pk) == asked]
     return chosen[0] if chosen else accounts[0] if len(accounts) == 1 else None
-
-
-def _again(request: Request, kind: str) -> Operation | None:
-    """The operation to edit and send again, named by `?again=`."""
-    return _named(request, "again", Operation.objects.filter(kind=kind).select_related("account"))
-
-
-def _named(request: Request, parameter: str, rows: OwnedQuerySet[M]) -> M | None:
-    """The row whose primary key a parameter of the address gives, if it gives one."""
-    asked = request.GET.get(parameter, "")
-    if not asked.isascii() or not asked.isdecimal() or len(asked) > 18:
-        return None
-    return visible_or_404(rows, request, int(asked))
 
 
 def _initial(request: Request, again: Operation | None, runner: Runner | None = None) -> dict[str, Any]:
@@ -107,15 +94,8 @@ def _form(
 @require_safe
 def runner_name(request: Request) -> HttpResponse:
     """Whether GitHub would take a name, while it is typed. `?account=` or `?runner=`, and `?name=`."""
-    asked = {key: request.GET.get(key, "") for key in ("account", "runner")}
-    row = runner_of = None
-    if asked["runner"].isdecimal():
-        row = visible_or_404(Runner.objects.select_related("account"), request, int(asked["runner"][:18]))
-        runner_of = row.account
-    elif asked["account"].isdecimal():
-        runner_of = visible_account_or_404(request, int(asked["account"][:18]))
-    if runner_of is None:
-        raise Http404
+    row = named_or_404(Runner.objects.select_related("account"), request, "runner")
+    runner_of = row.account if row else _named_account(request)
     manage_or_403(request, runner_of)
     problem = forms.problem_of_name(request.GET.get("name", ""), runner_of, row)
     return render(request, "runners/name_hint.html", {"problem": problem, "account": runner_of})
@@ -126,8 +106,7 @@ def runner_cost(request: Request) -> HttpResponse:
     """What the pool can cost, while its form is filled in. `?account=`, `?image=`, `?size=`, `?maximum_runners=`."""
     account = _named_account(request)
     platform = _platform_of(request, account)
-    maximum = request.GET.get("maximum_runners", "")
-    machines = int(maximum) if maximum.isascii() and maximum.isdecimal() and len(maximum) < 5 else None
+    machines = number_in(request.GET.get("maximum_runners", ""))
     cost = usd_per_hour(platform, request.GET.get("size", ""), machines)
     return render(request, "runners/cost.html", {"cost": cost, "prices_as_of": PRICES_AS_OF})
 
@@ -142,17 +121,14 @@ def _platform_of(request: Request, account: Account) -> str:
 
 
 def _named_account(request: Request) -> Account:
-    asked = request.GET.get("account", "")
-    if not asked.isascii() or not asked.isdecimal() or len(asked) > 18:
-        raise Http404
-    return visible_account_or_404(request, int(asked))
+    return visible_account_or_404(request, id_or_404(request.GET.get("account", "")))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def runner_edit(request: Request, pk: int) -> HttpResponse:
     row = visible_or_404(Runner.objects.present().select_related("account"), request, pk)
     manage_or_403(request, row.account)
-    again = _again(request, Operation.Kind.UPDATE_RUNNER)
+    again = asked_again(request, Operation.Kind.UPDATE_RUNNER)
     if request.method != "POST":
         initial = {**_initial(request, again, row), "base": forms.signed_base(row)}
         form = forms.RunnerForm(initial=initial, account=row.account, runner=row)
