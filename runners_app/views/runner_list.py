@@ -17,7 +17,7 @@ from runners_app.models import Account, Reading, Runner
 from runners_app.paging import Find, Order, page_by_key
 from runners_app.services.facets import Facets, read_facets
 from runners_app.views.freshness import line_of, with_freshness
-from runners_app.views.lists import count_once
+from runners_app.views.lists import count_once, order_of
 from runners_app.views.pages import (
     Request,
     chips_of,
@@ -80,7 +80,6 @@ def _make_parts(request: Request, version: str, synced_at: datetime | None) -> d
         "options": options,
         "words": complete("", _words(accounts, options)),
         "version": version,
-        "sort": request.GET.get("sort", "name"),
         "matching": query_without(request, "version", "after", "before", "sort", "size_of_page"),
         "may_create": any(account.may_be_changed for account in accounts),
         "synced_at": synced_at,
@@ -119,12 +118,14 @@ def _rows(request: Request, accounts: list[Account], facets: dict[int, Facets]) 
         find = "few" if total <= FEW and listed.is_by_index else "many"
     else:
         found, total = found.present(), sum(each.runners for each in facets.values())
-    page = page_by_key(found.only(*COLUMNS), _order(request), request.GET, find=find)
+    sort, order = order_of(request, SORTS)
+    page = page_by_key(found.only(*COLUMNS), order, request.GET, find=find)
     by_id = {account.pk: account for account in accounts}
     for runner in page.rows:
         runner.account = by_id[runner.account_id]
         runner.group_name = facets[runner.account_id].groups.get(runner.group_id or 0, "")
-    return {"chips": chips, "page": page, "total": total, "moving": any(runner.is_moving for runner in page.rows)}
+    moving = any(runner.is_moving for runner in page.rows)
+    return {"chips": chips, "page": page, "total": total, "sort": sort, "moving": moving}
 
 
 def _filter_version(request: Request, accounts: list[Account]) -> str:
@@ -132,13 +133,6 @@ def _filter_version(request: Request, accounts: list[Account]) -> str:
     query = query_without(request, "version", "after", "before", "sort", "size_of_page")
     seen = [(account.pk, account.version) for account in accounts]
     return hashlib.sha256(repr((seen, request.user.pk, query)).encode()).hexdigest()[:32]
-
-
-def _order(request: Request) -> Order:
-    asked = request.GET.get("sort", "name")
-    order = SORTS.get(asked.removeprefix("-"), SORTS["name"])
-    descending = asked.startswith("-") and asked.removeprefix("-") in SORTS
-    return Order(order.column, descending, order.nullable)
 
 
 @require_safe
