@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core import signing
@@ -17,8 +17,7 @@ NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 NAME_RULE = "1 to 64 characters: letters, digits, dots, dashes and underscores."
 LATEST = ""
 BASE_SALT = "runner form base"
-# Field names GitHub may use in its refusals → fields of the form.
-FIELD_OF: dict[str, str] = {
+FIELD_OF = {
     "name": "name", "size": "size", "runner_group_id": "group", "maximum_runners": "maximum_runners",
     "enable_static_ip": "enable_static_ip", "image_gen": "image_gen", "image": "image", "image_id": "image",
     "image_source": "image", "image_version": "image_version", "version": "image_version", "id": "image",
@@ -40,11 +39,50 @@ class NonceForm(forms.Form):
         return str(self.cleaned_data["nonce"])
 
 
-class RunnerForm(NonceForm):
+class SettingsForm(NonceForm):
+    """Create or edit something at GitHub. `base` holds the values an edit starts from, signed."""
+
+    salt: ClassVar[str]
+    field_of: ClassVar[dict[str, str]]  # field names GitHub may use in its refusals → fields of the form
+
+    base = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, account: Account, is_edit: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.account, self.is_edit = account, is_edit
+
+    def clean_base(self) -> dict[str, Any]:
+        try:
+            base: dict[str, Any] = signing.loads(self.cleaned_data["base"], salt=self.salt) if self.is_edit else {}
+        except signing.BadSignature:
+            raise forms.ValidationError("This form was changed on its way. Open it again.") from None
+        return base
+
+    def show_refusal(self, operation: Operation) -> None:
+        """GitHub's words at the fields they belong to, when an operation is edited to be sent again."""
+        placed = False
+        for error in (operation.refusal or {}).get("errors", []):
+            field = self.field_of.get((error.get("field") or "").split(".")[-1])
+            words = error.get("message") or f"GitHub says: {(error.get('code') or 'invalid').replace('_', ' ')}."
+            self._add_initial_error(field, words)
+            placed = placed or field is not None
+        if not placed and operation.reason:
+            self._add_initial_error(None, operation.reason)
+
+    def _add_initial_error(self, field: str | None, words: str) -> None:
+        """An error on a form that is not bound yet."""
+        errors = self.errors  # empty, and kept, while the form is not bound
+        errors.setdefault(field or NON_FIELD_ERRORS, self.error_class(renderer=self.renderer)).append(words)
+
+
+class RunnerForm(SettingsForm):
     """Create or edit a runner. Choices fit each other: versions and sizes follow from the image.
 
     `cleaned_wanted` are the values in the words of GitHub's update body.
     """
+
+    salt = BASE_SALT
+    field_of = FIELD_OF
 
     name = forms.CharField(max_length=500, strip=False, help_text=f"{NAME_RULE} It is the label in runs-on.")
     image = forms.ChoiceField()
@@ -60,11 +98,10 @@ class RunnerForm(NonceForm):
         required=False, label="May build custom images",
         help_text="Jobs with a snapshot on this runner make image versions.",
     )  # fmt: skip
-    base = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, account: Account, runner: Runner | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.account, self.runner = account, runner
+        super().__init__(*args, account=account, is_edit=runner is not None, **kwargs)
+        self.runner = runner
         self.choices: Choices = choices_for(account)
         self._ask_while_typing()
         self._offer_images()
@@ -147,13 +184,6 @@ class RunnerForm(NonceForm):
             )
         return wanted
 
-    def clean_base(self) -> dict[str, Any]:
-        try:
-            base: dict[str, Any] = signing.loads(self.cleaned_data["base"], salt=BASE_SALT) if self.runner else {}
-        except signing.BadSignature:
-            raise forms.ValidationError("This form was changed on its way. Open it again.") from None
-        return base
-
     @property
     def cleaned_wanted(self) -> dict[str, Any]:
         data = self.cleaned_data
@@ -176,23 +206,6 @@ class RunnerForm(NonceForm):
             return self.cleaned_data["image_version"] or None
         stays = self.runner and (self.runner.image_source, self.runner.image_id) == (source, image_id)
         return self.runner.fixed_image_version if self.runner and stays else None
-
-    def show_refusal(self, operation: Operation) -> None:
-        """GitHub's words at the fields they belong to, when an operation is edited to be sent again."""
-        refusal = operation.refusal or {}
-        placed = False
-        for error in refusal.get("errors", []):
-            field = FIELD_OF.get((error.get("field") or "").split(".")[-1])
-            words = error.get("message") or f"GitHub says: {(error.get('code') or 'invalid').replace('_', ' ')}."
-            self.add_initial_error(field, words)
-            placed = placed or field is not None
-        if not placed and operation.reason:
-            self.add_initial_error(None, operation.reason)
-
-    def add_initial_error(self, field: str | None, words: str) -> None:
-        """An error on a form that is not bound yet."""
-        errors = self.errors  # empty, and kept, while the form is not bound
-        errors.setdefault(field or NON_FIELD_ERRORS, self.error_class(renderer=self.renderer)).append(words)
 
 
 def problem_of_name(name: str, account: Account, runner: Runner | None = None) -> str:

@@ -5,10 +5,9 @@ from typing import Any
 
 from django import forms
 from django.core import signing
-from django.core.exceptions import NON_FIELD_ERRORS
 
-from runners_app.forms import NonceForm
-from runners_app.models import Account, GroupAccess, Operation, Repository, RunnerGroup
+from runners_app.forms import NonceForm, SettingsForm
+from runners_app.models import Account, GroupAccess, Repository, RunnerGroup
 from runners_app.services.accounts import SLUG
 from runners_app.services.groups import UNKNOWN, values_of_group
 from runners_app.workflows import WORKFLOW_PATH
@@ -20,7 +19,6 @@ VISIBILITIES = {
     ],
     Account.Kind.ENTERPRISE: [("all", "All organizations"), ("selected", "Selected organizations")],
 }  # fmt: skip
-# Field names GitHub may use in its refusals → fields of the form.
 FIELD_OF = {
     "name": "name", "visibility": "visibility", "allows_public_repositories": "allows_public_repositories",
     "restricted_to_workflows": "restricted_to_workflows", "selected_workflows": "selected_workflows",
@@ -30,9 +28,12 @@ FIELD_OF = {
 MOST_NAMED, MOST_LOOKED_UP = 500, 20
 
 
-class GroupForm(NonceForm):
+class GroupForm(SettingsForm):
     """Create or edit a group. `cleaned_wanted` are its values in the words of GitHub's update body, `cleaned_add` the
     lines to add to its access list: id → name."""
+
+    salt = BASE_SALT
+    field_of = FIELD_OF
 
     name = forms.CharField(
         max_length=255, help_text="Unique in the account, and among the groups its enterprise shares."
@@ -52,11 +53,10 @@ class GroupForm(NonceForm):
         required=False, max_length=200, label="Network configuration",
         help_text="Its id at GitHub, for runners in a private network. Empty: none.",
     )  # fmt: skip
-    base = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, account: Account, group: RunnerGroup | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.account, self.group = account, group
+        super().__init__(*args, account=account, is_edit=group is not None, **kwargs)
+        self.group = group
         choices = list(VISIBILITIES[Account.Kind(account.kind)])
         if group and group.visibility not in dict(choices):
             choices.append((group.visibility, f"{group.visibility} (as it is now)"))
@@ -110,13 +110,6 @@ class GroupForm(NonceForm):
             raise forms.ValidationError(f"At most {MOST_LOOKED_UP} at once that no group has yet. Add them in parts.")
         return {**found, **{f"{UNKNOWN}{name}": name for name in missing}}
 
-    def clean_base(self) -> dict[str, Any]:
-        try:
-            base: dict[str, Any] = signing.loads(self.cleaned_data["base"], salt=BASE_SALT) if self.group else {}
-        except signing.BadSignature:
-            raise forms.ValidationError("This form was changed on its way. Open it again.") from None
-        return base
-
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if data.get("members") and data.get("visibility") not in ("selected", None):
@@ -138,21 +131,6 @@ class GroupForm(NonceForm):
     def cleaned_add(self) -> dict[str, str]:
         lines: dict[str, str] = self.cleaned_data["members"]
         return lines
-
-    def show_refusal(self, operation: Operation) -> None:
-        """GitHub's words at the fields they belong to, when an operation is edited to be sent again."""
-        placed = False
-        for error in (operation.refusal or {}).get("errors", []):
-            field = FIELD_OF.get((error.get("field") or "").split(".")[-1])
-            words = error.get("message") or f"GitHub says: {(error.get('code') or 'invalid').replace('_', ' ')}."
-            self._add_initial_error(field, words)
-            placed = placed or field is not None
-        if not placed and operation.reason:
-            self._add_initial_error(None, operation.reason)
-
-    def _add_initial_error(self, field: str | None, words: str) -> None:
-        errors = self.errors  # empty, and kept, while the form is not bound
-        errors.setdefault(field or NON_FIELD_ERRORS, self.error_class(renderer=self.renderer)).append(words)
 
 
 def _short(names: list[str]) -> str:
