@@ -6,9 +6,19 @@ from django import forms
 
 from runners_app.forms import NonceForm
 from runners_app.models import Account, Image, ImageVersion, MachineSize, RunnerGroup
+from runners_app.models.images import ImageQuerySet
 from runners_app.services.bulk import Wish
 
 STAYS = "Leave as it is"
+
+
+def images_by_name(images: ImageQuerySet) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Choices by source: each name once, however many accounts are offered it."""
+    names = images.present().order_by("source", "name").values_list("source", "name")
+    by_source: dict[str, list[tuple[str, str]]] = {}
+    for source, name in dict.fromkeys(names):
+        by_source.setdefault(Image.Source(source).label, []).append((f"{source}:{name}", name))
+    return list(by_source.items())
 
 
 class BulkForm(forms.Form):
@@ -27,7 +37,8 @@ class BulkForm(forms.Form):
 
     def __init__(self, *args: Any, accounts: list[Account], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._offer_images(accounts)
+        image: Any = self.fields["image"]
+        image.choices = [("", STAYS), *images_by_name(Image.objects.within(accounts))]
         groups = RunnerGroup.objects.present().within(accounts).order_by("name")
         self._offer("group", list(dict.fromkeys(groups.values_list("name", flat=True))))
         sizes = MachineSize.objects.present().within(accounts).order_by("cpu_cores", "github_id")
@@ -38,14 +49,6 @@ class BulkForm(forms.Form):
     def _offer(self, name: str, values: list[str], empty: str = STAYS) -> None:
         field: Any = self.fields[name]
         field.choices = [("", empty), *((value, value) for value in values)]
-
-    def _offer_images(self, accounts: list[Account]) -> None:
-        field: Any = self.fields["image"]
-        names = Image.objects.present().within(accounts).order_by("source", "name")
-        by_source: dict[str, list[tuple[str, str]]] = {}
-        for source, name in dict.fromkeys(names.values_list("source", "name")):
-            by_source.setdefault(Image.Source(source).label, []).append((f"{source}:{name}", name))
-        field.choices = [("", STAYS), *by_source.items()]
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

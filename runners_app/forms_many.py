@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 
 from runners_app.forms import NAME_RULE, NonceForm, problem_of_name
+from runners_app.forms_bulk import images_by_name
 from runners_app.models import Account, Image, ImageVersion, Limits, MachineSize, RunnerGroup
 from runners_app.services.bulk import Catalog
 from runners_app.sizes import fits
@@ -28,7 +29,8 @@ class ManyRunnersForm(NonceForm):
         self.accounts = accounts
         self.catalog = Catalog(accounts)
         self.cleaned_wanted: dict[int, dict[str, Any]] = {}
-        self._offer_images()
+        images = images_by_name(Image.objects.filter(account__in=accounts))
+        self._field("image").choices = [("", "Choose an image"), *images]
         sizes = MachineSize.objects.present().filter(account__in=accounts).order_by("cpu_cores", "github_id")
         names = dict.fromkeys(sizes.values_list("github_id", flat=True))
         self._field("size").choices = [("", "Choose a size"), *((name, name) for name in names)]
@@ -36,13 +38,6 @@ class ManyRunnersForm(NonceForm):
 
     def _field(self, name: str) -> Any:
         return self.fields[name]
-
-    def _offer_images(self) -> None:
-        names = Image.objects.present().filter(account__in=self.accounts).order_by("source", "name")
-        by_source: dict[str, list[tuple[str, str]]] = {}
-        for source, name in dict.fromkeys(names.values_list("source", "name")):
-            by_source.setdefault(Image.Source(source).label, []).append((f"{source}:{name}", name))
-        self._field("image").choices = [("", "Choose an image"), *by_source.items()]
 
     def _offer_groups(self) -> None:
         rows = RunnerGroup.objects.present().filter(account__in=self.accounts).order_by("-default", "name")
