@@ -11,6 +11,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from runners_app.models import Account, AuditEntry, Credential, Membership, Operation, Reading, Runner
+from runners_app.services.accounts import CannotConnect, disconnect, replace_token
 from runners_app.services.operations import request_delete_runner
 from runners_app.services.readings import make_due
 from tests.simulator_handle import SimulatorHandle
@@ -396,3 +397,18 @@ def test_a_fine_grained_token_no_request_could_carry_is_refused(as_admin: Client
     answer = as_admin.post(f"/accounts/{acme.pk}/token/", {"token": token})
     assert answer.status_code == 422
     assert "does not look like a token" in answer.content.decode()
+
+
+@pytest.mark.parametrize("late", ["replace", "disconnect"])
+def test_of_two_people_who_change_what_serves_an_account_the_second_is_told(
+    acme: Account, admin: User, simulator: SimulatorHandle, late: str
+) -> None:
+    seen_before = Account.objects.get(pk=acme.pk)
+    replace_token(acme, simulator.token("fine-grained"), by=admin)
+    with pytest.raises(CannotConnect, match="Somebody else"):
+        if late == "replace":
+            replace_token(seen_before, simulator.account("acme").token, by=admin)
+        else:
+            disconnect(seen_before, by=admin)
+    assert Account.objects.get(pk=acme.pk).credential.kind == Credential.Kind.FINE_GRAINED
+    assert Credential.objects.count() == 1

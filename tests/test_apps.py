@@ -43,7 +43,10 @@ def test_the_installations_are_listed_by_a_worker_and_connected_when_ticked(
     assert "acme" in page
     assert "globex" in page
     acme = next(one for one in app.installations if one["account"] == "acme")
-    assert as_admin.post(f"/accounts/apps/{app.pk}/", {"installation": [acme["id"], "4711", "x"]}).status_code == 302
+    assert (
+        as_admin.post(f"/accounts/apps/{app.pk}/", {"installation": [acme["id"], "4711", "x", "1" * 5000]}).status_code
+        == 302
+    )
     account = Account.objects.get()
     assert account.slug == "acme"
     work(account)

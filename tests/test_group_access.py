@@ -18,6 +18,7 @@ from runners_app.models import (
     SharedRunner,
 )
 from runners_app.services.readings import make_due
+from runners_app.services.readings.access import QUESTIONS_AT_ONCE
 from tests.simulator_handle import SimulatorHandle
 
 Work = Callable[[Account], None]
@@ -204,3 +205,15 @@ def test_a_list_that_broke_off_is_read_whole_the_next_time(
     simulator.add_fault("GET", f"{path}.*page=2$", "status", status=200, body=page2)
     read_anew(acme, work, "group_access")
     assert names_with_access(group) == {first.name, last.name}
+
+
+def test_more_questions_than_are_put_at_once_are_all_answered(
+    acme: Account, simulator: SimulatorHandle, work: Work
+) -> None:
+    now = timezone.now()
+    AccessCheck.objects.bulk_create(
+        AccessCheck(account=acme, repository=f"repository-{number}", asked_at=now, asked_by="ada")
+        for number in range(QUESTIONS_AT_ONCE + 1)
+    )
+    read_anew(acme, work, "access_checks")
+    assert not AccessCheck.objects.unanswered().exists()

@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from runners_app.github import BadCredentials, RateLimited
 from runners_app.models import Account, Credential, Reading
 from runners_app.services.accounts import replace_token
 from runners_app.services.credentials import open_client
@@ -51,7 +52,7 @@ def test_nothing_is_published_once_it_is_lost(acme: Account) -> None:
     lease = lease_of(acme)
     Credential.objects.update(lease_token="another worker's")
     with pytest.raises(LeaseLost):
-        lease.check(acme.pk)
+        lease.check()
 
 
 @pytest.mark.parametrize("status", [403, 429])
@@ -87,10 +88,43 @@ def test_nothing_is_published_with_it_once_another_token_serves_the_account(
     acme: Account, globex: Account, admin: User, simulator: SimulatorHandle
 ) -> None:
     Account.objects.filter(pk=globex.pk).update(credential=acme.credential_id)  # so that its token stays in use
+    globex.refresh_from_db()
     lease = lease_of(acme)
     client = open_client(acme.credential, lease)
     reading = acme.readings.select_related("account").get(resource="runners")
     replace_token(acme, simulator.token("fine-grained"), by=admin)
     with pytest.raises(LeaseLost):
         run_reading(reading, client, lease)
-    lease.check(globex.pk)
+    assert take_lease(globex.credential_id, "another worker") is None, "a request of the first may be under way"
+    Credential.objects.update(lease_expires_at=timezone.now())
+    assert take_lease(globex.credential_id, "another worker") is not None
+
+
+@pytest.mark.parametrize(("status", "stops"), [(429, RateLimited), (401, BadCredentials)])
+def test_what_stops_the_credential_stops_it_though_the_lease_was_lost_meanwhile(
+    status: int, stops: type[Exception], acme: Account, simulator: SimulatorHandle
+) -> None:
+    simulator.add_fault("GET", "hosted-runners", "status", status=status, headers={"Retry-After": "600"})
+    lease = lease_of(acme)
+    client = open_client(acme.credential, lease)
+
+    def is_taken_over(method: str) -> None:
+        Credential.objects.update(lease_token="another worker's")
+
+    client.before_request = is_taken_over
+    with pytest.raises(stops):
+        run_reading(acme.readings.select_related("account").get(resource="runners"), client, lease)
+
+
+def test_an_error_that_came_while_a_list_was_read_is_over_once_it_has_come_whole(
+    acme: Account, simulator: SimulatorHandle
+) -> None:
+    lease = lease_of(acme)
+    reading = acme.readings.select_related("account").get(resource="runners")
+
+    def fails_meanwhile() -> None:
+        Reading.objects.filter(pk=reading.pk).update(error="unreachable", error_message="GitHub was away.")
+
+    run_reading(reading, open_client(acme.credential, lease), lease, between_pages=fails_meanwhile)
+    reading.refresh_from_db()
+    assert reading.error == ""

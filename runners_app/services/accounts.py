@@ -12,6 +12,7 @@ from runners_app.models import Account, Credential, KnownAnswer, Operation
 from runners_app.redaction import hide
 from runners_app.services import audit
 from runners_app.services.credentials import release_from_quarantine, store_token
+from runners_app.services.leases import end_lease
 from runners_app.services.readings import create_readings, make_due, raise_version
 from runners_app.services.wake import wake_on_commit
 
@@ -96,12 +97,18 @@ def connect(
                 demo=demo,
             )
     except IntegrityError:
-        raise CannotConnect(f"The {kind} {slug} is connected already. Open it to replace its token.") from None
+        raise CannotConnect(f"The {kind} {slug} is connected already. {_otherwise(credential)}") from None
     create_readings(account)
     Credential.objects.filter(pk=credential.pk).update(check_due_at=timezone.now())
     audit.record("account.connected", by=by, account=account, details={"kind": kind, "api_url": credential.api_url})
     wake_on_commit(credential.pk)
     return account
+
+
+def _otherwise(credential: Credential) -> str:
+    if credential.kind == Credential.Kind.INSTALLATION:
+        return "If the App was installed anew, connect it on the App's page."
+    return "Open it to replace its token."
 
 
 @transaction.atomic
@@ -123,9 +130,10 @@ def replace_token(account: Account, token: str, *, by: "User", api_url: str = ""
 
 @transaction.atomic
 def serve_with(account: Account, credential: Credential, *, by: "User") -> None:
-    """Have another credential serve the account, at its address, and read everything anew."""
-    # What a worker with the previous one is just publishing ends first; from then on it publishes nothing more.
-    previous = Credential.objects.select_for_update().get(pk=account.credential_id)
+    """Have another credential serve the account, at its address, and read everything anew. Raises CannotConnect."""
+    previous = _lock_credential(account)
+    if previous != credential:
+        end_lease(previous)
     details: dict[str, object] = {"api_url": credential.api_url} if credential.api_url != account.api_url else {}
     account.api_url, account.credential = credential.api_url, credential
     account.save(update_fields=["credential", "api_url"])
@@ -133,6 +141,14 @@ def serve_with(account: Account, credential: Credential, *, by: "User") -> None:
     drop_if_unused(previous)
     audit.record("account.token_replaced", by=by, account=account, details=details)
     check_now(account, by=by)
+
+
+def _lock_credential(account: Account) -> Credential:
+    """The credential that serves the account, once nobody is publishing with it. Raises CannotConnect."""
+    credential = Credential.objects.select_for_update().filter(pk=account.credential_id).first()
+    if credential is None or not Account.objects.filter(pk=account.pk, credential=credential).exists():
+        raise CannotConnect(f"Somebody else has just changed what serves {account}. Look at it first.")
+    return credential
 
 
 def drop_if_unused(credential: Credential) -> None:
@@ -174,13 +190,13 @@ def set_paused(account: Account, value: bool, *, by: "User") -> None:
 def disconnect(account: Account, *, by: "User | None") -> None:
     """Forget the account here. Nothing is deleted at GitHub. Raises CannotConnect while a write is under way."""
     # A worker marks an operation as sent while it holds this row, so none can leave between this look and the end.
-    Credential.objects.select_for_update().get(pk=account.credential_id)
+    credential = _lock_credential(account)
     under_way = Operation.objects.filter(account=account, state__in=Operation.CARRIED_BY_WORKER)
     if under_way.exclude(state=Operation.State.REQUESTED).exists():
         raise CannotConnect("An operation of this account is on its way to GitHub. Wait for its outcome first.")
     audit.record("account.disconnected", by=by, account=account, details={"kind": account.kind})
-    credential = account.credential
     account.delete()
+    end_lease(credential)
     drop_if_unused(credential)
 
 

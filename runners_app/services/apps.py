@@ -115,12 +115,12 @@ def connect_installations(app: App, ids: set[int], *, by: "User") -> list[Accoun
         credential = store_installation(app, one["id"], one["account"])
         Credential.objects.filter(pk=credential.pk).update(permissions=one["permissions"])
         known = here.get(one["account"].lower())
-        if known is not None and is_installed_anew(app, one, known):
-            serve_with(known, credential, by=by)
-            connected.append(known)
-            continue
         try:
-            connected.append(connect(one["account"], kind="organization", credential=credential, by=by))
+            if known is not None and is_installed_anew(app, one, known):
+                serve_with(known, credential, by=by)
+                connected.append(known)
+            else:
+                connected.append(connect(one["account"], kind="organization", credential=credential, by=by))
         except CannotConnect:
             if not credential.accounts.exists():
                 credential.delete()

@@ -21,7 +21,7 @@ JUST_TAKEN_SECONDS = 1.0
 
 
 class LeaseLost(Exception):
-    """Another worker or another credential took over, so this one must stop without publishing anything."""
+    """Another worker took over, or an account was taken from the credential: stop without publishing anything."""
 
 
 @dataclass
@@ -58,14 +58,13 @@ class Lease:
         if not self._mine().update(lease_expires_at=until, **facts):
             raise LeaseLost
 
-    def check(self, account_id: int) -> Credential:
+    def check(self) -> Credential:
         """Inside a publishing transaction: locks the credential until it ends, and answers its rate budget alone.
 
-        Raises LeaseLost, also when the account is served by another credential by now, or is gone.
+        Raises LeaseLost.
         """
-        serving = self._mine().filter(accounts=account_id)
-        budget = serving.only("rate_limit", "rate_remaining", "rate_reset_at")
-        credential = next(iter(budget.select_for_update(of=("self",))), None)
+        budget = self._mine().only("rate_limit", "rate_remaining", "rate_reset_at")
+        credential = next(iter(budget.select_for_update()), None)
         if credential is None:
             raise LeaseLost
         return credential
@@ -87,6 +86,11 @@ def take_lease(credential_id: int, holder: str) -> Lease | None:
     until = now + timedelta(seconds=settings.LEASE_SECONDS)
     taken = Credential.objects.filter(free, pk=credential_id).update(lease_token=token, lease_expires_at=until)
     return Lease(credential_id, token, taken_at=taken_at) if taken else None
+
+
+def end_lease(credential: Credential) -> None:
+    """Whoever works with it publishes nothing more. It stays taken for as long as a request under way may last."""
+    Credential.objects.filter(pk=credential.pk).update(lease_token="")
 
 
 def _spacing() -> timedelta:

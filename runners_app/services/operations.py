@@ -211,7 +211,7 @@ def _sent_with_this_form(row: Operation) -> Operation | None:
 def cancel(operation: Operation, *, by: "User") -> None:
     """Take back what GitHub has not done yet. Raises NotMoved when it may have."""
     if not operation.may_be_taken_back:
-        raise NotMoved("It may have been applied by now.")
+        raise NotMoved("It has ended." if operation.is_finished else "It may have been applied by now.")
     if operation.state == S.SENT:
         move(operation, S.UNKNOWN, note="GitHub has not taken it so far.")
         move(operation, S.NEEDS_ATTENTION, note="A person was asked.")

@@ -140,7 +140,8 @@ def read_accounts(accounts: list[Account], resources: list[str] | None, holder: 
         if client is None:
             credential.refresh_from_db()
             raise CredentialBusy(credential.quarantine_reason or credential.pause_reason)
-        rows = Reading.objects.filter(account__in=accounts).select_related("account").order_by("account", "order")
+        rows = Reading.objects.filter(account__in=accounts, account__credential=credential)
+        rows = rows.select_related("account").order_by("account", "order")
         for reading in rows.filter(resource__in=resources) if resources else rows:
             result = _run(reading, Work(lease, client), lambda: None)
             yield result
@@ -149,7 +150,7 @@ def read_accounts(accounts: list[Account], resources: list[str] | None, holder: 
                 return
         credentials.keep_client(credential, client)
     except LeaseLost:
-        raise CredentialBusy("stopped, a worker or another credential took over meanwhile; try again") from None
+        raise CredentialBusy("stopped, the credential was taken over meanwhile; try again") from None
     finally:
         lease.release()
 
@@ -170,7 +171,7 @@ def _carry_out_due(work: Work, deadline: float) -> None:
 
 def _rest(operation: Operation, work: Work, seconds: float, note: str | None = None) -> None:
     """Leave it alone for a while, wherever it stands now."""
-    with step(work, operation.account_id), suppress(NotMoved):
+    with step(work), suppress(NotMoved):
         operation.refresh_from_db(fields=["state", "sends", "known_not_applied", "reason"])
         stay(operation, seconds=seconds, note=note)
 

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from runners_app.forms_accounts import GITHUB, AppForm
 from runners_app.models import App
 from runners_app.models.accounts import web_origin
+from runners_app.numbers import numbers_in
 from runners_app.services import apps as storing
 from runners_app.services.accounts import CannotConnect
 from runners_app.views.pages import Request, administrator_or_403, is_unchanged, render_page, version_of
@@ -54,7 +55,7 @@ def app(request: Request, pk: int) -> HttpResponse:
     administrator_or_403(request)
     row = get_object_or_404(App, pk=pk)
     if request.method == "POST":
-        ticked = {int(one) for one in request.POST.getlist("installation") if one.isascii() and one.isdecimal()}
+        ticked = set(numbers_in(request.POST.getlist("installation")))
         connected = storing.connect_installations(row, ticked, by=request.user)
         if not connected:
             messages.error(request, "Nothing was connected: tick at least one organization.")

@@ -163,8 +163,8 @@ def operation_cancel(request: Request, pk: int) -> HttpResponse:
     row = _decidable(request, pk)
     try:
         asking.cancel(row, by=request.user)
-    except NotMoved:
-        messages.error(request, "It is on its way already, so it could not be taken back. Its outcome follows here.")
+    except NotMoved as error:
+        messages.error(request, f"It could not be taken back. {error}")
     return redirect("operation", row.pk)
 
 

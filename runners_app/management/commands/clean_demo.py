@@ -13,7 +13,7 @@ from runners_app.services.accounts import disconnect_demo
 
 
 class Command(BaseCommand):
-    help = "Forget the demo accounts and the simulator's state. Stop a running Trackside first."
+    help = "Forget the demo accounts and the simulator's state. Stop the simulator first, or a Trackside that runs one."
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", verbosity=0)

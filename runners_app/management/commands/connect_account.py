@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
 from runners_app.github import GitHubError
-from runners_app.models import Account, App, Credential
+from runners_app.models import Account, App
 from runners_app.services.accounts import CannotConnect, check_api_url, check_slug, connect, connect_with_token
 from runners_app.services.credentials import UnusableToken, app_client, store_app, store_installation
 
@@ -30,8 +31,12 @@ class Command(BaseCommand):
         slug, kind = options["slug"], options["kind"]
         try:
             if options["app_id"]:
-                credential = self._installation(slug, options)
-                account = connect(slug, kind=kind, credential=credential, by=None, observe_only=options["observe_only"])
+                app, installation = self._installation(slug, options)
+                with transaction.atomic():
+                    credential = store_installation(app, installation, slug)
+                    account = connect(
+                        slug, kind=kind, credential=credential, by=None, observe_only=options["observe_only"]
+                    )
             else:
                 account = connect_with_token(
                     slug,
@@ -47,7 +52,8 @@ class Command(BaseCommand):
             f"Connected the {account.kind} {account}. A running worker reads it now, or run: sync {account}"
         )
 
-    def _installation(self, slug: str, options: dict[str, Any]) -> Credential:
+    def _installation(self, slug: str, options: dict[str, Any]) -> tuple[App, int]:
+        """The App, and its installation in the organization."""
         if options["key_file"] is None:
             raise CommandError("--app-id needs --key-file, the private key that GitHub's App page lets you download.")
         check_slug(slug)
@@ -56,17 +62,17 @@ class Command(BaseCommand):
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"The key file could not be read: {error}") from None
         app = store_app(check_api_url(options["api_url"]), options["app_id"], key)
-        return _installation_in(app, slug)
+        return app, _installation_in(app, slug)
 
 
-def _installation_in(app: App, slug: str) -> Credential:
-    """The App's installation in an organization, asked from GitHub. Raises CannotConnect or GitHubError."""
+def _installation_in(app: App, slug: str) -> int:
+    """Its id, asked from GitHub. Raises CannotConnect or GitHubError."""
     client = app_client(app)
     try:
         for page in client.list_installations():
             for installation in page.items or ():
                 if installation.account.lower() == slug.lower():
-                    return store_installation(app, installation.id, slug)
+                    return installation.id
     finally:
         client.close()
     raise CannotConnect(f"The App is not installed in {slug}. Install it there, then connect again.")

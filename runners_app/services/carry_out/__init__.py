@@ -41,7 +41,7 @@ STEPS: dict[str, dict[str, Step]] = {
 def carry_out(operation: Operation, work: Work) -> None:
     """One step. An operation found `sent` by a worker was left by one that died, unless it is known not applied."""
     if operation.state == S.SENT and not operation.known_not_applied:
-        with step(work, operation.account_id):
+        with step(work):
             note = "The worker stopped before the answer came. Trackside looks whether it was applied."
             move(operation, S.UNKNOWN, note=note, next_step_at=timezone.now(), absent_since=None)
     STEPS[operation.kind][operation.state](operation, work)

@@ -53,7 +53,7 @@ def send_now(operation: Operation, work: Work) -> None:
     )
     answer = send(operation, work, lambda: work.client.create_hosted_runner(operation.account.owner, body))
     if answer is not None:
-        with step(work, operation.account_id):
+        with step(work):
             publish_runner(operation, answer.data, work)
             confirm(
                 operation, work, f"GitHub created runner {answer.data.id}.", target_id=answer.data.id,

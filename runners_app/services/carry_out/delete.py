@@ -223,7 +223,7 @@ def _compare_with_list(operation: Operation, work: Work) -> None:
 
 
 def _confirm_gone(operation: Operation, work: Work) -> None:
-    with step(work, operation.account_id):
+    with step(work):
         confirm(operation, work, "It is gone: asking for it answers 404, and the complete list is without it.")
         look_at.attribute_changes(operation)
         make_due(operation.account, R.LIMITS, R.CUSTOM_IMAGES, R.IMAGE_VERSIONS)

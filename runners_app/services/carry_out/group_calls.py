@@ -69,7 +69,7 @@ def _read_list(row: RunnerGroup, work: Work) -> frozenset[int]:
     except IncompleteList as error:  # what is missing in it would be taken away at GitHub
         raise AnswerUnusable(str(error), pages[-1].meta) from None
     found.rows.update((line.id, line_values(line)) for line in lines)
-    with step(work, row.account_id):
+    with step(work):
         counts = publish_list(row, found, first=row.access_observed_at is None)
         known = KnownAnswer.objects.filter(reading__account=row.account, reading__resource=R.GROUP_ACCESS)
         stale = [answer.pk for answer in known.only("pk", "url") if is_page_of(answer.url, row)]

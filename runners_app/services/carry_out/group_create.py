@@ -35,7 +35,7 @@ def send_now(operation: Operation, work: Work) -> None:
     )
     answer = send(operation, work, lambda: work.client.create_runner_group(owner, new))
     if answer is not None:
-        with step(work, operation.account_id):
+        with step(work):
             publish_group(operation, answer.data, work)
             confirm(
                 operation, work, f"GitHub created group {answer.data.id}.", target_id=answer.data.id,

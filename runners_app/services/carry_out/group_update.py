@@ -120,7 +120,7 @@ def _send_next(operation: Operation, work: Work, now: GroupNow) -> None:
     if isinstance(answer, Refused):
         _begin_to_take_back(operation, work, now, answer)
     elif answer is not None and len(left) > 1:
-        with step(work, operation.account_id):
+        with step(work):
             note = f"GitHub took {PARTS[part].name}. The next step follows."
             steps = _done(operation, part)
             stay(operation, seconds=0, note=note, steps=steps, begun=True, known_not_applied=True, sends=1)
@@ -140,14 +140,14 @@ def _kept(call: Callable[[], Any]) -> Any:
 
 
 def _look_after_last(operation: Operation, work: Work, steps: list[dict[str, Any]], request_id: str) -> None:
-    with step(work, operation.account_id):
+    with step(work):
         stay(operation, seconds=0, steps=steps)
         observe(operation, work, "GitHub accepted it.", request_id)
     watch(operation, work)
 
 
 def _confirm(operation: Operation, work: Work, note: str) -> None:
-    with step(work, operation.account_id):
+    with step(work):
         confirm(operation, work, note, steps=_done(operation, *PARTS))
         calls.attribute_to(operation)
 
@@ -165,7 +165,7 @@ def look(operation: Operation, work: Work) -> None:
     if not left:
         _confirm(operation, work, "The answer was lost, but the group has the new values.")
     elif left[0] != waiting[0]:
-        with step(work, operation.account_id):
+        with step(work):
             note = f"The answer was lost, but {PARTS[waiting[0]].name} took effect."
             steps = _done(operation, waiting[0])
             stay(operation, seconds=0, note=note, steps=steps, begun=True, sends=0, absent_since=None)
@@ -192,7 +192,7 @@ def watch(operation: Operation, work: Work) -> None:
 
 
 def _begin_to_take_back(operation: Operation, work: Work, now: GroupNow, error: Refused) -> None:
-    with step(work, operation.account_id):
+    with step(work):
         note = f"GitHub refused the second step: {error.message} Trackside takes the first one back."
         steps = [*operation.steps, {"do": TAKE_BACK, "done": False}]
         stay(operation, seconds=0, note=note, steps=steps, refusal=words_of(error), known_not_applied=True)
@@ -211,7 +211,7 @@ def _take_back(operation: Operation, work: Work, now: GroupNow) -> None:
     call = part.take_back(operation, work, now)
     answer = send(operation, work, lambda: _kept(call))
     if isinstance(answer, Refused):
-        with step(work, operation.account_id):
+        with step(work):
             move(operation, S.UNKNOWN, note=f"GitHub refused to take it back: {answer.message}")
             move(operation, S.NEEDS_ATTENTION, note=_half_done(part))
     elif answer is not None:
@@ -231,7 +231,7 @@ def _look_at_taking_back(operation: Operation, work: Work, now: GroupNow) -> Non
 def _reject_undone(operation: Operation, work: Work) -> None:
     words = (operation.refusal or {}).get("message", "")
     note = f"GitHub refused: {words} What was applied before was taken back, so nothing is changed."
-    with step(work, operation.account_id):
+    with step(work):
         if operation.state == S.UNKNOWN:
             move(operation, S.NEEDS_ATTENTION, note="Taken back, as GitHub shows.")
         reject(operation, work, note)

@@ -1,6 +1,7 @@
 """Sending a write once: what is committed before, and what each kind of answer makes of the operation."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from runners_app.github import (
 )
 from runners_app.models import Operation
 from runners_app.services.carry_out.steps import Held, need_attention, reject, remain, step
+from runners_app.services.leases import LeaseLost
 from runners_app.services.transitions import move, stay
 
 T = TypeVar("T")
@@ -51,7 +53,8 @@ def send(
     try:
         return call()
     except STOPS as error:
-        _stay_unapplied(operation, work, f"GitHub did not take it: {error.message}", error.request_id or "")
+        with suppress(LeaseLost):  # the credential must be left alone all the same
+            _stay_unapplied(operation, work, f"GitHub did not take it: {error.message}", error.request_id or "")
         raise
     except NotSent as error:
         _stay_unapplied(operation, work, f"Nothing was applied: {error}")
@@ -66,7 +69,7 @@ def send(
 
 def _mark_sent(operation: Operation, work: Work, again: str, fields: dict[str, Any]) -> None:
     now = timezone.now()
-    with step(work, operation.account_id):
+    with step(work):
         if operation.state == S.SENT:  # proven not applied: out it goes again, without counting as another try
             stay(operation, seconds=0, note=again, known_not_applied=False, sent_at=now, **fields)
         else:
@@ -77,12 +80,12 @@ def _mark_sent(operation: Operation, work: Work, again: str, fields: dict[str, A
 
 
 def _stay_unapplied(operation: Operation, work: Work, note: str, request_id: str = "") -> None:
-    with step(work, operation.account_id):
+    with step(work):
         stay(operation, seconds=retry_seconds(operation), note=note, request_id=request_id, known_not_applied=True)
 
 
 def _doubt(operation: Operation, work: Work, note: str, error: GitHubError, **fields: Any) -> None:
-    with step(work, operation.account_id):
+    with step(work):
         move(
             operation, S.UNKNOWN, note=note, request_id=error.request_id or "", next_step_at=timezone.now(),
             absent_since=None, **fields,

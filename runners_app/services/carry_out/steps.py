@@ -26,36 +26,36 @@ class Held:
 
 
 @contextmanager
-def step(held: Held, account_id: int) -> Iterator[None]:
+def step(held: Held) -> Iterator[None]:
     """Raises LeaseLost, and then nothing is written."""
     with transaction.atomic():
-        held.lease.check(account_id)
+        held.lease.check()
         yield
 
 
 def remain(operation: Operation, held: Held, *, seconds: float, note: str | None = None, **fields: Any) -> None:
-    with step(held, operation.account_id):
+    with step(held):
         stay(operation, seconds=seconds, note=note, **fields)
 
 
 def reject(operation: Operation, held: Held, note: str, **fields: Any) -> None:
-    with step(held, operation.account_id):
+    with step(held):
         move(operation, S.REJECTED, note=note, **fields)
 
 
 def confirm(operation: Operation, held: Held, note: str, **fields: Any) -> None:
-    with step(held, operation.account_id):
+    with step(held):
         move(operation, S.CONFIRMED, note=note, **fields)
 
 
 def need_attention(operation: Operation, held: Held, note: str, **fields: Any) -> None:
-    with step(held, operation.account_id):
+    with step(held):
         move(operation, S.NEEDS_ATTENTION, note=note, **fields)
 
 
 def give_up_unsent(operation: Operation, held: Held, note: str, **fields: Any) -> None:
     """Nothing was applied and nothing will be sent. One that GitHub did not take before waits for a person's word."""
-    with step(held, operation.account_id):
+    with step(held):
         if operation.state == S.REQUESTED:
             move(operation, S.CANCELLED, note=note, **fields)
         else:
@@ -66,7 +66,7 @@ def give_up_unsent(operation: Operation, held: Held, note: str, **fields: Any) -
 def observe(operation: Operation, held: Held, note: str, request_id: str = "") -> None:
     """GitHub accepted: from now on look until the effect shows."""
     now = timezone.now()
-    with step(held, operation.account_id):
+    with step(held):
         move(operation, S.OBSERVING, note=note, request_id=request_id, observing_since=now, next_step_at=now)
 
 

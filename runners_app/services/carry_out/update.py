@@ -52,7 +52,7 @@ def send_now(operation: Operation, work: Work) -> None:
     if answer is None:
         return
     request_id = answer.meta.request_id or ""
-    with step(work, operation.account_id):
+    with step(work):
         shown = publish_runner(operation, answer.data, work)
         if accepted_shows(operation, values_of(shown)):
             confirm(operation, work, "GitHub answered with the new values.", request_id=request_id)
@@ -98,6 +98,6 @@ def watch(operation: Operation, work: Work) -> None:
 
 
 def _confirm_seen(operation: Operation, work: Work, note: str) -> None:
-    with step(work, operation.account_id):
+    with step(work):
         confirm(operation, work, note)
         attribute_changes(operation)

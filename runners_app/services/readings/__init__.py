@@ -14,10 +14,10 @@ from django.db import transaction
 from django.db.models import F, Subquery
 from django.utils import timezone
 
-from runners_app.github import GitHubClient, GitHubError
+from runners_app.github import BadCredentials, GitHubClient, GitHubError, RateLimited
 from runners_app.github import Limits as GitHubLimits
 from runners_app.models import Account, Credential, KnownAnswer, Limits, Operation, Reading, ReadingRun
-from runners_app.services.leases import Lease
+from runners_app.services.leases import Lease, LeaseLost
 from runners_app.services.readings.failures import Failure, failure_of
 from runners_app.services.readings.fetch import Fetched, IncompleteList, fetch
 from runners_app.services.readings.publish import Counts, RowSet, publish_rows
@@ -96,6 +96,11 @@ def run_reading(
         Reading.objects.filter(pk=reading.pk).update(last_started_at=reading.last_started_at)
     try:
         fetched = fetch(reading, client, between_pages)
+    except (BadCredentials, RateLimited) as error:
+        try:
+            return fail_reading(reading, error, lease, time.perf_counter() - clock)
+        except LeaseLost:  # the credential must be left alone all the same
+            raise error from None
     except (GitHubError, IncompleteList, SecretUnreadable) as error:
         return fail_reading(reading, error, lease, time.perf_counter() - clock)
     counts = _publish(reading, fetched, lease, time.perf_counter() - clock)
@@ -105,7 +110,7 @@ def run_reading(
 def _publish(reading: Reading, fetched: Fetched, lease: Lease, seconds: float) -> Counts:
     account = reading.account
     with transaction.atomic():
-        credential = lease.check(account.pk)
+        credential = lease.check()
         # Pages as they were have rows as they were: a fresh write would have forgotten what they are known by.
         news = fetched.row_sets if _differing(fetched.known, fetched.answers) else []
         overtaken = any(_was_written_since(rows, fetched.begun) for rows in news)
@@ -142,7 +147,7 @@ def publish_fresh(
     The pages that list it are forgotten, so that the next reading takes them as they are and not as unchanged.
     """
     with transaction.atomic():
-        lease.check(account.pk)
+        lease.check()
         counts = publish_rows(row_set, account=account, begun=timezone.now(), operation=operation)
         KnownAnswer.objects.filter(reading__account=account, reading__resource=resource).delete()
         if counts.any:
@@ -203,15 +208,13 @@ def _succeed(reading: Reading, credential: Credential, counts: Counts, ran: Ran)
     """Note the good run and plan the next; says whether pages show a difference because an error is over."""
     now = timezone.now()
     recovered = bool(reading.error) or reading.last_good_at is None
-    stored = ["last_good_at", "interval_seconds"]
+    stored = ["last_good_at", "interval_seconds", *ERROR_COLUMNS]
     reading.last_good_at = now
     if counts.any:
         reading.last_changed_at = now
         stored.append("last_changed_at")
-    if reading.error:
-        reading.error = reading.error_message = reading.error_help_url = ""
-        reading.error_since, reading.failures = None, 0
-        stored += ERROR_COLUMNS
+    reading.error = reading.error_message = reading.error_help_url = ""
+    reading.error_since, reading.failures = None, 0
     reading.interval_seconds = interval_of(reading, credential, now)
     _store(reading, stored, due_after(reading.interval_seconds, now), ran)
     return recovered
@@ -240,7 +243,7 @@ def fail_reading(reading: Reading, error: Exception, lease: Lease, seconds: floa
     failure = failure_of(error, reading)
     now = timezone.now()
     with transaction.atomic():
-        lease.check(reading.account_id)
+        lease.check()
         is_news = (reading.error, reading.error_message) != (failure.kind, failure.message)
         reading.error, reading.error_message, reading.error_help_url = failure.kind, failure.message, failure.help_url
         reading.error_since = reading.error_since or now

@@ -19,6 +19,7 @@ from runners_app.models import (
     FieldChange,
     GroupAccess,
     Operation,
+    Reading,
     Repository,
     RunnerGroup,
     SelfHostedRunner,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from runners_app.services.readings.fetch import Fetched, Fetcher
 
 NAMES_IN_HISTORY = 20
+QUESTIONS_AT_ONCE = 20
 Line = GitHubRepository | GitHubOrganization
 
 
@@ -189,9 +191,18 @@ def _shortened(names: list[str]) -> list[str]:
 
 def fetch_access_checks(fetcher: "Fetcher") -> None:
     """Put the questions people asked. A refusal is the answer to its question, not a failure of the reading."""
-    for check in AccessCheck.objects.unanswered().filter(account=fetcher.account).order_by("asked_at"):
+    open_ones = AccessCheck.objects.unanswered().filter(account=fetcher.account).order_by("asked_at")
+    for check in open_ones[:QUESTIONS_AT_ONCE]:
         fetcher.fetched.others.append(_ask(fetcher, check))
         fetcher.between_pages()
+    fetcher.fetched.others.append(partial(_ask_the_rest, fetcher.reading))
+
+
+def _ask_the_rest(reading: Reading, fetched: "Fetched") -> Counts:
+    """Questions that are still open are put next, and not after the interval."""
+    if AccessCheck.objects.unanswered().filter(account=reading.account).exists():
+        Reading.objects.filter(pk=reading.pk).update(due_at=timezone.now())
+    return Counts()
 
 
 def _ask(fetcher: "Fetcher", check: AccessCheck) -> Callable[["Fetched"], Counts]:

@@ -124,7 +124,7 @@ def in_words(permissions: str) -> str:
 
 
 NEXT_STEPS = {
-    "credential": "Replace the token.",
+    "credential": "Replace the token, or look where the App is installed.",
     "permission": "Give the token what it lacks, or replace it. Then check again.",
     "not_found": "Check the name and the token. Then check again.",
     "refused": "Check again. If GitHub keeps refusing, its words above say why.",
