@@ -319,6 +319,21 @@ def test_self_hosted_runners_are_moved_as_a_batch(as_admin: Client, acme: Accoun
     assert not SelfHostedRunner.objects.filter(account=acme, group_id=group.github_id).exists()
 
 
+def test_runners_are_moved_nowhere_before_a_group_is_chosen(as_admin: Client, acme: Account) -> None:
+    group = group_of(acme, "Default")
+    machine = SelfHostedRunner.objects.filter(account=acme, group_id=group.github_id)[0]
+    page = as_admin.get(f"/groups/{group.pk}/")
+    assert page.content.decode().count('required><option value="">Choose a group</option>') == 2
+    body = {"nonce": page.context["nonce"], "group": "", "runner": [machine.pk]}
+    answer = as_admin.post(f"/groups/{group.pk}/self-hosted/", body, follow=True)
+    assert "choose the group to move them to. Nothing was asked for." in answer.content.decode()
+    runner = Runner.objects.filter(account=acme, group_id=group.github_id)[0]
+    answer = as_admin.get(f"/runners/bulk/edit/?runner={runner.pk}&group=&change=1")
+    assert answer.status_code == 422
+    assert "Choose at least one thing to change." in answer.content.decode()
+    assert not Operation.objects.exists()
+
+
 def test_a_self_hosted_runner_of_another_group_is_not_moved_by_a_forged_form(as_admin: Client, acme: Account) -> None:
     group, other = group_of(acme, "sandbox"), group_of(acme, "production-deploys")
     machine = SelfHostedRunner.objects.filter(account=acme)[0]

@@ -392,6 +392,16 @@ const tickPolls = () => {
   }
 };
 
+// What is chosen, to be chosen again in what replaces it, where it is still offered.
+const choicesIn = (element) => [...element.querySelectorAll('select[id]')].map((select) => [select.id, select.value]);
+
+const choose = (chosen) => {
+  for (const [id, value] of chosen) {
+    const select = document.getElementById(id);
+    if (select && [...select.options].some((option) => option.value === value)) select.value = value;
+  }
+};
+
 const keepPlace = (element) => ({
   ticked: [...element.querySelectorAll('input[type=checkbox]')]
     .filter((box) => box.checked !== box.defaultChecked)
@@ -399,6 +409,7 @@ const keepPlace = (element) => ({
   scrolled: [...element.querySelectorAll('[id]')]
     .filter((inner) => inner.scrollTop || inner.scrollLeft)
     .map((inner) => [inner.id, inner.scrollTop, inner.scrollLeft]),
+  chosen: choicesIn(element),
   opened: [...element.querySelectorAll('details[id]')].map((details) => [details.id, details.open]),
   focused: element.contains(document.activeElement) ? document.activeElement.id : '',
 });
@@ -408,6 +419,7 @@ const restorePlace = (element, place) => {
     const box = [...element.querySelectorAll('input[type=checkbox]')].find((b) => b.name === name && b.value === value);
     if (box) box.checked = checked;
   }
+  choose(place.chosen);
   for (const [id, open] of place.opened) {
     const details = document.getElementById(id);
     if (details) details.open = open;
@@ -457,19 +469,8 @@ document.addEventListener('htmx:afterRequest', (event) => {
   else toast(`That did not work: the server answered ${xhr.status}.`, 'danger');
 });
 
-// What somebody chose while an answer was on its way stays chosen in what replaces it, where it is still offered.
+// What somebody chose while an answer was on its way stays chosen in what replaces it.
 const choices = new WeakMap();
-
-const keepChoices = (target) =>
-  choices.set(target, [...target.querySelectorAll('select')].map((select) => [select.id, select.value]));
-
-const restoreChoices = (target) => {
-  for (const [id, value] of choices.get(target) ?? []) {
-    const select = document.getElementById(id);
-    if (select && [...select.options].some((option) => option.value === value)) select.value = value;
-  }
-  choices.delete(target);
-};
 
 document.addEventListener('htmx:beforeSwap', (event) => {
   const { target, xhr } = event.detail;
@@ -477,13 +478,14 @@ document.addEventListener('htmx:beforeSwap', (event) => {
     event.detail.shouldSwap = false;
     location.assign(xhr.responseURL);
   }
-  if (event.detail.shouldSwap && 'keepsChoices' in target.dataset) keepChoices(target);
+  if (event.detail.shouldSwap && 'keepsChoices' in target.dataset) choices.set(target, choicesIn(target));
 });
 
 document.addEventListener('htmx:afterSwap', (event) => {
   // After an outer swap the target is gone: its successor has the same id. A restored page names none.
   const target = event.detail.target ?? document.body;
-  restoreChoices(target);
+  choose(choices.get(target) ?? []);
+  choices.delete(target);
   const successor = target.isConnected ? target : document.getElementById(target.id);
   if (successor) announce(successor);
   refreshTimes(successor ?? document);

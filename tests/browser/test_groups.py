@@ -107,3 +107,24 @@ def test_the_searchable_list_follows_typing_without_losing_the_place(sign_in: Si
     page.get_by_label("Search by name").press_sequentially("sdk")
     expect(page.locator("#rows tbody tr")).to_have_count(2)
     expect(page.get_by_label("Search by name")).to_be_focused()
+
+
+def test_a_chosen_group_stays_chosen_when_the_page_follows_a_change(sign_in: SignIn) -> None:
+    visit = sign_in("admin")
+    open_group(visit, "Default")
+    page = visit.page
+    page.clock.install()
+    page.reload()
+    machines = page.locator("#move-machines")
+    machines.get_by_label("onprem-rack-01").check()
+    to = page.get_by_label("Group to move self-hosted runners to")
+    expect(to).to_have_value("")
+    machines.get_by_role("button", name="Move them there").click()
+    assert to.evaluate("select => select.validity.valueMissing")
+    to.select_option("sandbox")
+    machines.get_by_label("onprem-rack-02").check()
+    page.locator("#group").evaluate("part => { part.dataset.version = 'older'; part.classList.add('older') }")
+    page.clock.run_for(40_000)
+    expect(page.locator("#group:not(.older)")).to_be_visible()
+    expect(to.locator("option:checked")).to_have_text("sandbox")
+    expect(machines.get_by_label("onprem-rack-02")).to_be_checked()
