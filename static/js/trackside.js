@@ -299,6 +299,9 @@ addEventListener('pageshow', (event) => {
 const POLL_LIMIT = 60;
 const polls = new Map();
 
+// What htmx asks for names a part of the page to put the answer into: meanwhile no poll may put another there.
+const asking = new Set();
+
 const pollKey = (element) => element.id || element.dataset.poll;
 
 const pollSeconds = (element) => Number(element.dataset.pollSeconds) || 5;
@@ -368,17 +371,15 @@ const takeAnswer = (element, state, answer, html) => {
   }
   const events = JSON.parse(answer.headers.get('HX-Trigger') ?? '{}');
   for (const [name, detail] of Object.entries(events)) document.dispatchEvent(new CustomEvent(name, { detail }));
-  if (answer.status !== 200 || !element.isConnected || isInUse(element)) return;
+  if (answer.status !== 200 || asking.size || !element.isConnected || isInUse(element)) return;
   const place = keepPlace(element);
-  htmx.swap(element, html, { swapStyle: 'outerHTML' });
+  htmx.swap(element, html, { swapStyle: 'outerHTML' }, { eventInfo: { target: element, isPoll: true } });
   const successor = document.getElementById(element.id);
-  if (!successor) return;
-  restorePlace(successor, place);
-  refreshTimes(successor);
+  if (successor) restorePlace(successor, place);
 };
 
 const tickPolls = () => {
-  if (document.hidden) return;
+  if (document.hidden || asking.size) return;
   const now = Date.now();
   for (const element of document.querySelectorAll('[data-poll]')) {
     const key = pollKey(element);
@@ -439,7 +440,8 @@ const announce = (root) => {
 
 document.addEventListener('htmx:beforeRequest', (event) => {
   startWork();
-  const { elt, requestConfig } = event.detail;
+  const { elt, requestConfig, xhr } = event.detail;
+  asking.add(xhr);
   if (elt.matches('form')) {
     changedForms.delete(elt);
     setBusy(elt, requestConfig?.triggeringEvent?.submitter);
@@ -462,6 +464,7 @@ document.addEventListener('htmx:configRequest', ({ detail: { elt, parameters } }
 
 document.addEventListener('htmx:afterRequest', (event) => {
   const { elt, xhr, successful } = event.detail;
+  asking.delete(xhr);
   endWork();
   setIdle(elt.isConnected ? elt : document);
   if (successful || xhr.status === 422) return;
@@ -487,7 +490,7 @@ document.addEventListener('htmx:afterSwap', (event) => {
   choose(choices.get(target) ?? []);
   choices.delete(target);
   const successor = target.isConnected ? target : document.getElementById(target.id);
-  if (successor) announce(successor);
+  if (successor && !event.detail.isPoll) announce(successor);
   refreshTimes(successor ?? document);
 });
 

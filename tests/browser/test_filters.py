@@ -1,11 +1,15 @@
 """The filters of a list: one button on a phone, with how many are set; open where there is room."""
 
+import re
+
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import SignIn
 
 pytestmark = pytest.mark.browser
+POLL = re.compile(r"/runners/\?(.*&)?version=")
+FILTERED = re.compile(r"/runners/\?platform=linux-x64$")
 LISTS = ("/runners/", "/images/", "/groups/", "/operations/", "/audit/")
 
 
@@ -55,3 +59,46 @@ def test_a_phone_filters_without_javascript(sign_in: SignIn) -> None:
     page.get_by_role("button", name="Filter", exact=True).click()
     expect(page.locator("[data-filters]")).to_have_text("1")
     expect(page.locator("#runners .chip")).to_contain_text("Stuck")
+
+
+def make_older(page: Page) -> None:
+    """What the list shows is no longer the newest: the next poll brings it anew."""
+    page.locator("#runners").evaluate("part => { part.dataset.version = 'older'; part.classList.add('older') }")
+
+
+def test_a_poll_on_its_way_does_not_swallow_the_answer_of_a_filter(sign_in: SignIn) -> None:
+    visit = sign_in("lead")
+    page, polls, filters = visit.page, list[Route](), list[Route]()
+    page.clock.install()
+    visit.open("/runners/")
+    make_older(page)
+    page.route(POLL, lambda route: polls.append(route))
+    page.route(FILTERED, lambda route: filters.append(route))
+    with page.expect_request(POLL):
+        page.clock.run_for(40_000)
+    with page.expect_request(FILTERED):
+        page.get_by_label("Platform", exact=True).select_option("linux-x64")
+    with page.expect_response(POLL):
+        polls[0].continue_()
+    page.clock.run_for(70_000)
+    assert len(polls) == 1, "it is asked again while the filter is asked for"
+    filters[0].continue_()
+    expect(page.locator("#runners .chip")).to_contain_text("linux-x64")
+    with page.expect_request(POLL):
+        page.clock.run_for(40_000)
+
+
+def test_only_a_changed_filter_has_the_list_announced(sign_in: SignIn) -> None:
+    visit = sign_in("lead")
+    page = visit.page
+    page.clock.install()
+    visit.open("/runners/")
+    make_older(page)
+    page.clock.run_for(40_000)
+    expect(page.locator("#runners:not(.older)")).to_be_visible()
+    page.clock.run_for(1_000)
+    expect(page.locator("#announcer")).to_be_empty()
+    page.get_by_label("Platform", exact=True).select_option("linux-x64")
+    expect(page.locator("#runners .chip")).to_contain_text("linux-x64")
+    page.clock.run_for(1_000)
+    expect(page.locator("#announcer")).to_contain_text(re.compile(r"\d+ runners?"))
