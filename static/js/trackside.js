@@ -242,32 +242,59 @@ addEventListener('beforeunload', (event) => {
   if ([...changedForms].some((form) => form.isConnected)) event.preventDefault();
 });
 
-// Sending leaves the page, and what was typed is lost where nobody answers. So see first that somebody does.
+// Sending leaves the page, and what was typed is lost where nobody answers or one is signed out. So see first that
+// neither is so.
 const answering = new WeakSet();
+let wasSignedOut = false;
 
-const isAnswering = async () => {
+const REFUSALS = {
+  away: 'Trackside does not answer. Nothing was sent and nothing was changed; what you entered is still here.',
+  signedOut:
+    'You are signed out. Nothing was sent; what you entered is still here. Sign in in another tab, then send this again.',
+};
+
+const isSignIn = (address) => address && new URL(address).pathname === document.body.dataset.signIn;
+
+// Signing in changes the token that forms carry.
+const renewTokens = (html) => {
+  const headers = new DOMParser().parseFromString(html, 'text/html').body.getAttribute('hx-headers');
+  document.body.setAttribute('hx-headers', headers);
+  const token = JSON.parse(headers)['X-CSRFToken'];
+  for (const field of document.querySelectorAll('[name=csrfmiddlewaretoken]')) field.value = token;
+};
+
+// Why nothing can be sent now: a name in REFUSALS, or nothing.
+const findRefusal = async () => {
+  const asked = { method: wasSignedOut ? 'GET' : 'HEAD', cache: 'no-store', signal: AbortSignal.timeout(10000) };
   try {
-    const asked = { method: 'HEAD', cache: 'no-store', signal: AbortSignal.timeout(10000) };
-    return (await fetch(document.body.dataset.answers, asked)).status < 500;
+    const answer = await fetch(document.body.dataset.answers, asked);
+    if (answer.status >= 500) return 'away';
+    if ('signedIn' in document.body.dataset && isSignIn(answer.url)) {
+      wasSignedOut = true;
+      return 'signedOut';
+    }
+    if (wasSignedOut) renewTokens(await answer.text());
+    wasSignedOut = false;
+    return '';
   } catch {
-    return false;
+    return 'away';
   }
 };
 
 const sendIfAnswering = async (form, submitter) => {
   startWork();
   setBusy(form, submitter);
-  const isThere = await isAnswering();
+  const refusal = await findRefusal();
   endWork();
   setIdle(form);
   if (!form.isConnected) {
     toast('This part of the page changed before it could be sent. Nothing was sent; look again, and repeat it.', 'warning');
-  } else if (isThere) {
+  } else if (refusal) {
+    toast(REFUSALS[refusal], 'danger');
+    submitter?.focus();
+  } else {
     answering.add(form);
     form.requestSubmit(submitter);
-  } else {
-    toast('Trackside does not answer. Nothing was sent and nothing was changed; what you entered is still here.', 'danger');
-    submitter?.focus();
   }
 };
 
@@ -429,8 +456,6 @@ const restorePlace = (element, place) => {
   if (place.focused) document.getElementById(place.focused)?.focus({ preventScroll: true });
   for (const table of element.querySelectorAll('table')) countTicked(table);
 };
-
-const isSignIn = (address) => address && new URL(address).pathname === document.body.dataset.signIn;
 
 // What a list says of itself, after somebody changed its filter.
 const announce = (root) => {

@@ -1,6 +1,7 @@
 """Trackside does not answer for a while: pages say so and stay readable, typed words stay, all goes on by itself."""
 
 import os
+import secrets
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -152,3 +153,27 @@ def test_leaving_while_a_filter_is_asked_for_leaves_no_error_behind(sign_in: Sig
     page.get_by_role("navigation", name="Pages", exact=True).get_by_role("link", name="Images").click()
     expect(page.get_by_role("heading", name="Images")).to_be_visible(timeout=SLOW_MS)
     assert visit.complaints == []
+
+
+def test_what_was_typed_outlives_the_session_and_is_sent_after_signing_in_again(
+    sign_in: SignIn, trackside: Trackside
+) -> None:
+    visit = sign_in("admin")
+    form, name = visit.open("/people/new/"), f"typed-{secrets.token_hex(4)}"
+    form.get_by_label("Username").fill(name)
+    form.get_by_label("Password", exact=True).fill(PASSWORD)
+    form.get_by_label("Password again").fill(PASSWORD)
+    other = Visit(form.context.new_page(), visit.url)
+    other.open("/").locator(".menu summary").last.click()
+    other.page.get_by_role("button", name="Sign out").click()
+    expect(other.page.get_by_role("heading", name="Sign in to Trackside")).to_be_visible()
+
+    add = form.get_by_role("button", name="Add", exact=True)
+    add.click()
+    expect(form.get_by_text("You are signed out. Nothing was sent")).to_be_visible()
+    expect(form.get_by_label("Username")).to_have_value(name)
+    expect(add).to_be_focused()
+    visit.screenshot("signed-out-light-1280")
+    enter(other, "admin", trackside.passwords["admin"])
+    add.click()
+    expect(form.get_by_role("heading", name=name)).to_be_visible()
