@@ -253,7 +253,11 @@ def test_get_changes_nothing(as_admin: Client, acme: Account) -> None:
     assert as_admin.post("/accounts/").status_code == 405
 
 
-def test_a_poll_answers_204_until_something_changes(as_admin: Client, acme: Account, work: Work) -> None:
+def test_a_poll_answers_204_until_something_changes(
+    as_admin: Client, acme: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = timezone.now()
+    monkeypatch.setattr("django.utils.timezone.now", lambda: now)  # each minute is a change, too
     answer = as_admin.get(f"/accounts/{acme.pk}/")
     version = answer.context["version"]
     htmx = {"HX-Request": "true"}
@@ -263,6 +267,22 @@ def test_a_poll_answers_204_until_something_changes(as_admin: Client, acme: Acco
     assert changed.status_code == 200
     assert "GitHub could not be reached." in changed.content.decode()
     assert "<html" not in changed.content.decode()
+
+
+def test_a_poll_tells_when_no_worker_reads_any_more(
+    as_admin: Client, acme: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long_ago, moment = timezone.now() - timedelta(hours=3), timezone.now()
+    Reading.objects.update(error="", last_good_at=long_ago, due_at=moment)
+    page = as_admin.get(f"/accounts/{acme.pk}/")
+    assert 'data-poll-seconds="1"' in page.content.decode()
+    assert "Out of date" not in page.content.decode()
+    monkeypatch.setattr("django.utils.timezone.now", lambda: moment + timedelta(hours=2))
+    address = f"/accounts/{acme.pk}/?version={page.context['version']}"
+    answer = as_admin.get(address, headers={"HX-Request": "true"})
+    assert answer.status_code == 200
+    assert "Out of date" in answer.content.decode()
+    assert 'data-poll-seconds="5"' in answer.content.decode(), "nothing comes within a second"
 
 
 # --- What one can do

@@ -1,10 +1,12 @@
 """GitHub Apps: given once with their key, their installations listed by a worker, ticked, and read."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from runners_app.models import Account, App, AuditEntry, Credential, Runner
 from runners_app.services.apps import list_installations
@@ -85,6 +87,20 @@ def test_an_id_that_does_not_fit_the_key_is_said_on_the_page(as_admin: Client, s
     page = as_admin.get(f"/accounts/apps/{app.pk}/").content.decode()
     assert "The App could not be used" in page
     assert "401" in page
+
+
+def test_a_poll_tells_when_no_worker_asks_github(
+    as_admin: Client, simulator: SimulatorHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = give_app(as_admin, simulator)
+    version = as_admin.get(f"/accounts/apps/{app.pk}/").context["version"]
+    address, poll = f"/accounts/apps/{app.pk}/?version={version}", {"HX-Request": "true"}
+    assert as_admin.get(address, headers=poll).status_code == 204
+    late = timezone.now() + timedelta(seconds=61)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: late)
+    answer = as_admin.get(address, headers=poll)
+    assert answer.status_code == 200
+    assert "No answer yet" in answer.content.decode()
 
 
 def test_ticking_nothing_connects_nothing(as_admin: Client, simulator: SimulatorHandle) -> None:

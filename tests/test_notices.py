@@ -281,6 +281,49 @@ def test_what_did_not_arrive_is_tried_again_and_seen(
     assert "Does not arrive" not in client.get("/notices/").content.decode()
 
 
+def poll(client: Client, version: str) -> tuple[str, str]:
+    """What a page of that version is answered, and the version it has then."""
+    page = client.get(f"/notices/?version={version}", headers={"HX-Request": "true"}).content.decode()
+    return page, page.partition('data-version="')[2].partition('"')[0] if page else version
+
+
+def test_a_poll_brings_whatever_changed_and_nothing_else(
+    calm: Account, channel: Channel, hook: Sink, admin: User, client: Client
+) -> None:
+    client.force_login(admin)
+    version = client.get("/notices/").context["version"]
+    assert poll(client, version) == ("", version)
+    Channel.objects.update(kinds=[])
+    page, version = poll(client, version)
+    assert "0 kinds of notices" in page
+    make_stuck(calm)
+    pass_minute()
+    page, version = poll(client, version)
+    assert "The runner slow-one of acme is Stuck" in page
+    Channel.objects.update(name="night shift", is_on=False, quiet_from=time(22), quiet_until=time(6))
+    page, version = poll(client, version)
+    assert "night shift" in page
+    assert "quiet from 22:00" in page
+    assert poll(client, version) == ("", version)
+    Event.objects.update(ended_at=timezone.now())
+    assert "is Stuck" not in poll(client, version)[0]
+
+
+def test_a_poll_tells_that_it_was_given_up(
+    calm: Account, channel: Channel, hook: Sink, admin: User, client: Client
+) -> None:
+    client.force_login(admin)
+    hook.status = 500
+    make_stuck(calm)
+    now = timezone.now()
+    pass_minute(now)
+    version = client.get("/notices/").context["version"]
+    for _ in range(4):
+        now += timedelta(minutes=90)
+        send_due(now)
+    assert "Not delivered" in poll(client, version)[0]
+
+
 def test_it_is_given_up_after_five_tries(calm: Account, channel: Channel, hook: Sink) -> None:
     hook.status = 503
     make_stuck(calm)

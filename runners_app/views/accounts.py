@@ -57,7 +57,9 @@ def account(request: Request, pk: int) -> HttpResponse:
     readings = list(row.readings.all())
     credential, now = row.credential, timezone.now()
     seen = [(reading.error, reading.last_started_at, reading.last_good_at, reading.due_at) for reading in readings]
-    version = version_of([row], seen, credential.quarantined_at, credential.paused_until)
+    # What is out of date, or is being read, becomes so by time alone: once a minute the page is made anew.
+    minute = now.replace(second=0, microsecond=0)
+    version = version_of([row], seen, credential.quarantined_at, credential.paused_until, minute)
     if is_unchanged(request, version):
         return HttpResponse(status=204)
     lines = [ReadingLine(reading, standing_of(reading, row, now)) for reading in readings]

@@ -62,10 +62,10 @@ def app(request: Request, pk: int) -> HttpResponse:
             return redirect("app", row.pk)
         messages.success(request, f"Connected {', '.join(map(str, connected))}. Their runners appear within seconds.")
         return redirect("accounts")
-    version = version_of([], row.asked_at, row.answered_at)
+    lost = row.is_asking and row.asked_at is not None and (timezone.now() - row.asked_at).total_seconds() > 60
+    version = version_of([], row.asked_at, row.answered_at, lost)
     if is_unchanged(request, version):
         return HttpResponse(status=204)
-    lost = row.is_asking and row.asked_at is not None and (timezone.now() - row.asked_at).total_seconds() > 60
     lines = _lines(row)
     may_connect = any(not line["connected"] and not line["reason"] for line in lines)
     context = {"app": row, "lines": lines, "may_connect": may_connect, "version": version, "is_late": lost}

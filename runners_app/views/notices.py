@@ -22,18 +22,28 @@ def notices(request: Request) -> HttpResponse:
     administrator_or_403(request)
     channels = list(Channel.objects.filter(owner=None).order_by("name", "pk"))
     rows = recent(Channel.objects.all())
-    version = version_of([], [(row.pk, row.sent_at, row.failure) for row in rows], [channel.pk for channel in channels])
+    open_events = list(Event.objects.filter(ended_at=None).order_by("-began_at")[:50])
+    version = version_of(
+        [],
+        [(row.pk, row.sent_at, row.tries, row.failure, row.channel.name) for row in rows],
+        [_shown(channel) for channel in channels],
+        [event.pk for event in open_events],
+    )
     if is_unchanged(request, version):
         return HttpResponse(status=204)
     failing = {row.channel_id for row in rows if row.failure and row.sent_at is None}
     context = {
         "channels": [(channel, SCHEMES.get(channel.scheme, ""), channel.pk in failing) for channel in channels],
         "notices": rows,
-        "open": Event.objects.filter(ended_at=None).order_by("-began_at")[:50],
+        "open": open_events,
         "given_up": GIVEN_UP,
         "version": version,
     }
     return render_page(request, "notices/list.html", context, fragment="live")
+
+
+def _shown(row: Channel) -> tuple[object, ...]:
+    return row.pk, row.name, row.scheme, row.kinds, row.is_on, row.quiet_from, row.quiet_until, row.zone
 
 
 @sensitive_variables("form")
