@@ -422,6 +422,6 @@ for secret in (
     urlsplit(REDIS_URL).password, vars().get("EMAIL_HOST_PASSWORD"),
     *(app["secret"] for provider in SOCIALACCOUNT_PROVIDERS.values() for app in provider["APPS"]),
 ):  # fmt: skip
-    hide(secret or "")
+    hide(secret or "", "settings")
 
 os.umask(0o077)

@@ -7,8 +7,9 @@ within JSON, escaped, or in base64. Imports nothing from Django.
 
 import base64
 import json
+import math
 import re
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from html import escape
 from threading import Lock
 from urllib.parse import quote, quote_plus
@@ -24,41 +25,62 @@ SHAPES = re.compile(
     re.DOTALL,
 )
 SHORTEST, KEY = 8, 6
-MOST_REMEMBERED = 2000
+PRIVATE_KEY, MOST_PARTS = "-----BEGIN", 100
+# How many are kept of each kind. Anybody can type thousands, which then push out nothing but what was typed.
+MOST = {"settings": math.inf, "stored": 2000, "typed": 200}
 
-_remembered: "OrderedDict[str, tuple[str, ...]]" = OrderedDict()
+_remembered: dict[str, "OrderedDict[str, set[str]]"] = {kind: OrderedDict() for kind in MOST}
+_holders: "Counter[str]" = Counter()
 _by_beginning: dict[str, tuple[str, ...]] = {}
 _lock = Lock()
 
 
-def hide(secret: str) -> None:
-    """Take this secret out of every text from now on. Of one with many lines, each line by itself."""
-    for part in {secret.strip(), *secret.split("\n")}:
+def hide(secret: str, kind: str = "stored") -> None:
+    """Take this secret out of every text from now on. Of a private key, each line by itself too."""
+    lines = secret.split("\n")[:MOST_PARTS] if PRIVATE_KEY in secret else []
+    for part in {secret.strip(), *lines}:
         if len(part.strip()) >= SHORTEST and not part.startswith("-----"):
-            _remember(part.strip())
+            _remember(part.strip(), kind)
 
 
-def hide_address(address: str) -> None:
+def hide_address(address: str, kind: str = "stored") -> None:
     """An address that is a secret, and each part of it: libraries write path and host apart."""
-    hide(address)
-    for part in re.split(r"[/?&=@:]+", address.partition("://")[2]):
-        hide(part)
+    hide(address, kind)
+    for part in re.split(r"[/?&=@:]+", address.partition("://")[2])[:MOST_PARTS]:
+        hide(part, kind)
 
 
-def _remember(secret: str) -> None:
+def _remember(secret: str, kind: str) -> None:
     with _lock:
-        if secret in _remembered:
-            _remembered.move_to_end(secret)
+        kept = _remembered[kind]
+        if secret in kept:
+            kept.move_to_end(secret)
             return
-        _remembered[secret] = variants = tuple(_variants(secret))
-        for variant in variants:
-            same = {*_by_beginning.get(variant[:KEY], ()), variant}
-            _by_beginning[variant[:KEY]] = tuple(sorted(same, key=len, reverse=True))
-        while len(_remembered) > MOST_REMEMBERED:
-            _, forgotten = _remembered.popitem(last=False)
-            for variant in forgotten:
-                kept = tuple(each for each in _by_beginning.get(variant[:KEY], ()) if each != variant)
-                _by_beginning[variant[:KEY]] = kept
+        kept[secret] = _variants(secret)
+        for variant in kept[secret]:
+            _hold(variant)
+        while len(kept) > MOST[kind]:
+            for variant in kept.popitem(last=False)[1]:
+                _let_go(variant)
+
+
+def _hold(variant: str) -> None:
+    _holders[variant] += 1
+    same = {*_by_beginning.get(variant[:KEY], ()), variant}
+    _by_beginning[variant[:KEY]] = tuple(sorted(same, key=len, reverse=True))
+
+
+def _let_go(variant: str) -> None:
+    """Unless another secret looks the same."""
+    _holders[variant] -= 1
+    if _holders[variant]:
+        return
+    del _holders[variant]
+    others = tuple(each for each in _by_beginning[variant[:KEY]] if each != variant)
+    if others:
+        _by_beginning[variant[:KEY]] = others
+    else:
+        del _by_beginning[variant[:KEY]]
 
 
 def _variants(secret: str) -> set[str]:

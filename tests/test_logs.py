@@ -9,14 +9,16 @@ from urllib.parse import quote
 
 import pytest
 import structlog
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core import mail
 from django.test import Client
 from pytest_django import Settings
 
 from dashboard.logs import Formatter, MaskedMails
+from runners_app import redaction
 from runners_app.models import Account
-from runners_app.redaction import hide, redact
+from runners_app.redaction import HIDDEN, hide, redact
 from runners_app.services.secrets import seal
 
 TOKEN = "ghp_" + "a1B2" * 9
@@ -128,7 +130,55 @@ def test_thousands_of_secrets_are_not_kept_and_do_not_slow_a_line() -> None:
     for number in range(2100):
         hide(f"secret number {number:05d}")
     assert "secret number 02099" not in redact("a secret number 02099 b")
+    assert "secret number 00001" in redact("a secret number 00001 b")
+    assert redact(settings.SECRET_KEY) == HIDDEN
     assert redact("x" * 50_000) == "x" * 50_000
+
+
+def test_strangers_who_type_thousands_of_passwords_push_no_other_secret_out(client: Client, db: None) -> None:
+    hide("a token that is stored")
+    for number in range(25):
+        lines = "\n".join(f"{number:04d}{line:04d}" for line in range(400))
+        client.post("/sign-in/", {"username": "ada", "password": f"-----BEGIN\n{lines}"})
+    assert redact("00240002") == HIDDEN
+    assert redact(f"a token that is stored, {settings.SECRET_KEY}") == f"{HIDDEN}, {HIDDEN}"
+
+
+def test_of_many_values_typed_under_one_name_the_one_that_counts_is_taken_out(client: Client, db: None) -> None:
+    client.post("/sign-in/", {"username": "ada", "password": ["the first of two", "the last of two"]})
+    assert redact("the first of two, the last of two") == f"the first of two, {HIDDEN}"
+
+
+def test_what_is_typed_is_taken_out_up_to_the_length_of_a_private_key(client: Client, db: None) -> None:
+    client.post("/sign-in/", {"username": "ada", "password": "ab" * 3_000})
+    assert redact("ab" * 2_000) == HIDDEN
+    assert redact("ab" * 1_999) == "ab" * 1_999
+
+
+def test_only_a_private_key_is_taken_out_line_by_line() -> None:
+    hide("-----BEGIN PRIVATE KEY-----\nfirst line of the key\nsecond line of the key\n-----END PRIVATE KEY-----")
+    hide("first line of words\nsecond line of words")
+    assert redact("a second line of the key") == f"a {HIDDEN}"
+    assert redact("a second line of words") == "a second line of words"
+    assert redact("first line of words\nsecond line of words") == HIDDEN
+
+
+def test_what_of_two_secrets_looks_the_same_is_taken_out_until_both_are_forgotten() -> None:
+    hide("a secret of both kinds")
+    hide("a secret of both kinds", "typed")
+    for number in range(300):
+        hide(f"typed by somebody {number}", "typed")
+    assert redact("a secret of both kinds") == HIDDEN
+
+
+def test_nothing_is_left_of_secrets_that_were_forgotten() -> None:
+    def left_after(first: int) -> int:
+        for number in range(first, first + 400):
+            hide(f"{number:05d} typed by somebody", "typed")
+        return len(redaction._by_beginning)
+
+    before = left_after(10_000)
+    assert left_after(20_000) < before + 50
 
 
 def test_no_name_begins_another_line_or_colours_the_terminal() -> None:
