@@ -1,6 +1,6 @@
 """Forms of people: signing in, adding somebody, giving an account, filtering the audit log."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from allauth.account.forms import ChangePasswordForm, LoginForm
@@ -164,7 +164,7 @@ class AuditFilterForm(forms.Form):
         if since := asked.get("since"):
             rows = rows.filter(at__gte=datetime.combine(since, time.min, UTC))
         if until := asked.get("until"):
-            rows = rows.filter(at__lt=datetime.combine(until, time.min, UTC) + timedelta(days=1))
+            rows = rows.filter(at__lte=datetime.combine(until, time.max, UTC))
         return rows
 
     @property

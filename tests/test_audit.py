@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -80,6 +80,7 @@ def test_details_of_an_operation_are_readable_and_lead_to_it(as_admin: Client, a
         ({"account": "ACME"}, "by eva", "by max"),
         ({"since": "2026-11-03"}, "by eva", "by max"),
         ({"until": "2026-11-02"}, "by max", "by eva"),
+        ({"person": "max", "since": "0001-01-01", "until": "9999-12-31"}, "by max", "by eva"),
         ({"since": "not a day", "until": "2026-11-02"}, "by max", "by eva"),
     ],
 )
@@ -94,6 +95,13 @@ def test_filters_narrow_the_page_and_the_export(
     subjects = [row[4] for row in exported(as_admin, query)]
     assert shown in subjects
     assert hidden not in subjects
+
+
+def test_a_day_lasts_until_midnight(as_admin: Client) -> None:
+    midnight = datetime(2026, 11, 3, tzinfo=UTC)
+    for at, subject in ((midnight, "of the next day"), (midnight - timedelta(microseconds=1), "the last of the day")):
+        AuditEntry.objects.create(at=at, actor_name="max", action="person.added", subject=subject, details={})
+    assert [row[4] for row in exported(as_admin, {"until": "2026-11-02"})[1:]] == ["the last of the day"]
 
 
 def test_strange_filters_are_no_error(as_admin: Client) -> None:
