@@ -1,6 +1,8 @@
 """How allauth and axes fit Trackside: who may join, what is kept of an attempt, and where second factors are sealed."""
 
 import logging
+import re
+from ipaddress import ip_address
 from typing import Any, ClassVar
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -19,6 +21,8 @@ from runners_app.services.secrets import seal, unseal
 
 log = logging.getLogger(__name__)
 SEALED_FOR = "second factor"
+WITH_PORT = re.compile(r"\[([^\]]*)\](?::\d+)?|([^:]*):\d+")
+NO_ADDRESS = "0.0.0.0"  # noqa: S104 (nothing listens there): of who comes by a unix socket
 
 
 def mark_of(username: str) -> str:
@@ -36,10 +40,17 @@ def address_of(request: HttpRequest | None) -> str:
     if request is None:
         return ""
     told = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
-    if 0 < settings.PROXY_COUNT <= len(told):
-        return str(told[-settings.PROXY_COUNT])
-    address: str = request.META.get("REMOTE_ADDR", "")
-    return address
+    forwarded = told[-settings.PROXY_COUNT] if 0 < settings.PROXY_COUNT <= len(told) else ""
+    return _address_in(forwarded) or _address_in(request.META.get("REMOTE_ADDR", "")) or NO_ADDRESS
+
+
+def _address_in(text: str) -> str:
+    """Without a port or a zone, which no column for addresses holds; empty when it is no address."""
+    found = WITH_PORT.fullmatch(text)
+    try:
+        return str(ip_address(((found[1] or found[2] or "") if found else text).partition("%")[0]))
+    except ValueError:
+        return ""
 
 
 def has_second_factor(person: User) -> bool:

@@ -8,6 +8,7 @@ import pytest
 import time_machine
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from axes.models import AccessAttempt
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
@@ -18,6 +19,7 @@ from pytest_django import Settings
 
 from runners_app.models import AuditEntry
 from runners_app.services.people import setup_code
+from runners_app.sign_in import NO_ADDRESS
 
 PASSWORD = "a password for tests"
 
@@ -98,6 +100,29 @@ def test_guessing_is_stopped_after_ten_failures_from_one_address(client: Client,
     )
 
 
+@pytest.mark.parametrize(
+    ("forwarded", "caller", "address"),
+    [
+        ("192.0.2.7, 203.0.113.5:51234", "127.0.0.1", "203.0.113.5"),
+        ("[2001:db8::5]:51234", "127.0.0.1", "2001:db8::5"),
+        ("[2001:db8::5]", "127.0.0.1", "2001:db8::5"),
+        ("2001:db8::5", "127.0.0.1", "2001:db8::5"),
+        ("fe80::5%eth0", "127.0.0.1", "fe80::5"),
+        ("unknown", "127.0.0.1", "127.0.0.1"),
+        ("[]", "127.0.0.1", "127.0.0.1"),
+        ("203.0.113.5:http", "", NO_ADDRESS),
+        ("", "", NO_ADDRESS),
+    ],
+)
+def test_guesses_are_counted_by_address_however_a_proxy_writes_it(
+    settings: Settings, admin: User, forwarded: str, caller: str, address: str
+) -> None:
+    settings.PROXY_COUNT = 1
+    sign_in(Client(REMOTE_ADDR=caller, headers={"X-Forwarded-For": forwarded}), password="a guess")
+    assert AccessAttempt.objects.get().ip_address == address
+    assert AuditEntry.objects.get(action="sign_in.failed").details["address"] == address
+
+
 def test_somebody_who_waited_may_try_again(client: Client, admin: User) -> None:
     with time_machine.travel(timezone.now() - timedelta(minutes=16), tick=True):
         for _ in range(10):
@@ -109,8 +134,6 @@ def test_somebody_who_waited_may_try_again(client: Client, admin: User) -> None:
 
 
 def test_what_was_typed_into_the_wrong_field_is_stored_nowhere(client: Client, admin: User) -> None:
-    from axes.models import AccessAttempt
-
     sign_in(client, "my secret pass phrase", "ada")
     rows = [*AccessAttempt.objects.values(), *AuditEntry.objects.values()]
     assert AccessAttempt.objects.exists()
