@@ -58,6 +58,18 @@ def has_second_factor(person: User) -> bool:
     return bool(Authenticator.objects.filter(user_id=person.pk, type__in=kinds).exists())
 
 
+def _people_by(email: str) -> set[User]:
+    """Whoever came in by it before, or else whose address it is."""
+    rows = EmailAddress.objects.filter(email=email.lower(), verified=True).select_related("user")
+    before = {row.user for row in rows if _is_same(row.email, email)}
+    return before or {person for person in User.objects.filter(email__iexact=email) if _is_same(person.email, email)}
+
+
+def _is_same(email: str, other: str) -> bool:
+    """But for capitals from A to Z: PostgreSQL takes more letters for the same, as the dotless i, that are not."""
+    return email.encode().lower() == other.encode().lower()
+
+
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Local accounts are made by administrators; guesses are counted by axes."""
 
@@ -110,12 +122,17 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         return person
 
     def authenticate_by_email(self, sociallogin: Any) -> tuple[User, str] | None:
-        """An administrator entered the address, so the password beside it stays; allauth wipes one it cannot trust."""
-        found: tuple[User, str] | None = super().authenticate_by_email(sociallogin)
-        if found is not None:
-            person, email = found
-            EmailAddress.objects.update_or_create(user=person, email=email.lower(), defaults={"verified": True})
-        return found
+        """An administrator entered the address, so the password beside it stays; allauth wipes one it cannot trust.
+
+        In whatever capitals it was entered, which allauth does not find. The address of two people is of neither.
+        """
+        for email in [row.email for row in sociallogin.email_addresses if row.verified]:
+            found = _people_by(email) if self.can_authenticate_by_email(sociallogin, email) else set()
+            if len(found) == 1:
+                person = found.pop()
+                EmailAddress.objects.update_or_create(user=person, email=email.lower(), defaults={"verified": True})
+                return person, email
+        return None
 
     def on_authentication_error(
         self, request: HttpRequest, provider: Any, error: Any = None, exception: Exception | None = None, **_: Any

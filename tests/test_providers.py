@@ -197,6 +197,27 @@ def test_somebody_known_by_a_verified_address_comes_in_and_keeps_the_password(pl
 
 
 @EVERY
+def test_an_address_entered_with_capitals_is_the_same_address(place: Place, name: str) -> None:
+    email, browser = anybody(), place.browser()
+    username = place.add(f"Kim.{email.upper()}")
+    place.provider.sign_in(f"login-of-{username}", f"kim.{email}")
+    browser.sign_in_with(name)
+    browser.open("/you/")
+    assert username in browser.page
+
+
+@EVERY
+def test_an_address_of_two_people_lets_neither_in(place: Place, name: str) -> None:
+    email, browser = anybody(), place.browser()
+    place.add(email)
+    place.add(email.upper())
+    place.provider.sign_in("one-of-two", email)
+    browser.sign_in_with(name)
+    assert "Trackside does not know you" in browser.page
+    assert not browser.is_signed_in
+
+
+@EVERY
 def test_an_address_that_is_not_verified_lets_nobody_in(place: Place, name: str) -> None:
     email, browser = anybody(), place.browser()
     place.add(email)
