@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 import requests
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
 from runners_app.models import Account, AuditEntry, Credential
+from runners_app.services.demo import demo_sign_ins, write_state
 from tests.browser.conftest import ROOT, Trackside, start_trackside
 from tests.simulator_handle import SimulatorHandle, start_simulator
 
@@ -210,3 +213,59 @@ def children_of(pid: int) -> list[int]:
 
 def command_of(pid: int) -> str:
     return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+
+
+@pytest.fixture
+def demo_passwords(db: None, settings: Settings, tmp_path: Path) -> dict[str, str]:
+    """Of the administrator and the team lead whom the demo has made."""
+    settings.DATA_DIR = tmp_path
+    return {sign_in.username: sign_in.password for sign_in in demo_sign_ins()}
+
+
+def clean_demo() -> str:
+    out = io.StringIO()
+    call_command("clean_demo", stdout=out)
+    return out.getvalue()
+
+
+def names() -> set[str]:
+    return set(User.objects.values_list("username", flat=True))
+
+
+class TestCleanDemo:
+    def test_whom_the_demo_made_is_forgotten_with_it(self, demo_passwords: dict[str, str]) -> None:
+        assert demo_passwords.keys() == names() == {"admin", "lead"}
+        assert "Left" not in clean_demo()
+        assert names() == set()
+
+    def test_whoever_took_a_name_over_with_a_password_of_their_own_stays(self, demo_passwords: dict[str, str]) -> None:
+        admin = User.objects.get(username="admin")
+        admin.set_password("a password for tests")
+        admin.save()
+        assert "Left admin: the password is not the demo's" in clean_demo()
+        assert names() == {"admin"}
+
+    def test_people_from_before_the_demo_stay(self, db: None, settings: Settings, tmp_path: Path) -> None:
+        settings.DATA_DIR = tmp_path
+        User.objects.create_superuser("admin", password="a password for tests")
+        assert demo_sign_ins() == []
+        write_state({"simulator_port": 1})
+        assert "Left admin" in clean_demo()
+        assert names() == {"admin"}
+
+    def test_the_last_administrator_stays_while_others_do(self, demo_passwords: dict[str, str]) -> None:
+        User.objects.create_user("kim")
+        User.objects.create_superuser("max", is_active=False)
+        assert "Left admin: the last administrator" in clean_demo()
+        assert names() == {"admin", "kim", "max"}
+
+    def test_the_last_administrator_stays_while_accounts_do(
+        self, demo_passwords: dict[str, str], acme: Account
+    ) -> None:
+        assert "Left admin: the last administrator" in clean_demo()
+        assert names() == {"admin"}
+        assert Account.objects.get() == acme
+
+    def test_with_another_administrator_the_demos_goes(self, demo_passwords: dict[str, str], admin: User) -> None:
+        assert "Left" not in clean_demo()
+        assert names() == {"ada"}

@@ -94,3 +94,25 @@ def demo_sign_ins() -> list[SignIn]:
         SignIn("administrator", "admin", passwords["admin"]),
         SignIn("team lead", "lead", passwords["lead"]),
     ]
+
+
+def remove_people() -> dict[str, str]:
+    """After the demo's accounts. Whom it left, and why: somebody else may go by the name, or rely on it."""
+    passwords = read_state().get("passwords", {})
+    left = {}
+    for person in User.objects.filter(username__in=USERNAMES).order_by("is_superuser"):
+        name = person.get_username()
+        if name not in passwords or not person.check_password(passwords[name]):
+            left[name] = "the password is not the demo's, so it is somebody's own sign-in"
+        elif _is_needed(person):
+            left[name] = "the last administrator, and other people or accounts remain"
+        else:
+            person.delete()
+    return left
+
+
+def _is_needed(person: User) -> bool:
+    others = User.objects.exclude(pk=person.pk)
+    if not (person.is_superuser and person.is_active) or others.filter(is_superuser=True, is_active=True).exists():
+        return False
+    return others.exists() or Account.objects.exists()

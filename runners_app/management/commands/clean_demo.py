@@ -1,10 +1,9 @@
-"""Forget the demo: its accounts here and the simulated GitHub's state. Real accounts stay."""
+"""Forget the demo: its accounts here and the simulated GitHub's state. Real accounts and people stay."""
 
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
@@ -19,7 +18,8 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         count = disconnect_demo(by=None)
         if demo.state_file().exists():
-            User.objects.filter(username__in=demo.USERNAMES).delete()
+            for name, why in demo.remove_people().items():
+                self.stdout.write(f"Left {name}: {why}.")
         for name in (demo.state_file().name, "simulator.json", "simulator.out"):
             (Path(settings.DATA_DIR) / name).unlink(missing_ok=True)
         self.stdout.write(f"Forgot {count} demo accounts. `make run` starts the demo over while nothing is connected.")
