@@ -113,6 +113,9 @@ def failing_paths(
         anonymous.post("/sign-in/", {"username": PASSWORD, "password": "x"})
         twice = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD + "x"}
         browser.post("/people/new/", {"username": "kim", **twice})
+        browser.post("/you/confirm/", {"password": PASSWORD})
+        browser.post("/you/confirm/", {"password": "a password for tests"})
+        browser.post("/people/new/", {"username": "kim", **twice})
         browser.post(f"/people/{somebody.pk}/password/", {"new_password1": NEW_PASSWORD, "new_password2": "x"})
         browser.post(f"/people/{somebody.pk}/password/", {"new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD})
 

@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.test import Client
 
 from runners_app.models import Account, AuditEntry, Credential, Membership
@@ -12,7 +13,9 @@ PASSWORD = "quite a long one 7"
 
 @pytest.fixture
 def as_admin(client: Client, admin: User) -> Client:
+    """Somebody who was just asked who it is."""
     client.force_login(admin)
+    client.post("/you/confirm/", {"password": "a password for tests"})
     return client
 
 
@@ -73,6 +76,48 @@ def test_who_cannot_be_added_is_told_at_the_field(as_admin: Client, fields: dict
     assert words in answer.content.decode()
     assert PASSWORD not in answer.content.decode()
     assert User.objects.count() == 1
+
+
+@pytest.mark.parametrize("way", ["new", "{lead}/administrator", "{lead}/password"])
+def test_a_session_alone_opens_no_way_for_anybody(client: Client, admin: User, lead: User, way: str) -> None:
+    client.force_login(admin)
+    before = list(User.objects.values())
+    fields = {
+        "username": "kim", "administrator": "on", "on": "yes", "password1": PASSWORD, "password2": PASSWORD,
+        "new_password1": PASSWORD, "new_password2": PASSWORD,
+    }  # fmt: skip
+    asked = client.post(f"/people/{way.format(lead=lead.pk)}/", fields)
+    assert asked.headers["Location"].startswith("/you/confirm/")
+    client.post(asked.headers["Location"], {"password": "a guess"})
+    assert list(User.objects.values()) == before
+
+
+def test_adding_somebody_asks_first_who_it_is(client: Client, admin: User) -> None:
+    client.force_login(admin)
+    asked = client.get("/people/new/")
+    assert asked.headers["Location"] == "/you/confirm/?next=%2Fpeople%2Fnew%2F"
+    page = client.post(asked.headers["Location"], {"password": "a password for tests"}, follow=True)
+    assert "Add a person" in page.content.decode()
+
+
+def test_what_was_entered_meanwhile_is_kept_but_for_the_password(client: Client, admin: User) -> None:
+    client.force_login(admin)
+    fields = {"username": "kim", "email": "kim@example.com", "password1": PASSWORD, "password2": PASSWORD}
+    asked = client.post("/people/new/", fields, follow=True)
+    assert "What you entered is kept, but not the password" in asked.content.decode()
+    assert PASSWORD not in str([row.get_decoded() for row in Session.objects.all()])
+    page = client.post("/you/confirm/?next=/people/new/", {"password": "a password for tests"}).content.decode()
+    assert 'value="kim@example.com"' in page
+    assert 'action="/people/new/"' in page
+    assert client.post("/people/new/", fields).status_code == 302
+    assert User.objects.filter(username="kim").exists()
+
+
+def test_whoever_was_asked_makes_an_administrator_at_once(client: Client, admin: User, lead: User) -> None:
+    client.force_login(admin)
+    asked = client.post(f"/people/{lead.pk}/administrator/", {"on": "yes"})
+    client.post(asked.headers["Location"], {"password": "a password for tests"})
+    assert User.objects.get(pk=lead.pk).is_superuser
 
 
 def test_disabling_ends_open_sessions_at_once(as_admin: Client, lead: User) -> None:

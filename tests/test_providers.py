@@ -99,6 +99,8 @@ class Place:
         """Somebody new; the name."""
         username = f"p{secrets.token_hex(4)}"
         self.admin.open("/people/new/")
+        if self.admin.path == "/you/confirm/":
+            self.admin.send("/you/confirm/?next=/people/new/", password=PASSWORD)
         more = {"administrator": "on"} if administrator else {}
         self.admin.send(
             "/people/new/", username=username, email=email, password1=PASSWORD, password2=PASSWORD, **more

@@ -135,12 +135,12 @@ app                         POST    403       403      403     403      302
 app-refresh                 POST    403       403      403     403      302
 demo-remove                 POST    403       403      403     403      302
 people                      GET     403       403      403     403      200
-person-new                  GET     403       403      403     403      200
-person-new                  POST    403       403      403     403      422
+person-new                  GET     403       403      403     403      302
+person-new                  POST    403       403      403     403      302
 person                      GET     403       403      403     403      200
 person-administrator        POST    403       403      403     403      302
 person-active               POST    403       403      403     403      302
-person-password             POST    403       403      403     403      422
+person-password             POST    403       403      403     403      302
 person-second-factor        POST    403       403      403     403      302
 person-give                 POST    403       403      403     403      422
 person-take                 POST    403       403      403     403      302

@@ -1,6 +1,7 @@
 """People who may sign in, and which accounts they were given. For administrators."""
 
-from allauth.account.decorators import reauthentication_required
+from allauth.account.internal.flows.reauthentication import is_reauthentication_required
+from allauth.core.exceptions import ReauthenticationRequired
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.db.models import Count
@@ -17,6 +18,8 @@ from runners_app.services.people import CannotChange
 from runners_app.sign_in import has_second_factor
 from runners_app.views.pages import Request, administrator_or_403
 
+PASSWORDS = frozenset({"new_password1", "new_password2", "password1", "password2"})
+
 
 @require_safe
 def people(request: Request) -> HttpResponse:
@@ -25,10 +28,27 @@ def people(request: Request) -> HttpResponse:
     return render(request, "people/list.html", {"people": rows})
 
 
+def _ask_who_it_is(request: Request) -> None:
+    """Once more, before anything that gives somebody a way in: a session alone may be stolen.
+
+    What was sent waits in the session until then, but no password, which would lie there to be read.
+    """
+    if not is_reauthentication_required(request, app=""):
+        return
+    kept = request.POST.copy()
+    for name in PASSWORDS & kept.keys():
+        del kept[name]
+    if len(kept) < len(request.POST):
+        request.POST = kept  # type: ignore[assignment]
+        messages.info(request, "What you entered is kept, but not the password: please enter that again afterwards.")
+    raise ReauthenticationRequired
+
+
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def person_new(request: Request) -> HttpResponse:
     administrator_or_403(request)
+    _ask_who_it_is(request)
     form = PersonForm(request.POST or None)
     if form.is_valid():
         data = form.cleaned_data
@@ -69,6 +89,7 @@ def _entries(row: User) -> list[tuple[str, AuditEntry]]:
 @require_POST
 def person_administrator(request: Request, pk: int) -> HttpResponse:
     administrator_or_403(request)
+    _ask_who_it_is(request)
     row = get_object_or_404(User, pk=pk)
     try:
         changing.set_administrator(row, request.POST.get("on") == "yes", by=request.user)
@@ -92,6 +113,7 @@ def person_active(request: Request, pk: int) -> HttpResponse:
 @require_POST
 def person_password(request: Request, pk: int) -> HttpResponse:
     administrator_or_403(request)
+    _ask_who_it_is(request)
     row = get_object_or_404(User, pk=pk)
     form = PasswordForm(row, request.POST)
     if not form.is_valid():
@@ -103,14 +125,9 @@ def person_password(request: Request, pk: int) -> HttpResponse:
 
 @require_POST
 def person_second_factor(request: Request, pk: int) -> HttpResponse:
-    """Remove what somebody lost. It weakens how they sign in, so whoever does it proves again who they are."""
+    """Remove what somebody lost."""
     administrator_or_403(request)
-    answer: HttpResponse = _remove_second_factor(request, pk)
-    return answer
-
-
-@reauthentication_required  # type: ignore[untyped-decorator]
-def _remove_second_factor(request: Request, pk: int) -> HttpResponse:
+    _ask_who_it_is(request)
     row = get_object_or_404(User, pk=pk)
     try:
         changing.remove_second_factors(row, by=request.user)

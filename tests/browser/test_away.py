@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
 from tests.browser.conftest import SignIn, Trackside, Visit, enter, new_context, start_trackside
+from tests.browser.world import confirm
 
 pytestmark = pytest.mark.browser
 SLOW_MS = 30_000
@@ -73,6 +74,7 @@ def test_a_page_stays_says_so_and_goes_on_by_itself_when_the_server_is_back(brow
     before = rows.count()
     form = context.new_page()
     form.goto(f"{own.url}/people/new/")
+    confirm(form, own.passwords["admin"])
     form.get_by_label("Username").fill("typed-while-away")
     form.get_by_label("Password", exact=True).fill(PASSWORD)
     form.get_by_label("Password again").fill(PASSWORD)

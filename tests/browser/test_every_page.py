@@ -78,6 +78,8 @@ def world(windows: Windows) -> World:
     """What the addresses name, among it somebody with a second factor."""
     first = windows.of("admin", "light", 1280)
     found = make_world(first)
+    first.open("/people/new/")
+    windows.confirm("admin", first)
     add_person(first, "nina")
     nina = windows.of("nina", "light", 1280)
     found["passkey"] = set_up_second_factor(nina, "nina")

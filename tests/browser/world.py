@@ -140,5 +140,5 @@ def confirm(page: Page, password: str) -> bool:
         page.get_by_role("link", name="Use your password").click()
     page.locator("[name=password]").fill(password)
     page.get_by_role("button", name="Confirm").click()
-    page.wait_for_url(re.compile(r"/you/(?!confirm/)"))
+    page.wait_for_url(re.compile(r"^(?!.*/(you/confirm|reauthenticate)/)"))
     return True
