@@ -12,12 +12,15 @@ from redis.exceptions import RedisError
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 REST_SECONDS = 5.0
+# Keys of allauth: how many codes were wrong, and which were used.
+COUNTS_CODES = (":login_failed:", "allauth.mfa.totp.used?")
 
 
 class Client(RedisCacheClient):
     """Is like an empty cache while Redis does not answer, and then leaves it alone for a few seconds.
 
-    `incr` still raises: to count nothing would be wrong.
+    `incr` still raises: to count nothing would be wrong. Codes of a second factor are refused meanwhile, because nobody
+    counts how many somebody tries: what allauth cannot add it takes for locked, or for used.
     """
 
     silent_until = 0.0
@@ -43,7 +46,8 @@ class Client(RedisCacheClient):
         return self._ask(partial(super().has_key, key), False)
 
     def add(self, key: Any, value: Any, timeout: Any) -> bool:
-        return self._ask(partial(super().add, key, value, timeout), True)
+        otherwise = not any(part in key for part in COUNTS_CODES)
+        return self._ask(partial(super().add, key, value, timeout), otherwise)
 
     def set(self, key: Any, value: Any, timeout: Any) -> None:
         self._ask(partial(super().set, key, value, timeout), None)

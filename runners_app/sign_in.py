@@ -76,6 +76,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     error_messages: ClassVar[dict[str, Any]] = {
         **DefaultAccountAdapter.error_messages,
         "username_password_mismatch": "Please enter a correct username and password. Both may be case-sensitive.",
+        "too_many_login_attempts": "Too many attempts failed, or nobody counts them now because Redis does not answer. "
+        "Please try again in a quarter of an hour.",
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:

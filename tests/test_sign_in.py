@@ -1,6 +1,7 @@
 """Signing in and out."""
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -254,6 +255,50 @@ def test_codes_cannot_be_guessed_for_long(client: Client, admin: User) -> None:
         client.post("/you/two-factor/authenticate/", {"code": "000000"})
     client.post("/you/two-factor/authenticate/", {"code": code_now(secret)})
     assert client.get("/").status_code == 302
+
+
+@pytest.fixture
+def without_redis(settings: Settings) -> Callable[[], None]:
+    """From when it is called, Redis does not answer."""
+
+    def stop() -> None:
+        settings.CACHES = {
+            **settings.CACHES, "default": {"BACKEND": "dashboard.cache.Cache", "LOCATION": "redis://127.0.0.1:1/0"},
+        }  # fmt: skip
+
+    return stop
+
+
+def test_no_code_is_taken_while_nobody_counts_them(
+    client: Client, admin: User, without_redis: Callable[[], None]
+) -> None:
+    secret = set_up_totp(client)
+    recovery = client.get("/you/two-factor/recovery-codes/").context["unused_codes"][0]
+    client.post("/sign-out/")
+    without_redis()
+    assert sign_in(client) == 302
+    for code in (code_now(secret), recovery):
+        page = client.post("/you/two-factor/authenticate/", {"code": code})
+        assert "nobody counts them now because Redis does not answer" in page.content.decode()
+        assert client.get("/").status_code == 302
+
+
+def test_no_code_is_good_while_nobody_knows_which_were_used(
+    client: Client, admin: User, without_redis: Callable[[], None]
+) -> None:
+    code = code_now(set_up_totp(client))
+    cache.clear()
+    without_redis()
+    assert not Authenticator.objects.get(type="totp").wrap().validate_code(code)
+
+
+def test_without_a_second_factor_people_sign_in_and_prove_it_while_redis_is_down(
+    client: Client, lead: User, without_redis: Callable[[], None]
+) -> None:
+    without_redis()
+    assert sign_in(client, "lin") == 302
+    assert client.get("/").status_code == 200
+    assert client.post("/you/confirm/?next=/you/", {"password": PASSWORD}).headers["Location"] == "/you/"
 
 
 def test_the_key_and_the_recovery_codes_lie_sealed(client: Client, admin: User) -> None:
