@@ -402,6 +402,28 @@ def test_everybody_chooses_word_to_their_own_mailbox_alone(client: Client, lead:
     assert client.post("/you/notices/", {**fields, "zone": "Mars/Base"}).status_code == 422
 
 
+def test_a_test_arrives_also_while_the_channel_is_off_and_nothing_else_does(
+    calm: Account, channel: Channel, hook: Sink, admin: User, client: Client
+) -> None:
+    Channel.objects.update(is_on=False)
+    client.force_login(admin)
+    client.post(f"/notices/{channel.pk}/test/")
+    make_stuck(calm)
+    pass_minute()
+    assert [message["title"] for message in hook.messages] == ["Trackside: a test"]
+    assert "Waiting" not in client.get("/notices/").content.decode()
+
+
+def test_what_waits_is_not_sent_once_its_channel_is_switched_off(calm: Account, channel: Channel, hook: Sink) -> None:
+    hook.status = 500
+    make_stuck(calm)
+    pass_minute()
+    hook.status = 200
+    Channel.objects.update(is_on=False)
+    send_due(timezone.now() + timedelta(hours=1))
+    assert hook.messages == []
+
+
 def test_without_a_mail_server_the_page_and_the_failure_say_so(client: Client, lead: User) -> None:
     client.force_login(lead)
     client.post("/you/notices/", {"kinds": ["runner_stuck"], "zone": "UTC", "is_on": "on"})

@@ -10,7 +10,7 @@ from itertools import groupby
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from runners_app.models import Channel, Event, Notice
@@ -77,8 +77,9 @@ def _end(event: Event, now: datetime) -> None:
 
 def send_due(now: datetime) -> None:
     """One message per channel and phase, however many events it tells of."""
-    due = Notice.objects.filter(sent_at=None, due_at__lte=now, tries__lte=len(RETRY_AFTER), channel__is_on=True)
-    rows = due.select_related("channel__owner", "event").order_by("channel", "phase", "pk")
+    due = Notice.objects.filter(sent_at=None, due_at__lte=now, tries__lte=len(RETRY_AFTER))
+    wanted = due.filter(Q(channel__is_on=True) | Q(phase=TEST))
+    rows = wanted.select_related("channel__owner", "event").order_by("channel", "phase", "pk")
     for _, group in groupby(rows, key=lambda notice: (notice.channel_id, notice.phase)):
         mine = [notice for notice in group if _claim(notice, now)]
         if mine:
@@ -120,7 +121,7 @@ def _link(event: Event) -> str:
 
 
 def ask_test(channel: Channel) -> None:
-    """A worker sends it within a minute at most, quiet hours or not; the page shows how it went."""
+    """A worker sends it within a minute at most, quiet hours or not, also while the channel is off."""
     now = timezone.now()
     Notice.objects.filter(channel=channel, phase=TEST).delete()
     Notice.objects.create(channel=channel, phase=TEST, made_at=now, due_at=now, tries=len(RETRY_AFTER))
