@@ -58,7 +58,7 @@ def mail_server() -> Iterator[Sink]:
                 if verb == b"QUIT":
                     self.wfile.write(b"221 bye\r\n")
                     return
-                self.wfile.write(b"250 ok\r\n")
+                self.wfile.write(b"250-ok\r\n250 AUTH PLAIN\r\n" if verb == b"EHLO" else b"250 ok\r\n")
 
         def _data(self) -> str:
             lines = []

@@ -1,6 +1,6 @@
 """Word when something needs a person: once, to whom it concerns, with an end, and never in quiet hours."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
@@ -432,6 +432,35 @@ def test_without_a_mail_server_the_page_and_the_failure_say_so(client: Client, l
     page = client.get("/you/notices/").content.decode()
     assert "No mail is sent yet" in page
     assert "No mail server is set up" in page
+
+
+def _password_smtp_cannot_carry(settings: Settings) -> None:
+    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "trackside", "pässwörd"
+
+
+def _sender_that_is_none(settings: Settings) -> None:
+    settings.DEFAULT_FROM_EMAIL = "Trackside, Inc <trackside@example.com>"
+
+
+def _backend_that_is_missing(settings: Settings) -> None:
+    settings.EMAIL_BACKEND = "no.such.Backend"
+
+
+@pytest.mark.parametrize("misconfigure", [_password_smtp_cannot_carry, _sender_that_is_none, _backend_that_is_missing])
+def test_mail_set_up_wrongly_keeps_no_other_channel_from_its_word(
+    calm: Account, admin: User, mail: Sink, hook: Sink, settings: Settings, misconfigure: Callable[[Settings], None]
+) -> None:
+    misconfigure(settings)
+    User.objects.filter(pk=admin.pk).update(email="ada@example.com")
+    first = Channel.objects.create(owner=admin, name="ada", kinds=Event.Kind.values)
+    save_channel(Channel(name="ops", kinds=Event.Kind.values), f"json://127.0.0.1:{hook.port}", by=admin)
+    make_stuck(calm)
+    pass_minute()
+    assert len(hook.messages) == 1
+    row = Notice.objects.get(channel=first)
+    assert row.failure.startswith("It could not be")
+    assert "pässwörd" not in row.failure
+    assert row.due_at > timezone.now(), "it is tried again"
 
 
 # --- What names from elsewhere and addresses from administrators cannot do

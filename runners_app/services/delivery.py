@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import apprise
 from django.conf import settings
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, get_connection
 
 from runners_app.models import Channel
 from runners_app.redaction import hide_address
@@ -74,9 +74,14 @@ def _mail(to: str, title: str, body: str) -> None:
     if not to:
         raise NotDelivered("This person has no e-mail address.")
     try:
-        EmailMessage(title, body, to=[to]).send()
+        with get_connection() as connection:  # hangs up also when signing in failed
+            EmailMessage(title, body, to=[to], connection=connection).send()
     except OSError as error:  # smtplib's errors are among them
         raise NotDelivered(f"The mail server did not take it ({type(error).__name__}).") from None
+    except ValueError as error:  # an address that is none, or a password that SMTP cannot carry
+        raise NotDelivered(
+            f"It could not be sent as mail ({type(error).__name__}): see EMAIL_URL, EMAIL_FROM and who it is to."
+        ) from None
 
 
 def _check_host(server: apprise.NotifyBase) -> None:

@@ -4,6 +4,7 @@ Every minute: what began and what ended is written down, then what is due is sen
 so two workers do not send it twice.
 """
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -18,6 +19,7 @@ from runners_app.services.delivery import NotDelivered, deliver
 from runners_app.services.events import Fact, find_facts, seen_by
 from runners_app.services.wake import wake_notices_on_commit
 
+log = logging.getLogger(__name__)
 BEGIN, END, TEST = Notice.Phase.BEGIN, Notice.Phase.END, Notice.Phase.TEST
 # Minutes until it is tried again; after the last one it is given up.
 RETRY_AFTER = (1, 5, 15, 60)
@@ -92,16 +94,25 @@ def _claim(notice: Notice, now: datetime) -> bool:
 
 
 def _send(notices: list[Notice]) -> None:
-    title, body = _words(notices)
     rows = Notice.objects.filter(pk__in=[notice.pk for notice in notices])
-    try:
-        deliver(notices[0].channel, title, body)
-    except NotDelivered as error:
-        tries = notices[0].tries
-        wait = timedelta(minutes=RETRY_AFTER[min(tries, len(RETRY_AFTER) - 1)])
-        rows.update(failure=str(error), due_at=timezone.now() + wait)
+    failure = _failure_of(notices)
+    if failure:
+        wait = timedelta(minutes=RETRY_AFTER[min(notices[0].tries, len(RETRY_AFTER) - 1)])
+        rows.update(failure=failure, due_at=timezone.now() + wait)
     else:
         rows.update(sent_at=timezone.now(), failure="")
+
+
+def _failure_of(notices: list[Notice]) -> str:
+    """Sends them; says why they did not arrive, or nothing when they did."""
+    try:
+        deliver(notices[0].channel, *_words(notices))
+    except NotDelivered as error:
+        return str(error)
+    except Exception as error:  # whatever it is keeps no other channel from its word, and may name a secret
+        log.exception("Notices to channel %s could not be sent.", notices[0].channel_id)
+        return f"It could not be sent ({type(error).__name__}). The log of the worker says more."
+    return ""
 
 
 def _words(notices: list[Notice]) -> tuple[str, str]:
