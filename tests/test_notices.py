@@ -152,8 +152,40 @@ def test_a_token_is_told_of_three_times(calm: Account, channel: Channel, hook: S
     Reading.objects.update(due_at=now + timedelta(days=30))
     for day in range(20):
         pass_minute(now + timedelta(days=day))
-    told = [message["title"] for message in hook.messages if "Over" not in message["title"]]
+    told = [message["title"] for message in hook.messages]
     assert [title.rpartition("within ")[2] for title in told] == ["14 days", "7 days", "1 day"]
+    Credential.objects.update(token_expires_at=now + timedelta(days=365))
+    pass_minute(now + timedelta(days=20))
+    assert [message["title"] for message in hook.messages[3:]] == [
+        "Trackside: Over: The token of acme expires within 1 day"
+    ]
+
+
+def test_nothing_is_over_because_it_got_worse(calm: Account, channel: Channel, hook: Sink) -> None:
+    _ips_nearly_used(calm)
+    _provisioning(calm)
+    pass_minute()
+    _ips_used(calm)
+    Runner.objects.filter(status="Provisioning").update(status="Stuck")
+    pass_minute()
+    assert len(hook.messages) == 2
+    assert not [message for message in hook.messages if "Over" in message["message"]]
+
+
+def _paused(account: Account) -> None:
+    Account.objects.update(paused=True)
+
+
+@pytest.mark.parametrize("cut", [_credential_refused, _paused])
+def test_nothing_is_over_because_nobody_looks_any_more(
+    calm: Account, channel: Channel, hook: Sink, cut: Callable[[Account], None]
+) -> None:
+    _reading_stale(calm)
+    pass_minute()
+    cut(calm)
+    pass_minute()
+    assert "could not be read" in hook.messages[0]["title"]
+    assert not [message for message in hook.messages if "Over" in message["title"]]
 
 
 def test_many_at_once_are_one_message(calm: Account, channel: Channel, hook: Sink) -> None:
@@ -226,6 +258,57 @@ def test_somebody_disabled_hears_nothing(calm: Account, admin: User, mail: Sink)
     make_stuck(calm)
     pass_minute()
     assert mail.messages == []
+
+
+def _disabled(person: User) -> None:
+    User.objects.filter(pk=person.pk).update(is_active=False)
+
+
+def _taken_away(person: User) -> None:
+    Membership.objects.filter(user=person).delete()
+
+
+@pytest.mark.parametrize("lose", [_disabled, _taken_away])
+@pytest.mark.parametrize("is_over", [False, True])
+def test_who_lost_the_right_while_word_waited_does_not_get_it(
+    calm: Account, lead: User, mail: Sink, lose: Callable[[User], None], is_over: bool
+) -> None:
+    User.objects.filter(pk=lead.pk).update(email="lin@example.com")
+    Membership.objects.create(user=lead, account=calm)
+    Channel.objects.create(owner=lead, kinds=Event.Kind.values)
+    evening, night = datetime(2026, 12, 1, 21, tzinfo=UTC), datetime(2026, 12, 1, 23, tzinfo=UTC)
+    Reading.objects.update(due_at=None)
+    make_stuck(calm)
+    if is_over:
+        pass_minute(evening)
+    heard = len(mail.messages)
+    Channel.objects.update(quiet_from=time(22), quiet_until=time(6))
+    Runner.objects.filter(status="Stuck" if is_over else "").update(status="Ready")
+    pass_minute(night)
+    assert Notice.objects.filter(sent_at=None).count() == 1
+    lose(lead)
+    pass_minute(night + timedelta(hours=7))
+    assert len(mail.messages) == heard
+    row = Notice.objects.get(sent_at=None)
+    assert row.failure.startswith("Not sent: this person")
+    send_due(night + timedelta(hours=20))
+    assert len(mail.messages) == heard
+
+
+@pytest.mark.parametrize("lose", [_disabled, _taken_away])
+def test_who_lost_the_right_does_not_hear_that_it_is_over(
+    calm: Account, lead: User, mail: Sink, lose: Callable[[User], None]
+) -> None:
+    User.objects.filter(pk=lead.pk).update(email="lin@example.com")
+    Membership.objects.create(user=lead, account=calm)
+    Channel.objects.create(owner=lead, kinds=Event.Kind.values)
+    make_stuck(calm)
+    pass_minute()
+    lose(lead)
+    Runner.objects.update(status="Ready")
+    pass_minute()
+    assert Notice.objects.count() == 1
+    assert len(mail.messages) == 1
 
 
 # --- When

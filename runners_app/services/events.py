@@ -18,6 +18,7 @@ EXPIRES_IN_DAYS = (1, 7, 14)
 STALE_AFTER, PROVISIONING_TOO_LONG = timedelta(hours=1), timedelta(minutes=30)
 NEARLY = 0.8
 K = Event.Kind
+STAGED = (K.TOKEN_EXPIRING, K.RUNNER_STUCK, K.STATIC_IPS)
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,30 @@ class Fact:
     accounts: frozenset[int]
     table: str = ""
     row: int = 0
+
+
+def fact_of(event: Event) -> Fact:
+    """The fact an event was opened for, also when it is over: its key says what it is about."""
+    what, *ids = event.key.split(":")
+    if what in ("runner", "operation"):
+        return Fact(event.kind, event.key, event.title, event.path, frozenset(), what, int(ids[0]))
+    account = int(ids[1] if what in ("refused", "expires") else ids[0])
+    return Fact(event.kind, event.key, event.title, event.path, frozenset({account}))
+
+
+def thing_of(fact: Fact | Event) -> str:
+    """Its key without the stage, which is the last part of some."""
+    return fact.key.rpartition(":")[0] if fact.kind in STAGED else fact.key
+
+
+def is_cut_short(event: Event) -> bool:
+    """Whether it ended only because nobody looks any more: the account is paused, or its credential out of use."""
+    hidden = Q(credential__quarantined_at__isnull=False)
+    if event.kind == K.READING_STALE:
+        hidden |= Q(paused=True)
+    elif event.kind != K.TOKEN_EXPIRING:
+        return False
+    return Account.objects.filter(hidden, pk__in=fact_of(event).accounts).exists()
 
 
 def find_facts(now: datetime) -> list[Fact]:

@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
 from runners_app.models import Channel, Event, Notice
 from runners_app.services.delivery import NotDelivered, deliver
-from runners_app.services.events import Fact, find_facts, seen_by
+from runners_app.services.events import Fact, fact_of, find_facts, is_cut_short, seen_by, thing_of
 from runners_app.services.wake import wake_notices_on_commit
 
 log = logging.getLogger(__name__)
@@ -37,9 +38,10 @@ def watch(now: datetime) -> None:
     """Open events that began, end those that are over, and write down who is to hear of it."""
     facts = {fact.key: fact for fact in find_facts(now)}
     open_events = {event.key: event for event in Event.objects.select_for_update().filter(ended_at=None)}
+    things = {thing_of(fact) for fact in facts.values()}
     for event in open_events.values():
         if event.key not in facts:
-            _end(event, now)
+            _end(event, now, told=thing_of(event) not in things and not is_cut_short(event))
     begun = [fact for key, fact in facts.items() if key not in open_events]
     events = {fact.key: Event.objects.create(began_at=now, **_columns(fact)) for fact in begun}
     if events:
@@ -65,16 +67,37 @@ def _tell_channels(begun: list[Fact], events: dict[str, Event], now: datetime) -
         )
 
 
-def _end(event: Event, now: datetime) -> None:
-    """Whoever heard that it began hears that it is over; whoever did not yet hears nothing."""
+def _end(event: Event, now: datetime, *, told: bool) -> None:
+    """Whoever heard that it began hears that it is over, unless another stage of it began or nobody looks any more."""
     Event.objects.filter(pk=event.pk).update(ended_at=now)
-    begun = Notice.objects.filter(event=event, phase=BEGIN)
-    begun.filter(sent_at=None).delete()
-    for notice in begun.select_related("channel"):
-        due_at = notice.channel.next_loud_moment(now)
+    Notice.objects.filter(event=event, phase=BEGIN, sent_at=None).delete()
+    for channel in _listening(event) if told else ():
+        if _reason_to_drop(channel.owner, event):
+            continue
+        due_at = channel.next_loud_moment(now)
         Notice.objects.get_or_create(
-            channel=notice.channel, event=event, phase=END, defaults={"made_at": now, "due_at": due_at}
+            channel=channel, event=event, phase=END, defaults={"made_at": now, "due_at": due_at}
         )
+
+
+def _listening(event: Event) -> list[Channel]:
+    """Those whose last word about it, at whatever stage, was that it began."""
+    thing = thing_of(event)
+    about = Notice.objects.filter(Q(event__key=thing) | Q(event__key__startswith=f"{thing}:"))
+    rows = about.filter(Q(phase=END) | Q(sent_at__isnull=False)).select_related("channel__owner").order_by("pk")
+    last = {row.channel_id: row for row in rows}
+    return [row.channel for row in last.values() if row.phase == BEGIN]
+
+
+def _reason_to_drop(owner: User | None, event: Event | None) -> str:
+    """Why word of it may not go to somebody's own mailbox; empty when it may."""
+    if owner is None:
+        return ""
+    if not owner.is_active:
+        return "Not sent: this person is disabled."
+    if event is not None and not seen_by(owner, [fact_of(event)]):
+        return "Not sent: this person may not see it any more."
+    return ""
 
 
 def send_due(now: datetime) -> None:
@@ -83,7 +106,7 @@ def send_due(now: datetime) -> None:
     wanted = due.filter(Q(channel__is_on=True) | Q(phase=TEST))
     rows = wanted.select_related("channel__owner", "event").order_by("channel", "phase", "pk")
     for _, group in groupby(rows, key=lambda notice: (notice.channel_id, notice.phase)):
-        mine = [notice for notice in group if _claim(notice, now)]
+        mine = [notice for notice in group if _claim(notice, now) and not _drop(notice)]
         if mine:
             _send(mine)
 
@@ -91,6 +114,15 @@ def send_due(now: datetime) -> None:
 def _claim(notice: Notice, now: datetime) -> bool:
     rows = Notice.objects.filter(pk=notice.pk, sent_at=None, due_at=notice.due_at, tries=notice.tries)
     return bool(rows.update(due_at=now + CLAIMED_FOR, tries=F("tries") + 1))
+
+
+def _drop(notice: Notice) -> bool:
+    """Rights are those of this moment: between a row and its message may lie a night."""
+    owner = notice.channel.owner
+    reason = _reason_to_drop(User.objects.filter(pk=owner.pk).first() if owner else None, notice.event)
+    if reason:
+        Notice.objects.filter(pk=notice.pk).update(failure=reason, tries=len(RETRY_AFTER) + 1)
+    return bool(reason)
 
 
 def _send(notices: list[Notice]) -> None:
