@@ -1,10 +1,13 @@
 """GitHub Apps: given once with their key, their installations listed by a worker, ticked, and read."""
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -156,3 +159,46 @@ def test_an_app_that_was_installed_anew_takes_the_place_of_its_earlier_installat
     assert Credential.objects.get().installation_id == anew
     assert not account.readings.exclude(error="").exists()
     assert Runner.objects.present().filter(account=account).count() == 12
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_worker_alone_asks_and_who_asks_meanwhile_gets_a_newer_answer(
+    as_admin: Client, simulator: SimulatorHandle
+) -> None:
+    app = give_app(as_admin, simulator)
+    simulator.clear_requests()
+    simulator.add_fault("GET", "/app/installations", "delay", seconds=1.5)
+    with ThreadPoolExecutor(1) as other:
+        slow = other.submit(_list_and_hang_up, app.pk)
+        time.sleep(0.7)
+        list_installations(app.pk)
+        as_admin.post(f"/accounts/apps/{app.pk}/refresh/")
+        list_installations(app.pk)
+        assert not App.objects.unanswered(timezone.now()).exists(), "nobody else is woken"
+        slow.result()
+    assert len(simulator.requests("GET", "/app")) == 1
+    app.refresh_from_db()
+    assert app.is_asking, "what was asked for meanwhile is still owed"
+    assert App.objects.unanswered(timezone.now()).exists()
+    list_installations(app.pk)
+    app.refresh_from_db()
+    assert not app.is_asking
+    assert len(simulator.requests("GET", "/app")) == 2
+
+
+def _list_and_hang_up(app_id: int) -> None:
+    list_installations(app_id)
+    connection.close()
+
+
+def test_the_claim_of_a_worker_that_died_ends_by_itself(as_admin: Client, simulator: SimulatorHandle) -> None:
+    app = give_app(as_admin, simulator)
+    App.objects.update(asking_until=timezone.now() + timedelta(seconds=20))
+    list_installations(app.pk)
+    app.refresh_from_db()
+    assert app.is_asking
+    App.objects.update(asking_until=timezone.now())
+    list_installations(app.pk)
+    app.refresh_from_db()
+    assert not app.is_asking
+    assert app.asking_until is None

@@ -13,8 +13,9 @@ ASKED_FOR = timedelta(minutes=10)
 
 class AppQuerySet(models.QuerySet["App"]):
     def unanswered(self, now: datetime) -> "AppQuerySet":
-        """Whose installations somebody waits for, unless that is so long ago that nobody does."""
-        asked = self.filter(asked_at__gt=now - ASKED_FOR)
+        """Whose installations somebody waits for, unless that is long ago, or a worker is asking GitHub."""
+        free = Q(asking_until=None) | Q(asking_until__lte=now)
+        asked = self.filter(free, asked_at__gt=now - ASKED_FOR)
         return asked.filter(Q(answered_at=None) | Q(answered_at__lt=F("asked_at")))
 
 
@@ -30,6 +31,7 @@ class App(models.Model):
     owner = models.CharField(max_length=200, blank=True, db_default="")
     asked_at = models.DateTimeField(null=True, blank=True, help_text="When somebody wanted its installations listed.")
     answered_at = models.DateTimeField(null=True, blank=True)
+    asking_until = models.DateTimeField(null=True, blank=True, help_text="Until when one worker alone asks GitHub.")
     refusal = models.TextField(
         blank=True, db_default="", help_text="Why they could not be listed; empty when they were."
     )

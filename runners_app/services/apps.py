@@ -1,7 +1,9 @@
 """GitHub Apps: storing one with its key, having its installations listed by a worker, and connecting those ticked."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -10,6 +12,7 @@ from runners_app.models import Account, App, Credential
 from runners_app.services import audit
 from runners_app.services.accounts import CannotConnect, check_api_url, connect, serve_with
 from runners_app.services.credentials import app_client, release_from_quarantine, store_app, store_installation
+from runners_app.services.leases import LeaseLost
 from runners_app.services.secrets import SecretUnreadable
 from runners_app.services.wake import wake_app_on_commit
 
@@ -36,19 +39,44 @@ def ask_installations(app: App) -> None:
 
 
 def list_installations(app_id: int) -> None:
-    """The work of the worker: what the App says about itself, and where it is installed."""
-    app = App.objects.filter(pk=app_id).first()
-    if app is None or not app.is_asking:
+    """The work of the worker: what the App says about itself, and where it is installed. One at a time does it."""
+    app = _claim(app_id)
+    if app is None:
         return
     try:
         found = _ask_github(app)
+    except LeaseLost:
+        return
     except (GitHubError, SecretUnreadable, ValueError) as error:
         found = {"refusal": f"GitHub did not list the installations: {error}"}
-    App.objects.filter(pk=app_id).update(answered_at=timezone.now(), **{"refusal": "", **found})
+    mine = App.objects.filter(pk=app_id, asking_until=app.asking_until)
+    # Whoever asked again meanwhile waits for a newer answer than this.
+    mine.filter(asked_at=app.asked_at).update(answered_at=timezone.now(), **{"refusal": "", **found})
+    mine.update(asking_until=None)
+
+
+def _claim(app_id: int) -> App | None:
+    """A claim lasts over one request; that of a worker which died ends by itself."""
+    now = timezone.now()
+    taken = App.objects.unanswered(now).filter(pk=app_id).update(asking_until=now + _one_request())
+    return App.objects.filter(pk=app_id).first() if taken else None
+
+
+def _keep_claim(app: App) -> None:
+    """Before each request. Raises LeaseLost."""
+    until = timezone.now() + _one_request()
+    if not App.objects.filter(pk=app.pk, asking_until=app.asking_until).update(asking_until=until):
+        raise LeaseLost
+    app.asking_until = until
+
+
+def _one_request() -> timedelta:
+    return timedelta(seconds=settings.LEASE_SECONDS)
 
 
 def _ask_github(app: App) -> dict[str, Any]:
     client = app_client(app)
+    client.before_request = lambda method: _keep_claim(app)
     try:
         itself = client.get_app().data
         installations = _installations(client)
