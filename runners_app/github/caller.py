@@ -57,20 +57,7 @@ class Caller:
     def _page_of_one(self, path: str, parse: Parse[T], known: Known) -> Page[T]:
         """A single thing, read again only when it changed."""
         url = self._address.base + path
-        before = known(url)
-        understood = self._call("GET", url, known=before)
-        if understood.unchanged:
-            return self._unchanged_page(url, before, understood)
-        return Page(
-            url=url,
-            items=(_read(parse, understood.payload, understood.meta),),
-            total_count=None,
-            next_url=None,
-            etag=understood.meta.etag,
-            body_sha256=understood.body_sha256 or "",
-            not_modified=False,
-            meta=understood.meta,
-        )
+        return self._page(url, lambda payload: (parse(payload),), known(url))
 
     def _pages(
         self, path: str, key: str | None, parse: Parse[T], known: Known, **query: int | str
@@ -79,18 +66,18 @@ class Caller:
         url: str | None = self._address.base + path + (f"?{urlencode(query)}" if query else "")
         seen: set[str] = set()
         while url is not None:
-            page = self._page(url, key, parse, known(url))
+            page = self._page(url, lambda payload: _items(payload, key, parse), known(url))
             seen.add(url)
             if page.next_url in seen or len(seen) >= MOST_PAGES:
                 raise AnswerUnusable("GitHub's list does not end.", page.meta)
             yield page
             url = page.next_url
 
-    def _page(self, url: str, key: str | None, parse: Parse[T], known: KnownPage | None) -> Page[T]:
+    def _page(self, url: str, parse: Parse[tuple[T, ...]], known: KnownPage | None) -> Page[T]:
         understood = self._call("GET", url, known=known)
         if understood.unchanged:
             return self._unchanged_page(url, known, understood)
-        found = _read(lambda payload: _items(payload, key, parse), understood.payload, understood.meta)
+        found = _read(parse, understood.payload, understood.meta)
         return Page(
             url=url,
             items=found,
