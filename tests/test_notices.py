@@ -347,14 +347,20 @@ def test_quiet_hours_are_those_of_ones_own_zone() -> None:
 # --- When it does not arrive
 
 
+def fail_once(account: Account, hook: Sink) -> datetime:
+    """Something is told and not taken; the minute it was."""
+    hook.status = 500
+    make_stuck(account)
+    now = timezone.now()
+    pass_minute(now)
+    return now
+
+
 def test_what_did_not_arrive_is_tried_again_and_seen(
     calm: Account, channel: Channel, hook: Sink, admin: User, client: Client
 ) -> None:
+    now = fail_once(calm, hook)
     client.force_login(admin)
-    hook.status = 500
-    make_stuck(calm)
-    now = timezone.now()
-    pass_minute(now)
     page = client.get("/notices/").content.decode()
     assert "It answered 500" in page
     assert "Does not arrive" in page
@@ -395,11 +401,8 @@ def test_a_poll_brings_whatever_changed_and_nothing_else(
 def test_a_poll_tells_that_it_was_given_up(
     calm: Account, channel: Channel, hook: Sink, admin: User, client: Client
 ) -> None:
+    now = fail_once(calm, hook)
     client.force_login(admin)
-    hook.status = 500
-    make_stuck(calm)
-    now = timezone.now()
-    pass_minute(now)
     version = client.get("/notices/").context["version"]
     for _ in range(4):
         now += timedelta(minutes=90)
