@@ -1,4 +1,7 @@
-"""Variables as settings read them: `NAME`, or the content of the file that `NAME_FILE` names."""
+"""Variables as settings read them: `NAME`, or the content of the file that `NAME_FILE` names.
+
+django-environ comes without types, hence what is ignored here.
+"""
 
 from environ import FileAwareEnv
 from environ.fileaware_mapping import FileAwareMapping

@@ -39,7 +39,7 @@ def _ask_who_it_is(request: Request) -> None:
     for name in PASSWORDS & kept.keys():
         del kept[name]
     if len(kept) < len(request.POST):
-        request.POST = kept  # type: ignore[assignment]
+        request.POST = kept  # type: ignore[assignment] # a copy, typed as one that may change
         messages.info(request, "What you entered is kept, but not the password: please enter that again afterwards.")
     raise ReauthenticationRequired
 
