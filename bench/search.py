@@ -99,8 +99,8 @@ def main(seed: int) -> None:
 def _deep(sort: str) -> str:
     """The address of the page that follows nine tenths of all runners."""
     from runners_app.models import Runner
-    from runners_app.paging import _write
-    from runners_app.views.runner_list import SORTS
+    from runners_app.runners.list_views import SORTS
+    from runners_app.web.paging import _write
 
     order = SORTS.get(sort.removeprefix("-"), SORTS["name"])
     sign = "-" if sort.startswith("-") else ""

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.common import Part, Servers, Table, run_child
+from runners_app.models import Reading
 from tests.processes import Process, answers, free_port
 from tests.processes import run as run_process
 from tests.simulator_handle import start_simulator
@@ -58,14 +59,13 @@ def main() -> None:
 
     django.setup()
     from runners_app.models import Account
-    from runners_app.services.readings import make_due
-    from runners_app.services.work import work_credential
+    from runners_app.worker.work import work_credential
 
     account = Account.objects.get()
     sizes = []
     for _ in range(STEPS):
         for _ in range(READINGS // STEPS):
-            make_due(account, "runners")
+            Reading.objects.schedule_now(account, "runners")
             work_credential(account.credential_id, holder="the benchmark")
         sizes.append(_resident())
     sys.stdout.write(json.dumps(sizes) + "\n")

@@ -123,7 +123,7 @@ def trackside(world: list[Any]) -> None:
     from django.utils import timezone
 
     from runners_app.models import Runner
-    from runners_app.services.readings.publish import RowSet, publish_rows
+    from runners_app.readings.publish import RowSet, publish_rows
 
     for account, rows in world:
         with transaction.atomic():

@@ -135,7 +135,7 @@ Accounts = list[dict[str, str]]
 
 
 def connect(accounts: Accounts, base_url: str) -> Callable[[], None]:
-    from runners_app.services.accounts import connect_with_token
+    from runners_app.accounts.accounts import connect_with_token
 
     def go() -> None:
         for account in accounts:

@@ -7,8 +7,8 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from runners_app.models import Account, Credential, Image, Limits, Reading, Runner, RunnerGroup
-from runners_app.services.readings import ORDER, rows
-from runners_app.services.secrets import seal
+from runners_app.readings.rows import Values, hash_of
+from runners_app.security.secrets import seal
 
 ACCOUNTS = 50
 STATUSES = (("Ready", 90), ("Shutdown", 5), ("Provisioning", 3), ("Deleting", 1), ("Stuck", 1))
@@ -47,7 +47,7 @@ def _account(number: int, now: datetime) -> Account:
     later = now + timedelta(days=1)
     Reading.objects.bulk_create(
         Reading(account=account, resource=resource, order=order, due_at=later, last_good_at=now, last_started_at=now)
-        for order, resource in enumerate(ORDER)
+        for order, resource in enumerate(Reading.ORDER)
     )
     return account
 
@@ -83,7 +83,7 @@ def _runner(
     names = IMAGES[platform]
     image = names[0] if chance.random() < 0.98 else names[-1]
     idle = timedelta(minutes=chance.randrange(1, 60 * 24 * 120))
-    values: rows.Values = {
+    values: Values = {
         "name": f"{platform}-{size}-{_word(chance)}-{number:03d}-{each:04d}",
         "status": _pick(STATUSES, chance),
         "platform": platform,
@@ -105,7 +105,7 @@ def _runner(
     }
     since = now - timedelta(minutes=chance.randrange(1, 60 * 24 * 300))
     return Runner(
-        account=account, github_id=number * 10_000 + each, row_hash=rows.hash_of(values),
+        account=account, github_id=number * 10_000 + each, row_hash=hash_of(values),
         observed_at=now, first_seen_at=now, status_since=since, **values,
     )  # fmt: skip
 

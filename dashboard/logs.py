@@ -14,7 +14,7 @@ import structlog
 from django.core.mail import mail_admins
 from structlog.typing import EventDict, Processor
 
-from runners_app.redaction import redact
+from runners_app.security.redaction import redact
 
 # What would begin another line, or colour the terminal, is shown instead: \\n, \\x1b.
 CONTROLS = {code: ascii(chr(code))[1:-1] for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from django.core.exceptions import ImproperlyConfigured
 
-from runners_app.redaction import redact
+from runners_app.security.redaction import redact
 
 if TYPE_CHECKING:
     from sentry_sdk.types import Event, Hint

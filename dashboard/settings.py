@@ -22,7 +22,7 @@ from django.core.exceptions import ImproperlyConfigured
 from dashboard import logs, sentry
 from dashboard.data_dir import read_or_make_keys
 from dashboard.environment import Environment
-from runners_app.redaction import hide
+from runners_app.security.redaction import hide
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -102,28 +102,28 @@ if DJANGO_ADMIN:
     INSTALLED_APPS.append("django.contrib.admin")
 
 MIDDLEWARE = [
-    "runners_app.middleware.page_timings",
+    "runners_app.people.middleware.page_timings",
     "django_structlog.middlewares.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",  # 50 rows are 6 kB instead of 60
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
-    "runners_app.middleware.for_watchers",
+    "runners_app.people.middleware.for_watchers",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "runners_app.middleware.session_age",
+    "runners_app.people.middleware.session_age",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "runners_app.middleware.second_factor",
-    "runners_app.middleware.SignInPages",
-    "runners_app.middleware.BeforeViews",
+    "runners_app.people.middleware.second_factor",
+    "runners_app.people.middleware.SignInPages",
+    "runners_app.people.middleware.BeforeViews",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "runners_app.middleware.page_headers",
+    "runners_app.people.middleware.page_headers",
     "axes.middleware.AxesMiddleware",  # last: it replaces the answer to somebody who guessed too often
 ]
 
@@ -239,9 +239,9 @@ if GITHUB_CLIENT_ID := env.str("GITHUB_CLIENT_ID", default=""):
 SIGN_IN_ORIGINS = [url for url, on in ((OIDC_URL, OIDC_URL), (GITHUB_SIGN_IN_URL, GITHUB_CLIENT_ID)) if on]
 SIGN_IN_ORIGINS = ["/".join(url.split("/")[:3]) for url in SIGN_IN_ORIGINS]
 
-ACCOUNT_ADAPTER = "runners_app.sign_in.AccountAdapter"
+ACCOUNT_ADAPTER = "runners_app.people.adapters.AccountAdapter"
 ACCOUNT_EMAIL_VERIFICATION = "none"
-ACCOUNT_FORMS = {"change_password": "runners_app.forms_people.OwnPasswordForm"}
+ACCOUNT_FORMS = {"change_password": "runners_app.people.forms.OwnPasswordForm"}
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_LOGOUT_REDIRECT_URL = LOGOUT_REDIRECT_URL
 ACCOUNT_RATE_LIMITS = {
@@ -251,12 +251,12 @@ ACCOUNT_RATE_LIMITS = {
 }  # of codes; passwords are up to axes
 ACCOUNT_REAUTHENTICATION_REQUIRED = True  # before another way to sign in is added or taken away
 ACCOUNT_SESSION_REMEMBER = True
-SOCIALACCOUNT_ADAPTER = "runners_app.sign_in.SocialAccountAdapter"
+SOCIALACCOUNT_ADAPTER = "runners_app.people.adapters.SocialAccountAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = True
 SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
 SOCIALACCOUNT_QUERY_EMAIL = True  # GitHub tells which addresses are verified only when asked
 SOCIALACCOUNT_REQUESTS_TIMEOUT = 10
-MFA_ADAPTER = "runners_app.sign_in.SecondFactorAdapter"
+MFA_ADAPTER = "runners_app.people.adapters.SecondFactorAdapter"
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
@@ -273,9 +273,9 @@ AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
-AXES_USERNAME_CALLABLE = "runners_app.sign_in.mark_of_attempt"
-AXES_CLIENT_IP_CALLABLE = "runners_app.sign_in.address_of"
-AXES_LOCKOUT_CALLABLE = "runners_app.views.sign_in.locked_out"
+AXES_USERNAME_CALLABLE = "runners_app.people.adapters.mark_of_attempt"
+AXES_CLIENT_IP_CALLABLE = "runners_app.web.addresses.address_of"
+AXES_LOCKOUT_CALLABLE = "runners_app.people.sign_in_views.locked_out"
 AXES_SENSITIVE_PARAMETERS = ["username", "login", "password", "ip_address", "code"]
 
 # --- Notices: links in them, and the mail server for people's own mailboxes (smtp://, smtp+tls:// or smtp+ssl://).

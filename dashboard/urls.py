@@ -4,7 +4,7 @@ from allauth.account import views as account
 from django.conf import settings
 from django.urls import include, path
 
-from runners_app.views import sign_in
+from runners_app.people import sign_in_views as sign_in
 
 # allauth finds its pages by these names; those that are not here are switched off.
 sign_in_pages = [
@@ -26,5 +26,5 @@ if settings.DJANGO_ADMIN:
 
     admin_pages = [path("django-admin/", site.urls)]
 urlpatterns = [*sign_in_pages, *admin_pages, path("", include("runners_app.urls"))]
-handler400 = "runners_app.views.errors.bad_request"
-handler500 = "runners_app.views.errors.server_error"
+handler400 = "runners_app.web.errors.bad_request"
+handler500 = "runners_app.web.errors.server_error"

@@ -7,8 +7,8 @@ class RunnersAppConfig(AppConfig):
     verbose_name = "Trackside"
 
     def ready(self) -> None:
-        from runners_app.services.audit_guard import install_guard
-        from runners_app.services.sign_ins import connect_signals
+        from runners_app.people.sign_ins import connect_signals
+        from runners_app.security.audit_guard import install_guard
 
         post_migrate.connect(install_guard, sender=self, dispatch_uid="audit guard")
         connect_signals()

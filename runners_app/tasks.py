@@ -3,21 +3,20 @@
 from celery import Task, shared_task
 from django.utils import timezone
 
-from runners_app.models import App
-from runners_app.services import apps
-from runners_app.services.credential_check import ask_nightly_checks
-from runners_app.services.notices import send_due, watch_and_send
-from runners_app.services.pruning import prune
-from runners_app.services.wake import wake, wake_app
-from runners_app.services.work import due_credentials
-from runners_app.services.work import work_credential as do_work
+from runners_app.accounts import github_apps as apps
+from runners_app.credentials.check import ask_nightly_checks
+from runners_app.credentials.wake import wake, wake_app
+from runners_app.models import App, Credential
+from runners_app.notices.notices import send_due, watch_and_send
+from runners_app.worker.pruning import prune
+from runners_app.worker.work import work_credential as do_work
 
 
 @shared_task(expires=5)
 def wake_due_credentials() -> None:
     """Find work over the tables, so that losing every message is harmless."""
     now = timezone.now()
-    for credential_id in due_credentials(now):
+    for credential_id in Credential.objects.due(now):
         wake(credential_id)
     for app_id in App.objects.unanswered(now).values_list("pk", flat=True):
         wake_app(app_id)

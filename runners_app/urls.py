@@ -2,29 +2,31 @@
 
 from django.urls import path
 
-from runners_app.views import (
-    accounts,
-    apps,
-    audit,
-    batches,
-    bulk,
-    explain,
-    exports,
-    group_forms,
-    groups,
-    health,
-    images,
-    metrics,
-    notices,
-    operations,
-    overview,
-    people,
-    runner_forms,
-    runner_list,
-    runners,
-    sign_in,
-    static_ips,
-)
+from runners_app.accounts import export as accounts_export
+from runners_app.accounts import github_app_views as apps
+from runners_app.accounts import views as accounts
+from runners_app.activity import audit_views as audit
+from runners_app.activity import batch_views as batches
+from runners_app.activity import export as activity_export
+from runners_app.activity import views as operations
+from runners_app.explain import views as explain
+from runners_app.groups import export as groups_export
+from runners_app.groups import form_views as group_forms
+from runners_app.groups import views as groups
+from runners_app.images import export as images_export
+from runners_app.images import views as images
+from runners_app.monitoring import health_views as health
+from runners_app.monitoring import metrics_views as metrics
+from runners_app.notices import views as notices
+from runners_app.overview import views as overview
+from runners_app.people import sign_in_views as sign_in
+from runners_app.people import views as people
+from runners_app.runners import bulk_views as bulk
+from runners_app.runners import export as runners_export
+from runners_app.runners import form_views as runner_forms
+from runners_app.runners import list_views as runner_list
+from runners_app.runners import views as runners
+from runners_app.static_ips import views as static_ips
 
 urlpatterns = [
     path("livez", health.livez, name="livez"),
@@ -35,7 +37,7 @@ urlpatterns = [
     path("you/sessions/end/", sign_in.sessions_end, name="sessions-end"),
     path("", overview.overview, name="overview"),
     path("accounts/", accounts.accounts, name="accounts"),
-    path("accounts/export.<str:form>", exports.accounts, name="accounts-export"),
+    path("accounts/export.<str:form>", accounts_export.accounts, name="accounts-export"),
     path("accounts/new/", accounts.account_new, name="account-new"),
     path("accounts/apps/new/", apps.app_new, name="app-new"),
     path("accounts/apps/<int:pk>/", apps.app, name="app"),
@@ -69,7 +71,7 @@ urlpatterns = [
     path("runners/", runner_list.runners, name="runners"),
     path("runners/words/", runner_list.runner_words, name="runner-words"),
     path("runners/refresh/", runners.runners_refresh, name="runners-refresh"),
-    path("runners/export.<str:form>", exports.runners, name="runners-export"),
+    path("runners/export.<str:form>", runners_export.runners, name="runners-export"),
     path("runners/name/", runner_forms.runner_name, name="runner-name"),
     path("runners/cost/", runner_forms.runner_cost, name="runner-cost"),
     path("runners/new/", runner_forms.runner_new, name="runner-new"),
@@ -81,7 +83,7 @@ urlpatterns = [
     path("runners/<int:pk>/delete/", runner_forms.runner_delete, name="runner-delete"),
     path("operations/", operations.operations, name="operations"),
     path("operations/batches/<uuid:batch>/", batches.batch, name="batch"),
-    path("operations/export.<str:form>", exports.operations, name="operations-export"),
+    path("operations/export.<str:form>", activity_export.operations, name="operations-export"),
     path("operations/batches/<uuid:batch>/go-on/", batches.batch_go_on, name="batch-go-on"),
     path("operations/batches/<uuid:batch>/stop/", batches.batch_stop, name="batch-stop"),
     path("operations/batches/<uuid:batch>/retry/", batches.batch_retry, name="batch-retry"),
@@ -92,14 +94,14 @@ urlpatterns = [
     path("operations/<int:pk>/settle/", operations.operation_settle, name="operation-settle"),
     path("images/", images.images, name="images"),
     path("images/refresh/", images.images_refresh, name="images-refresh"),
-    path("images/export.<str:form>", exports.images, name="images-export"),
+    path("images/export.<str:form>", images_export.images, name="images-export"),
     path("images/sizes/", images.machine_sizes, name="machine-sizes"),
     path("images/<int:pk>/", images.image, name="image"),
     path("images/<int:pk>/delete/", images.image_delete, name="image-delete"),
     path("images/<int:pk>/versions/<int:version_id>/delete/", images.image_version_delete, name="image-version-delete"),
     path("groups/", groups.groups, name="groups"),
     path("groups/refresh/", groups.groups_refresh, name="groups-refresh"),
-    path("groups/export.<str:form>", exports.groups, name="groups-export"),
+    path("groups/export.<str:form>", groups_export.groups, name="groups-export"),
     path("groups/new/", group_forms.group_new, name="group-new"),
     path("groups/explain/", explain.groups_explain, name="groups-explain"),
     path("groups/explain/repositories/", explain.groups_explain_repositories, name="groups-explain-repositories"),

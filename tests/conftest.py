@@ -12,10 +12,10 @@ from pytest_django import Settings
 
 from dashboard import celery_app
 from dashboard.logs import Formatter
+from runners_app.accounts.accounts import connect_with_token
 from runners_app.models import Account
-from runners_app.services.accounts import connect_with_token
-from runners_app.services.audit_guard import remove_guard
-from runners_app.services.work import work_credential
+from runners_app.security.audit_guard import remove_guard
+from runners_app.worker.work import work_credential
 from tests.simulator_handle import SimulatorHandle, start_simulator
 
 

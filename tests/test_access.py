@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from runners_app.access import (
+from runners_app.explain.chain import (
     GROUP,
     LISTED,
     PUBLIC,
@@ -21,7 +21,7 @@ from runners_app.access import (
     Verdict,
     explain,
 )
-from runners_app.workflows import NoWorkflow, Workflow, is_selected, read_workflow
+from runners_app.groups.workflows import NoWorkflow, Workflow, is_selected, read_workflow
 
 YES, NO, UNKNOWN, SKIPPED = Verdict.YES, Verdict.NO, Verdict.UNKNOWN, Verdict.SKIPPED
 LARGE = RunnerFacts("linux-8core", "Ready")

@@ -10,10 +10,17 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from runners_app.models import Account, AuditEntry, Credential, Membership, Operation, Reading, Runner
-from runners_app.services.accounts import CannotConnect, disconnect, replace_token
-from runners_app.services.operations import request_delete_runner
-from runners_app.services.readings import make_due
+from runners_app.accounts.accounts import CannotConnect, disconnect, replace_token
+from runners_app.models import (
+    Account,
+    AuditEntry,
+    Credential,
+    Membership,
+    Operation,
+    Reading,
+    Runner,
+)
+from runners_app.runners.requests import request_delete_runner
 from tests.simulator_handle import SimulatorHandle
 
 Work = Callable[[Account], None]
@@ -404,7 +411,7 @@ def test_a_token_tried_again_for_one_account_is_tried_again_for_all_it_serves(
     Account.objects.filter(pk=globex.pk).update(credential=acme.credential_id)
     simulator.change_token(simulator.account("acme").token, accounts=["organization/acme", "organization/globex"])
     simulator.add_fault("GET", "/orgs/globex/actions/hosted-runners[?]", "status", status=401)
-    make_due(globex, "runners")
+    Reading.objects.schedule_now(globex, "runners")
     work(acme)
     assert globex.readings.get(resource="runners").error == "credential"
     as_admin.post(f"/accounts/{acme.pk}/refresh/")

@@ -11,9 +11,8 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from runners_app.models import Account, App, AuditEntry, Credential, Runner
-from runners_app.services.apps import list_installations
-from runners_app.services.readings import make_due
+from runners_app.accounts.github_apps import list_installations
+from runners_app.models import Account, App, AuditEntry, Credential, Reading, Runner
 from tests.simulator_handle import SimulatorHandle
 
 Work = Callable[[Account], None]
@@ -145,7 +144,7 @@ def test_an_app_that_was_installed_anew_takes_the_place_of_its_earlier_installat
     work(account)
     anew = simulator.install_again(before)
     Credential.objects.update(sealed_installation_token="")
-    make_due(account)
+    Reading.objects.schedule_now(account)
     work(account)
     page = as_admin.get(f"/accounts/{account.pk}/").content.decode()
     assert "no such installation" in page

@@ -11,10 +11,10 @@ from django.contrib.auth.models import User
 from django.http import StreamingHttpResponse
 from django.test import Client
 
-from runners_app.audit_words import ACTIONS
+from runners_app.activity.audit_words import ACTIONS
 from runners_app.models import Account, AuditEntry, Operation, Runner
-from runners_app.services import audit
-from runners_app.services.operations import request_update, values_of
+from runners_app.runners.requests import request_update, values_of
+from runners_app.security import audit
 
 ALL_DAY = {"since": "2026-11-02", "until": "2026-11-02"}
 

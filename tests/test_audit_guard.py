@@ -4,8 +4,8 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from runners_app.models import AuditEntry
-from runners_app.services import audit
-from runners_app.services.audit_guard import install_guard, remove_guard
+from runners_app.security import audit
+from runners_app.security.audit_guard import install_guard, remove_guard
 
 TABLE = AuditEntry._meta.db_table
 

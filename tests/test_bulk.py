@@ -10,8 +10,7 @@ from django.http import HttpResponseBase
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from runners_app.models import Account, Image, Membership, Operation, Runner
-from runners_app.services.readings import make_due
+from runners_app.models import Account, Image, Membership, Operation, Reading, Runner
 from tests.simulator_handle import SimulatorHandle
 
 Work = Callable[[Account], None]
@@ -78,7 +77,7 @@ def test_a_set_that_changed_since_it_was_shown_is_shown_again(
     page = client.get("/runners/bulk/edit/", query)
     form = page.context["confirm"]
     simulator.create_runner("organization", "acme", name="golden-new")
-    make_due(acme, "runners")
+    Reading.objects.schedule_now(acme, "runners")
     work(acme)
     given = {"nonce": form["nonce"].value(), "digest": form["digest"].value()}
     answer = client.post(f"/runners/bulk/edit/?{page.wsgi_request.META['QUERY_STRING']}", given)

@@ -26,11 +26,11 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from runners_app.accounts.github_apps import list_installations
 from runners_app.models import Account, App, Channel, Credential, Runner
-from runners_app.services.apps import list_installations
-from runners_app.services.notices import send_due, watch_and_send
-from runners_app.services.work import work_credential
-from runners_app.sign_in import SecondFactorAdapter
+from runners_app.notices.notices import send_due, watch_and_send
+from runners_app.people.adapters import SecondFactorAdapter
+from runners_app.worker.work import work_credential
 from tests.simulator_handle import SimulatorHandle
 from tests.sinks import Sink, webhook
 from tests.test_health import database_down

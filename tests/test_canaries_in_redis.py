@@ -33,7 +33,15 @@ from tests.processes import (
 )
 from tests.simulator_handle import SimulatorHandle, start_simulator
 from tests.sinks import Sink, webhook
-from tests.test_canaries import CLASSIC, FINE_GRAINED, HOOK_PATH, NEW_PASSWORD, STDIN_TOKEN, pem, spellings
+from tests.test_canaries import (
+    CLASSIC,
+    FINE_GRAINED,
+    HOOK_PATH,
+    NEW_PASSWORD,
+    STDIN_TOKEN,
+    pem,
+    spellings,
+)
 from tests.test_headers import run, run_as_it_is
 from tests.test_providers import PASSWORD as PASSWORD_IN_USE
 from tests.test_providers import PREPARE, Browser, set_up_second_factor

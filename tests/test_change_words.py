@@ -8,10 +8,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from runners_app.change_words import Names
 from runners_app.models import Account, FieldChange, Image, Operation, Runner, RunnerGroup
-from runners_app.services.operations import request_update, values_of
-from runners_app.support_facts import support_facts
+from runners_app.runners.requests import request_update, values_of
+from runners_app.runners.support_facts import support_facts
+from runners_app.web.change_words import Names
 
 
 def text_of(client: Client, address: str, **query: str) -> str:

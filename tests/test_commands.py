@@ -15,8 +15,8 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
+from runners_app.accounts.demo import demo_sign_ins, write_state
 from runners_app.models import Account, AuditEntry, Credential
-from runners_app.services.demo import demo_sign_ins, write_state
 from tests.browser.conftest import ROOT, Trackside, start_trackside
 from tests.simulator_handle import SimulatorHandle, start_simulator
 
@@ -40,7 +40,7 @@ class Installation:
             f"connect_with_token({a.slug!r}, kind={a.kind!r}, api_url={url!r}, token={a.token!r}, by=None)"
             for a in simulator.accounts
         ]
-        script = "\n".join(["from runners_app.services.accounts import connect_with_token", *calls])
+        script = "\n".join(["from runners_app.accounts.accounts import connect_with_token", *calls])
         assert self.manage("shell", given=script).returncode == 0
 
 

@@ -7,8 +7,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from runners_app.completions import MOST, complete
 from runners_app.models import Account, Membership, Runner
+from runners_app.web.completions import MOST, complete
 
 VALUES = {"org": ["acme", "globex"], "status": ["Ready", "Shutdown", "Stuck"], "image": ["Ubuntu 22.04", "golden"]}
 

@@ -7,11 +7,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from runners_app.accounts.accounts import connect_with_token, replace_token
+from runners_app.accounts.github_apps import add_app, connect_installations, list_installations
+from runners_app.credentials.check import ask_nightly_checks
+from runners_app.credentials.rights import rights_of
 from runners_app.models import Account, Credential, Membership, Operation, Reading
-from runners_app.services.accounts import connect_with_token, replace_token
-from runners_app.services.apps import add_app, connect_installations, list_installations
-from runners_app.services.credential_check import ask_nightly_checks
-from runners_app.services.rights import rights_of
 from tests.simulator_handle import SimulatorHandle
 
 Work = Callable[[Account], None]

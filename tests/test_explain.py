@@ -10,21 +10,21 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
+from runners_app.accounts.accounts import connect_with_token
+from runners_app.explain.gather import Explained
 from runners_app.models import (
     AccessCheck,
     Account,
     GroupAccess,
     Membership,
     Operation,
+    Reading,
     Repository,
     Runner,
     RunnerGroup,
     SelfHostedRunner,
     SharedRunner,
 )
-from runners_app.services.accounts import connect_with_token
-from runners_app.services.explain import Explained
-from runners_app.services.readings import make_due
 from tests.simulator_handle import SimulatorHandle, start_simulator
 from tests.test_group_access import group_of
 
@@ -161,7 +161,7 @@ def test_an_unknown_names_the_permission_that_is_missing(
 ) -> None:
     RunnerGroup.objects.filter(account=acme).delete()
     simulator.change_token(simulator.account("acme").token, scopes=["manage_runners:org"])
-    make_due(acme, "groups", "group_access")
+    Reading.objects.schedule_now(acme, "groups", "group_access")
     work(acme)
     page = ask(as_admin, acme, repository(acme).name)
     assert "Needs the scope admin:org." in page
@@ -364,7 +364,7 @@ def test_a_server_of_ones_own_has_groups_and_says_that_it_offers_no_larger_runne
         "acme", kind="organization", api_url=enterprise_server.base_url, token=known.token, by=None
     )
     for _ in range(3):
-        make_due(account)
+        Reading.objects.schedule_now(account)
         work(account)
     group = group_of(account, "Default")
     assert "Not offered: this server has no larger runners" in as_admin.get(f"/groups/{group.pk}/").content.decode()

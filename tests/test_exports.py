@@ -12,11 +12,11 @@ from django.db import connection
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
-from runners_app.exports import plain_cell
 from runners_app.models import Account, AuditEntry, FieldChange, Membership, Runner, RunnerGroup
-from runners_app.services.operations import request_delete_runner
-from runners_app.views.exports import runners as export_runners
-from runners_app.views.pages import Request
+from runners_app.runners.export import runners as export_runners
+from runners_app.runners.requests import request_delete_runner
+from runners_app.web.downloads import plain_cell
+from runners_app.web.pages import Request
 from tests.test_who_may import ADDRESSES
 
 LISTS = ["runners", "images", "groups", "operations", "accounts"]

@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from runners_app.models import Account, Credential, Image, Reading, Runner, RunnerGroup
-from runners_app.services.people import give_account
+from runners_app.people.people import give_account
 
 LISTS = {
     "/": "runners", "/runners/": "runners", "/images/": "custom_images", "/images/?source=github": "catalog",

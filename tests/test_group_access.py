@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from runners_app.groups.readings import QUESTIONS_AT_ONCE
 from runners_app.models import (
     AccessCheck,
     Account,
@@ -17,8 +18,6 @@ from runners_app.models import (
     SelfHostedRunner,
     SharedRunner,
 )
-from runners_app.services.readings import make_due
-from runners_app.services.readings.access import QUESTIONS_AT_ONCE
 from tests.simulator_handle import SimulatorHandle
 
 Work = Callable[[Account], None]
@@ -33,7 +32,7 @@ def names_with_access(group: RunnerGroup) -> set[str]:
 
 
 def read_anew(account: Account, work: Work, *resources: str) -> None:
-    make_due(account, *resources)
+    Reading.objects.schedule_now(account, *resources)
     work(account)
 
 

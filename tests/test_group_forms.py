@@ -15,12 +15,12 @@ from runners_app.models import (
     GroupAccess,
     Membership,
     Operation,
+    Reading,
     Repository,
     Runner,
     RunnerGroup,
     SelfHostedRunner,
 )
-from runners_app.services.readings import make_due
 from tests.simulator_handle import SimulatorHandle
 from tests.test_group_access import at_github, group_of, names_with_access
 
@@ -149,7 +149,7 @@ def test_what_somebody_changed_meanwhile_is_shown_before_it_is_overwritten(
     data = fill_in(as_admin, address, name="mine")
     path = f"/orgs/acme/actions/runner-groups/{group.github_id}"
     at_github(simulator, "PATCH", path, {"name": "theirs", "allows_public_repositories": True})
-    make_due(acme, "groups")
+    Reading.objects.schedule_now(acme, "groups")
     work(acme)
     answer = as_admin.post(address, data)
     assert answer.status_code == 409

@@ -10,12 +10,22 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from pytest_django import Settings
 
-from runners_app.models import Account, Credential, FieldChange, Operation, Repository, RunnerGroup, SelfHostedRunner
-from runners_app.services import groups, operations
-from runners_app.services.carry_out import group_update
-from runners_app.services.carry_out.send import Work as WorkerHolds
-from runners_app.services.credentials import open_client
-from runners_app.services.leases import take_lease
+from runners_app.activity.resubmit import send_again
+from runners_app.credentials.credentials import open_client
+from runners_app.credentials.leases import take_lease
+from runners_app.groups import requests as groups
+from runners_app.groups.steps import update as group_update
+from runners_app.models import (
+    Account,
+    Credential,
+    FieldChange,
+    Operation,
+    Repository,
+    RunnerGroup,
+    SelfHostedRunner,
+)
+from runners_app.operations.send import Work as WorkerHolds
+from runners_app.worker.fetchers import FETCHERS
 from tests.simulator_handle import SimulatorHandle
 from tests.test_group_access import at_github, give_access, group_of, names_with_access
 
@@ -240,7 +250,7 @@ def _worker_that_dies(account: Account, before: str) -> WorkerHolds:
         seen.add(method)
 
     client.before_request = before_request
-    return WorkerHolds(lease, client)
+    return WorkerHolds(lease, client, FETCHERS)
 
 
 @pytest.mark.parametrize("cut", ["drop_after_apply", "drop_before_apply"])
@@ -455,7 +465,7 @@ def test_a_rejected_change_may_be_sent_again_from_how_things_are_now(
     group = group_of(acme, "sandbox")
     simulator.add_fault("PATCH", "/runner-groups/", "status", status=422, body={"message": "Not now."})
     refused = until_settled(ask_update(group, admin, name="playground"), work, acme)
-    again = operations.send_again(refused, by=admin, nonce=str(uuid4()))
+    again = send_again(refused, by=admin, nonce=str(uuid4()))
     assert until_settled(again, work, acme).state == S.CONFIRMED
     assert (again.again_from, group_of(acme, "playground").pk) == (refused, group.pk)
 

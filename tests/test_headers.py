@@ -93,7 +93,7 @@ from django.test import Client
 from django.urls import reverse
 from runners_app import models
 from runners_app.admin import site
-from runners_app.services.secrets import seal
+from runners_app.security.secrets import seal
 settings.STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 User.objects.create_superuser("ada", password="a password for tests")
 uid = uuid4()

@@ -85,7 +85,7 @@ def test_any_other_error_is_a_500_that_says_what_to_do(
     def fail() -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("runners_app.services.health.look", fail)
+    monkeypatch.setattr("runners_app.monitoring.health.look", fail)
     client.raise_request_exception = False
     answer = client.get("/readyz")
     assert answer.status_code == 500

@@ -10,8 +10,17 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from runners_app.models import Account, FieldChange, Image, ImageVersion, MachineSize, Membership, Operation, Runner
-from runners_app.services.readings import make_due
+from runners_app.models import (
+    Account,
+    FieldChange,
+    Image,
+    ImageVersion,
+    MachineSize,
+    Membership,
+    Operation,
+    Reading,
+    Runner,
+)
 from tests.simulator_handle import SimulatorHandle
 
 Work = Callable[[Account], None]
@@ -480,7 +489,7 @@ def test_a_reading_that_brings_a_version_shows_it(client: Client, admin: User, a
     image = custom(acme)
     ImageVersion.objects.filter(image=image, version="1.3.0").delete()
     acme.credential.known_answers.all().delete()
-    make_due(acme, "image_versions")
+    Reading.objects.schedule_now(acme, "image_versions")
     work(acme)
     client.force_login(admin)
     assert "1.3.0" in [each.version for each in client.get(f"/images/{image.pk}/").context["versions"]]

@@ -4,13 +4,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from runners_app.accounts.accounts import replace_token
+from runners_app.credentials.credentials import open_client
+from runners_app.credentials.leases import JUST_TAKEN_SECONDS, Lease, LeaseLost, take_lease
 from runners_app.github import BadCredentials, RateLimited
 from runners_app.models import Account, Credential, Reading
-from runners_app.services.accounts import replace_token
-from runners_app.services.credentials import open_client
-from runners_app.services.leases import JUST_TAKEN_SECONDS, Lease, LeaseLost, take_lease
-from runners_app.services.readings import make_due, run_reading
-from runners_app.services.work import work_credential
+from runners_app.readings.run import run_reading
+from runners_app.runners.readings import fetch_runners
+from runners_app.worker.work import work_credential
 from tests.simulator_handle import SimulatorHandle
 
 
@@ -61,7 +62,7 @@ def test_a_good_answer_just_before_a_limit_starts_the_count_anew(
 ) -> None:
     Credential.objects.update(limits_in_a_row=6)
     Reading.objects.update(due_at=None)
-    make_due(acme, Reading.Resource.LIMITS, Reading.Resource.RUNNERS)
+    Reading.objects.schedule_now(acme, Reading.Resource.LIMITS, Reading.Resource.RUNNERS)
     words = {"message": "You have exceeded a secondary rate limit."}
     simulator.add_fault("GET", "^/orgs/acme/actions/hosted-runners/limits", "status", status=status, body=words)
     work_credential(acme.credential_id, "a worker in a test")
@@ -71,13 +72,13 @@ def test_a_good_answer_just_before_a_limit_starts_the_count_anew(
 
 def test_a_time_somebody_asked_for_while_a_reading_went_on_stands(acme: Account, simulator: SimulatorHandle) -> None:
     Reading.objects.update(due_at=None)
-    make_due(acme, Reading.Resource.RUNNERS)
+    Reading.objects.schedule_now(acme, Reading.Resource.RUNNERS)
     asked_for = timezone.now()
     row = Reading.objects.filter(account=acme, resource=Reading.Resource.RUNNERS)
     reading = row.get()
     row.update(due_at=asked_for)
     lease = lease_of(acme)
-    run_reading(reading, open_client(acme.credential, lease), lease)
+    run_reading(reading, open_client(acme.credential, lease), lease, fetch_runners)
     stored = row.get()
     assert stored.due_at == asked_for
     assert stored.last_good_at is not None
@@ -94,7 +95,7 @@ def test_nothing_is_published_with_it_once_another_token_serves_the_account(
     reading = acme.readings.select_related("account").get(resource="runners")
     replace_token(acme, simulator.token("fine-grained"), by=admin)
     with pytest.raises(LeaseLost):
-        run_reading(reading, client, lease)
+        run_reading(reading, client, lease, fetch_runners)
     assert take_lease(globex.credential_id, "another worker") is None, "a request of the first may be under way"
     Credential.objects.update(lease_expires_at=timezone.now())
     assert take_lease(globex.credential_id, "another worker") is not None
@@ -113,7 +114,7 @@ def test_what_stops_the_credential_stops_it_though_the_lease_was_lost_meanwhile(
 
     client.before_request = is_taken_over
     with pytest.raises(stops):
-        run_reading(acme.readings.select_related("account").get(resource="runners"), client, lease)
+        run_reading(acme.readings.select_related("account").get(resource="runners"), client, lease, fetch_runners)
 
 
 def test_an_error_that_came_while_a_list_was_read_is_over_once_it_has_come_whole(
@@ -125,6 +126,6 @@ def test_an_error_that_came_while_a_list_was_read_is_over_once_it_has_come_whole
     def fails_meanwhile() -> None:
         Reading.objects.filter(pk=reading.pk).update(error="unreachable", error_message="GitHub was away.")
 
-    run_reading(reading, open_client(acme.credential, lease), lease, between_pages=fails_meanwhile)
+    run_reading(reading, open_client(acme.credential, lease), lease, fetch_runners, between_pages=fails_meanwhile)
     reading.refresh_from_db()
     assert reading.error == ""

@@ -27,7 +27,7 @@ from runners_app.models import (
     SharedRunner,
 )
 from runners_app.models.history import FieldChange
-from runners_app.services.people import CannotChange, give_account, limit_to_groups
+from runners_app.people.people import CannotChange, give_account, limit_to_groups
 from runners_app.templatetags.trackside import icon
 
 

@@ -16,10 +16,10 @@ from django.test import Client
 from pytest_django import Settings
 
 from dashboard.logs import Formatter, MaskedMails
-from runners_app import redaction
 from runners_app.models import Account
-from runners_app.redaction import HIDDEN, hide, redact
-from runners_app.services.secrets import seal
+from runners_app.security import redaction
+from runners_app.security.redaction import HIDDEN, hide, redact
+from runners_app.security.secrets import seal
 
 TOKEN = "ghp_" + "a1B2" * 9
 ODD = 'pass "word" with/ü & <all>'
@@ -44,7 +44,7 @@ def test_a_request_is_one_line_with_its_id_person_and_account(
 
 def test_what_the_worker_says_names_credential_and_account(log_lines: StringIO, acme: Account) -> None:
     with structlog.contextvars.bound_contextvars(credential=7, account="acme"):
-        logging.getLogger("runners_app.services.work").warning("something")
+        logging.getLogger("runners_app.worker.work").warning("something")
     line = last(log_lines, "something")
     assert (line["credential"], line["account"], line["level"]) == (7, "acme", "warning")
 

@@ -7,8 +7,7 @@ from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from runners_app.models import Account, Limits, Runner
-from runners_app.services.readings import make_due
+from runners_app.models import Account, Limits, Reading, Runner
 from tests.simulator_handle import SimulatorHandle
 
 Labels = dict[str, str]
@@ -89,7 +88,7 @@ def test_readings_tell_age_duration_requests_and_errors(
 ) -> None:
     simulator.set_speed(0)
     of_runners = {"account": "acme", "resource": "runners"}
-    make_due(acme, "runners")
+    Reading.objects.schedule_now(acme, "runners")
     work(acme)
     assert [value for _, value in read("trackside_reading_requests_total", **of_runners)] == [2]
     assert [value for _, value in read("trackside_reading_not_modified_total", **of_runners)] == [1]
@@ -97,7 +96,7 @@ def test_readings_tell_age_duration_requests_and_errors(
     assert read("trackside_reading_seconds", **of_runners)[0][1] > 0
     assert read("trackside_reading_failing") == []
     simulator.add_fault("GET", "hosted-runners", "status", status=500)
-    make_due(acme, "runners")
+    Reading.objects.schedule_now(acme, "runners")
     work(acme)
     assert [value for _, value in read("trackside_reading_errors_total", **of_runners)] == [1]
     labels = {**of_runners, "kind": "organization", "api_url": acme.api_url}

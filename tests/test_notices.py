@@ -23,8 +23,8 @@ from runners_app.models import (
     Runner,
     RunnerGroup,
 )
-from runners_app.services.channels import save_channel
-from runners_app.services.notices import send_due, watch_and_send
+from runners_app.notices.channels import save_channel
+from runners_app.notices.notices import send_due, watch_and_send
 from tests.sinks import Sink, mail_server, webhook
 
 

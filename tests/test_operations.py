@@ -10,7 +10,8 @@ from django.test import Client
 from django.utils import timezone
 
 from runners_app.models import Account, Membership, Operation, Runner
-from runners_app.services import operations
+from runners_app.operations.requests import cancel
+from runners_app.runners.requests import request_delete_runner, request_update, values_of
 from tests.simulator_handle import SimulatorHandle
 
 Work = Callable[[Account], None]
@@ -29,8 +30,8 @@ def ready_runner(account: Account) -> Runner:
 
 
 def ask_update(runner: Runner, by: User, **changes: object) -> Operation:
-    base = operations.values_of(runner)
-    return operations.request_update(runner, {**base, **changes}, base=base, by=by, nonce=str(uuid4()))
+    base = values_of(runner)
+    return request_update(runner, {**base, **changes}, base=base, by=by, nonce=str(uuid4()))
 
 
 def page_of(client: Client, operation: Operation) -> str:
@@ -93,7 +94,7 @@ def test_a_deletion_github_refused_can_be_sent_again_as_it_was(
 ) -> None:
     simulator.add_fault("DELETE", "hosted-runners", "status", status=409, body={"message": "It is busy."})
     runner = ready_runner(acme)
-    operation = operations.request_delete_runner(runner, by=admin, nonce=str(uuid4()))
+    operation = request_delete_runner(runner, by=admin, nonce=str(uuid4()))
     work(acme)
     answer = as_admin.get(f"/operations/{operation.pk}/")
     assert "It is busy" in answer.content.decode()
@@ -122,7 +123,7 @@ def test_editing_again_keeps_what_others_changed_meanwhile(
 ) -> None:
     runner = ready_runner(acme)
     operation = ask_update(runner, admin, maximum_runners=42)
-    operations.cancel(operation, by=admin)
+    cancel(operation, by=admin)
     Runner.objects.filter(pk=runner.pk).update(image_gen=not runner.image_gen)
     form = as_admin.get(f"/runners/{runner.pk}/edit/?again={operation.pk}").context["form"]
     assert form["maximum_runners"].value() == 42
@@ -169,9 +170,9 @@ def test_a_form_filled_in_differently_after_going_back_is_another_operation(
     as_admin: Client, admin: User, acme: Account
 ) -> None:
     runner, nonce = ready_runner(acme), str(uuid4())
-    base = operations.values_of(runner)
+    base = values_of(runner)
     for maximum in (41, 41, 42, 42):
-        operations.request_update(runner, {**base, "maximum_runners": maximum}, base=base, by=admin, nonce=nonce)
+        request_update(runner, {**base, "maximum_runners": maximum}, base=base, by=admin, nonce=nonce)
     asked = [operation.wanted["maximum_runners"] for operation in Operation.objects.order_by("pk")]
     assert asked == [41, 42]
 

@@ -22,7 +22,7 @@ from runners_app.models import (
     Runner,
     RunnerGroup,
 )
-from runners_app.services.operations import request_delete_runner
+from runners_app.runners.requests import request_delete_runner
 
 Page = Callable[[], str]
 

@@ -6,7 +6,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 
 from runners_app.models import Account, AuditEntry, Credential, Membership
-from runners_app.services.people import CannotChange, set_administrator
+from runners_app.people.people import CannotChange, set_administrator
 
 PASSWORD = "quite a long one 7"
 

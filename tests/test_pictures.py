@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from runners_app.models import Account, Limits, Membership, Runner
-from runners_app.services.fleet import count_fleet
+from runners_app.overview.fleet import count_fleet
 from runners_app.templatetags.pictures import Bar, Point, bars, steps
 
 START = datetime(2026, 11, 1, tzinfo=UTC)

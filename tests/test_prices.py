@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runners_app.prices import USD_PER_MINUTE, usd_per_hour
+from runners_app.runners.prices import USD_PER_MINUTE, usd_per_hour
 
 PRICES = Path(__file__).resolve().parent.parent.parent / "shared" / "github-api" / "prices.json"
 

@@ -21,9 +21,10 @@ from runners_app.models import (
     Runner,
     SelfHostedRunner,
 )
-from runners_app.services import operations, pruning
-from runners_app.services.audit import record
+from runners_app.runners.requests import request_delete_runner
+from runners_app.security.audit import record
 from runners_app.tasks import prune_history
+from runners_app.worker import pruning
 
 LONG_AGO = timezone.now() - timedelta(days=401)
 
@@ -54,7 +55,7 @@ def test_limits_in_force_stay_however_old_they_are(acme: Account) -> None:
 def test_finished_operations_go_with_their_events_and_those_under_way_stay(acme: Account, admin: User) -> None:
     runners = list(Runner.objects.filter(account=acme, gone_at=None)[:2])
     finished, waiting = [
-        operations.request_delete_runner(runner, by=admin, nonce=str(number)) for number, runner in enumerate(runners)
+        request_delete_runner(runner, by=admin, nonce=str(number)) for number, runner in enumerate(runners)
     ]
     Operation.objects.update(requested_at=LONG_AGO)
     Operation.objects.filter(pk=finished.pk).update(state=Operation.State.CONFIRMED, finished_at=LONG_AGO)

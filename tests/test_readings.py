@@ -5,9 +5,18 @@ from uuid import uuid4
 
 from django.contrib.auth.models import User
 
-from runners_app.models import Account, FieldChange, Image, ImageVersion, Limits, Repository, Runner, RunnerGroup
-from runners_app.services import operations
-from runners_app.services.readings import make_due
+from runners_app.models import (
+    Account,
+    FieldChange,
+    Image,
+    ImageVersion,
+    Limits,
+    Reading,
+    Repository,
+    Runner,
+    RunnerGroup,
+)
+from runners_app.runners.requests import request_update, values_of
 from tests.simulator_handle import SimulatorHandle
 
 Work = Callable[[Account], None]
@@ -26,11 +35,11 @@ def test_an_unchanged_organization_is_read_again_without_writing_a_row_or_paying
     acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
     simulator.set_speed(0)
-    make_due(acme)
+    Reading.objects.schedule_now(acme)
     work(acme)
     before = list(Runner.objects.order_by("pk").values())
     version = Account.objects.get(pk=acme.pk).version
-    make_due(acme)
+    Reading.objects.schedule_now(acme)
     work(acme)
     assert list(Runner.objects.order_by("pk").values()) == before
     assert Account.objects.get(pk=acme.pk).version == version
@@ -42,7 +51,7 @@ def test_an_unchanged_organization_is_read_again_without_writing_a_row_or_paying
 def test_a_change_made_at_github_is_kept_in_history(acme: Account, simulator: SimulatorHandle, work: Work) -> None:
     runner = Runner.objects.filter(account=acme, status="Ready").earliest("pk")
     simulator.change_runner("organization", "acme", runner.github_id, maximum_runners=77)
-    make_due(acme, "runners")
+    Reading.objects.schedule_now(acme, "runners")
     work(acme)
     change = FieldChange.objects.get(item="runner", item_pk=runner.pk, field="maximum_runners")
     assert (change.before, change.after, change.operation) == (runner.maximum_runners, 77, None)
@@ -53,7 +62,7 @@ def test_a_runner_that_is_gone_from_the_list_stays_openable_and_marked(
 ) -> None:
     runner = Runner.objects.filter(account=acme).earliest("pk")
     simulator.delete_runner("organization", "acme", runner.github_id)
-    make_due(acme, "runners")
+    Reading.objects.schedule_now(acme, "runners")
     work(acme)
     runner.refresh_from_db()
     assert runner.gone_at is not None
@@ -63,19 +72,19 @@ def test_a_change_taken_back_at_github_is_seen_though_the_list_looks_as_it_did_b
     acme: Account, admin: User, simulator: SimulatorHandle, work: Work
 ) -> None:
     simulator.set_speed(0)
-    make_due(acme)
+    Reading.objects.schedule_now(acme)
     work(acme)
     runner = Runner.objects.filter(account=acme, status="Ready", static_ip=False).earliest("pk")
-    base, at_first = operations.values_of(runner), runner.maximum_runners
+    base, at_first = values_of(runner), runner.maximum_runners
     asked = {**base, "maximum_runners": 77}
     simulator.add_fault("GET", r"hosted-runners\?", "status", status=502)  # no list is read in between
-    operations.request_update(runner, asked, base=base, by=admin, nonce=str(uuid4()))
+    request_update(runner, asked, base=base, by=admin, nonce=str(uuid4()))
     work(acme)
     runner.refresh_from_db()
     assert runner.maximum_runners == 77
     simulator.clear_faults()
     simulator.change_runner("organization", "acme", runner.github_id, maximum_runners=at_first)
-    make_due(acme, "runners")
+    Reading.objects.schedule_now(acme, "runners")
     work(acme)
     runner.refresh_from_db()
     assert runner.maximum_runners == at_first
@@ -92,7 +101,7 @@ def test_what_vanished_from_a_later_page_is_gone_though_the_first_page_is_as_it_
         simulator.clear_faults()
         simulator.add_fault("GET", "/repos[?].*page=2$", "status", status=200, body=last_page)
         simulator.add_fault("GET", "/repos[?]", "status", status=200, body=listed[:-1], headers=to_next)
-        make_due(acme, "repositories")
+        Reading.objects.schedule_now(acme, "repositories")
         work(acme)
 
     read(listed[-1:])

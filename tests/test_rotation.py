@@ -17,9 +17,9 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from runners_app.models import App, Credential
-from runners_app.services.rotation import rotate_all
-from runners_app.services.secrets import SecretUnreadable, seal, unseal
-from runners_app.sign_in import SecondFactorAdapter
+from runners_app.people.adapters import SecondFactorAdapter
+from runners_app.security.rotation import rotate_all
+from runners_app.security.secrets import SecretUnreadable, seal, unseal
 
 ROOT = Path(__file__).resolve().parent.parent
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()

@@ -11,8 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from runners_app.models import Account, Membership, Reading, Runner, RunnerGroup
-from runners_app.services.people import give_account
-from runners_app.services.readings import make_due
+from runners_app.people.people import give_account
 from tests.simulator_handle import SimulatorHandle
 
 Work = Callable[[Account], None]
@@ -112,7 +111,7 @@ def test_one_changed_account_is_read_again_and_the_others_are_remembered(
     client.force_login(admin)
     client.get("/runners/")
     simulator.create_runner("organization", "acme", name="a-new-one", machine_size="64-core")
-    make_due(acme, "runners")
+    Reading.objects.schedule_now(acme, "runners")
     work(acme)
     asked = [sql for sql in queries(client, "/runners/") if "GROUP BY" in sql]
     assert len(asked) == 1

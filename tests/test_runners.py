@@ -12,8 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from runners_app.models import Account, Image, Membership, Operation, Runner, RunnerGroup
-from runners_app.services.readings import make_due
+from runners_app.models import Account, Image, Membership, Operation, Reading, Runner, RunnerGroup
 from tests.simulator_handle import SimulatorHandle
 
 Work = Callable[[Account], None]
@@ -156,7 +155,7 @@ class TestList:
             client.get("/runners/?size_of_page=100")
         for number in range(100):
             simulator.create_runner("organization", "acme", name=f"more-{number}")
-        make_due(acme, "runners")
+        Reading.objects.schedule_now(acme, "runners")
         work(acme)
         cache.clear()
         with CaptureQueriesContext(connection) as many:
@@ -172,7 +171,7 @@ class TestList:
         poll = {"HX-Request": "true"}
         assert client.get("/runners/", {"version": version}, headers=poll).status_code == 204
         simulator.create_runner("organization", "acme", name="new-one")
-        make_due(acme, "runners")
+        Reading.objects.schedule_now(acme, "runners")
         work(acme)
         answer = client.get("/runners/", {"version": version}, headers=poll)
         assert answer.status_code == 200
@@ -249,7 +248,7 @@ class TestCreate:
         assert (runner.status, runner.static_ip, runner.image_gen) == ("Provisioning", True, True)
         assert (runner.maximum_runners, runner.size) == (5, "8-core")
         simulator.advance(300)
-        make_due(acme, "runners")
+        Reading.objects.schedule_now(acme, "runners")
         work(acme)
         runner.refresh_from_db()
         assert runner.status == "Ready"
@@ -305,7 +304,7 @@ class TestCreate:
         self, client: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
     ) -> None:
         simulator.change_account("organization", "acme", static_ip_maximum=1)
-        make_due(acme, "limits")
+        Reading.objects.schedule_now(acme, "limits")
         work(acme)
         client.force_login(admin)
         nonce = form_of(client, f"/runners/new/?account={acme.pk}")["nonce"]

@@ -7,9 +7,8 @@ import pytest
 from django.utils import timezone
 
 from runners_app.models import Account, Credential, Reading, Runner
-from runners_app.services.readings import make_due
-from runners_app.services.readings.costs import costs_of
-from runners_app.services.readings.schedule import due_after, interval_of, stretch_of
+from runners_app.readings.costs import costs_of
+from runners_app.readings.schedule import due_after, interval_of, stretch_of
 from tests.simulator_handle import SimulatorHandle
 
 R = Reading.Resource
@@ -94,7 +93,7 @@ def test_the_costs_of_an_account_tell_how_many_requests_were_free(
     acme: Account, simulator: SimulatorHandle, work: Callable[[Account], None]
 ) -> None:
     simulator.set_speed(0)
-    make_due(acme, R.RUNNERS)
+    Reading.objects.schedule_now(acme, R.RUNNERS)
     work(acme)
     costs = costs_of(acme, timezone.now())
     answered = [entry["status"] for entry in simulator.requests("GET")]

@@ -49,7 +49,7 @@ def test_an_error_is_reported_without_anything_secret(
     def fail() -> None:
         raise RuntimeError(f"{token} at https://ada:{password}@github.example with {jwt}")
 
-    monkeypatch.setattr("runners_app.services.health.look", fail)
+    monkeypatch.setattr("runners_app.monitoring.health.look", fail)
     client.raise_request_exception = False
     client.cookies["sessionid"] = pat
     assert client.get("/readyz", {"token": pat}, headers={"authorization": f"Bearer {pat}"}).status_code == 500

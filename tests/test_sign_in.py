@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 import time_machine
 from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from allauth.mfa.totp.internal.auth import (
+    format_hotp_value,
+    hotp_value,
+    yield_hotp_counters_from_time,
+)
 from axes.models import AccessAttempt
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
@@ -19,8 +23,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from runners_app.models import AuditEntry
-from runners_app.services.people import setup_code
-from runners_app.sign_in import NO_ADDRESS
+from runners_app.people.people import setup_code
+from runners_app.web.addresses import NO_ADDRESS
 
 PASSWORD = "a password for tests"
 

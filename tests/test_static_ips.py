@@ -11,8 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from runners_app.models import Account, Limits, Membership, Runner
-from runners_app.services.readings import make_due
+from runners_app.models import Account, Limits, Membership, Reading, Runner
 from tests.simulator_handle import SimulatorHandle
 
 Work = Callable[[Account], None]
@@ -151,7 +150,7 @@ def test_every_change_of_the_limits_is_kept_and_shown_for_one_account(
     client: Client, admin: User, acme: Account, globex: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
     simulator.change_account("organization", "acme", static_ip_maximum=25)
-    make_due(acme, "limits")
+    Reading.objects.schedule_now(acme, "limits")
     work(acme)
     client.force_login(admin)
     assert "Changes of the limits" not in text(client, "/static-ips/")

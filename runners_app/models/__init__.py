@@ -1,6 +1,12 @@
 """Rows of Trackside. Words are those of `docs/design.md`; what a row means is a property of its model."""
 
-from runners_app.models.access import AccessCheck, GroupAccess, Repository, SelfHostedRunner, SharedRunner
+from runners_app.models.access import (
+    AccessCheck,
+    GroupAccess,
+    Repository,
+    SelfHostedRunner,
+    SharedRunner,
+)
 from runners_app.models.accounts import Account, Membership
 from runners_app.models.audit import AuditEntry
 from runners_app.models.credentials import App, Credential

@@ -5,7 +5,7 @@ from django.db.models.functions import Lower
 
 from runners_app.models.accounts import Account
 from runners_app.models.groups import RunnerGroup
-from runners_app.models.owned import OwnedQuerySet, PresentQuerySet
+from runners_app.models.visibility import OwnedQuerySet, PresentQuerySet
 
 
 class GroupAccess(models.Model):

@@ -50,6 +50,10 @@ class AccountQuerySet(models.QuerySet["Account"]):
         visible = self.visible_to(user)
         return visible.values_list("pk", "version", *visible.query.annotations)
 
+    def raise_versions(self) -> int:
+        """Say that pages of these accounts differ from now on; call it in the transaction that changes them."""
+        return self.update(version=F("version") + 1)
+
     def manageable_by(self, user: "User | AnonymousUser") -> "AccountQuerySet":
         """Accounts in which the person may ask for changes at GitHub."""
         writable = self.filter(observe_only=False, paused=False)

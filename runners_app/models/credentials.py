@@ -4,9 +4,12 @@ import uuid
 from datetime import datetime, timedelta
 
 from django.db import models
-from django.db.models import F, Q, Value
+from django.db.models import Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Now
 from django.utils import timezone
+
+from runners_app.models.operations import Operation
+from runners_app.models.readings import Reading
 
 ASKED_FOR = timedelta(minutes=10)
 
@@ -62,6 +65,14 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
             Q(lease_expires_at=None) | Q(lease_expires_at__lte=now),
             quarantined_at=None,
         )
+
+    def due(self, now: datetime) -> list[int]:
+        """Ids of credentials with something to do that are free to do it."""
+        account = Q(account__credential=OuterRef("pk"))
+        readings = Reading.objects.due(now).filter(account)
+        operations = Operation.objects.due(now).filter(account)
+        has_work = Exists(readings) | Exists(operations) | Q(check_due_at__lte=now)
+        return list(self.usable(now).filter(has_work).order_by("pk").values_list("pk", flat=True))
 
 
 class Credential(models.Model):

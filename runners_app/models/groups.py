@@ -3,7 +3,7 @@
 from django.db import models
 
 from runners_app.models.accounts import Account
-from runners_app.models.owned import PresentQuerySet
+from runners_app.models.visibility import PresentQuerySet
 
 
 class RunnerGroupQuerySet(PresentQuerySet["RunnerGroup"]):

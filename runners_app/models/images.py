@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from django.db import models
 
 from runners_app.models.accounts import Account
-from runners_app.models.owned import PresentQuerySet
+from runners_app.models.visibility import PresentQuerySet
 
 if TYPE_CHECKING:
     from runners_app.models.runners import Runner

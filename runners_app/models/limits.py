@@ -3,7 +3,7 @@
 from django.db import models
 
 from runners_app.models.accounts import Account
-from runners_app.models.owned import OwnedQuerySet
+from runners_app.models.visibility import OwnedQuerySet
 
 
 class LimitsQuerySet(OwnedQuerySet["Limits"]):

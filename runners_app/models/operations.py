@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from runners_app.models.accounts import Account
-from runners_app.models.owned import OwnedQuerySet
+from runners_app.models.visibility import OwnedQuerySet
 
 
 def new_nonce() -> str:
@@ -177,6 +177,13 @@ class Operation(models.Model):
     @property
     def agreed_too_long_ago(self) -> bool:
         return self.person_agreed_at <= timezone.now() - unsent_limit()
+
+    @property
+    def target_github_id(self) -> int:
+        """The target's id. Raises ValueError for a create whose target is not known yet."""
+        if self.target_id is None:
+            raise ValueError("This operation has no target yet.")
+        return self.target_id
 
     @property
     def changed_fields(self) -> dict[str, object]:

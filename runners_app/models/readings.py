@@ -1,12 +1,13 @@
 """Readings: the state of one resource of one account, what each run cost, and what GitHub's pages were known by."""
 
 from datetime import datetime, timedelta
-from typing import Self
+from typing import ClassVar, Self
 
 from django.db import models
+from django.utils import timezone
 
 from runners_app.models.accounts import Account
-from runners_app.models.owned import OwnedQuerySet
+from runners_app.models.visibility import OwnedQuerySet
 
 STALE_AFTER = timedelta(hours=1)
 
@@ -14,6 +15,22 @@ STALE_AFTER = timedelta(hours=1)
 class ReadingQuerySet(OwnedQuerySet["Reading"]):
     def due(self, now: datetime) -> Self:
         return self.filter(due_at__lte=now, account__paused=False)
+
+    def schedule_now(self, account: Account, *resources: str) -> None:
+        """Have resources read at once, also those that had gone quiet after refusals; all when none is named."""
+        rows = self.filter(account=account)
+        if resources:
+            rows = rows.filter(resource__in=resources)
+        rows.update(due_at=timezone.now(), failures=0)
+
+    def create_for(self, account: Account) -> None:
+        """All resources of a new account, due at once."""
+        now = timezone.now()
+        self.bulk_create(
+            Reading(account=account, resource=resource, order=order, due_at=now)
+            for order, resource in enumerate(Reading.ORDER)
+            if account.kind == Account.Kind.ORGANIZATION or resource not in Reading.OF_ORGANIZATIONS_ONLY
+        )
 
     def failing(self) -> Self:
         """Those a person may have to look at; waiting for a rate limit to end is not among them."""
@@ -41,6 +58,37 @@ class Reading(models.Model):
         REPOSITORIES = "repositories", "Repositories"
         SELF_HOSTED_RUNNERS = "self_hosted_runners", "Self-hosted runners"
         ACCESS_CHECKS = "access_checks", "Questions about one repository"
+
+    # Runners first: they appear before the slow resources.
+    ORDER = (
+        Resource.RUNNERS,
+        Resource.LIMITS,
+        Resource.GROUPS,
+        Resource.ACCESS_CHECKS,
+        Resource.CATALOG,
+        Resource.CUSTOM_IMAGES,
+        Resource.IMAGE_VERSIONS,
+        Resource.GROUP_ACCESS,
+        Resource.SELF_HOSTED_RUNNERS,
+        Resource.REPOSITORIES,
+    )
+    OF_ORGANIZATIONS_ONLY = frozenset({Resource.ACCESS_CHECKS, Resource.REPOSITORIES})
+    # What changes together is read together: a changed resource makes these due at once.
+    FOLLOW_UP: ClassVar[dict[str, tuple[str, ...]]] = {
+        Resource.CUSTOM_IMAGES: (Resource.IMAGE_VERSIONS,),
+        Resource.GROUPS: (Resource.GROUP_ACCESS,),
+    }
+    # At most so many seconds between two readings; runners and limits follow what the account does.
+    SLOWEST: ClassVar[dict[str, int]] = {
+        Resource.GROUPS: 600,
+        Resource.GROUP_ACCESS: 600,
+        Resource.SELF_HOSTED_RUNNERS: 600,
+        Resource.REPOSITORIES: 1800,
+        Resource.CUSTOM_IMAGES: 300,
+        Resource.IMAGE_VERSIONS: 1800,
+        Resource.CATALOG: 86_400,
+        Resource.ACCESS_CHECKS: 86_400,
+    }
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="readings")
     resource = models.CharField(max_length=20, choices=Resource)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from runners_app.models.accounts import Account
 from runners_app.models.images import Image
-from runners_app.models.owned import PresentQuerySet
+from runners_app.models.visibility import PresentQuerySet
 
 IDLE_AFTER = timedelta(days=90)
 

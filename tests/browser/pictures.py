@@ -7,7 +7,15 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.browser.conftest import CHROMIUM_ARGUMENTS, ROOT, Trackside, Visit, enter, new_context, start_trackside
+from tests.browser.conftest import (
+    CHROMIUM_ARGUMENTS,
+    ROOT,
+    Trackside,
+    Visit,
+    enter,
+    new_context,
+    start_trackside,
+)
 
 PICTURES = ROOT / "docs" / "pictures"
 SLOW_MS = 30_000

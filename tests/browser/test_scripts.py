@@ -11,6 +11,8 @@ from django.test import Client
 from playwright.sync_api import Browser, ConsoleMessage, Page
 from pytest_django.live_server_helper import LiveServer
 
+from runners_app.accounts.accounts import connect_with_token
+from runners_app.accounts.github_apps import add_app, list_installations
 from runners_app.models import (
     Account,
     AuditEntry,
@@ -20,9 +22,7 @@ from runners_app.models import (
     RunnerGroup,
     SelfHostedRunner,
 )
-from runners_app.services.accounts import connect_with_token
-from runners_app.services.apps import add_app, list_installations
-from runners_app.services.operations import request_delete_runner
+from runners_app.runners.requests import request_delete_runner
 from tests.simulator_handle import SimulatorHandle
 from tests.test_who_may import ADDRESSES, LINES
 

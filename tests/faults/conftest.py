@@ -7,7 +7,7 @@ import pytest
 from pytest_django import Settings
 
 from runners_app.models import Account, Operation
-from runners_app.services.work import work_credential
+from runners_app.worker.work import work_credential
 from tests.faults.proof_chunks import chunks
 from tests.faults.proof_table import table
 from tests.faults.verbs import Github

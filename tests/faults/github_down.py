@@ -4,7 +4,6 @@ import time
 from typing import Any
 
 from runners_app.models import Reading
-from runners_app.services.readings import make_due
 from tests.faults.ground import PASSWORD, prepare, wait_until
 from tests.faults.person import Person
 from tests.faults.stack import Stack
@@ -19,7 +18,7 @@ def run(stack: Stack, count: int) -> list[dict[str, Any]]:
     person = Person(stack.web.url, "ada", PASSWORD)
     stack.simulator.stop()
     for account in ground.accounts:
-        make_due(account)
+        Reading.objects.schedule_now(account)
     failing = Reading.objects.filter(error="unreachable", resource="runners")
     wait_until(lambda: failing.count() == len(ground.accounts), 30)
     for path in PAGES:

@@ -11,8 +11,8 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import connections
 
+from runners_app.accounts.accounts import connect_with_token
 from runners_app.models import Account, Operation, Runner
-from runners_app.services.accounts import connect_with_token
 from tests.faults.stack import Stack
 from tests.faults.verbs import Github, Verb
 from tests.simulator_handle import SimulatorHandle

@@ -6,7 +6,14 @@ from typing import Any
 
 from runners_app.models import Account
 from tests.faults import shapes
-from tests.faults.ground import AFTER_THE_FAULT, Ground, close_connections, outcome, prepare, verdict
+from tests.faults.ground import (
+    AFTER_THE_FAULT,
+    Ground,
+    close_connections,
+    outcome,
+    prepare,
+    verdict,
+)
 from tests.faults.stack import Stack
 from tests.faults.verbs import VERBS, Verb
 

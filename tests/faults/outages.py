@@ -6,7 +6,15 @@ from typing import Any
 import requests
 
 from runners_app.models import Operation
-from tests.faults.ground import AFTER_THE_FAULT, PASSWORD, Ground, outcome, prepare, verdict, wait_until
+from tests.faults.ground import (
+    AFTER_THE_FAULT,
+    PASSWORD,
+    Ground,
+    outcome,
+    prepare,
+    verdict,
+    wait_until,
+)
 from tests.faults.person import Person
 from tests.faults.stack import Stack
 from tests.faults.verbs import CREATE, UPDATE

@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, event, given, seed, settings
 from hypothesis import strategies as st
 
 from runners_app.models import Account, KnownAnswer, Reading, Runner
-from runners_app.services.readings import make_due
 from tests.faults.conftest import work_once
 from tests.simulator_handle import SimulatorHandle
 
@@ -166,7 +165,7 @@ def publish(acme: Account, simulator: SimulatorHandle, answer: str) -> None:
     before = set(Runner.objects.present().filter(account=acme).values_list("github_id", flat=True))
     simulator.clear_faults()
     simulator.add_fault("GET", LIST, "status", status=200, body=answer)
-    make_due(acme, "runners")
+    Reading.objects.schedule_now(acme, "runners")
     work_once(acme)
     after = set(Runner.objects.present().filter(account=acme).values_list("github_id", flat=True))
     reading = Reading.objects.get(account=acme, resource="runners")

@@ -12,10 +12,17 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from runners_app.models import Account, AuditEntry, Credential, KnownAnswer, Operation, Reading, Runner
-from runners_app.services.accounts import connect, connect_with_token
-from runners_app.services.credentials import MOST_LIMITS_IN_A_ROW, store_app, store_installation
-from runners_app.services.readings import make_due
+from runners_app.accounts.accounts import connect, connect_with_token
+from runners_app.credentials.credentials import MOST_LIMITS_IN_A_ROW, store_app, store_installation
+from runners_app.models import (
+    Account,
+    AuditEntry,
+    Credential,
+    KnownAnswer,
+    Operation,
+    Reading,
+    Runner,
+)
 from tests.faults.conftest import Settle, work_once
 from tests.faults.verbs import CREATE, DELETE_RUNNER, UPDATE, Github, Verb
 from tests.simulator_handle import SimulatorHandle
@@ -30,7 +37,7 @@ def reading(account: Account, resource: str = "runners") -> Reading:
 
 
 def read_again(account: Account, *resources: str) -> None:
-    make_due(account, *resources)
+    Reading.objects.schedule_now(account, *resources)
     work_once(account)
 
 
@@ -337,7 +344,7 @@ class TestR5AnswersOutOfShape:
         self, action: str, fields: dict[str, Any], client: Client, acme: Account, admin: User,
         simulator: SimulatorHandle,
     ) -> None:  # fmt: skip
-        make_due(acme, "runners")
+        Reading.objects.schedule_now(acme, "runners")
         simulator.set_speed(0)
         work_once(acme)
         KnownAnswer.objects.all().delete()  # so that the answer has a body at all

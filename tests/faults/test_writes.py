@@ -11,16 +11,28 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from runners_app.credentials.credentials import keep_client, open_client
+from runners_app.credentials.leases import take_lease
 from runners_app.models import Account, FieldChange, KnownAnswer, Operation, Reading, Runner
-from runners_app.services import operations
-from runners_app.services.carry_out import carry_out
-from runners_app.services.carry_out.send import Work as Held
-from runners_app.services.credentials import keep_client, open_client
-from runners_app.services.leases import take_lease
-from runners_app.services.readings import make_due, run_reading
+from runners_app.operations.send import Work as Held
+from runners_app.readings.run import run_reading
+from runners_app.runners.readings import fetch_runners
+from runners_app.runners.requests import request_create, request_update, values_of
+from runners_app.worker.carry_out import carry_out
+from runners_app.worker.fetchers import FETCHERS
 from tests.faults import shapes
 from tests.faults.conftest import Settle, applied, work_once
-from tests.faults.verbs import CREATE, DELETE_IMAGE, DELETE_RUNNER, DELETES, UPDATE, VERBS, Github, Verb, wanted_runner
+from tests.faults.verbs import (
+    CREATE,
+    DELETE_IMAGE,
+    DELETE_RUNNER,
+    DELETES,
+    UPDATE,
+    VERBS,
+    Github,
+    Verb,
+    wanted_runner,
+)
 from tests.processes import wait_for
 from tests.simulator_handle import SimulatorHandle
 
@@ -113,8 +125,8 @@ class TestW1AppliedAndTheAnswerIsLost:
         fault(simulator, CREATE, shapes.NOT_APPLIED["the connection drops"], times=2)
         wanted = wanted_runner(acme, "asked-twice")
         lost, made = (
-            operations.request_create(acme, wanted, by=admin, nonce=str(uuid4())),
-            operations.request_create(acme, wanted, by=admin, nonce=str(uuid4())),
+            request_create(acme, wanted, by=admin, nonce=str(uuid4())),
+            request_create(acme, wanted, by=admin, nonce=str(uuid4())),
         )
         assert settle(lost).state == S.NEEDS_ATTENTION  # sent twice, both lost
         assert settle(made).state == S.CONFIRMED
@@ -240,9 +252,9 @@ class TestW4ChangedAtGitHubMeanwhile:
     ) -> None:
         """Id, source and version go together, so a changed version alone would bring the old image back."""
         runner = Runner.objects.get(account=acme, name="golden-linux-16core")
-        base = operations.values_of(runner)
+        base = values_of(runner)
         wanted = {**base, "image_version": None}
-        operation = operations.request_update(runner, wanted, base=base, by=admin, nonce=str(uuid4()))
+        operation = request_update(runner, wanted, base=base, by=admin, nonce=str(uuid4()))
         other = {"image_details": {"id": "2306", "size_gb": 86, "display_name": "Ubuntu", "source": "github"}}
         simulator.change_runner("organization", "acme", runner.github_id, **other)
         operation = settle(operation)
@@ -254,9 +266,9 @@ class TestW4ChangedAtGitHubMeanwhile:
         self, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
     ) -> None:
         runner = Runner.objects.get(account=acme, name="golden-linux-16core")
-        base = operations.values_of(runner)
+        base = values_of(runner)
         wanted = {**base, "image_version": None}
-        operation = operations.request_update(runner, wanted, base=base, by=admin, nonce=str(uuid4()))
+        operation = request_update(runner, wanted, base=base, by=admin, nonce=str(uuid4()))
         assert base["image_version"] is not None
         assert settle(operation).state == S.CONFIRMED
         assert applied(simulator, "PATCH") == 1
@@ -289,7 +301,7 @@ class TestW5TwoPeopleSaveTheSameForm:
         first = UPDATE.ask(acme, admin)
         runner = runner_of(first)
         wanted = {**first.base, "maximum_runners": 500}
-        second = operations.request_update(runner, wanted, base=first.base, by=admin, nonce=str(uuid4()))
+        second = request_update(runner, wanted, base=first.base, by=admin, nonce=str(uuid4()))
         assert settle(first).state == S.CONFIRMED
         second = settle(second)
         assert second.state == S.CANCELLED
@@ -303,7 +315,7 @@ class TestW5TwoPeopleSaveTheSameForm:
         first = UPDATE.ask(acme, admin)
         runner = runner_of(first)
         wanted = {**first.base, "name": "another-name"}
-        second = operations.request_update(runner, wanted, base=first.base, by=admin, nonce=str(uuid4()))
+        second = request_update(runner, wanted, base=first.base, by=admin, nonce=str(uuid4()))
         assert {settle(first).state, settle(second).state} == {S.CONFIRMED}
         assert applied(simulator, "PATCH") == 2
 
@@ -377,7 +389,7 @@ class TestW7RefusedByItsRules:
         simulator: SimulatorHandle, github: Github, settle: Settle,
     ) -> None:  # fmt: skip
         wanted = {**wanted_runner(acme, "refused"), field: value}
-        operation = settle(operations.request_create(acme, wanted, by=admin, nonce=str(uuid4())))
+        operation = settle(request_create(acme, wanted, by=admin, nonce=str(uuid4())))
         assert operation.state == S.REJECTED
         assert applied(simulator, "POST") == 0
         client.force_login(admin)
@@ -389,7 +401,7 @@ class TestW7RefusedByItsRules:
     ) -> None:
         simulator.change_account("organization", "acme", static_ip_maximum=0)
         wanted = {**wanted_runner(acme, "refused"), "enable_static_ip": True}
-        operation = settle(operations.request_create(acme, wanted, by=admin, nonce=str(uuid4())))
+        operation = settle(request_create(acme, wanted, by=admin, nonce=str(uuid4())))
         assert operation.state == S.REJECTED
         assert "Static IP limit reached" in page_of(client, admin, operation)
 
@@ -404,7 +416,9 @@ class TestP6ASlowListDoesNotUndoAFreshWrite:
         assert lease is not None
         client = open_client(acme.credential, lease)
         reading = Reading.objects.select_related("account").get(account=acme, resource="runners")
-        result = run_reading(reading, client, lease, lambda: carry_out(operation, Held(lease, client)))
+        result = run_reading(
+            reading, client, lease, fetch_runners, lambda: carry_out(operation, Held(lease, client, FETCHERS))
+        )
         keep_client(acme.credential, client)
         lease.release()
         assert result.failure is None
@@ -452,7 +466,7 @@ class TestP7NothingOldFiresBySurprise:
         token = simulator.account("acme").token
         simulator.change_token(token, revoked=True)
         operation = UPDATE.ask(acme, admin)
-        make_due(acme)
+        Reading.objects.schedule_now(acme)
         work_once(acme)
         work_once(acme)
         page = page_of(client, admin, operation)

@@ -8,8 +8,9 @@ import requests
 from django.contrib.auth.models import User
 from django.db.models import Q
 
+from runners_app.images.requests import request_delete_image, request_delete_image_version
 from runners_app.models import Account, Image, ImageVersion, Operation, Runner, RunnerGroup
-from runners_app.services import operations
+from runners_app.runners.requests import request_create, request_delete_runner, request_update, values_of
 
 SECONDS = 10.0
 
@@ -58,28 +59,28 @@ def free_image(account: Account) -> Image:
 
 def ask_create(account: Account, by: User) -> Operation:
     name = f"made-{uuid4().hex[:12]}"
-    return operations.request_create(account, wanted_runner(account, name), by=by, nonce=str(uuid4()))
+    return request_create(account, wanted_runner(account, name), by=by, nonce=str(uuid4()))
 
 
 def ask_update(account: Account, by: User) -> Operation:
     runner = free_runner(account)
-    base = operations.values_of(runner)
+    base = values_of(runner)
     wanted = {**base, "maximum_runners": (base["maximum_runners"] or 1) % 900 + 7}
-    return operations.request_update(runner, wanted, base=base, by=by, nonce=str(uuid4()))
+    return request_update(runner, wanted, base=base, by=by, nonce=str(uuid4()))
 
 
 def ask_delete_runner(account: Account, by: User) -> Operation:
-    return operations.request_delete_runner(free_runner(account), by=by, nonce=str(uuid4()))
+    return request_delete_runner(free_runner(account), by=by, nonce=str(uuid4()))
 
 
 def ask_delete_image(account: Account, by: User) -> Operation:
-    return operations.request_delete_image(free_image(account), by=by, nonce=str(uuid4()))
+    return request_delete_image(free_image(account), by=by, nonce=str(uuid4()))
 
 
 def ask_delete_version(account: Account, by: User) -> Operation:
     image = free_image(account)
     version = ImageVersion.objects.present().filter(image=image).order_by("pk")[0]
-    return operations.request_delete_image_version(version, by=by, nonce=str(uuid4()))
+    return request_delete_image_version(version, by=by, nonce=str(uuid4()))
 
 
 RUNNERS, IMAGES = "actions/hosted-runners", "actions/hosted-runners/images/custom"

@@ -9,7 +9,12 @@ import pytest
 import requests
 import time_machine
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 from requests.auth import AuthBase
 
 from runners_app.github import AppAuth, TokenAuth

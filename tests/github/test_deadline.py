@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pytest_django import Settings
 
+from runners_app.credentials.credentials import app_client, open_client, store_app, store_token
+from runners_app.credentials.leases import take_lease
 from runners_app.github import AnswerLost, GitHubClient, GitHubError, Limits, NotSent
-from runners_app.services.credentials import app_client, open_client, store_app, store_token
-from runners_app.services.leases import take_lease
 
 from .conftest import ORG, TOKEN
 from .raw_server import answer, raw_server, saying

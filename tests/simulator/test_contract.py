@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 import pytest
 
-from runners_app.simulator.routes import ROUTES
+from runners_app.simulator.api.routes import ROUTES
 from tests.simulator import openapi
 from tests.simulator.conftest import NEW_RUNNER, Caller, caller_of
 from tests.simulator_handle import SimulatorHandle

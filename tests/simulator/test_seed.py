@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import pytest
 
-from runners_app.simulator import lifecycle, seed
-from runners_app.simulator.catalog import SIZES
-from runners_app.simulator.state import Account, Runner, World
+from runners_app.simulator.world import lifecycle, seed
+from runners_app.simulator.world.catalog import SIZES
+from runners_app.simulator.world.state import Account, Runner, World
 
 NOW = 1_795_000_000.0
 DAY = 86_400

@@ -7,8 +7,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from runners_app.services import demo
-from runners_app.services.accounts import disconnect_demo
+from runners_app.accounts import demo
+from runners_app.accounts.accounts import disconnect_demo
 
 
 class Command(BaseCommand):

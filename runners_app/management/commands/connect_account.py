@@ -8,10 +8,21 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from runners_app.accounts.accounts import (
+    CannotConnect,
+    check_api_url,
+    check_slug,
+    connect,
+    connect_with_token,
+)
+from runners_app.credentials.credentials import (
+    UnusableToken,
+    app_client,
+    store_app,
+    store_installation,
+)
 from runners_app.github import GitHubError
 from runners_app.models import Account, App
-from runners_app.services.accounts import CannotConnect, check_api_url, check_slug, connect, connect_with_token
-from runners_app.services.credentials import UnusableToken, app_client, store_app, store_installation
 
 
 class Command(BaseCommand):

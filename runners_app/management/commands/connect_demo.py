@@ -6,8 +6,8 @@ from typing import Any
 import requests
 from django.core.management.base import BaseCommand, CommandError
 
-from runners_app.services import demo
-from runners_app.services.accounts import CannotConnect
+from runners_app.accounts import demo
+from runners_app.accounts.accounts import CannotConnect
 
 
 class Command(BaseCommand):

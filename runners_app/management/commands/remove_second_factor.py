@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from runners_app.services.people import remove_second_factors
+from runners_app.people.people import remove_second_factors
 
 
 class Command(BaseCommand):

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from runners_app.services.rotation import rotate_all
+from runners_app.security.rotation import rotate_all
 
 
 class Command(BaseCommand):

@@ -15,8 +15,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from dashboard.supervisor import Child, KeepsDying, Supervisor, manage, module
-from runners_app.services import demo
-from runners_app.services.people import setup_code
+from runners_app.accounts import demo
+from runners_app.people.people import setup_code
 
 READY_WITHIN_SECONDS = 30.0
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from runners_app.services.people import setup_code
+from runners_app.people.people import setup_code
 
 
 class Command(BaseCommand):

@@ -9,9 +9,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from runners_app.simulator.app import Options, Simulator
-from runners_app.simulator.seed import Size
-from runners_app.simulator.server import serve
+from runners_app.simulator.server.app import Options, Simulator
+from runners_app.simulator.server.serve import serve
+from runners_app.simulator.world.seed import Size
 
 
 class Command(BaseCommand):

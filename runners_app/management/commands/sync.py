@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from runners_app.models import Account
-from runners_app.services.readings import RunResult
-from runners_app.services.work import CredentialBusy, read_accounts
+from runners_app.readings.run import RunResult
+from runners_app.worker.work import CredentialBusy, read_accounts
 
 CREDENTIALS_AT_ONCE = 16
 

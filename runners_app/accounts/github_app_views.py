@@ -1,0 +1,97 @@
+"""GitHub Apps: give one with its key, see where it is installed, connect those organizations. For administrators."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_http_methods, require_POST
+
+from runners_app.accounts import github_apps as storing
+from runners_app.accounts.accounts import CannotConnect
+from runners_app.accounts.forms import GITHUB, AppForm
+from runners_app.models import App
+from runners_app.models.accounts import web_origin
+from runners_app.web.numbers import numbers_in
+from runners_app.web.pages import (
+    Request,
+    administrator_or_403,
+    is_unchanged,
+    render_page,
+    version_of,
+)
+
+PERMISSIONS = {
+    "organization_administration": "write",
+    "organization_self_hosted_runners": "write",
+    "organization_hosted_runner_custom_images": "write",
+    "organization_plan": "read",
+}
+
+
+@sensitive_variables("form")
+@sensitive_post_parameters("private_key")
+@require_http_methods(["GET", "HEAD", "POST"])
+def app_new(request: Request) -> HttpResponse:
+    administrator_or_403(request)
+    form = AppForm(request.POST or None)
+    if form.is_valid():
+        try:
+            app = storing.add_app(**form.cleaned_data, by=request.user)
+        except CannotConnect as error:
+            form.add_error("api_url", str(error))
+        else:
+            return redirect("app", app.pk)
+    context = {"form": form, "make_url": make_url(request), "apps": App.objects.order_by("pk")}
+    return render(request, "apps/new.html", context, status=422 if form.is_bound else 200)
+
+
+def make_url(request: Request) -> str:
+    """GitHub's page for a new App, filled in: no webhook, the permissions Trackside can use."""
+    facts = {"name": "Trackside", "url": request.build_absolute_uri("/"), "public": "false", "webhook_active": "false"}
+    return f"{web_origin(GITHUB)}/settings/apps/new?{urlencode({**facts, **PERMISSIONS})}"
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def app(request: Request, pk: int) -> HttpResponse:
+    administrator_or_403(request)
+    row = get_object_or_404(App, pk=pk)
+    if request.method == "POST":
+        ticked = set(numbers_in(request.POST.getlist("installation")))
+        connected = storing.connect_installations(row, ticked, by=request.user)
+        if not connected:
+            messages.error(request, "Nothing was connected: tick at least one organization.")
+            return redirect("app", row.pk)
+        messages.success(request, f"Connected {', '.join(map(str, connected))}. Their runners appear within seconds.")
+        return redirect("accounts")
+    lost = row.is_asking and row.asked_at is not None and (timezone.now() - row.asked_at).total_seconds() > 60
+    version = version_of([], row.asked_at, row.answered_at, lost)
+    if is_unchanged(request, version):
+        return HttpResponse(status=204)
+    lines = _lines(row)
+    may_connect = any(not line["connected"] and not line["reason"] for line in lines)
+    context = {"app": row, "lines": lines, "may_connect": may_connect, "version": version, "is_late": lost}
+    return render_page(request, "apps/detail.html", context, fragment="live")
+
+
+def _lines(row: App) -> list[dict[str, Any]]:
+    """Each installation, its account here if it is connected, and why it cannot be otherwise."""
+    here = storing.accounts_at(row)
+    lines = []
+    for one in sorted(row.installations, key=lambda one: str(one["account"]).lower()):
+        account = here.get(one["account"].lower())
+        anew = account is not None and storing.is_installed_anew(row, one, account)
+        connected = None if anew else account
+        lines.append({**one, "connected": connected, "anew": anew, "reason": storing.cannot_connect(one)})
+    return lines
+
+
+@require_POST
+def app_refresh(request: Request, pk: int) -> HttpResponse:
+    administrator_or_403(request)
+    storing.ask_installations(get_object_or_404(App, pk=pk))
+    return redirect(reverse("app", args=[pk]))

@@ -1,0 +1,160 @@
+"""GitHub Apps: storing one with its key, having its installations listed by a worker, and connecting those ticked."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from runners_app.accounts.accounts import CannotConnect, check_api_url, connect, serve_with
+from runners_app.credentials.credentials import (
+    app_client,
+    release_from_quarantine,
+    store_app,
+    store_installation,
+)
+from runners_app.credentials.leases import LeaseLost
+from runners_app.credentials.wake import wake_app_on_commit
+from runners_app.github import GitHubClient, GitHubError, Installation
+from runners_app.models import Account, App, Credential
+from runners_app.security import audit
+from runners_app.security.secrets import SecretUnreadable
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+MOST_INSTALLATIONS = 1000
+
+
+@transaction.atomic
+def add_app(api_url: str, issuer: str, private_key: str, *, by: "User") -> App:
+    """Store an App, or its new key, and have its installations listed. Raises CannotConnect."""
+    app = store_app(check_api_url(api_url), issuer, private_key)
+    audit.record("app.stored", by=by, subject=str(app), details={"api_url": app.api_url})
+    for credential in Credential.objects.filter(app=app).exclude(quarantined_at=None):
+        release_from_quarantine(credential, by=by)
+    ask_installations(app)
+    return app
+
+
+def ask_installations(app: App) -> None:
+    App.objects.filter(pk=app.pk).update(asked_at=timezone.now())
+    wake_app_on_commit(app.pk)
+
+
+def list_installations(app_id: int) -> None:
+    """The work of the worker: what the App says about itself, and where it is installed. One at a time does it."""
+    app = _claim(app_id)
+    if app is None:
+        return
+    try:
+        found = _ask_github(app)
+    except LeaseLost:
+        return
+    except (GitHubError, SecretUnreadable, ValueError) as error:
+        found = {"refusal": f"GitHub did not list the installations: {error}"}
+    mine = App.objects.filter(pk=app_id, asking_until=app.asking_until)
+    # Whoever asked again meanwhile waits for a newer answer than this.
+    mine.filter(asked_at=app.asked_at).update(answered_at=timezone.now(), **{"refusal": "", **found})
+    mine.update(asking_until=None)
+
+
+def _claim(app_id: int) -> App | None:
+    """A claim lasts over one request; that of a worker which died ends by itself."""
+    now = timezone.now()
+    taken = App.objects.unanswered(now).filter(pk=app_id).update(asking_until=now + _one_request())
+    return App.objects.filter(pk=app_id).first() if taken else None
+
+
+def _keep_claim(app: App) -> None:
+    """Before each request. Raises LeaseLost."""
+    until = timezone.now() + _one_request()
+    if not App.objects.filter(pk=app.pk, asking_until=app.asking_until).update(asking_until=until):
+        raise LeaseLost
+    app.asking_until = until
+
+
+def _one_request() -> timedelta:
+    return timedelta(seconds=settings.LEASE_SECONDS)
+
+
+def _ask_github(app: App) -> dict[str, Any]:
+    client = app_client(app)
+    client.before_request = lambda method: _keep_claim(app)
+    try:
+        itself = client.get_app().data
+        installations = _installations(client)
+    finally:
+        client.close()
+    return {
+        "name": itself.name[:200], "slug": itself.slug[:200], "owner": itself.owner[:200],
+        "installations": installations,
+    }  # fmt: skip
+
+
+def _installations(client: GitHubClient) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for page in client.list_installations():
+        found.extend(_facts(one) for one in page.items or ())
+        if len(found) >= MOST_INSTALLATIONS:
+            break
+    return found[:MOST_INSTALLATIONS]
+
+
+def _facts(one: Installation) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "account": one.account,
+        "target_type": one.target_type,
+        "permissions": dict(one.permissions),
+        "suspended": one.suspended_at is not None,
+    }
+
+
+def cannot_connect(installation: dict[str, Any]) -> str:
+    """Why an installation serves no account here; empty when it does."""
+    if installation["target_type"] == "Enterprise":
+        return "GitHub lets only classic tokens manage the runners of an enterprise."
+    if installation["target_type"] != "Organization":
+        return "Only organizations have larger runners."
+    if installation["suspended"]:
+        return "Suspended by an owner of the organization."
+    return ""
+
+
+def accounts_at(app: App) -> dict[str, Account]:
+    """The organizations connected at the App's server, by name in lower case."""
+    rows = Account.objects.filter(api_url=app.api_url, kind=Account.Kind.ORGANIZATION)
+    return {account.slug.lower(): account for account in rows.select_related("credential")}
+
+
+def is_installed_anew(app: App, installation: dict[str, Any], account: Account) -> bool:
+    """Whether the account is served by an earlier installation of the App than this one in the same organization."""
+    credential = account.credential
+    return credential.app_id == app.pk and credential.installation_id != installation["id"]
+
+
+@transaction.atomic
+def connect_installations(app: App, ids: set[int], *, by: "User") -> list[Account]:
+    """Connect the organizations of these installations; those connected already are left as they are.
+
+    Unless by an earlier installation of this App, which is gone: then the account is served by the new one.
+    """
+    connected, here = [], accounts_at(app)
+    for one in app.installations:
+        if one["id"] not in ids or cannot_connect(one):
+            continue
+        credential = store_installation(app, one["id"], one["account"])
+        Credential.objects.filter(pk=credential.pk).update(permissions=one["permissions"])
+        known = here.get(one["account"].lower())
+        try:
+            if known is not None and is_installed_anew(app, one, known):
+                serve_with(known, credential, by=by)
+                connected.append(known)
+            else:
+                connected.append(connect(one["account"], kind="organization", credential=credential, by=by))
+        except CannotConnect:
+            if not credential.accounts.exists():
+                credential.delete()
+    return connected

@@ -1,0 +1,295 @@
+"""Accounts: what is connected, how its readings fare, and connecting, replacing tokens, pausing, disconnecting."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from runners_app.accounts import accounts as connecting
+from runners_app.accounts.accounts import CannotConnect, check_api_url
+from runners_app.accounts.forms import GITHUB, ConnectForm, DisconnectForm, TokenForm
+from runners_app.credentials.credentials import UnusableToken
+from runners_app.credentials.rights import rights_of
+from runners_app.models import Account, Operation, Reading, ReadingRun, Runner
+from runners_app.models.accounts import web_origin
+from runners_app.models.readings import STALE_AFTER
+from runners_app.models.visibility import limited_by
+from runners_app.overview.account_facts import read_accounts
+from runners_app.readings.costs import costs_of
+from runners_app.readings.failures import next_step
+from runners_app.readings.schedule import may_read_again
+from runners_app.web.lists import budget_words
+from runners_app.web.pages import (
+    Request,
+    administrator_or_403,
+    came_from,
+    is_unchanged,
+    render_page,
+    version_of,
+    visible_account_or_404,
+)
+
+RUNS_SHOWN = 10
+
+
+@require_safe
+def accounts(request: Request) -> HttpResponse:
+    now = timezone.now()
+    facts = read_accounts(request.user, now)
+    version = version_of([each.account for each in facts], now.replace(second=0, microsecond=0))
+    if is_unchanged(request, version):
+        return HttpResponse(status=204)
+    context = {"facts": facts, "has_demo": any(each.account.demo for each in facts), "version": version, "now": now}
+    return render_page(request, "accounts/list.html", context, fragment="live")
+
+
+@require_safe
+def account(request: Request, pk: int) -> HttpResponse:
+    row = visible_account_or_404(request, pk)
+    readings = list(row.readings.all())
+    credential, now = row.credential, timezone.now()
+    seen = [(reading.error, reading.last_started_at, reading.last_good_at, reading.due_at) for reading in readings]
+    # What is out of date, or is being read, becomes so by time alone: once a minute the page is made anew.
+    minute = now.replace(second=0, microsecond=0)
+    version = version_of([row], seen, credential.quarantined_at, credential.paused_until, minute)
+    if is_unchanged(request, version):
+        return HttpResponse(status=204)
+    lines = [ReadingLine(reading, standing_of(reading, row, now)) for reading in readings]
+    is_first_sync = any(line.standing.is_awaited for line in lines) and not row.paused
+    context = {
+        "account": row,
+        "credential": credential,
+        "others": credential.accounts.visible_to(request.user).exclude(pk=row.pk),
+        "lines": lines,
+        "progress": sum(reading.last_good_at is not None for reading in readings),
+        "reasons": reasons_of(readings),
+        "is_first_sync": is_first_sync,
+        "is_moving": any(_is_being_read(reading, row, now) for reading in readings),
+        "rights": rights_of(row, readings),
+        "runs": _runs(row),
+        "costs": costs_of(row, now),
+        "runners": Runner.objects.present().within([row]).count(),
+        "is_waiting": credential.paused_until is not None and credential.paused_until > now,
+        "version": version,
+    }
+    return render_page(request, "accounts/detail.html", context, fragment="live")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a reading stands, in a tone, a word and an icon; awaited while its first good answer is still to come."""
+
+    tone: str
+    word: str
+    icon: str = ""
+    is_awaited: bool = False
+
+
+@dataclass(frozen=True)
+class ReadingLine:
+    reading: Reading
+    standing: Standing
+
+
+@dataclass
+class Reason:
+    """One reason for which readings fail, said once for all of them."""
+
+    message: str
+    next_step: str
+    help_url: str
+    goes_on: bool
+    level: str
+    names: list[str] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        return f"{', '.join(self.names)}: not read"
+
+
+def reasons_of(readings: list[Reading]) -> list[Reason]:
+    reasons: dict[str, Reason] = {}
+    for reading in readings:
+        if reading.error:
+            level = "info" if reading.error in ("rate_limit", "not_offered") else "warning"
+            goes_on = reading.due_at is not None and reading.error not in ("permission", "not_found")
+            reason = Reason(reading.error_message, next_step(reading), reading.error_help_url, goes_on, level)
+            reasons.setdefault(reading.error_message, reason).names.append(reading.get_resource_display())
+    return list(reasons.values())
+
+
+def _is_being_read(reading: Reading, account: Account, now: datetime) -> bool:
+    """Due since less than a minute: with a worker at work its answer comes within a second or two."""
+    return not account.paused and reading.due_at is not None and now - timedelta(minutes=1) < reading.due_at <= now
+
+
+def standing_of(reading: Reading, account: Account, now: datetime) -> Standing:
+    if account.paused:
+        return Standing("muted", "Paused", "pause-circle")
+    if reading.error == "not_offered":
+        return Standing("muted", "Not offered here", "no-symbol")
+    if reading.error == "rate_limit":
+        return Standing("muted", "Waiting for GitHub", "clock")
+    if reading.error:
+        return Standing("danger", "Failing", "exclamation-circle")
+    if reading.last_good_at is None:
+        word = "Being read" if reading.last_started_at else "Waiting its turn"
+        return Standing("progress", word, is_awaited=True)
+    if reading.due_at and max(reading.last_good_at, reading.due_at) < now - STALE_AFTER:
+        return Standing("warning", "Out of date", "clock")
+    return Standing("success", "Good")
+
+
+def _runs(account: Account) -> "QuerySet[ReadingRun]":
+    if limited_by(account) is not None:  # what came and went in all groups
+        return ReadingRun.objects.none()
+    rows = ReadingRun.objects.filter(reading__account=account).select_related("reading")
+    return rows.order_by("-last_at", "-pk")[:RUNS_SHOWN]
+
+
+@sensitive_post_parameters("token")
+@require_http_methods(["GET", "HEAD", "POST"])
+def account_new(request: Request) -> HttpResponse:
+    administrator_or_403(request)
+    form = ConnectForm(request.POST) if request.method == "POST" else ConnectForm(initial=_asked(request))
+    if form.is_bound and form.is_valid():
+        try:
+            row = connecting.connect_with_token(by=request.user, **form.cleaned_data)
+        except CannotConnect as error:  # somebody else connected it just now
+            form.add_error("slug", str(error))
+        else:
+            return redirect("account", row.pk)
+    context = {"form": form, "help": token_help(_asked(request))}
+    return render_page(
+        request, "accounts/new.html", context, fragment="token_help", status=422 if form.is_bound else 200
+    )
+
+
+def _asked(request: Request) -> dict[str, str]:
+    """What was entered so far, without the token; the page about tokens follows it."""
+    entered = request.POST if request.method == "POST" else request.GET
+    return {name: entered[name] for name in ("kind", "slug", "api_url") if entered.get(name)}
+
+
+@dataclass(frozen=True)
+class TokenHelp:
+    """Which token serves an account, with GitHub's pages to make it on."""
+
+    is_enterprise: bool
+    classic: str
+    classic_runners_only: str
+    fine_grained: str
+
+
+def token_help(asked: dict[str, str]) -> TokenHelp:
+    is_enterprise = asked.get("kind") == Account.Kind.ENTERPRISE
+    try:
+        settings = f"{web_origin(check_api_url(asked.get('api_url', GITHUB)))}/settings"
+    except CannotConnect:
+        settings = f"{web_origin(GITHUB)}/settings"
+    name = f"Trackside {asked.get('slug', '')}".strip()[:40]
+
+    def classic(scope: str) -> str:
+        return f"{settings}/tokens/new?{urlencode({'scopes': scope, 'description': name})}"
+
+    permissions = {"organization_administration": "read", "organization_self_hosted_runners": "read"}
+    target = {"target_name": asked["slug"]} if asked.get("slug") else {}
+    return TokenHelp(
+        is_enterprise,
+        classic("manage_runners:enterprise" if is_enterprise else "admin:org"),
+        classic("manage_runners:org"),
+        f"{settings}/personal-access-tokens/new?{urlencode({'name': name, **target, **permissions})}",
+    )
+
+
+def _own(request: Request, pk: int) -> Account:
+    """An account an administrator may change the connection of. What one may not see is 404 before it is 403."""
+    row = visible_account_or_404(request, pk)
+    administrator_or_403(request)
+    return row
+
+
+@require_POST
+def account_refresh(request: Request, pk: int) -> HttpResponse:
+    row = visible_account_or_404(request, pk)
+    if row.paused:
+        messages.warning(request, f"{row} is paused: nothing is read until an administrator resumes it.")
+    elif row.credential.quarantined_at and not request.user.is_superuser:
+        messages.warning(request, "The token is out of use. Ask an administrator to replace it.")
+    elif not may_read_again(row, timezone.now()):
+        messages.warning(request, budget_words([row.slug]))
+    else:
+        connecting.check_now(row, by=request.user)
+        messages.success(request, "Asked for. New answers appear here within seconds.")
+    return redirect(came_from(request) or reverse("account", args=[row.pk]))
+
+
+@sensitive_post_parameters("token")
+@require_http_methods(["GET", "HEAD", "POST"])
+def account_token(request: Request, pk: int) -> HttpResponse:
+    row = _own(request, pk)
+    form = TokenForm(request.POST or None, account=row)
+    if form.is_valid():
+        try:
+            connecting.replace_token(row, by=request.user, **form.cleaned_data)
+        except (CannotConnect, UnusableToken) as error:
+            form.add_error("token", str(error))
+        else:
+            messages.success(request, "The token was replaced. What the new one may do appears below within seconds.")
+            return redirect("account", row.pk)
+    asked = {"kind": row.kind, "slug": row.slug, "api_url": row.api_url}
+    context = {"account": row, "form": form, "help": token_help(asked)}
+    return render(request, "accounts/token.html", context, status=422 if form.is_bound else 200)
+
+
+@require_POST
+def account_observe(request: Request, pk: int) -> HttpResponse:
+    row = _own(request, pk)
+    connecting.set_observe_only(row, request.POST.get("on") == "yes", by=request.user)
+    return redirect("account", row.pk)
+
+
+@require_POST
+def account_pause(request: Request, pk: int) -> HttpResponse:
+    row = _own(request, pk)
+    connecting.set_paused(row, request.POST.get("on") == "yes", by=request.user)
+    return redirect("account", row.pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def account_disconnect(request: Request, pk: int) -> HttpResponse:
+    row = _own(request, pk)
+    form = DisconnectForm(request.POST or None, account=row)
+    if form.is_valid():
+        try:
+            connecting.disconnect(row, by=request.user)
+        except CannotConnect as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, f"{row} is disconnected. Nothing was deleted at GitHub.")
+            return redirect("accounts")
+    context = {
+        "account": row,
+        "form": form,
+        "runners": Runner.objects.present().filter(account=row).count(),
+        "operations": Operation.objects.filter(account=row).count(),
+        "people": row.memberships.count(),
+        "is_last_of_credential": not row.credential.accounts.exclude(pk=row.pk).exists(),
+    }
+    return render(request, "accounts/disconnect.html", context, status=422 if form.is_bound else 200)
+
+
+@require_POST
+def demo_remove(request: Request) -> HttpResponse:
+    administrator_or_403(request)
+    count = connecting.disconnect_demo(by=request.user)
+    messages.success(request, f"{count} demo accounts were removed.")
+    return redirect("accounts")

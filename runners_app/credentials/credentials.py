@@ -1,0 +1,240 @@
+"""Credentials: storing them, opening a client with one, and what their answers teach about them."""
+
+import hashlib
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from runners_app.credentials.leases import Lease
+from runners_app.github import AnswerMeta, AppAuth, GitHubClient, RateLimited, TokenAuth
+from runners_app.models import Account, App, Credential, Reading
+from runners_app.security import audit
+from runners_app.security.redaction import hide
+from runners_app.security.secrets import seal, unseal
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+log = logging.getLogger(__name__)
+# One client at rest, and so one kept connection, per credential and process. Whoever works with it takes it out.
+_clients: dict[tuple[int, str], GitHubClient] = {}
+MOST_CLIENTS = 200
+RENEW_BEFORE = timedelta(minutes=5)
+MOST_LIMITS_IN_A_ROW = 6
+GAVE_UP = (
+    "GitHub asked again and again to slow down, without saying for how long. Trackside waited for an hour in all and "
+    "then stopped, because going on can get the token banned. Find out what else uses it, then check again."
+)
+
+
+class UnusableToken(ValueError):
+    """The text is no token Trackside can work with; the message says why and what to do."""
+
+
+def kind_of_token(token: str) -> str:
+    """Which kind GitHub's prefix tells. Raises UnusableToken for what cannot serve a dashboard."""
+    hide(token)
+    if token.startswith("ghu_"):
+        raise UnusableToken("This is a GitHub App user token. It ends with its user's session: use the App itself.")
+    if token.startswith("ghs_"):
+        raise UnusableToken("This is an installation token, valid for an hour. Connect the App itself instead.")
+    if token.startswith("ghr_"):
+        raise UnusableToken("This is a refresh token. Make a personal access token or a GitHub App instead.")
+    if not token.isascii() or not token.isprintable() or " " in token or not 20 <= len(token) <= 1000:
+        raise UnusableToken("This does not look like a token: paste it whole, without spaces or line breaks.")
+    return Credential.Kind.FINE_GRAINED if token.startswith("github_pat_") else Credential.Kind.CLASSIC
+
+
+def store_token(api_url: str, token: str, *, by: "User | None") -> Credential:
+    """The credential for a token. Pasting a known token finds its row, and tries it again. Raises UnusableToken."""
+    kind = kind_of_token(token)
+    fingerprint = hashlib.sha256(token.encode()).hexdigest()
+    credential, made = Credential.objects.get_or_create(
+        api_url=api_url, fingerprint=fingerprint, defaults={"kind": kind, "label": Credential.Kind(kind).label}
+    )
+    if made or credential.quarantined_at:
+        credential.sealed_secret = seal(token, uid=credential.uid, api_url=api_url)
+        credential.save(update_fields=["sealed_secret"])
+    if credential.quarantined_at:
+        release_from_quarantine(credential, by=by)
+    return credential
+
+
+def store_app(api_url: str, issuer: str, private_key: str) -> App:
+    """The App with its key; giving the key again replaces it. Raises UnusableToken for what is no key."""
+    try:
+        AppAuth(issuer, private_key)
+    except ValueError as error:
+        raise UnusableToken(str(error)) from None
+    app, _ = App.objects.get_or_create(api_url=api_url, issuer=issuer)
+    app.sealed_key = seal(private_key, uid=app.uid, api_url=api_url)
+    app.save(update_fields=["sealed_key"])
+    return app
+
+
+def store_installation(app: App, installation_id: int, login: str) -> Credential:
+    fingerprint = hashlib.sha256(f"app:{app.uid}:{installation_id}".encode()).hexdigest()
+    credential, _ = Credential.objects.get_or_create(
+        api_url=app.api_url,
+        fingerprint=fingerprint,
+        defaults={
+            "kind": Credential.Kind.INSTALLATION,
+            "label": f"{app} in {login}",
+            "app": app,
+            "installation_id": installation_id,
+        },
+    )
+    return credential
+
+
+def app_client(app: App) -> GitHubClient:
+    """A client that signs as the App itself, to list installations and mint their tokens."""
+    key = unseal(app.sealed_key, uid=app.uid, api_url=app.api_url)
+    return _client(app.api_url, AppAuth(app.issuer, key))
+
+
+def _client(api_url: str, auth: AppAuth | TokenAuth) -> GitHubClient:
+    return GitHubClient(api_url, auth, deadline=settings.GITHUB_DEADLINE, ca_file=settings.GITHUB_CA_FILE or None)
+
+
+def open_client(credential: Credential, lease: Lease) -> GitHubClient:
+    """The client of a credential, whose every request renews the lease. Raises SecretUnreadable or GitHubError.
+
+    It belongs to the caller alone until `keep_client` takes it back.
+    """
+    if credential.kind == Credential.Kind.INSTALLATION:
+        _renew_installation_token(credential)
+    sealed = _sealed(credential)
+    client = _clients.pop((credential.pk, sealed), None)
+    if client is None:
+        secret = unseal(sealed, uid=credential.uid, api_url=credential.api_url)
+        client = _client(credential.api_url, TokenAuth(secret))
+    client.before_request = lease.before_request
+    client.on_answer = lambda meta: _note_answer(lease, meta)
+    return client
+
+
+def keep_client(credential: Credential, client: GitHubClient) -> None:
+    """Keep its connection for the next time."""
+    _make_room()
+    if (replaced := _clients.pop((credential.pk, _sealed(credential)), None)) is not None:
+        replaced.close()
+    _clients[credential.pk, _sealed(credential)] = client
+
+
+def _sealed(credential: Credential) -> str:
+    is_installation = credential.kind == Credential.Kind.INSTALLATION
+    return credential.sealed_installation_token if is_installation else credential.sealed_secret
+
+
+def _make_room() -> None:
+    while len(_clients) >= MOST_CLIENTS:
+        _clients.pop(next(iter(_clients))).close()
+
+
+def _renew_installation_token(credential: Credential) -> None:
+    expires_at = credential.installation_token_expires_at
+    if credential.sealed_installation_token and expires_at and expires_at - timezone.now() > RENEW_BEFORE:
+        return
+    if credential.app is None or credential.installation_id is None:
+        raise UnusableToken("This installation has lost its App. Connect it again.")
+    client = app_client(credential.app)
+    try:
+        token = client.create_installation_access_token(credential.installation_id).data
+    finally:
+        client.close()
+    credential.sealed_installation_token = seal(token.token, uid=credential.uid, api_url=credential.api_url)
+    credential.installation_token_expires_at = token.expires_at
+    credential.save(update_fields=["sealed_installation_token", "installation_token_expires_at"])
+
+
+def _note_answer(lease: Lease, meta: AnswerMeta) -> None:
+    limit = meta.rate_limit
+    if limit is not None and limit.resource in (None, "core"):
+        lease.pending.update(rate_limit=limit.limit, rate_remaining=limit.remaining, rate_reset_at=limit.reset_at)
+    if meta.oauth_scopes is not None:
+        lease.pending["scopes"] = list(meta.oauth_scopes)
+    if meta.token_expires_at is not None:
+        lease.pending["token_expires_at"] = meta.token_expires_at
+    if meta.status < 400:
+        lease.pending.update(limits_in_a_row=0, refusals_in_a_row=0)
+
+
+def pause(credential_id: int, limited: RateLimited) -> None:
+    """No call before the time GitHub gave, and none later than that.
+
+    Without such a time: a minute, then twice as long each time, and in the end not at all, because going on while
+    limited can get an integration banned.
+    """
+    credential = Credential.objects.get(pk=credential_id)
+    until, in_a_row = limited.wait_until, 0
+    if not _says_when(limited):
+        in_a_row = credential.limits_in_a_row + 1
+        until += timedelta(minutes=2**credential.limits_in_a_row - 1)
+    if in_a_row > MOST_LIMITS_IN_A_ROW:
+        quarantine(credential_id, GAVE_UP, error="refused")
+        return
+    with transaction.atomic():
+        Credential.objects.filter(pk=credential_id).update(
+            paused_until=until, pause_reason=f"GitHub's rate limit: {_reason(limited)}", limits_in_a_row=in_a_row
+        )
+        for account in credential.accounts.all():
+            Account.objects.filter(pk=account.pk).raise_versions()
+
+
+def _says_when(limited: RateLimited) -> bool:
+    return limited.primary or limited.meta.retry_after is not None
+
+
+def _reason(limited: RateLimited) -> str:
+    return f"{(limited.github_message or limited.message).rstrip('.')}."
+
+
+def refused(credential_id: int, reason: str) -> None:
+    """A 401. An installation's token is minted once more; a credential that is refused then is not used again."""
+    credential = Credential.objects.get(pk=credential_id)
+    if credential.kind != Credential.Kind.INSTALLATION or credential.refusals_in_a_row > 0:
+        quarantine(credential_id, reason)
+        return
+    Credential.objects.filter(pk=credential_id).update(sealed_installation_token="", refusals_in_a_row=1)
+    Reading.objects.filter(account__credential=credential, error="credential").update(due_at=timezone.now())
+
+
+def quarantine(credential_id: int, reason: str, *, error: str = "credential") -> None:
+    """Stop using a credential GitHub refuses: repeated 401s can get valid ones blocked. A person replaces it."""
+    with transaction.atomic():
+        rows = Credential.objects.filter(pk=credential_id, quarantined_at=None)
+        if not rows.update(quarantined_at=timezone.now(), quarantine_reason=reason):
+            return
+        credential = Credential.objects.get(pk=credential_id)
+        audit.record("credential.quarantined", by=None, subject=str(credential), details={"reason": reason})
+        now = timezone.now()
+        for account in credential.accounts.all():
+            Reading.objects.filter(account=account).update(error=error, error_message=reason)
+            Reading.objects.filter(account=account, error_since=None).update(error_since=now)
+            Account.objects.filter(pk=account.pk).raise_versions()
+
+
+def quarantine_app(app: App, reason: str) -> None:
+    """GitHub does not accept the App's own key, so none of its installations can work."""
+    for credential in Credential.objects.filter(app=app):
+        quarantine(credential.pk, reason)
+
+
+def release_from_quarantine(credential: Credential, *, by: "User | None") -> None:
+    """A person says the credential should be tried again: for all its accounts, also where it had gone quiet."""
+    credential.quarantined_at, credential.quarantine_reason, credential.paused_until = None, "", None
+    credential.limits_in_a_row = credential.refusals_in_a_row = 0
+    credential.save(
+        update_fields=[
+            "quarantined_at", "quarantine_reason", "paused_until", "limits_in_a_row", "refusals_in_a_row"
+        ]
+    )  # fmt: skip
+    for account in credential.accounts.all():
+        Reading.objects.schedule_now(account)
+        Account.objects.filter(pk=account.pk).raise_versions()
+    audit.record("credential.released", by=by, subject=str(credential))

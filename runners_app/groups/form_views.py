@@ -1,0 +1,246 @@
+"""Forms of one runner group: create, edit, delete, who may use it, and which self-hosted runners are in it."""
+
+from typing import Any
+from uuid import uuid5
+
+from django.contrib import messages
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from runners_app.accounts.accounts import SLUG
+from runners_app.explain.gather import repositories_of
+from runners_app.groups import requests as asking
+from runners_app.groups.forms import (
+    GroupForm,
+    MoveForm,
+    initial_of_group,
+    members_of,
+    signed_base_of_group,
+)
+from runners_app.models import (
+    Account,
+    GroupAccess,
+    Operation,
+    Repository,
+    Runner,
+    RunnerGroup,
+    SelfHostedRunner,
+)
+from runners_app.models.visibility import limited_by
+from runners_app.operations.requests import conflict_of, wanted_on_top_of
+from runners_app.web.forms import DeleteForm, NonceForm, new_nonce
+from runners_app.web.numbers import numbers_in
+from runners_app.web.pages import (
+    Request,
+    asked_again,
+    manage_or_403,
+    render_page,
+    visible_account_or_404,
+    visible_or_404,
+)
+from runners_app.web.paging import Order, page_by_key
+
+MOST_AT_ONCE = 1000
+
+
+def _own_group(request: Request, pk: int) -> RunnerGroup:
+    row = visible_or_404(RunnerGroup.objects.present().select_related("account"), request, pk)
+    manage_or_403(request, row.account)
+    return row
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def group_new(request: Request) -> HttpResponse:
+    accounts = list(Account.objects.manageable_by(request.user))
+    again = asked_again(request, Operation.Kind.CREATE_GROUP)
+    asked = request.POST.get("account") or request.GET.get("account", "")
+    account = again.account if again else next((each for each in accounts if str(each.pk) == asked), None)
+    account = account or (accounts[0] if len(accounts) == 1 else None)
+    if account is None:
+        status = 200 if accounts or request.user.is_superuser else 403
+        return render(request, "groups/new_account.html", {"accounts": accounts}, status=status)
+    manage_or_403(request, account)
+    form = GroupForm(request.POST or None, account=account, initial=_first_values(again))
+    if form.is_valid():
+        operation = asking.request_create_group(
+            account, form.cleaned_wanted, add=form.cleaned_add, by=request.user, nonce=form.nonce_text, again_from=again
+        )
+        return redirect("operation", operation.pk)
+    return _form(request, form, again)
+
+
+def _first_values(again: Operation | None) -> dict[str, Any]:
+    if again is None:
+        return {"visibility": "selected"}
+    return {**initial_of_group(asking.settings_in(again.wanted)), "members": _names_in(again)}
+
+
+def _names_in(again: Operation) -> str:
+    return "\n".join(name for _, name in asking.str_pairs(again.wanted.get("add")))
+
+
+def _form(request: Request, form: GroupForm, again: Operation | None) -> HttpResponse:
+    if again and not form.is_bound:
+        form.show_refusal(again)
+    context = {"form": form, "account": form.account, "group": form.group}
+    return render(request, "groups/form.html", context, status=422 if form.is_bound else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def group_edit(request: Request, pk: int) -> HttpResponse:
+    row = _own_group(request, pk)
+    if row.inherited:
+        messages.info(request, f"{row.name} is managed by the enterprise. Here only its repositories can be changed.")
+        return redirect("group-access", row.pk)
+    again = asked_again(request, Operation.Kind.UPDATE_GROUP)
+    now = asking.values_of_group(row)
+    first = now
+    if again:
+        first = wanted_on_top_of(now, base=again.base, wanted=asking.settings_in(again.wanted))
+    initial = {**initial_of_group(first), "base": signed_base_of_group(row)}
+    if again:
+        initial["members"] = _names_in(again)
+    form = GroupForm(request.POST or None, account=row.account, group=row, initial=initial)
+    if not form.is_valid():
+        return _form(request, form, again)
+    wanted, base, add = form.cleaned_wanted, form.cleaned_data["base"], form.cleaned_add
+    if conflict := conflict_of(base, now, wanted):
+        mine = initial_of_group(wanted_on_top_of(now, base=base, wanted=wanted))
+        mine |= {"base": signed_base_of_group(row), "members": request.POST.get("members", "")}
+        again_form = GroupForm(account=row.account, group=row, initial=mine)
+        context = {"group": row, "account": row.account, "conflict": conflict, "form": again_form}
+        return render(request, "groups/conflict.html", context, status=409)
+    if wanted == base and not add:
+        form.add_error(None, "Nothing is different from what the group has now, so there is nothing to send.")
+        return _form(request, form, again)
+    operation = asking.request_update_group(
+        row, wanted, base=base, add=add, by=request.user, nonce=form.nonce_text, again_from=again
+    )
+    return redirect("operation", operation.pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def group_delete(request: Request, pk: int) -> HttpResponse:
+    row = _own_group(request, pk)
+    form = DeleteForm(request.POST or None, expected=row.name)
+    if form.is_valid():
+        operation = asking.request_delete_group(row, by=request.user, nonce=form.nonce_text)
+        return redirect("operation", operation.pk)
+    inside = Runner.objects.present().filter(account=row.account, group_id=row.github_id)
+    machines = SelfHostedRunner.objects.present().filter(account=row.account, group_id=row.github_id)
+    context = {
+        "group": row, "account": row.account, "form": form,
+        "runners": inside.count(), "self_hosted": machines.count(),
+    }  # fmt: skip
+    return render(request, "groups/delete.html", context, status=422 if form.is_bound else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def group_access(request: Request, pk: int) -> HttpResponse:
+    """Who may use the group: a searchable list; those who manage the account add and remove from it."""
+    row = visible_or_404(RunnerGroup.objects.select_related("account"), request, pk)
+    if request.method == "POST":
+        return _change_access(request, row)
+    account = visible_account_or_404(request, row.account_id)
+    is_organization, sees_whole = account.kind == Account.Kind.ORGANIZATION, limited_by(account) is None
+    show = request.GET.get("show", "all") if is_organization and sees_whole else "with"
+    words = request.GET.get("q", "").replace("\0", "").strip()[:100]
+    candidates = _lines(row) if show == "with" else _candidates(row, account)
+    if show == "without":
+        candidates = candidates.filter(has_access=False)
+    if words:
+        candidates = candidates.filter(name__icontains=words)
+    page = page_by_key(candidates, Order("name"), request.GET)
+    manages = row.gone_at is None and account.may_be_changed
+    context = {
+        "group": row, "account": account, "page": page, "show": show, "words": words, "nonce": new_nonce(),
+        "listed": row.access.count(), "may_manage": manages, "sees_whole": sees_whole,
+        "organizations": _organizations_to_add(request, row) if manages and not is_organization else [],
+    }  # fmt: skip
+    return render_page(request, "groups/access.html", context, fragment="rows")
+
+
+def _candidates(row: RunnerGroup, organization: Account) -> QuerySet[Any]:
+    """Repositories of the organization that one may see, each with whether it `has_access`."""
+    lines = GroupAccess.objects.filter(group=row, github_id=OuterRef("github_id"))
+    return repositories_of(organization).annotate(has_access=Exists(lines))
+
+
+def _lines(row: RunnerGroup) -> QuerySet[Any]:
+    return GroupAccess.objects.filter(group=row).annotate(has_access=Exists(GroupAccess.objects.filter(group=row)))
+
+
+def _organizations_to_add(request: Request, row: RunnerGroup) -> list[str]:
+    """Names to offer for an enterprise's group: organizations that stand on a list of the enterprise, or that one may
+    see here, and that are not on its own list."""
+    listed = {name.lower() for name in row.access.values_list("name", flat=True)}
+    near = Account.objects.visible_to(request.user)
+    near = near.filter(kind=Account.Kind.ORGANIZATION, api_url=row.account.api_url)
+    known = {name for _, name in members_of(row.account)} | set(near.values_list("slug", flat=True)[:MOST_AT_ONCE])
+    return sorted(name for name in known if name.lower() not in listed)
+
+
+def _change_access(request: Request, row: RunnerGroup) -> HttpResponse:
+    manage_or_403(request, row.account)
+    form = NonceForm(request.POST)
+    add, remove = _ticked(request, row)
+    if not form.is_valid() or not (add or remove):
+        messages.error(request, "Tick at least one line first. Nothing was asked for.")
+        return redirect("group-access", row.pk)
+    values = asking.values_of_group(row)
+    operation = asking.request_update_group(
+        row, values, base=values, add=add, remove=remove, by=request.user, nonce=form.nonce_text
+    )
+    return redirect("operation", operation.pk)
+
+
+def _ticked(request: Request, row: RunnerGroup) -> tuple[dict[str, str], dict[str, str]]:
+    """Lines to add and to remove. Only ids that Trackside knows count; an organization may also be named."""
+    ids = numbers_in(request.POST.getlist("line"))
+    listed = {str(key): name for key, name in row.access.filter(github_id__in=ids).values_list("github_id", "name")}
+    if request.POST.get("action") == "remove":
+        return {}, listed
+    if row.account.kind == Account.Kind.ORGANIZATION:
+        rows = Repository.objects.present().filter(account=row.account, github_id__in=ids[:MOST_AT_ONCE])
+        found = {str(key): name for key, name in rows.values_list("github_id", "name")}
+        return {key: name for key, name in found.items() if key not in listed}, {}
+    name = request.POST.get("organization", "").strip()
+    if not SLUG.fullmatch(name):
+        return {}, {}
+    known = {login.lower(): str(key) for key, login in members_of(row.account)}
+    return {known.get(name.lower(), f"{asking.UNKNOWN}{name}"): name}, {}
+
+
+@require_POST
+def group_self_hosted(request: Request, pk: int) -> HttpResponse:
+    """Move the ticked self-hosted runners of a group into another: one operation each, as one batch."""
+    row = _own_group(request, pk)
+    form = MoveForm(request.POST, account=row.account)
+    ids = numbers_in(request.POST.getlist("runner"))
+    inside = SelfHostedRunner.objects.present().filter(account=row.account, group_id=row.github_id)
+    chosen = list(inside.filter(pk__in=ids[:MOST_AT_ONCE]).select_related("account").order_by("name", "pk"))
+    if not chosen or not form.is_valid():
+        messages.error(request, "Tick the runners and choose the group to move them to. Nothing was asked for.")
+        return redirect("group", row.pk)
+    batch, target = form.cleaned_data["nonce"], form.cleaned_data["group"]
+    with transaction.atomic():
+        for machine in chosen:
+            asking.request_move_self_hosted(
+                machine, target.github_id, by=request.user, nonce=str(uuid5(batch, str(machine.pk))), batch=batch
+            )
+    return redirect("batch", batch)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def self_hosted_delete(request: Request, pk: int) -> HttpResponse:
+    row = visible_or_404(SelfHostedRunner.objects.present().select_related("account"), request, pk)
+    manage_or_403(request, row.account)
+    form = DeleteForm(request.POST or None, expected=row.name)
+    if form.is_valid():
+        operation = asking.request_delete_self_hosted(row, by=request.user, nonce=form.nonce_text)
+        return redirect("operation", operation.pk)
+    context = {"machine": row, "account": row.account, "form": form}
+    return render(request, "groups/self_hosted_delete.html", context, status=422 if form.is_bound else 200)

@@ -1,0 +1,165 @@
+"""Forms of runner groups: create and edit, the access list, moving self-hosted runners."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.core import signing
+
+from runners_app.accounts.accounts import SLUG
+from runners_app.groups.requests import UNKNOWN, values_of_group
+from runners_app.groups.workflows import WORKFLOW_PATH
+from runners_app.models import Account, GroupAccess, Repository, RunnerGroup
+from runners_app.web.forms import NonceForm, SettingsForm
+
+BASE_SALT = "group form base"
+VISIBILITIES = {
+    Account.Kind.ORGANIZATION: [
+        ("all", "All repositories"), ("private", "Private repositories"), ("selected", "Selected repositories"),
+    ],
+    Account.Kind.ENTERPRISE: [("all", "All organizations"), ("selected", "Selected organizations")],
+}  # fmt: skip
+FIELD_OF = {
+    "name": "name", "visibility": "visibility", "allows_public_repositories": "allows_public_repositories",
+    "restricted_to_workflows": "restricted_to_workflows", "selected_workflows": "selected_workflows",
+    "network_configuration_id": "network_configuration_id", "selected_repository_ids": "members",
+    "selected_organization_ids": "members", "repository_id": "members", "organization_id": "members",
+}  # fmt: skip
+MOST_NAMED, MOST_LOOKED_UP = 500, 20
+
+
+class GroupForm(SettingsForm):
+    """Create or edit a group. `cleaned_wanted` are its values in the words of GitHub's update body, `cleaned_add` the
+    lines to add to its access list: id → name."""
+
+    salt = BASE_SALT
+    field_of = FIELD_OF
+
+    name = forms.CharField(
+        max_length=255, help_text="Unique in the account, and among the groups its enterprise shares."
+    )
+    visibility = forms.ChoiceField(widget=forms.RadioSelect)
+    members = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}))
+    allows_public_repositories = forms.BooleanField(
+        required=False, label="Allow public repositories",
+        help_text="Anybody who can open a pull request in one may then run code on these runners.",
+    )  # fmt: skip
+    restricted_to_workflows = forms.BooleanField(required=False, label="Only selected workflows")
+    selected_workflows = forms.CharField(
+        required=False, label="Selected workflows", widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
+        help_text="One per line, with branch, tag or full commit: owner/repo/.github/workflows/deploy.yml@main",
+    )  # fmt: skip
+    network_configuration_id = forms.CharField(
+        required=False, max_length=200, label="Network configuration",
+        help_text="Its id at GitHub, for runners in a private network. Empty: none.",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, account: Account, group: RunnerGroup | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, account=account, is_edit=group is not None, **kwargs)
+        self.group = group
+        choices = list(VISIBILITIES[Account.Kind(account.kind)])
+        if group and group.visibility not in dict(choices):
+            choices.append((group.visibility, f"{group.visibility} (as it is now)"))
+        visibility: Any = self.fields["visibility"]
+        visibility.choices = choices
+        noun = "repositories" if account.kind == Account.Kind.ORGANIZATION else "organizations"
+        self.fields["members"].label = f"Add {noun}"
+        members_help = f"One name per line, for a group for selected {noun}. A searchable list offers the rest later."
+        self.fields["members"].help_text = members_help
+        if group and group.workflow_restrictions_read_only:
+            for name in ("restricted_to_workflows", "selected_workflows"):
+                self.fields[name].disabled = True
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        others = RunnerGroup.objects.present().filter(account=self.account, name__iexact=name)
+        if others.exclude(pk=self.group.pk if self.group else 0).exists():
+            raise forms.ValidationError(f"{self.account} already has a runner group of this name, or inherits one.")
+        return name
+
+    def clean_selected_workflows(self) -> list[str]:
+        lines = [line.strip() for line in self.cleaned_data["selected_workflows"].splitlines() if line.strip()]
+        for line in lines:
+            path, _, ref = line.rpartition("@")
+            if not WORKFLOW_PATH.fullmatch(path) or not ref:
+                raise forms.ValidationError(
+                    f"“{line}” is no whole workflow. It looks like owner/repo/.github/workflows/deploy.yml@main, "
+                    "and the branch, tag or commit after the @ is needed."
+                )
+        return sorted(set(lines))
+
+    def clean_members(self) -> dict[str, str]:
+        names = [line.strip().rpartition("/")[2] for line in self.cleaned_data["members"].splitlines() if line.strip()]
+        if len(names) > MOST_NAMED:
+            raise forms.ValidationError(f"More than {MOST_NAMED} at once. Add them in parts.")
+        return self._found(dict.fromkeys(names)) if names else {}
+
+    def _found(self, names: Iterable[str]) -> dict[str, str]:
+        known = {name.lower(): (str(key), name) for key, name in members_of(self.account)}
+        found = dict(known[name.lower()] for name in names if name.lower() in known)
+        missing = [name for name in names if name.lower() not in known]
+        if self.account.kind == Account.Kind.ORGANIZATION:
+            if missing:
+                raise forms.ValidationError(
+                    f"{self.account} has no such repository, as far as read: {_short(missing)}."
+                )
+            return found
+        if wrong := [name for name in missing if not SLUG.fullmatch(name)]:
+            raise forms.ValidationError(f"These are no names of organizations: {_short(wrong)}.")
+        if len(missing) > MOST_LOOKED_UP:
+            raise forms.ValidationError(f"At most {MOST_LOOKED_UP} at once that no group has yet. Add them in parts.")
+        return {**found, **{f"{UNKNOWN}{name}": name for name in missing}}
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("members") and data.get("visibility") not in ("selected", None):
+            self.add_error("members", "Only a group for selected ones has a list. Choose “Selected” above.")
+        if data.get("restricted_to_workflows") and not data.get("selected_workflows") and not self.errors:
+            self.add_error("selected_workflows", "Select at least one, or no job can use the runners of this group.")
+        return data
+
+    @property
+    def cleaned_wanted(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        names = ("name", "visibility", "allows_public_repositories", "restricted_to_workflows", "selected_workflows")
+        return {
+            **{name: data[name] for name in names},
+            "network_configuration_id": data["network_configuration_id"] or None,
+        }
+
+    @property
+    def cleaned_add(self) -> dict[str, str]:
+        lines: dict[str, str] = self.cleaned_data["members"]
+        return lines
+
+
+def _short(names: list[str]) -> str:
+    more = len(names) - 5
+    return ", ".join(names[:5]) + (f" and {more} more" if more > 0 else "")
+
+
+def members_of(account: Account) -> list[tuple[int, str]]:
+    """(id, name) of what can stand on the lists of an account's groups, as far as Trackside has read it."""
+    if account.kind == Account.Kind.ORGANIZATION:
+        return list(Repository.objects.present().filter(account=account).values_list("github_id", "name"))
+    return list(GroupAccess.objects.filter(group__account=account).values_list("github_id", "name").distinct())
+
+
+def initial_of_group(values: dict[str, Any]) -> dict[str, Any]:
+    """Initial form values from the words of GitHub's update body."""
+    return {**values, "selected_workflows": "\n".join(values.get("selected_workflows") or [])}
+
+
+def signed_base_of_group(group: RunnerGroup) -> str:
+    return signing.dumps(values_of_group(group), salt=BASE_SALT)
+
+
+class MoveForm(NonceForm):
+    """Where to: one of the account's own groups."""
+
+    group = forms.ModelChoiceField(RunnerGroup.objects.none(), empty_label="Move to…")
+
+    def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        group: Any = self.fields["group"]
+        group.queryset = RunnerGroup.objects.present().filter(account=account, inherited=False).order_by("name")

@@ -1,0 +1,276 @@
+"""Reading runner groups and who may use them: settings, access lists, shared runners, repositories.
+
+An access list is published whole: lines that GitHub no longer has are deleted, and the group's history says which.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from django.db import models
+from django.utils import timezone
+
+from runners_app.github import (
+    BadCredentials,
+    Forbidden,
+    GitHubClient,
+    HostedRunner,
+    NotFound,
+    Page,
+    RateLimited,
+    Refused,
+)
+from runners_app.github import Organization as GitHubOrganization
+from runners_app.github import Repository as GitHubRepository
+from runners_app.github import RunnerGroup as GitHubRunnerGroup
+from runners_app.github import SelfHostedRunner as GitHubSelfHostedRunner
+from runners_app.models import (
+    AccessCheck,
+    Account,
+    FieldChange,
+    GroupAccess,
+    Operation,
+    Reading,
+    Repository,
+    RunnerGroup,
+    SelfHostedRunner,
+    SharedRunner,
+)
+from runners_app.readings.fetcher import Fetched, Fetcher
+from runners_app.readings.publish import Counts, RowSet
+from runners_app.readings.rows import Values
+
+NAMES_IN_HISTORY = 20
+QUESTIONS_AT_ONCE = 20
+Line = GitHubRepository | GitHubOrganization
+
+
+def fetch_groups(fetcher: Fetcher) -> None:
+    pages = fetcher.client.list_runner_groups(fetcher.owner, known=fetcher.known)
+    into = RowSet(RunnerGroup, {"account": fetcher.account}, "github_id")
+    fetcher.collect(pages, into, lambda group: group.id, group_values)
+
+
+def fetch_repositories(fetcher: Fetcher) -> None:
+    pages = fetcher.client.list_organization_repositories(fetcher.owner, known=fetcher.known)
+    into = RowSet(Repository, {"account": fetcher.account}, "github_id")
+    fetcher.collect(pages, into, lambda repository: repository.id, repository_values)
+
+
+def fetch_self_hosted_runners(fetcher: Fetcher) -> None:
+    pages = fetcher.client.list_self_hosted_runners(fetcher.owner, known=fetcher.known)
+    into = RowSet(SelfHostedRunner, {"account": fetcher.account}, "github_id")
+    fetcher.collect(pages, into, lambda runner: runner.id, self_hosted_runner_values)
+
+
+def fetch_group_access(fetcher: Fetcher) -> None:
+    """Lists of the groups that have one, and the runners of inherited groups: a request each, free while unchanged.
+
+    A group that vanished meanwhile is left to the reading of groups. When GitHub knows none of them any more it is the
+    right that is missing: NotFound.
+    """
+    groups = RunnerGroup.objects.present().filter(account=fetcher.account).order_by("pk")
+    listed = [group for group in groups if group.has_access_list]
+    vanished = [error for group in listed if (error := _fetch_list(fetcher, group)) is not None]
+    if vanished and len(vanished) == len(listed):
+        raise vanished[0]
+    if fetcher.account.kind == Account.Kind.ORGANIZATION:
+        for group in groups:
+            if group.inherited:
+                _fetch_shared_runners(fetcher, group)
+
+
+def _fetch_list(fetcher: Fetcher, group: RunnerGroup) -> NotFound | None:
+    into = RowSet(GroupAccess, {"group": group}, "github_id")
+    try:
+        fetcher.read(pages_of_list(fetcher.client, group, fetcher.known), into, lambda line: line.id, line_values)
+    except NotFound as error:
+        fetcher.fetched.requests += 1
+        return error
+    fetcher.fetched.others.append(partial(_publish_fetched_list, group, into))
+    return None
+
+
+def pages_of_list(client: GitHubClient, group: RunnerGroup, known: Callable[[str], Any]) -> Iterator[Page[Any]]:
+    """The access list of a group, of either kind of account."""
+    owner = group.account.owner
+    if owner.kind == "organization":
+        return client.list_repositories_with_access(owner, group.github_id, known=known)
+    return client.list_organizations_with_access(owner, group.github_id, known=known)
+
+
+def line_values(line: Line) -> Values:
+    if isinstance(line, GitHubRepository):
+        return {"name": line.name, "private": line.private}
+    return {"name": line.login, "private": None}
+
+
+def _fetch_shared_runners(fetcher: Fetcher, group: RunnerGroup) -> None:
+    into = RowSet(SharedRunner, {"group": group}, "github_id")
+    pages = fetcher.client.list_hosted_runners_in_group(fetcher.owner, group.github_id, known=fetcher.known)
+    try:
+        fetcher.read(pages, into, lambda runner: runner.id, _shared_values)
+    except (NotFound, Forbidden):  # a server without larger runners, or a credential that may not see the enterprise's
+        fetcher.fetched.requests += 1
+        return
+    fetcher.fetched.others.append(lambda fetched: _replace(into).counts)
+
+
+def _shared_values(runner: HostedRunner) -> Values:
+    return {"name": runner.name, "status": runner.status, "size": runner.size.id, "platform": runner.platform}
+
+
+def _publish_fetched_list(group: RunnerGroup, found: RowSet, fetched: Fetched) -> Counts:
+    """A list that was written since this reading began stands; its pages are then read anew next time."""
+    written_at = RunnerGroup.objects.filter(pk=group.pk).values_list("access_observed_at", flat=True).get()
+    if written_at is not None and written_at > fetched.begun:
+        forget_pages(fetched.answers, group)
+        return Counts()
+    return publish_list(group, found, first=written_at is None)
+
+
+def forget_pages(answers: dict[str, Any], group: RunnerGroup) -> None:
+    for url in [url for url in answers if is_page_of(url, group)]:
+        del answers[url]
+
+
+def is_page_of(url: str, group: RunnerGroup) -> bool:
+    """Whether an address is a page of the group's access list."""
+    path = url.partition("?")[0]
+    return path.endswith(
+        tuple(f"/runner-groups/{group.github_id}/{noun}" for noun in ("repositories", "organizations"))
+    )
+
+
+def publish_list(group: RunnerGroup, found: RowSet, *, first: bool, operation: Operation | None = None) -> Counts:
+    """Write an access list, inside a transaction. What changed goes into the history, unless it is new to us."""
+    replaced = _replace(found)
+    if replaced.counts.any or first:
+        RunnerGroup.objects.filter(pk=group.pk).update(access_observed_at=timezone.now())
+    if not first and (replaced.added or replaced.removed):
+        _keep_history(group, replaced, operation)
+    return replaced.counts
+
+
+class Replaced:
+    """What replacing a list changed; names of lines added and removed."""
+
+    def __init__(self) -> None:
+        self.counts = Counts()
+        self.added: list[str] = []
+        self.removed: list[str] = []
+
+
+def _replace(found: RowSet) -> Replaced:
+    replaced = Replaced()
+    stored = {row.github_id: row for row in found.model._default_manager.filter(**found.scope)}  # type: ignore[attr-defined]
+    fresh = [found.model(**found.scope, github_id=key, **row) for key, row in found.rows.items() if key not in stored]
+    found.model._default_manager.bulk_create(fresh, batch_size=500)
+    gone = [row for key, row in stored.items() if key not in found.rows and key not in found.kept]
+    found.model._default_manager.filter(pk__in=[row.pk for row in gone]).delete()
+    changed = [row for key, values in found.rows.items() if key in stored and _take(row := stored[key], values)]
+    if changed:
+        fields = sorted(next(iter(found.rows.values())))
+        found.model._default_manager.bulk_update(changed, fields, batch_size=200)
+    replaced.counts = Counts(len(fresh), len(changed), len(gone))
+    replaced.added, replaced.removed = sorted(str(row) for row in fresh), sorted(str(row) for row in gone)
+    return replaced
+
+
+def _take(row: models.Model, values: Values) -> bool:
+    """Set the values on the row; says whether any differed."""
+    differing = {name: value for name, value in values.items() if getattr(row, name) != value}
+    for name, value in differing.items():
+        setattr(row, name, value)
+    return bool(differing)
+
+
+def _keep_history(group: RunnerGroup, replaced: Replaced, operation: Operation | None) -> None:
+    noun = "repositories" if group.account.kind == Account.Kind.ORGANIZATION else "organizations"
+    now = timezone.now()
+    FieldChange.objects.bulk_create(
+        FieldChange(
+            account=group.account, item=FieldChange.Item.GROUP, item_pk=group.pk, field=f"{noun}_{what}",
+            before=None, after=_shortened(names), at=now, operation=operation,
+        )
+        for what, names in (("added", replaced.added), ("removed", replaced.removed))
+        if names
+    )  # fmt: skip
+
+
+def _shortened(names: list[str]) -> list[str]:
+    more = len(names) - NAMES_IN_HISTORY
+    return [*names[:NAMES_IN_HISTORY], f"and {more} more"] if more > 0 else names
+
+
+def fetch_access_checks(fetcher: Fetcher) -> None:
+    """Put the questions people asked. A refusal is the answer to its question, not a failure of the reading."""
+    open_ones = AccessCheck.objects.unanswered().filter(account=fetcher.account).order_by("asked_at")
+    for check in open_ones[:QUESTIONS_AT_ONCE]:
+        fetcher.fetched.others.append(_ask(fetcher, check))
+        fetcher.between_pages()
+    fetcher.fetched.others.append(partial(_ask_the_rest, fetcher.reading))
+
+
+def _ask_the_rest(reading: Reading, fetched: Fetched) -> Counts:
+    """Questions that are still open are put next, and not after the interval."""
+    if AccessCheck.objects.unanswered().filter(account=reading.account).exists():
+        Reading.objects.filter(pk=reading.pk).update(due_at=timezone.now())
+    return Counts()
+
+
+def _ask(fetcher: Fetcher, check: AccessCheck) -> Callable[[Fetched], Counts]:
+    pages = fetcher.client.list_runner_groups(fetcher.owner, visible_to_repository=check.repository)
+    ids: list[int] = []
+    try:
+        for page in pages:
+            fetcher.fetched.requests += 1
+            ids.extend(group.id for group in page.items or ())
+    except (BadCredentials, RateLimited):
+        raise
+    except Refused as error:
+        fetcher.fetched.requests += 1
+        return partial(_answer, check, group_ids=[], refusal=str(error))
+    return partial(_answer, check, group_ids=ids, refusal="")
+
+
+def _answer(check: AccessCheck, fetched: Fetched, *, group_ids: list[int], refusal: str) -> Counts:
+    asked = AccessCheck.objects.filter(pk=check.pk, asked_at=check.asked_at)
+    written = asked.update(answered_at=timezone.now(), group_ids=group_ids, refusal=refusal)
+    return Counts(changed=written)
+
+
+def group_values(group: GitHubRunnerGroup) -> Values:
+    return {
+        "name": group.name,
+        "visibility": group.visibility,
+        "default": group.default,
+        "inherited": group.inherited,
+        "allows_public_repositories": group.allows_public_repositories,
+        "inherited_allows_public_repositories": group.inherited_allows_public_repositories,
+        "restricted_to_workflows": group.restricted_to_workflows,
+        # GitHub answers them in varying order: they are a set.
+        "selected_workflows": sorted(group.selected_workflows),
+        "workflow_restrictions_read_only": group.workflow_restrictions_read_only,
+        "network_configuration_id": group.network_configuration_id or "",
+    }
+
+
+def repository_values(repository: GitHubRepository) -> Values:
+    return {
+        "name": repository.name,
+        "private": repository.private,
+        "visibility": repository.visibility,
+        "archived": repository.archived,
+    }
+
+
+def self_hosted_runner_values(runner: GitHubSelfHostedRunner) -> Values:
+    return {
+        "name": runner.name,
+        "group_id": runner.group_id,
+        "os": runner.os,
+        "status": runner.status,
+        "busy": runner.busy,
+        "labels": [[label.name, label.type] for label in runner.labels],
+    }

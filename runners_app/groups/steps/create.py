@@ -1,0 +1,66 @@
+"""Carrying out the creation of a runner group: list first, send once, and after a lost answer find it by its name.
+
+Names of groups are unique within an account, so a new group of that name is this one if it is as asked for.
+"""
+
+from runners_app.github import NewRunnerGroup
+from runners_app.groups.steps.calls import publish_group
+from runners_app.groups.steps.names import ids_are_known
+from runners_app.models import Operation, Reading, RunnerGroup
+from runners_app.operations.listing import list_first, read_now
+from runners_app.operations.send import Work, absent, retry_probe, send
+from runners_app.operations.steps import confirm, need_attention, step
+
+R = Reading.Resource
+
+
+def start(operation: Operation, work: Work) -> None:
+    """While nothing was applied: the ids that are there before, then the request."""
+    if ids_are_known(operation, work) and list_first(operation, work, R.GROUPS, RunnerGroup.objects.present()):
+        send_now(operation, work)
+
+
+def send_now(operation: Operation, work: Work) -> None:
+    wanted, owner = operation.wanted, operation.account.owner
+    new = NewRunnerGroup(
+        name=wanted["name"],
+        visibility=wanted["visibility"],
+        selected_ids=tuple(int(key) for key in wanted.get("add") or {}),
+        allows_public_repositories=wanted["allows_public_repositories"],
+        restricted_to_workflows=wanted["restricted_to_workflows"],
+        selected_workflows=tuple(wanted["selected_workflows"]),
+        network_configuration_id=wanted.get("network_configuration_id"),
+    )
+    answer = send(operation, work, lambda: work.client.create_runner_group(owner, new))
+    if answer is not None:
+        with step(work):
+            publish_group(operation, answer.data, work)
+            confirm(
+                operation, work, f"GitHub created group {answer.data.id}.", target_id=answer.data.id,
+                request_id=answer.meta.request_id or "",
+            )  # fmt: skip
+    Reading.objects.schedule_now(operation.account, R.GROUPS, R.GROUP_ACCESS)
+
+
+def probe(operation: Operation, work: Work) -> None:
+    """From `unknown`: a complete list tells whether it is there."""
+    result = read_now(operation, R.GROUPS, work)
+    if result.failure is not None:
+        note = f"The answer was lost, and the list of runner groups could not be read. {result.failure.message}"
+        retry_probe(operation, work, note, result.error)
+        return
+    found = _new_group(operation)
+    if found is None:
+        absent(operation, work, again=lambda: send_now(operation, work))
+    elif found.visibility == operation.wanted["visibility"]:
+        note = f"The answer was lost, but the group is there: id {found.github_id}."
+        confirm(operation, work, note, target_id=found.github_id)
+        Reading.objects.schedule_now(operation.account, R.GROUP_ACCESS)
+    else:
+        note = "The answer was lost. A group of that name appeared since, with another visibility than asked for."
+        need_attention(operation, work, note)
+
+
+def _new_group(operation: Operation) -> RunnerGroup | None:
+    named = RunnerGroup.objects.present().filter(account=operation.account, name__iexact=operation.wanted["name"])
+    return named.filter(inherited=False).exclude(github_id__in=operation.ids_before or []).first()

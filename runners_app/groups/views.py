@@ -1,0 +1,155 @@
+"""Runner groups: which repositories or organizations may use which runners. What changes them is in `group_forms`."""
+
+from django.db.models import Count, QuerySet
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST, require_safe
+
+from runners_app.groups.filters import GroupFilter
+from runners_app.models import (
+    Account,
+    FieldChange,
+    Reading,
+    Runner,
+    RunnerGroup,
+    SelfHostedRunner,
+    SharedRunner,
+)
+from runners_app.web.forms import new_nonce
+from runners_app.web.freshness import freshness_of, freshness_of_one, unchanged
+from runners_app.web.lists import count_once, order_of, read_again
+from runners_app.web.pages import (
+    Request,
+    came_from,
+    chips_of,
+    is_unchanged,
+    may_manage,
+    query_without,
+    render_page,
+    version_of,
+    visible_or_404,
+)
+from runners_app.web.paging import Order, page_by_key
+
+SORTS = {"name": Order("name"), "visibility": Order("visibility")}
+VISIBILITIES = {"all": "All repositories", "selected": "Selected", "private": "Private repositories"}
+R = Reading.Resource
+RUNNERS_SHOWN = LINES_SHOWN = 50
+
+
+@require_safe
+def groups(request: Request) -> HttpResponse:
+    accounts = list(Account.objects.visible_to(request.user))
+    version = version_of(accounts, query_without(request, "version"))
+    if is_unchanged(request, version):
+        return unchanged(accounts, R.GROUPS)
+    listed = GroupFilter(request.GET, queryset=RunnerGroup.objects.within(accounts))
+    found = listed.qs if listed.shows_gone else listed.qs.filter(gone_at=None)
+    sort, order = order_of(request, SORTS)
+    page = page_by_key(found, order, request.GET)
+    _attach(page.rows, accounts)
+    context = {
+        "accounts": accounts,
+        "chips": chips_of(listed, request.GET),
+        "page": page,
+        "total": count_once("groups", version, found.count),
+        "version": version,
+        "sort": sort,
+        "visibilities": VISIBILITIES,
+        "may_create": any(account.may_be_changed for account in accounts),
+        **freshness_of(accounts, R.GROUPS),
+    }
+    return render_page(request, "groups/list.html", context, fragment="table")
+
+
+def _attach(rows: list[RunnerGroup], accounts: list[Account]) -> None:
+    """The accounts, and how many runners each group holds."""
+    by_id = {account.pk: account for account in accounts}
+    runners = Runner.objects.present().filter(
+        account__in={row.account_id for row in rows}, group_id__in={row.github_id for row in rows}
+    )
+    counted = runners.values_list("account_id", "group_id").annotate(count=Count("pk"))
+    counts = {(account_id, group_id): count for account_id, group_id, count in counted}
+    inherited = SharedRunner.objects.filter(group__in=[row for row in rows if row.inherited])
+    shared = dict(inherited.values_list("group_id").annotate(count=Count("pk")))
+    for row in rows:
+        row.account = by_id[row.account_id]
+        row.runners_count = shared.get(row.pk) or counts.get((row.account_id, row.github_id), 0)
+
+
+@require_POST
+def groups_refresh(request: Request) -> HttpResponse:
+    read_again(request, R.GROUPS, R.GROUP_ACCESS, R.SELF_HOSTED_RUNNERS)
+    return redirect(came_from(request) or "groups")
+
+
+@require_safe
+def group(request: Request, pk: int) -> HttpResponse:
+    row = visible_or_404(RunnerGroup.objects.select_related("account__credential"), request, pk)
+    version = version_of([row.account], row.pk)
+    if is_unchanged(request, version):
+        return unchanged([row.account], R.GROUPS)
+    runners = list(_runners(row)[: RUNNERS_SHOWN + 1])
+    machines = list(_machines(row)[: RUNNERS_SHOWN + 1])
+    lines = list(row.access.order_by("name", "pk")[: LINES_SHOWN + 1])
+    readings = _readings(row)
+    manages = row.gone_at is None and may_manage(request, row.account)
+    context = {
+        "group": row,
+        "account": row.account,
+        "lines": lines[:LINES_SHOWN],
+        "listed": row.access.count(),
+        "machines": machines[:RUNNERS_SHOWN],
+        "more_machines": len(machines) > RUNNERS_SHOWN,
+        "shared": list(row.shared_runners.order_by("name", "pk")[:RUNNERS_SHOWN]) if row.inherited else [],
+        "may_manage": manages,
+        "targets": list(_other_groups(row)) if manages else [],
+        "nonce": new_nonce(),
+        "runners": runners[:RUNNERS_SHOWN],
+        "more_runners": len(runners) > RUNNERS_SHOWN,
+        "same_name": _same_name(row, request),
+        "changes": _changes(row),
+        "access_reading": readings.get(R.GROUP_ACCESS),
+        "runners_reading": readings.get(R.RUNNERS),
+        **freshness_of_one(row.account, readings.get(R.GROUPS)),
+        "version": version,
+    }
+    return render_page(request, "groups/detail.html", context, fragment="facts")
+
+
+def _runners(row: RunnerGroup) -> "QuerySet[Runner]":
+    return Runner.objects.present().filter(account=row.account, group_id=row.github_id).order_by("name", "pk")
+
+
+def _machines(row: RunnerGroup) -> "QuerySet[SelfHostedRunner]":
+    inside = SelfHostedRunner.objects.present().filter(account=row.account, group_id=row.github_id)
+    return inside.order_by("name", "pk")
+
+
+def _other_groups(row: RunnerGroup) -> "QuerySet[RunnerGroup]":
+    """Where runners can be moved to: GitHub takes none into inherited groups."""
+    own = RunnerGroup.objects.present().filter(account=row.account, inherited=False)
+    return own.exclude(pk=row.pk).order_by("name", "pk")
+
+
+def _readings(row: RunnerGroup) -> dict[str, Reading]:
+    wanted = (R.GROUPS, R.GROUP_ACCESS, R.RUNNERS)
+    return {each.resource: each for each in Reading.objects.filter(account=row.account, resource__in=wanted)}
+
+
+def _same_name(row: RunnerGroup, request: Request) -> "QuerySet[RunnerGroup]":
+    """An enterprise's group stands in its organizations under its name, with ids of their own: the other ends of it."""
+    others = RunnerGroup.objects.visible_to(request.user).present().filter(name=row.name, default=False)
+    others = others.filter(account__api_url=row.account.api_url).exclude(pk=row.pk).select_related("account")
+    if row.inherited:
+        others = others.filter(account__kind=Account.Kind.ENTERPRISE)
+    elif row.account.kind == Account.Kind.ENTERPRISE:
+        others = others.filter(inherited=True)
+    else:
+        others = others.none()
+    return others.order_by("account__slug", "pk")[:RUNNERS_SHOWN]
+
+
+def _changes(row: RunnerGroup) -> "QuerySet[FieldChange]":
+    changes = FieldChange.objects.filter(item=FieldChange.Item.GROUP, item_pk=row.pk)
+    return changes.select_related("operation").order_by("-at", "-pk")[:100]

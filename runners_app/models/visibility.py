@@ -1,0 +1,132 @@
+"""The one rule of which rows a user sees: all of an account, or of it what belongs to some runner groups.
+
+A user limited to some groups sees runners, self-hosted runners, operations and history of those groups, and the images
+those runners use; of other groups nothing. Readings, sizes and platforms belong to the account, not to a group.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
+
+from django.apps import apps
+from django.contrib.auth.models import AnonymousUser
+from django.db import models
+from django.db.models import BigIntegerField, Exists, Model, OuterRef, Q, QuerySet
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
+
+from runners_app.models.accounts import Account, Membership
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+Memberships = QuerySet[Membership]
+M = TypeVar("M", bound=models.Model)
+
+
+def rows_of(model: type[Model], memberships: "Memberships") -> Q:
+    """A condition on rows with an `account`; `memberships` are those that are limited."""
+    return ROWS.get(model.__name__, _nothing)(memberships)
+
+
+def _nothing(memberships: "Memberships") -> Q:
+    return Q(pk__in=[])
+
+
+def _whole_account(memberships: "Memberships") -> Q:
+    return Q(account__in=memberships.values("account"))
+
+
+def _groups(memberships: "Memberships") -> Q:
+    return Q(pk__in=memberships.values("groups"))
+
+
+def _in_groups(memberships: "Memberships") -> Q:
+    return Q(Exists(_given(memberships).filter(github_id=OuterRef("group_id"))))
+
+
+def _images(memberships: "Memberships") -> Q:
+    users = _model("Runner").filter(_in_groups(memberships), account=OuterRef("account"))
+    return Q(Exists(users.filter(image_source=OuterRef("source"), image_id=OuterRef("github_id"))))
+
+
+def _image_versions(memberships: "Memberships") -> Q:
+    return Q(image__in=_model("Image").filter(_images(memberships)).values("pk"))
+
+
+def _operations(memberships: "Memberships") -> Q:
+    """On runners of those groups, and creates into them that have no runner yet."""
+    mine = _model("Runner").filter(_in_groups(memberships), account=OuterRef("account"))
+    wanted = Cast(KT("wanted__runner_group_id"), BigIntegerField())
+    own = _model("Operation").filter(pk=OuterRef("pk"), target_id=None).annotate(wanted_group=wanted)
+    into = own.filter(Exists(_given(memberships).filter(github_id=OuterRef("wanted_group"))))
+    on_runner = Q(Exists(mine.filter(github_id=OuterRef("target_id"))))
+    return Q(target="runner") & (on_runner | Q(Exists(into)))
+
+
+def _changes(memberships: "Memberships") -> Q:
+    runners = _model("Runner").filter(_in_groups(memberships))
+    groups = _model("RunnerGroup").filter(_groups(memberships))
+    images = _model("Image").filter(_images(memberships))
+    return (
+        Q(item="runner", item_pk__in=runners.values("pk"))
+        | Q(item="group", item_pk__in=groups.values("pk"))
+        | Q(item="image", item_pk__in=images.values("pk"))
+    )
+
+
+def _given(memberships: "Memberships") -> "QuerySet[Model]":
+    return _model("RunnerGroup").filter(_groups(memberships), account_id=OuterRef("account_id"))
+
+
+def _model(name: str) -> "QuerySet[Model]":
+    rows: QuerySet[Model] = apps.get_model("runners_app", name)._default_manager.all()
+    return rows
+
+
+ROWS: dict[str, Callable[["Memberships"], Q]] = {
+    "FieldChange": _changes,
+    "Image": _images,
+    "ImageVersion": _image_versions,
+    "MachineSize": _whole_account,
+    "Operation": _operations,
+    "Platform": _whole_account,
+    "Reading": _whole_account,
+    "Runner": _in_groups,
+    "RunnerGroup": _groups,
+    "SelfHostedRunner": _in_groups,
+}
+
+
+class OwnedQuerySet(models.QuerySet[M], Generic[M]):
+    """Rows with an `account`: who sees the account sees them, or of them what `limited` says."""
+
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        if user.is_active and user.is_superuser:
+            return self.all()
+        whole = Account.objects.visible_to(user).seen_whole()
+        memberships = Membership.objects.filter(user_id=user.pk or 0, user__is_active=True, limited=True)
+        return self.filter(Q(account__in=whole) | rows_of(self.model, memberships))
+
+    def within(self, accounts: Iterable[Account]) -> Self:
+        """The same as `visible_to`, of accounts that were read with it, and of these alone: quicker for long lists."""
+        whole, by = [], []
+        for account in accounts:
+            membership: int | None = account.limited_by  # type: ignore[attr-defined]
+            whole.append(account.pk) if membership is None else by.append(membership)
+        seen = Q(account__in=whole)
+        if by:
+            seen |= rows_of(self.model, Membership.objects.filter(pk__in=by))
+        return self.filter(seen)
+
+
+def limited_by(account: Account) -> int | None:
+    """The membership that shows only some groups of an account read with `visible_to`."""
+    membership: int | None = getattr(account, "limited_by", None)
+    return membership
+
+
+class PresentQuerySet(OwnedQuerySet[M]):
+    """Rows that stay, marked with `gone_at`, after GitHub no longer lists them."""
+
+    def present(self) -> Self:
+        return self.filter(gone_at=None)

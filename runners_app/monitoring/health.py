@@ -1,0 +1,62 @@
+"""How Trackside itself is: its database, its migrations, its broker and its workers."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from celery import current_app
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Max
+from django.utils import timezone
+
+from runners_app.models import Credential, Reading
+
+log = logging.getLogger(__name__)
+BEHIND_AFTER = timedelta(minutes=1)
+BROKER_SECONDS = 1
+
+
+@dataclass(frozen=True)
+class Health:
+    """Pages work when `is_ready`. Without broker or worker they still do, and show how old everything is."""
+
+    database: str
+    migrations: str = "unknown"
+    broker: str = "unknown"
+    worker: str = "unknown"
+    last_reading_at: datetime | None = None
+    credentials_waiting: int = 0
+
+    @property
+    def is_ready(self) -> bool:
+        return self.database == "ok" and self.migrations == "applied"
+
+
+def look() -> Health:
+    """Ask each part; never raises because one of them is down."""
+    try:
+        executor = MigrationExecutor(connection)
+        pending = bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+        if pending:
+            return Health("ok", "pending", broker=_broker())
+        return _with_worker()
+    except DatabaseError as error:
+        log.warning("The database does not answer: %s", error)
+        return Health("unreachable", broker=_broker())
+
+
+def _with_worker() -> Health:
+    waiting = len(Credential.objects.due(timezone.now() - BEHIND_AFTER))
+    last = Reading.objects.aggregate(at=Max("last_started_at"))["at"]
+    return Health("ok", "applied", _broker(), "behind" if waiting else "ok", last, waiting)
+
+
+def _broker() -> str:
+    try:
+        with current_app.connection_for_write() as broker:
+            broker.ensure_connection(max_retries=1, interval_start=0, timeout=BROKER_SECONDS)
+    except Exception as error:  # noqa: BLE001 - each transport has errors of its own, and none of them matters more
+        log.warning("The broker does not answer: %s", type(error).__name__)
+        return "unreachable"
+    return "ok"

@@ -1,0 +1,156 @@
+"""What `/metrics` tells a Prometheus: counted by the database when it asks, in a handful of queries.
+
+Labels are names of accounts, GitHub's words and our own; what GitHub might make up without end is folded into "other".
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from celery import current_app
+from django.db.models import Count
+from django.utils import timezone
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from runners_app.models import Credential, Limits, Operation, Reading, Runner
+
+OTHER = "other"
+MOST_WORDS = 30
+QUEUE = "celery"
+# An organization and an enterprise may have one slug, and two servers an organization each.
+ACCOUNT = ("account", "kind", "api_url")
+COLUMNS = ("account__slug", "account__kind", "account__api_url")
+
+PAGE_SECONDS = Histogram(
+    "trackside_page_seconds",
+    "Time from request to answer.",
+    ["page", "method", "status"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+    registry=None,
+)
+
+
+class Database(Collector):
+    """Everything that stands in the tables."""
+
+    def collect(self) -> Iterator[Metric]:
+        now = timezone.now()
+        yield _runners()
+        yield from _static_ips()
+        yield from _readings(now)
+        yield from _budgets(now)
+        yield _operations()
+        waiting = GaugeMetricFamily("trackside_credentials_waiting", "Credentials with work that no worker has taken.")
+        waiting.add_metric([], len(Credential.objects.due(now)))
+        yield waiting
+        yield from _queue()
+
+
+def registry_of_database() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(Database())
+    return registry
+
+
+def _runners() -> Metric:
+    names = (*ACCOUNT, "status", "platform", "size")
+    metric = GaugeMetricFamily("trackside_runners", "GitHub-hosted runners that GitHub lists.", labels=names)
+    rows = Runner.objects.present().order_by().values_list(*COLUMNS, "status", "platform", "size")
+    counts = list(rows.annotate(count=Count("pk")))
+    known = [_most_used((row[place], row[-1]) for row in counts) for place in (3, 4, 5)]
+    folded: Counter[tuple[str, ...]] = Counter()
+    for *account, status, platform, size, count in counts:
+        words = zip((status, platform, size), known, strict=True)
+        folded[*account, *(word if word in kept else OTHER for word, kept in words)] += count
+    for labels, count in folded.items():
+        metric.add_metric(labels, count)
+    return metric
+
+
+def _most_used(counted: Iterable[tuple[str, int]]) -> set[str]:
+    totals: Counter[str] = Counter()
+    for word, count in counted:
+        totals[word] += count
+    return {word for word, _ in totals.most_common(MOST_WORDS)}
+
+
+def _static_ips() -> Iterator[Metric]:
+    used = GaugeMetricFamily("trackside_static_ips_used", "Runners with static IPs.", labels=ACCOUNT)
+    maximum = GaugeMetricFamily("trackside_static_ips_maximum", "Runners that may have them.", labels=ACCOUNT)
+    for *account, is_used, may_be in Limits.objects.current().values_list(*COLUMNS, "used", "maximum"):
+        used.add_metric(account, is_used)
+        maximum.add_metric(account, may_be)
+    yield used
+    yield maximum
+
+
+def _readings(now: datetime) -> Iterator[Metric]:
+    names = (*ACCOUNT, "resource")
+    age = GaugeMetricFamily("trackside_reading_age_seconds", "Since the last good reading.", labels=names)
+    duration = GaugeMetricFamily("trackside_reading_seconds", "How long the last reading took.", labels=names)
+    failing = GaugeMetricFamily("trackside_reading_failing", "1 while it fails.", labels=(*names, "error"))
+    requests = CounterMetricFamily("trackside_reading_requests", "Requests to GitHub.", labels=names)
+    free = CounterMetricFamily("trackside_reading_not_modified", "Requests that cost no budget.", labels=names)
+    errors = CounterMetricFamily("trackside_reading_errors", "Readings that failed.", labels=names)
+    for reading in Reading.objects.select_related("account").only(
+        *COLUMNS, "resource", "last_good_at", "error", "last_seconds", *COUNTED
+    ):
+        account = reading.account
+        labels = (account.slug, account.kind, account.api_url, reading.resource)
+        if reading.last_good_at:
+            age.add_metric(labels, (now - reading.last_good_at).total_seconds())
+        if reading.last_seconds is not None:
+            duration.add_metric(labels, reading.last_seconds)
+        if reading.error:
+            failing.add_metric((*labels, reading.error), 1)
+        for metric, name in zip((requests, free, errors), COUNTED, strict=True):
+            metric.add_metric(labels, getattr(reading, name))
+    yield from (age, duration, failing, requests, free, errors)
+
+
+COUNTED = ("requests_total", "not_modified_total", "failures_total")
+
+
+def _budgets(now: datetime) -> Iterator[Metric]:
+    names = ("credential", "kind")
+    limit = GaugeMetricFamily("trackside_rate_limit", "Requests an hour GitHub allows.", labels=names)
+    remaining = GaugeMetricFamily("trackside_rate_remaining", "Requests left of them.", labels=names)
+    paused = GaugeMetricFamily("trackside_credential_paused", "1 while GitHub asked to wait.", labels=names)
+    unused = GaugeMetricFamily("trackside_credential_quarantined", "1 while it is out of use.", labels=names)
+    for row in Credential.objects.all():
+        labels = (str(row.pk), row.kind)
+        if row.rate_limit is not None and row.rate_remaining is not None:
+            is_full = row.rate_reset_at is not None and row.rate_reset_at <= now
+            limit.add_metric(labels, row.rate_limit)
+            remaining.add_metric(labels, row.rate_limit if is_full else row.rate_remaining)
+        paused.add_metric(labels, row.paused_until is not None and row.paused_until > now)
+        unused.add_metric(labels, row.quarantined_at is not None)
+    yield from (limit, remaining, paused, unused)
+
+
+def _operations() -> Metric:
+    metric = GaugeMetricFamily("trackside_operations", "Operations by where they stand.", labels=("state", "kind"))
+    counts = Operation.objects.order_by().values_list("state", "kind").annotate(count=Count("pk"))
+    for state, kind, count in counts:
+        metric.add_metric((state, kind), count)
+    return metric
+
+
+def _queue() -> Iterator[Metric]:
+    """Nothing while the broker does not answer; a queue nobody declared yet is an empty one."""
+    depth = GaugeMetricFamily("trackside_queue_depth", "Wake-ups that no worker has taken.")
+    try:
+        with current_app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=1)
+            depth.add_metric([], _depth(connection))
+    except Exception:  # noqa: BLE001 - each transport has errors of its own, and a broker that is down is told elsewhere
+        return
+    yield depth
+
+
+def _depth(connection: Any) -> int:
+    count: int = connection.default_channel._size(QUEUE)
+    return count

@@ -1,0 +1,36 @@
+"""Channels of notices: making, changing and removing them. Each change is written down, no address is."""
+
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+
+from runners_app.models import Channel
+from runners_app.notices.delivery import SEALED_FOR, check_address
+from runners_app.security import audit
+from runners_app.security.secrets import seal
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+@transaction.atomic
+def save_channel(channel: Channel, address: str, *, by: "User") -> None:
+    """Store a shared channel; without an address it keeps the one it has."""
+    is_new = channel.pk is None
+    if address:
+        channel.scheme = check_address(address)
+        channel.sealed_address = seal(address, uid=channel.uid, api_url=SEALED_FOR)
+    channel.save()
+    audit.record("channel.added" if is_new else "channel.changed", by=by, subject=channel.name)
+
+
+@transaction.atomic
+def delete_channel(channel: Channel, *, by: "User") -> None:
+    audit.record("channel.deleted", by=by, subject=channel.name)
+    channel.delete()
+
+
+def own_channel(person: "User") -> Channel:
+    """Somebody's mailbox; not stored, and off, until they switch it on."""
+    found = Channel.objects.filter(owner=person).first()
+    return found or Channel(owner=person, name=f"{person}'s mailbox", is_on=False, scheme="mailto")

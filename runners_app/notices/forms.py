@@ -1,0 +1,83 @@
+"""Forms of notices: a shared channel, and one's own mailbox. An address is taken and never shown again."""
+
+from typing import TYPE_CHECKING, Any
+from zoneinfo import available_timezones
+
+from django import forms
+
+from runners_app.models import Channel, Event
+from runners_app.notices.delivery import UnusableAddress, check_address
+
+# Django's forms know their model's type only while types are checked.
+if TYPE_CHECKING:
+    ModelForm = forms.ModelForm[Channel]
+else:
+    ModelForm = forms.ModelForm
+
+TIME = {"type": "time"}
+
+
+class ChannelForm(ModelForm):
+    """What both have in common: what notices are about, and when not."""
+
+    kinds = forms.MultipleChoiceField(
+        label="Notices about",
+        choices=Event.Kind.choices,
+        widget=forms.CheckboxSelectMultiple,
+        initial=Event.Kind.values,
+    )
+    is_on = forms.BooleanField(label="Send notices", required=False)
+
+    class Meta:
+        model = Channel
+        fields: tuple[str, ...] = ("is_on", "kinds", "quiet_from", "quiet_until", "zone")
+        widgets = {"quiet_from": forms.TimeInput(attrs=TIME), "quiet_until": forms.TimeInput(attrs=TIME)}  # noqa: RUF012
+        labels = {"zone": "Time zone"}  # noqa: RUF012
+        help_texts = {  # noqa: RUF012
+            "quiet_from": "What happens in quiet hours is told when they end, unless it is over by then.",
+            "zone": "For example Europe/Berlin.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance.pk:
+            self.initial["kinds"] = Event.Kind.values
+
+    def clean_zone(self) -> str:
+        zone: str = self.cleaned_data["zone"]
+        if zone not in available_timezones():
+            raise forms.ValidationError("This is no time zone. Write it like Europe/Berlin, or UTC.")
+        return zone
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if (data.get("quiet_from") is None) != (data.get("quiet_until") is None) and not self.errors:
+            self.add_error("quiet_until", "Give both ends of the quiet hours, or neither.")
+        return data
+
+
+class SharedChannelForm(ChannelForm):
+    address = forms.CharField(
+        max_length=2000, widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text="Stored encrypted and never shown again: whoever knows it can write there.",
+    )  # fmt: skip
+    field_order = ("name", "address")
+
+    class Meta(ChannelForm.Meta):
+        fields = ("name", *ChannelForm.Meta.fields)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.fields["address"].required = False
+            self.fields["address"].label = "New address"
+
+    def clean_address(self) -> str:
+        address: str = self.cleaned_data["address"].strip()
+        if not address and self.instance.pk:
+            return ""
+        try:
+            check_address(address)
+        except UnusableAddress as error:
+            raise forms.ValidationError(str(error)) from None
+        return address

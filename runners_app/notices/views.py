@@ -1,0 +1,117 @@
+"""Notices: shared channels for administrators, one's own mailbox for everybody, and how deliveries went."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from runners_app.models import Channel, Event
+from runners_app.notices.channels import delete_channel, own_channel, save_channel
+from runners_app.notices.delivery import SCHEMES
+from runners_app.notices.forms import ChannelForm, SharedChannelForm
+from runners_app.notices.notices import RETRY_AFTER, ask_test, recent
+from runners_app.web.pages import (
+    Request,
+    administrator_or_403,
+    is_unchanged,
+    render_page,
+    version_of,
+)
+
+GIVEN_UP = len(RETRY_AFTER) + 1
+
+
+@require_safe
+def notices(request: Request) -> HttpResponse:
+    administrator_or_403(request)
+    channels = list(Channel.objects.filter(owner=None).order_by("name", "pk"))
+    rows = recent(Channel.objects.all())
+    open_events = list(Event.objects.filter(ended_at=None).order_by("-began_at")[:50])
+    version = version_of(
+        [],
+        [(row.pk, row.sent_at, row.tries, row.failure, row.channel.name) for row in rows],
+        [_shown(channel) for channel in channels],
+        [event.pk for event in open_events],
+    )
+    if is_unchanged(request, version):
+        return HttpResponse(status=204)
+    failing = {row.channel_id for row in rows if row.failure and row.sent_at is None}
+    context = {
+        "channels": [(channel, SCHEMES.get(channel.scheme, ""), channel.pk in failing) for channel in channels],
+        "notices": rows,
+        "open": open_events,
+        "given_up": GIVEN_UP,
+        "version": version,
+    }
+    return render_page(request, "notices/list.html", context, fragment="live")
+
+
+def _shown(row: Channel) -> tuple[object, ...]:
+    return row.pk, row.name, row.scheme, row.kinds, row.is_on, row.quiet_from, row.quiet_until, row.zone
+
+
+@sensitive_variables("form")
+@sensitive_post_parameters("address")
+@require_http_methods(["GET", "HEAD", "POST"])
+def channel_new(request: Request) -> HttpResponse:
+    administrator_or_403(request)
+    return _edit(request, Channel())
+
+
+@sensitive_variables("form")
+@sensitive_post_parameters("address")
+@require_http_methods(["GET", "HEAD", "POST"])
+def channel(request: Request, pk: int) -> HttpResponse:
+    administrator_or_403(request)
+    return _edit(request, get_object_or_404(Channel, pk=pk, owner=None))
+
+
+def _edit(request: Request, row: Channel) -> HttpResponse:
+    form = SharedChannelForm(request.POST or None, instance=row)
+    if form.is_valid():
+        save_channel(form.save(commit=False), form.cleaned_data["address"], by=request.user)
+        messages.success(request, f"{row} is stored. A test shows whether notices arrive.")
+        return redirect("notices")
+    context = {"form": form, "channel": row if row.pk else None}
+    return render(request, "notices/channel.html", context, status=422 if form.is_bound else 200)
+
+
+@require_POST
+def channel_test(request: Request, pk: int) -> HttpResponse:
+    administrator_or_403(request)
+    ask_test(get_object_or_404(Channel, pk=pk, owner=None))
+    messages.success(request, "A worker sends it now. Below you see within seconds how it went.")
+    return redirect("notices")
+
+
+@require_POST
+def channel_delete(request: Request, pk: int) -> HttpResponse:
+    administrator_or_403(request)
+    delete_channel(get_object_or_404(Channel, pk=pk, owner=None), by=request.user)
+    return redirect("notices")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def your_notices(request: Request) -> HttpResponse:
+    row = own_channel(request.user)
+    form = ChannelForm(request.POST or None, instance=row)
+    if form.is_valid():
+        form.save()
+        messages.success(request, "Saved.")
+        return redirect("your-notices")
+    mine = recent([row])[:10] if row.pk else []
+    context = {"form": form, "channel": row, "notices": mine, "mail": settings.MAIL_IS_SET_UP, "given_up": GIVEN_UP}
+    return render(request, "notices/yours.html", context, status=422 if form.is_bound else 200)
+
+
+@require_POST
+def your_notices_test(request: Request) -> HttpResponse:
+    row = own_channel(request.user)
+    if not row.pk:
+        messages.error(request, "Save what notices you want first.")
+        return redirect("your-notices")
+    ask_test(row)
+    messages.success(request, "A worker sends it now. Open this page again to see how it went.")
+    return redirect("your-notices")

@@ -1,0 +1,187 @@
+"""How long a session lasts, who needs a second factor, and the headers every page carries."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from allauth.socialaccount.helpers import render_authentication_error
+from django.conf import settings
+from django.contrib.auth import logout
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DataError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
+from django.shortcuts import redirect
+from django.urls import resolve
+from django.utils.cache import patch_vary_headers
+from requests import RequestException
+
+from runners_app.monitoring.metrics import PAGE_SECONDS
+from runners_app.people.adapters import has_second_factor
+from runners_app.people.sign_ins import BEGAN, SEEN
+from runners_app.security.redaction import hide, hide_address
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+log = logging.getLogger(__name__)
+METHODS = frozenset({"GET", "HEAD", "POST"})
+SEEN_EVERY_SECONDS = 60
+ALLAUTH_PAGES, PROVIDERS = ("/sign-in/disabled/", "/sign-in/with/", "/you/"), "/sign-in/with/"
+ALLAUTH_METHODS = ("GET", "HEAD", "POST")
+# An answer of another shape than allauth reads without looking, or with what no column holds; or a bug of ours.
+# ImproperlyConfigured is what allauth says of somebody whose id is too long.
+ODD_ANSWERS = (KeyError, TypeError, ValueError, AttributeError, DataError, ImproperlyConfigured)
+TYPED_SECRETS = frozenset({
+    "address", "code", "credential", "new_password1", "new_password2", "oldpassword", "password", "password1",
+    "password2", "private_key", "token",
+})  # fmt: skip
+LONGEST_TYPED, GREATEST_NUMBER = 4_000, 2**63 - 1  # a private key of 4096 bits is shorter
+WATCHED = ("/livez", "/readyz", "/metrics")
+WITHOUT_SECOND_FACTOR = ("/you/", "/sign-out/")
+
+
+def for_watchers(get_response: GetResponse) -> GetResponse:
+    """Health and metrics are told by whatever name and to whomever asks: a container's own health check knows no host
+    name, and the database that knows sessions may be what is down. Their views say what they ask for."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.path not in WATCHED:
+            return get_response(request)
+        request.resolver_match = match = resolve(request.path)
+        response: HttpResponse = match.func(request)
+        return response
+
+    return middleware
+
+
+def session_age(get_response: GetResponse) -> GetResponse:
+    """A session ends when nobody used it for a while, and after a day's work in any case. Polls are no use of it."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.user.is_authenticated:
+            now, session = int(time.time()), request.session
+            began, seen = session.get(BEGAN, now), session.get(SEEN, now)
+            if now - began >= settings.SESSION_COOKIE_AGE or now - seen >= settings.SESSION_IDLE_SECONDS:
+                logout(request)
+            elif BEGAN not in session or (now - seen >= SEEN_EVERY_SECONDS and not _is_poll(request)):
+                session[BEGAN], session[SEEN] = began, now
+                session.set_expiry(max(1, began + settings.SESSION_COOKIE_AGE - now))
+        return get_response(request)
+
+    return middleware
+
+
+def _is_poll(request: HttpRequest) -> bool:
+    return "version" in request.GET and request.headers.get("HX-Request") == "true"
+
+
+def second_factor(get_response: GetResponse) -> GetResponse:
+    """With REQUIRE_MFA_FOR_ADMINS an administrator without one comes no further than to the pages that set it up."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if settings.REQUIRE_MFA_FOR_ADMINS and not request.path.startswith(WITHOUT_SECOND_FACTOR):
+            person = request.user
+            if person.is_authenticated and person.is_superuser and not has_second_factor(person):
+                return redirect("mfa_index")
+        return get_response(request)
+
+    return middleware
+
+
+class SignInBroke(Exception):
+    """Stands in logs for an exception whose own words may hold what a provider sent."""
+
+
+class SignInPages:
+    """What allauth leaves open: other methods on its pages, providers nobody configured, and those that misbehave."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_: object) -> HttpResponse | None:
+        """After the one that asks people to sign in first."""
+        if request.path.startswith(PROVIDERS):
+            if not _is_configured(request.path.split("/")[3]):
+                raise Http404
+            request.GET = _without_wishes(request.GET)  # type: ignore[assignment]
+        if request.path.startswith(ALLAUTH_PAGES) and request.method not in ALLAUTH_METHODS:
+            return HttpResponseNotAllowed(ALLAUTH_METHODS)
+        return None
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """A provider that is down, or sends what nobody expects, ends on a page that says what to do."""
+        if not request.path.startswith(PROVIDERS) or not isinstance(error, (RequestException, *ODD_ANSWERS)):
+            return None
+        if not isinstance(error, RequestException):
+            where = SignInBroke(type(error).__name__).with_traceback(error.__traceback__)
+            log.error("Signing in with a provider broke: its answer is odd, or Trackside has a bug", exc_info=where)
+        answer: HttpResponse = render_authentication_error(request, None, exception=error)
+        return answer
+
+
+def _without_wishes(query: QueryDict) -> QueryDict:
+    """What Trackside asks a provider for is not up to whoever writes a link."""
+    kept = query.copy()
+    for name in ("scope", "auth_params"):
+        kept.pop(name, None)
+    return kept
+
+
+class BeforeViews:
+    """No row has a number that no database can hold; and what somebody types as a secret is kept out of every log."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: object, args: object, numbers: dict[str, object]) -> None:
+        if any(isinstance(number, int) and number > GREATEST_NUMBER for number in numbers.values()):
+            raise Http404
+        if request.method == "POST":
+            for name in TYPED_SECRETS & request.POST.keys():
+                # The last of many, as forms take it.
+                typed = request.POST.get(name, "")[:LONGEST_TYPED]
+                (hide_address if name == "address" else hide)(typed, "typed")
+
+
+def _is_configured(provider: str) -> bool:
+    apps = [app for kind in settings.SOCIALACCOUNT_PROVIDERS.values() for app in kind["APPS"]]
+    if provider == "github":
+        return bool(settings.SOCIALACCOUNT_PROVIDERS["github"]["APPS"])
+    if provider == "oidc":
+        return bool(settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"])
+    return bool(apps) and provider in ("login", "signup", "")
+
+
+def page_headers(get_response: GetResponse) -> GetResponse:
+    """One address answers a whole page or a fragment of it, so caches must tell the two apart."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        # Not on errors of the server: the database that knows the person may be what failed.
+        if response.status_code < 500:
+            if response.headers.get("Content-Type", "").startswith("text/html"):
+                patch_vary_headers(response, ["HX-Request"])
+            if request.user.is_authenticated:
+                response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return middleware
+
+
+def page_timings(get_response: GetResponse) -> GetResponse:
+    """The first middleware, so that it measures what a person waits for. Pages go by the names of their addresses."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        started = time.perf_counter()
+        response = get_response(request)
+        match = request.resolver_match
+        page = match.view_name if match else "unknown"
+        method = request.method if request.method in METHODS else "other"
+        PAGE_SECONDS.labels(page, method, f"{response.status_code // 100}xx").observe(time.perf_counter() - started)
+        return response
+
+    return middleware

@@ -1,0 +1,135 @@
+"""People who may sign in: adding them, what they may do, and disabling them. Each change is written down."""
+
+from typing import TYPE_CHECKING
+
+from allauth.mfa.models import Authenticator
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils.crypto import salted_hmac
+
+from runners_app.models import Account, Membership, RunnerGroup
+from runners_app.people.sign_ins import end_sessions
+from runners_app.security import audit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class CannotChange(ValueError):
+    """The change would lock somebody out who must not be; the message says why. Nothing was changed."""
+
+
+def setup_code() -> str:
+    """Proves that somebody who makes the first administrator runs Trackside: it follows from SECRET_KEY."""
+    return salted_hmac("setup code", "first administrator").hexdigest()[:20]
+
+
+@transaction.atomic
+def add_first_administrator(username: str, *, password: str) -> User:
+    """Raises CannotChange when anybody exists."""
+    if User.objects.exists():
+        raise CannotChange("Somebody is set up already.")
+    person = User.objects.create_superuser(username, password=password)
+    audit.record("person.added", by=None, subject=username, details={"administrator": True})
+    return person
+
+
+@transaction.atomic
+def add_person(username: str, *, email: str, password: str, administrator: bool, by: User) -> User:
+    person = User.objects.create_user(username, email=email, password=password, is_superuser=administrator)
+    audit.record("person.added", by=by, subject=username, details={"administrator": administrator})
+    return person
+
+
+@transaction.atomic
+def set_administrator(person: User, value: bool, *, by: User) -> None:
+    """Raises CannotChange."""
+    _check_may_lose(person, by, losing=not value)
+    person.is_superuser = value
+    person.save(update_fields=["is_superuser"])
+    audit.record("person.administrator", by=by, subject=person.get_username(), details={"on": value})
+
+
+@transaction.atomic
+def set_active(person: User, value: bool, *, by: User) -> None:
+    """Raises CannotChange."""
+    _check_may_lose(person, by, losing=not value)
+    person.is_active = value
+    person.save(update_fields=["is_active"])
+    if not value:
+        end_sessions(person)
+    audit.record("person.enabled" if value else "person.disabled", by=by, subject=person.get_username())
+
+
+@transaction.atomic
+def set_password(person: User, password: str, *, by: User) -> None:
+    """Ends the person's sessions, because they carry a hash of the password."""
+    person.set_password(password)
+    person.save(update_fields=["password"])
+    audit.record("person.password_set", by=by, subject=person.get_username())
+
+
+@transaction.atomic
+def remove_second_factors(person: User, *, by: User | None) -> int:
+    """Of somebody who lost them; how many there were. Their sessions end. Raises CannotChange for one's own."""
+    if by is not None and by.pk == person.pk:
+        raise CannotChange("Your own second factor is on your own page.")
+    removed: int = Authenticator.objects.filter(user=person).delete()[0]
+    if removed:
+        end_sessions(person)
+        audit.record("second_factor.taken", by=by, subject=person.get_username())
+    return removed
+
+
+@transaction.atomic
+def give_account(person: User, account: Account, role: str, *, by: User) -> None:
+    """Give an account, or another role in it."""
+    membership, made = Membership.objects.get_or_create(user=person, account=account, defaults={"role": role})
+    before = None if made else membership.role
+    if before == role:
+        return
+    membership.role = role
+    if role != Membership.Role.VIEWER:
+        membership.limited = False
+    membership.save(update_fields=["role", "limited"])
+    Account.objects.filter(pk=account.pk).raise_versions()
+    details: dict[str, object] = {"role": role, "before": before}
+    audit.record("membership.given", by=by, account=account, subject=person.get_username(), details=details)
+
+
+@transaction.atomic
+def limit_to_groups(person: User, account: Account, groups: "Iterable[RunnerGroup] | None", *, by: User) -> None:
+    """Show a viewer only these runner groups of the account, or all of it with None. Raises CannotChange."""
+    membership = Membership.objects.select_for_update().filter(user=person, account=account).first()
+    if membership is None or membership.role != Membership.Role.VIEWER:
+        raise CannotChange("Only a viewer can be limited to runner groups. Give them that role first.")
+    chosen = list(groups or ())
+    membership.limited = groups is not None
+    membership.save(update_fields=["limited"])
+    membership.groups.set(chosen)
+    Account.objects.filter(pk=account.pk).raise_versions()
+    details: dict[str, object] = {"groups": [group.name for group in chosen] if membership.limited else "all"}
+    audit.record("membership.limited", by=by, account=account, subject=person.get_username(), details=details)
+
+
+@transaction.atomic
+def take_account(person: User, account: Account, *, by: User) -> None:
+    taken, _ = Membership.objects.filter(user=person, account=account).delete()
+    if taken:
+        Account.objects.filter(pk=account.pk).raise_versions()
+        audit.record("membership.taken", by=by, account=account, subject=person.get_username())
+
+
+def _check_may_lose(person: User, by: User, *, losing: bool) -> None:
+    """Locks the administrators, so that two who disable each other at once do not both succeed."""
+    administrators = _pks(User.objects.select_for_update().filter(is_superuser=True, is_active=True))
+    if by.pk not in administrators:
+        raise CannotChange("You are no administrator any more.")
+    if losing and person.pk == by.pk:
+        raise CannotChange("You cannot take this away from yourself. Another administrator can.")
+    if losing and administrators == {person.pk}:
+        raise CannotChange(f"{person} is the last administrator. Make somebody else one first.")
+
+
+def _pks(people: "Iterable[User]") -> set[int]:
+    return {person.pk for person in people}

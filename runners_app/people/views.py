@@ -1,0 +1,170 @@
+"""People who may sign in, and which accounts they were given. For administrators."""
+
+from allauth.account.internal.flows.reauthentication import is_reauthentication_required
+from allauth.core.exceptions import ReauthenticationRequired
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.db.models import Count
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from runners_app.activity.audit_words import in_words
+from runners_app.models import Account, AuditEntry, Membership
+from runners_app.people import people as changing
+from runners_app.people.adapters import has_second_factor
+from runners_app.people.forms import GiveForm, LimitForm, PasswordForm, PersonForm
+from runners_app.people.people import CannotChange
+from runners_app.web.pages import Request, administrator_or_403
+
+PASSWORDS = frozenset({"new_password1", "new_password2", "password1", "password2"})
+
+
+@require_safe
+def people(request: Request) -> HttpResponse:
+    administrator_or_403(request)
+    rows = User.objects.annotate(accounts=Count("memberships")).order_by("-is_active", "username")
+    return render(request, "people/list.html", {"people": rows})
+
+
+def _ask_who_it_is(request: Request) -> None:
+    """Once more, before anything that gives somebody a way in: a session alone may be stolen.
+
+    What was sent waits in the session until then, but no password, which would lie there to be read.
+    """
+    if not is_reauthentication_required(request, app=""):
+        return
+    kept = request.POST.copy()
+    for name in PASSWORDS & kept.keys():
+        del kept[name]
+    if len(kept) < len(request.POST):
+        request.POST = kept  # type: ignore[assignment] # a copy, typed as one that may change
+        messages.info(request, "What you entered is kept, but not the password: please enter that again afterwards.")
+    raise ReauthenticationRequired
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def person_new(request: Request) -> HttpResponse:
+    administrator_or_403(request)
+    _ask_who_it_is(request)
+    form = PersonForm(request.POST or None)
+    if form.is_valid():
+        data = form.cleaned_data
+        person = changing.add_person(
+            data["username"], email=data["email"], password=data["password1"],
+            administrator=data["administrator"], by=request.user,
+        )  # fmt: skip
+        messages.success(request, f"{person} may sign in now. Give them the accounts they look after.")
+        return redirect("person", person.pk)
+    return render(request, "people/new.html", {"form": form}, status=422 if form.is_bound else 200)
+
+
+@require_safe
+def person(request: Request, pk: int) -> HttpResponse:
+    administrator_or_403(request)
+    row = get_object_or_404(User, pk=pk)
+    return _page(request, row, GiveForm(), PasswordForm(row))
+
+
+def _page(request: Request, row: User, give: GiveForm, password: PasswordForm, *, status: int = 200) -> HttpResponse:
+    context = {
+        "person": row,
+        "memberships": row.memberships.select_related("account").prefetch_related("groups").order_by("account__slug"),
+        "give": give,
+        "password": password,
+        "entries": _entries(row),
+        "is_oneself": row.pk == request.user.pk,
+        "has_second_factor": has_second_factor(row),
+    }
+    return render(request, "people/detail.html", context, status=status)
+
+
+def _entries(row: User) -> list[tuple[str, AuditEntry]]:
+    entries = AuditEntry.objects.filter(actor_id=row.pk).order_by("-at", "-pk")[:10]
+    return [(in_words(entry.action), entry) for entry in entries]
+
+
+@require_POST
+def person_administrator(request: Request, pk: int) -> HttpResponse:
+    administrator_or_403(request)
+    _ask_who_it_is(request)
+    row = get_object_or_404(User, pk=pk)
+    try:
+        changing.set_administrator(row, request.POST.get("on") == "yes", by=request.user)
+    except CannotChange as error:
+        messages.error(request, str(error))
+    return redirect("person", row.pk)
+
+
+@require_POST
+def person_active(request: Request, pk: int) -> HttpResponse:
+    administrator_or_403(request)
+    row = get_object_or_404(User, pk=pk)
+    try:
+        changing.set_active(row, request.POST.get("on") == "yes", by=request.user)
+    except CannotChange as error:
+        messages.error(request, str(error))
+    return redirect("person", row.pk)
+
+
+@sensitive_post_parameters()
+@require_POST
+def person_password(request: Request, pk: int) -> HttpResponse:
+    administrator_or_403(request)
+    _ask_who_it_is(request)
+    row = get_object_or_404(User, pk=pk)
+    form = PasswordForm(row, request.POST)
+    if not form.is_valid():
+        return _page(request, row, GiveForm(), form, status=422)
+    changing.set_password(row, form.cleaned_data["new_password1"], by=request.user)
+    messages.success(request, f"{row} signs in with the new password from now on.")
+    return redirect("person", row.pk)
+
+
+@require_POST
+def person_second_factor(request: Request, pk: int) -> HttpResponse:
+    """Remove what somebody lost."""
+    administrator_or_403(request)
+    _ask_who_it_is(request)
+    row = get_object_or_404(User, pk=pk)
+    try:
+        changing.remove_second_factors(row, by=request.user)
+        messages.success(request, f"{row} signs in with the password alone until they set up another second factor.")
+    except CannotChange as error:
+        messages.error(request, str(error))
+    return redirect("person", row.pk)
+
+
+@require_POST
+def person_give(request: Request, pk: int) -> HttpResponse:
+    administrator_or_403(request)
+    row = get_object_or_404(User, pk=pk)
+    form = GiveForm(request.POST)
+    if not form.is_valid():
+        return _page(request, row, form, PasswordForm(row), status=422)
+    changing.give_account(row, form.cleaned_data["account"], form.cleaned_data["role"], by=request.user)
+    return redirect("person", row.pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def person_groups(request: Request, pk: int, account_id: int) -> HttpResponse:
+    """Limit a viewer to some runner groups of an account."""
+    administrator_or_403(request)
+    viewers = Membership.objects.filter(role=Membership.Role.VIEWER).select_related("user", "account")
+    membership = get_object_or_404(viewers, user=pk, account=account_id)
+    form = LimitForm(request.POST or None, membership=membership)
+    if form.is_valid():
+        changing.limit_to_groups(membership.user, membership.account, form.chosen, by=request.user)
+        return redirect("person", pk)
+    context = {"form": form, "person": membership.user, "account": membership.account}
+    return render(request, "people/groups.html", context, status=422 if form.is_bound else 200)
+
+
+@require_POST
+def person_take(request: Request, pk: int, account_id: int) -> HttpResponse:
+    administrator_or_403(request)
+    row = get_object_or_404(User, pk=pk)
+    changing.take_account(row, get_object_or_404(Account, pk=account_id), by=request.user)
+    return redirect("person", row.pk)

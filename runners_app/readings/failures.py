@@ -1,0 +1,150 @@
+"""What a failed reading says: a kind, words for a person, and when to try again."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from runners_app.github import (
+    AnswerLost,
+    AnswerUnusable,
+    BadCredentials,
+    Forbidden,
+    GitHubError,
+    NotFound,
+    NotSent,
+    RateLimited,
+    RedirectRefused,
+    Refused,
+    ServerFailed,
+)
+from runners_app.models import Reading
+from runners_app.readings.fetcher import IncompleteList
+from runners_app.security.secrets import SecretUnreadable
+
+TRIES_OF_A_REFUSAL = 3
+
+
+@dataclass(frozen=True)
+class Failure:
+    """`retry_in` is nothing when it stays quiet until a person acts."""
+
+    kind: str
+    message: str
+    retry_in: timedelta | None
+    help_url: str = ""
+
+
+def failure_of(error: Exception, reading: Reading) -> Failure:
+    """Read an error as a person would: what happened, and what to do about it."""
+    match error:
+        case SecretUnreadable():
+            return Failure("credential", str(error), None)
+        case BadCredentials():
+            return Failure("credential", refused_credential(error), None)
+        case RateLimited(wait_until=until):
+            return Failure("rate_limit", f"GitHub asks to wait until {until:%H:%M:%S} UTC.", timedelta(0))
+        case Forbidden():
+            return Failure("permission", _forbidden(error), _after_refusal(reading), error.sso_url or "")
+        case NotFound():
+            kind, message = _not_found(error, reading)
+            return Failure(kind, message, _after_refusal(reading))
+        case Refused():
+            return Failure("refused", f"GitHub refused: {error.message}", _after_refusal(reading))
+        case IncompleteList():
+            return Failure("incomplete", f"{error} It is read again.", _backoff(reading))
+        case NotSent() | AnswerLost() | ServerFailed():
+            return Failure("unreachable", f"GitHub could not be reached: {error}", _backoff(reading))
+        case RedirectRefused() | AnswerUnusable():
+            return Failure("unusable", f"GitHub's answer could not be used: {error}", _backoff(reading))
+        case GitHubError():
+            return Failure("refused", str(error), _backoff(reading))
+    return Failure("internal", "Trackside failed to read this; its log says why.", _backoff(reading))
+
+
+def refused_credential(error: BadCredentials) -> str:
+    """For a 401."""
+    return (
+        f"GitHub answered 401{_said(error)}: the token is wrong, expired or revoked. "
+        "Trackside has stopped using it, because going on can get good tokens blocked. Replace it."
+    )
+
+
+def _forbidden(error: Forbidden) -> str:
+    if error.sso_url:
+        return "The token is not authorised for this organization's single sign-on. Authorise it, then refresh."
+    if error.accepted_permissions:
+        return (
+            f"The token lacks the permission {in_words(error.accepted_permissions)}. GitHub answered 403{_said(error)}."
+        )
+    return (
+        _scope_missing(error)
+        or f"GitHub answered 403{_said(error)}. Its owner may not do this, or a policy forbids it."
+    )
+
+
+def _not_found(error: NotFound, reading: Reading) -> tuple[str, str]:
+    account = reading.account
+    if reading.last_good_at is None and account.api_url.endswith("/api/v3"):
+        return "not_offered", "This server does not offer this: GitHub Enterprise Server has no hosted runners."
+    if missing := _scope_missing(error):
+        return "permission", missing
+    return (
+        "not_found",
+        f"GitHub answered 404: there is no {account.kind} {account.slug}, it was renamed, "
+        "or the token's owner may not see this. Owners may, and people whose role includes runners.",
+    )
+
+
+def _scope_missing(error: Refused) -> str:
+    """Words when GitHub tells the scopes of a classic token and none of them is among those it accepts here."""
+    accepted, has = error.meta.accepted_oauth_scopes, error.meta.oauth_scopes
+    if not accepted or has is None or set(accepted) & set(has):
+        return ""
+    shown = f"{'the scope' if len(has) == 1 else 'the scopes'} {', '.join(has)}" if has else "no scope"
+    return (
+        f"The token has {shown}, and this needs {' or '.join(accepted)}. GitHub answered {error.status}{_said(error)}."
+    )
+
+
+def _said(error: Refused) -> str:
+    words = error.github_message.rstrip(".")
+    return f" (“{words}”)" if words else ""
+
+
+PERMISSIONS = {
+    "organization_administration": "Administration",
+    "organization_self_hosted_runners": "Self-hosted runners",
+    "organization_hosted_runner_custom_images": "Hosted runner custom images",
+}
+
+
+def in_words(permissions: str) -> str:
+    """What GitHub writes as `organization_administration=read`, as its settings page calls it."""
+    named = [part.strip().partition("=") for part in permissions.replace(";", ",").split(",")]
+    return ", ".join(f"“{PERMISSIONS.get(name, name)}” ({level or 'read'})" for name, _, level in named if name)
+
+
+NEXT_STEPS = {
+    "credential": "Replace the token, or look where the App is installed.",
+    "permission": "Give the token what it lacks, or replace it. Then check again.",
+    "not_found": "Check the name and the token. Then check again.",
+    "refused": "Check again. If GitHub keeps refusing, its words above say why.",
+    "rate_limit": "Nothing to do: it goes on by itself.",
+    "incomplete": "Nothing to do: it is read again within seconds.",
+    "unreachable": "Nothing to do: it is tried again by itself. If it lasts, look at GitHub's status and your network.",
+    "unusable": "It is tried again by itself. If it lasts, something between Trackside and GitHub changes the answers.",
+    "internal": "It is tried again by itself. Whoever runs Trackside finds the reason in its log.",
+    "not_offered": "Nothing to do: the rest works without it.",
+}
+
+
+def next_step(reading: Reading) -> str:
+    """What a person can do about a failing reading."""
+    return NEXT_STEPS.get(reading.error, "")
+
+
+def _after_refusal(reading: Reading) -> timedelta | None:
+    return timedelta(seconds=30) if reading.failures + 1 < TRIES_OF_A_REFUSAL else None
+
+
+def _backoff(reading: Reading) -> timedelta:
+    return timedelta(seconds=min(300, 5 * 2 ** min(reading.failures, 6)))

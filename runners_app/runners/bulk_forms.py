@@ -1,0 +1,102 @@
+"""Forms for many runners at once: what is to change, and the count typed before a deletion."""
+
+from typing import Any
+
+from django import forms
+
+from runners_app.models import Account, Image, ImageVersion, MachineSize, RunnerGroup
+from runners_app.models.images import ImageQuerySet
+from runners_app.runners.bulk import Wish
+from runners_app.web.forms import NonceForm
+
+STAYS = "Leave as it is"
+
+
+def images_by_name(images: ImageQuerySet) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Choices by source: each name once, however many accounts are offered it."""
+    names = images.present().order_by("source", "name").values_list("source", "name")
+    by_source: dict[str, list[tuple[str, str]]] = {}
+    for source, name in dict.fromkeys(names):
+        by_source.setdefault(Image.Source(source).label, []).append((f"{source}:{name}", name))
+    return list(by_source.items())
+
+
+class BulkForm(forms.Form):
+    """What every chosen runner shall get; fields left empty stay. Choices are those of all accounts involved,
+    read with `visible_to`, as far as one sees them."""
+
+    image = forms.ChoiceField(required=False, help_text="By name: each account resolves it to its own image.")
+    image_version = forms.ChoiceField(required=False, label="Image version", help_text="For custom images.")
+    size = forms.ChoiceField(required=False)
+    group = forms.ChoiceField(required=False, label="Runner group", help_text="By name, in each account.")
+    maximum_runners = forms.IntegerField(required=False, min_value=1, max_value=1000, label="Maximum runners")
+    enable_static_ip = forms.TypedChoiceField(
+        required=False, label="Static public IPs", choices=[("", STAYS), ("on", "On"), ("off", "Off")],
+        coerce=lambda value: value == "on", empty_value=None,
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, accounts: list[Account], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        image: Any = self.fields["image"]
+        image.choices = [("", STAYS), *images_by_name(Image.objects.within(accounts))]
+        groups = RunnerGroup.objects.present().within(accounts).order_by("name")
+        self._offer("group", list(dict.fromkeys(groups.values_list("name", flat=True))))
+        sizes = MachineSize.objects.present().within(accounts).order_by("cpu_cores", "github_id")
+        self._offer("size", list(dict.fromkeys(sizes.values_list("github_id", flat=True))))
+        versions = ImageVersion.objects.present().within(accounts).order_by("-created_on")
+        self._offer("image_version", list(dict.fromkeys(versions.values_list("version", flat=True))), "Latest")
+
+    def _offer(self, name: str, values: list[str], empty: str = STAYS) -> None:
+        field: Any = self.fields[name]
+        field.choices = [("", empty), *((value, value) for value in values)]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if not self.errors and not any(value not in ("", None) for value in data.values()):
+            raise forms.ValidationError("Choose at least one thing to change.")
+        if data.get("image_version") and not data.get("image"):
+            self.add_error("image_version", "Choose the image this version belongs to.")
+        return data
+
+    @property
+    def wish(self) -> Wish:
+        data = self.cleaned_data
+        source, _, name = data["image"].partition(":")
+        return Wish(
+            maximum_runners=data["maximum_runners"],
+            group=data["group"] or None,
+            size=data["size"] or None,
+            enable_static_ip=data["enable_static_ip"],
+            image=(source, name) if name else None,
+            image_version=data["image_version"],
+        )
+
+
+class ConfirmForm(NonceForm):
+    """Says yes to what was shown: `digest` tells whether it is still the same."""
+
+    digest = forms.CharField(widget=forms.HiddenInput)
+    first = forms.IntegerField(
+        required=False, min_value=1, label="Try it on the first",
+        help_text="The others wait until you say go on. Empty: all of them.",
+    )  # fmt: skip
+
+
+class BulkDeleteForm(ConfirmForm):
+    """Asks for the number of runners that are to go."""
+
+    first = None  # type: ignore[assignment]
+    typed = forms.CharField(max_length=10)
+
+    def __init__(self, *args: Any, count: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.count = count
+        self.fields["typed"].label = f"Type {count}, the number of runners, to confirm"
+        self.fields["typed"].error_messages["required"] = f"Type {count} here first. Nothing was deleted."
+        self.fields["typed"].widget.attrs.update({"autocomplete": "off", "inputmode": "numeric"})
+
+    def clean_typed(self) -> str:
+        typed: str = self.cleaned_data["typed"]
+        if typed.strip() != str(self.count):
+            raise forms.ValidationError(f"This is not {self.count}. Nothing was deleted.")
+        return typed

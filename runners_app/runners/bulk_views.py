@@ -1,0 +1,92 @@
+"""Changing or deleting many runners: choose, see exactly what would change, confirm."""
+
+from typing import Any
+
+from django.core.exceptions import BadRequest
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from runners_app.models import Account, Runner
+from runners_app.runners import bulk
+from runners_app.runners.bulk_forms import BulkDeleteForm, BulkForm, ConfirmForm
+from runners_app.runners.create_many_form import ManyRunnersForm
+from runners_app.runners.filters import RunnerFilter
+from runners_app.web.change_words import Names
+from runners_app.web.numbers import numbers_in
+from runners_app.web.pages import Request
+
+MOST_AT_ONCE = 1000
+CHANGE_FIELDS = ("image", "image_version", "size", "group", "maximum_runners", "enable_static_ip")
+
+
+def chosen_runners(request: Request) -> list[Runner]:
+    """The runners named in the address, or all that match its filter: worked out again on every step."""
+    accounts = {account.pk: account for account in Account.objects.visible_to(request.user)}
+    rows = Runner.objects.present().within(accounts.values())
+    if "matching" in request.GET:
+        rows = RunnerFilter(QueryDict(request.GET["matching"]), queryset=rows).qs
+    else:
+        rows = rows.filter(pk__in=numbers_in(request.GET.getlist("runner"))[:MOST_AT_ONCE])
+    chosen = list(rows.order_by("account__slug", "name", "pk")[: MOST_AT_ONCE + 1])
+    if len(chosen) > MOST_AT_ONCE:
+        raise BadRequest(f"More than {MOST_AT_ONCE:,} runners match. Filter more narrowly and do it in parts.")
+    for runner in chosen:
+        runner.account = accounts[runner.account_id]
+    return chosen
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def runners_edit(request: Request) -> HttpResponse:
+    runners = chosen_runners(request)
+    accounts = list({runner.account_id: runner.account for runner in runners}.values())
+    asked = any(request.GET.get(name) for name in CHANGE_FIELDS)
+    form = BulkForm(request.GET if asked or "change" in request.GET else None, accounts=accounts)
+    context: dict[str, Any] = {"runners": runners, "accounts": accounts, "form": form}
+    if not runners or not form.is_valid():
+        return render(request, "bulk/choose.html", context, status=422 if form.errors else 200)
+    plan = bulk.make_plan(runners, form.wish)
+    confirm = ConfirmForm(request.POST or None, initial={"digest": plan.digest})
+    if request.method == "POST" and confirm.is_valid():
+        if confirm.cleaned_data["digest"] == plan.digest and plan.items:
+            batch, first = confirm.cleaned_data["nonce"], confirm.cleaned_data["first"]
+            bulk.request_updates(plan.items, by=request.user, batch=batch, first=first)
+            return redirect("batch", batch)
+        confirm = ConfirmForm(initial={"digest": plan.digest})
+        context["differs"] = True
+    names = Names(request.user, (account.pk for account in accounts))
+    lines = [(item.runner, names.changes(item.runner.account_id, item.base, item.wanted)) for item in plan.items]
+    return render(request, "bulk/confirm.html", {**context, "plan": plan, "lines": lines, "confirm": confirm})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def runners_new(request: Request) -> HttpResponse:
+    """One new runner in each of the accounts named by `?account=`."""
+    asked = set(request.GET.getlist("account"))
+    accounts = [row for row in Account.objects.manageable_by(request.user) if str(row.pk) in asked]
+    if not accounts:
+        return redirect("runner-new")
+    form = ManyRunnersForm(request.POST or None, accounts=accounts)
+    if form.is_valid():
+        wanted = {account: form.cleaned_wanted[account.pk] for account in accounts}
+        bulk.request_creates(wanted, by=request.user, batch=form.cleaned_data["nonce"])
+        return redirect("batch", form.cleaned_data["nonce"])
+    context = {"form": form, "accounts": accounts}
+    return render(request, "bulk/new.html", context, status=422 if form.is_bound else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def runners_delete(request: Request) -> HttpResponse:
+    runners = chosen_runners(request)
+    impossible = [(runner, reason) for runner in runners if (reason := bulk.why_not(runner))]
+    possible = [runner for runner in runners if not bulk.why_not(runner)]
+    digest = ",".join(str(runner.pk) for runner in possible)
+    form = BulkDeleteForm(request.POST or None, initial={"digest": digest}, count=len(possible))
+    context = {"runners": possible, "impossible": impossible, "form": form}
+    if request.method == "POST" and possible and form.is_valid():
+        if form.cleaned_data["digest"] == digest:
+            bulk.request_deletes(possible, by=request.user, batch=form.cleaned_data["nonce"])
+            return redirect("batch", form.cleaned_data["nonce"])
+        form = BulkDeleteForm(initial={"digest": digest}, count=len(possible))
+        context |= {"differs": True, "form": form}
+    return render(request, "bulk/delete.html", context, status=422 if form.errors else 200)

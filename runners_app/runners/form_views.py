@@ -1,0 +1,169 @@
+"""Forms of one runner: create, edit, delete, and what they ask while they are filled in."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from runners_app.models import Account, Image, Operation, Runner
+from runners_app.operations.requests import conflict_of, wanted_on_top_of
+from runners_app.runners.bulk import values_of_clone
+from runners_app.runners.forms import RunnerForm, initial_of, problem_of_name, signed_base
+from runners_app.runners.prices import PRICES_AS_OF, usd_per_hour
+from runners_app.runners.requests import request_create, request_delete_runner, request_update, values_of
+from runners_app.web.change_words import Names
+from runners_app.web.forms import DeleteForm
+from runners_app.web.numbers import number_in
+from runners_app.web.pages import (
+    Request,
+    asked_again,
+    group_name_of,
+    id_or_404,
+    manage_or_403,
+    named_or_404,
+    render_page,
+    visible_account_or_404,
+    visible_or_404,
+)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def runner_new(request: Request) -> HttpResponse:
+    accounts = list(Account.objects.manageable_by(request.user))
+    again = asked_again(request, Operation.Kind.CREATE_RUNNER)
+    clone = named_or_404(Runner.objects.select_related("account"), request, "clone")
+    account = again.account if again else _asked_account(request, accounts)
+    if account is None:
+        status = 200 if accounts or request.user.is_superuser else 403
+        return render(request, "runners/new_account.html", {"accounts": accounts, "clone": clone}, status=status)
+    manage_or_403(request, account)
+    if request.method == "POST":
+        form = RunnerForm(request.POST, account=account)
+        if form.is_valid():
+            operation = request_create(
+                account, form.cleaned_wanted, by=request.user, nonce=form.nonce_text, again_from=again
+            )
+            return redirect("operation", operation.pk)
+        return _form(request, form, accounts, status=422)
+    initial = {**(values_of_clone(clone, account) if clone else {}), **_initial(request, again)}
+    form = RunnerForm(initial=initial, account=account)
+    if again:
+        form.show_refusal(again)
+    return _form(request, form, accounts)
+
+
+def _asked_account(request: Request, accounts: list[Account]) -> Account | None:
+    """The account named in the address or the form; the only one when there is just one."""
+    asked = request.POST.get("account") or request.GET.get("account", "")
+    chosen = [account for account in accounts if str(account.pk) == asked]
+    return chosen[0] if chosen else accounts[0] if len(accounts) == 1 else None
+
+
+def _initial(request: Request, again: Operation | None, runner: Runner | None = None) -> dict[str, Any]:
+    """What the form starts with: the operation sent again, the runner, or what was chosen so far."""
+    now = values_of(runner) if runner else {}
+    if again:
+        now = wanted_on_top_of(now, base=again.base, wanted=again.wanted)
+    initial: dict[str, Any] = initial_of(now) if now else {}
+    for name in ("name", "image", "image_version", "size", "group", "maximum_runners"):
+        if name in request.GET:
+            initial[name] = request.GET[name]
+    return initial
+
+
+def _form(
+    request: Request,
+    form: RunnerForm,
+    accounts: list[Account],
+    *,
+    status: int = 200,
+) -> HttpResponse:
+    image = form.chosen_image
+    size, machines = form["size"].value(), form["maximum_runners"].value()
+    cost = usd_per_hour(image.platform, size or "", machines if isinstance(machines, int) else None) if image else None
+    context = {
+        "form": form,
+        "account": form.account,
+        "runner": form.runner,
+        "accounts": accounts,
+        "cost": cost,
+        "prices_as_of": PRICES_AS_OF,
+    }
+    return render_page(request, "runners/form.html", context, fragment="following", status=status)
+
+
+@require_safe
+def runner_name(request: Request) -> HttpResponse:
+    """Whether GitHub would take a name, while it is typed. `?account=` or `?runner=`, and `?name=`."""
+    row = named_or_404(Runner.objects.select_related("account"), request, "runner")
+    runner_of = row.account if row else _named_account(request)
+    manage_or_403(request, runner_of)
+    problem = problem_of_name(request.GET.get("name", ""), runner_of, row)
+    return render(request, "runners/name_hint.html", {"problem": problem, "account": runner_of})
+
+
+@require_safe
+def runner_cost(request: Request) -> HttpResponse:
+    """What the pool can cost, while its form is filled in. `?account=`, `?image=`, `?size=`, `?maximum_runners=`."""
+    account = _named_account(request)
+    platform = _platform_of(request, account)
+    machines = number_in(request.GET.get("maximum_runners", ""))
+    cost = usd_per_hour(platform, request.GET.get("size", ""), machines)
+    return render(request, "runners/cost.html", {"cost": cost, "prices_as_of": PRICES_AS_OF})
+
+
+def _platform_of(request: Request, account: Account) -> str:
+    """Of the image named by `?image=`; empty where it is none the account is offered."""
+    source, _, image_id = request.GET.get("image", "").partition(":")
+    if "\0" in source + image_id:  # PostgreSQL takes no such text, not even to look for it
+        return ""
+    offered = Image.objects.visible_to(request.user).filter(account=account, source=source, github_id=image_id)
+    return offered.values_list("platform", flat=True).first() or ""
+
+
+def _named_account(request: Request) -> Account:
+    return visible_account_or_404(request, id_or_404(request.GET.get("account", "")))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def runner_edit(request: Request, pk: int) -> HttpResponse:
+    row = visible_or_404(Runner.objects.present().select_related("account"), request, pk)
+    manage_or_403(request, row.account)
+    again = asked_again(request, Operation.Kind.UPDATE_RUNNER)
+    if request.method != "POST":
+        initial = {**_initial(request, again, row), "base": signed_base(row)}
+        form = RunnerForm(initial=initial, account=row.account, runner=row)
+        if again:
+            form.show_refusal(again)
+        return _form(request, form, [])
+    form = RunnerForm(request.POST, account=row.account, runner=row)
+    if not form.is_valid():
+        return _form(request, form, [], status=422)
+    wanted, base, now = form.cleaned_wanted, form.cleaned_data["base"], values_of(row)
+    if conflict := conflict_of(base, now, wanted):
+        mine = wanted_on_top_of(now, base=base, wanted=wanted)
+        initial = {**initial_of(mine), "base": signed_base(row), "nonce": form.nonce_text}
+        anyway = RunnerForm(initial=initial, account=row.account, runner=row)
+        shown = Names(request.user, [row.account_id]).conflict(row.account_id, conflict)
+        context = {"runner": row, "account": row.account, "conflict": shown, "form": anyway}
+        return render(request, "runners/conflict.html", context, status=409)
+    if wanted == base:
+        form.add_error(None, "Nothing is different from what the runner has now, so there is nothing to send.")
+        return _form(request, form, [], status=422)
+    operation = request_update(row, wanted, base=base, by=request.user, nonce=form.nonce_text, again_from=again)
+    return redirect("operation", operation.pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def runner_delete(request: Request, pk: int) -> HttpResponse:
+    row = visible_or_404(Runner.objects.present().select_related("account"), request, pk)
+    manage_or_403(request, row.account)
+    form = DeleteForm(request.POST or None, expected=row.name)
+    if form.is_valid():
+        operation = request_delete_runner(row, by=request.user, nonce=form.nonce_text)
+        return redirect("operation", operation.pk)
+    row.group_name = group_name_of(row)
+    alone = not Runner.objects.present().filter(account=row.account, group_id=row.group_id).exclude(pk=pk).exists()
+    context = {"runner": row, "account": row.account, "form": form, "is_alone_in_group": alone}
+    return render(request, "runners/delete.html", context, status=422 if form.is_bound else 200)

@@ -1,0 +1,212 @@
+"""Forms: whether what a person entered makes sense. They only validate; services change things."""
+
+import re
+from typing import Any
+
+from django import forms
+from django.core import signing
+from django.urls import reverse
+
+from runners_app.models import Account, Image, Runner
+from runners_app.runners.choices import Choices, choices_for
+from runners_app.runners.requests import values_of
+from runners_app.web.forms import SettingsForm
+
+NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+NAME_RULE = "1 to 64 characters: letters, digits, dots, dashes and underscores."
+
+
+LATEST = ""
+
+
+BASE_SALT = "runner form base"
+
+
+FIELD_OF = {
+    "name": "name", "size": "size", "runner_group_id": "group", "maximum_runners": "maximum_runners",
+    "enable_static_ip": "enable_static_ip", "image_gen": "image_gen", "image": "image", "image_id": "image",
+    "image_source": "image", "image_version": "image_version", "version": "image_version", "id": "image",
+    "source": "image",
+}  # fmt: skip
+
+
+class RunnerForm(SettingsForm):
+    """Create or edit a runner. Choices fit each other: versions and sizes follow from the image.
+
+    `cleaned_wanted` are the values in the words of GitHub's update body.
+    """
+
+    salt = BASE_SALT
+    field_of = FIELD_OF
+
+    name = forms.CharField(max_length=500, strip=False, help_text=f"{NAME_RULE} It is the label in runs-on.")
+    image = forms.ChoiceField()
+    image_version = forms.ChoiceField(required=False, label="Image version")
+    size = forms.ChoiceField()
+    group = forms.TypedChoiceField(coerce=int, label="Runner group")
+    maximum_runners = forms.IntegerField(
+        min_value=1, max_value=1000, initial=10, label="Maximum runners",
+        help_text="How many machines may run at the same time. GitHub allows 1,000 for most Linux runners.",
+    )  # fmt: skip
+    enable_static_ip = forms.BooleanField(required=False, label="Static public IPs")
+    image_gen = forms.BooleanField(
+        required=False, label="May build custom images",
+        help_text="Jobs with a snapshot on this runner make image versions.",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, account: Account, runner: Runner | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, account=account, is_edit=runner is not None, **kwargs)
+        self.runner = runner
+        self.choices: Choices = choices_for(account)
+        self._ask_while_typing()
+        self._offer_images()
+        self._follow_image()
+        self._offer_groups()
+        if (limits := self.choices.limits) is not None:
+            told = f"{limits.used} of {limits.maximum} runners of {account} have them; {limits.left} left."
+            self.fields["enable_static_ip"].help_text = told
+
+    def _ask_while_typing(self) -> None:
+        """The name is checked, and versions and sizes follow the image, without a page load."""
+        whose = f"runner={self.runner.pk}" if self.runner else f"account={self.account.pk}"
+        self.fields["name"].widget.attrs.update({
+            "hx-get": f"{reverse('runner-name')}?{whose}", "hx-trigger": "input changed delay:300ms",
+            "hx-target": "#id_name_hint", "hx-swap": "innerHTML", "autocomplete": "off", "spellcheck": "false",
+        })  # fmt: skip
+        self.fields["image"].widget.attrs.update({
+            "hx-get": "", "hx-trigger": "change", "hx-include": "#runner-form", "hx-target": "#following",
+            "hx-params": "account,image,image_version,size", "hx-swap": "outerHTML",
+        })  # fmt: skip
+
+    def _offer_images(self) -> None:
+        by_source: dict[str, list[tuple[str, str]]] = {}
+        for image in self.choices.images:
+            by_source.setdefault(image.get_source_display(), []).append((_image_key(image), _image_label(image)))
+        options: list[Any] = [("", "Choose an image"), *by_source.items()]
+        if self.runner and not self.choices.image(self.runner.image_source, self.runner.image_id):
+            shown = self.runner.image_name or self.runner.image_id or "no image known"
+            options.insert(1, (self._runner_image_key(), f"{shown} (no longer offered)"))
+        self._field("image").choices = options
+
+    def _follow_image(self) -> None:
+        """Versions and sizes of the image chosen so far."""
+        image = self.chosen_image
+        versions = self.choices.versions.get(image.github_id, []) if image and image.source == "custom" else []
+        fixed = self.runner.fixed_image_version if self.runner else None
+        if fixed and self.runner and image and self.runner.image_id == image.github_id:
+            versions = list(dict.fromkeys([*versions, fixed]))
+        self._field("image_version").choices = [(LATEST, "Latest, follows new versions"), *((v, v) for v in versions)]
+        sizes = [(size.github_id, _size_label(size)) for size in self.choices.sizes_for(image)]
+        if self.runner and self.runner.size not in dict(sizes):
+            sizes.append((self.runner.size, f"{self.runner.size} (as it is now)"))
+        self._field("size").choices = [("", "Choose a size"), *sizes]
+
+    def _offer_groups(self) -> None:
+        groups: list[tuple[Any, str]] = list(self.choices.groups)
+        if self.runner and self.runner.group_id and self.runner.group_id not in dict(groups):
+            groups.append((self.runner.group_id, f"Group {self.runner.group_id}"))
+        self._field("group").choices = groups
+
+    def _field(self, name: str) -> Any:
+        return self.fields[name]
+
+    def _runner_image_key(self) -> str:
+        return f"{self.runner.image_source}:{self.runner.image_id}" if self.runner else ""
+
+    @property
+    def chosen_image(self) -> Image | None:
+        key = self.data.get("image") if self.is_bound else self.get_initial_for_field(self.fields["image"], "image")
+        source, _, image_id = str(key or "").partition(":")
+        return self.choices.image(source, image_id)
+
+    @property
+    def static_ips_left(self) -> int | None:
+        return self.choices.limits.left if self.choices.limits else None
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if problem := problem_of_name(name, self.account, self.runner):
+            raise forms.ValidationError(problem)
+        return name
+
+    def clean_enable_static_ip(self) -> bool:
+        wanted: bool = self.cleaned_data["enable_static_ip"]
+        has_one = self.runner is not None and self.runner.static_ip
+        if wanted and not has_one and self.static_ips_left == 0 and self.choices.limits:
+            raise forms.ValidationError(
+                f"None left: {self.choices.limits.used} of {self.choices.limits.maximum} runners of {self.account} "
+                "have static IPs. Take one away first, or ask GitHub's support for more."
+            )
+        return wanted
+
+    @property
+    def cleaned_wanted(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        source, _, image_id = data["image"].partition(":")
+        return {
+            "name": data["name"],
+            "runner_group_id": data["group"],
+            "maximum_runners": data["maximum_runners"],
+            "enable_static_ip": data["enable_static_ip"],
+            "size": data["size"],
+            "image_id": image_id,
+            "image_source": source,
+            "image_version": self._wanted_version(source, image_id),
+            "image_gen": data["image_gen"],
+        }
+
+    def _wanted_version(self, source: str, image_id: str) -> str | None:
+        """Only custom images have versions to choose; another image keeps the one GitHub told as long as it stays."""
+        if source == Image.Source.CUSTOM:
+            return self.cleaned_data["image_version"] or None
+        stays = self.runner and (self.runner.image_source, self.runner.image_id) == (source, image_id)
+        return self.runner.fixed_image_version if self.runner and stays else None
+
+
+def problem_of_name(name: str, account: Account, runner: Runner | None = None) -> str:
+    """What is wrong with a runner's name, or nothing. An old name with spaces stays as long as it is not changed."""
+    if runner is not None and name == runner.name:
+        return ""
+    if not NAME.fullmatch(name):
+        return f"GitHub takes {NAME_RULE}"
+    others = Runner.objects.present().filter(account=account, name__iexact=name).exclude(pk=runner.pk if runner else 0)
+    return f"{account} already has a runner of this name." if others.exists() else ""
+
+
+def initial_of(values: dict[str, Any]) -> dict[str, Any]:
+    """Initial form values from the words of GitHub's update body."""
+    return {
+        "name": values.get("name"),
+        "image": f"{values.get('image_source')}:{values.get('image_id')}",
+        "image_version": values.get("image_version") or LATEST,
+        "size": values.get("size"),
+        "group": values.get("runner_group_id"),
+        "maximum_runners": values.get("maximum_runners"),
+        "enable_static_ip": values.get("enable_static_ip"),
+        "image_gen": values.get("image_gen"),
+    }
+
+
+def signed_base(runner: Runner) -> str:
+    """The values an edit starts from, so that what changed meanwhile can be told."""
+    return signing.dumps(values_of(runner), salt=BASE_SALT)
+
+
+def _image_key(image: Image) -> str:
+    return f"{image.source}:{image.github_id}"
+
+
+def _image_label(image: Image) -> str:
+    return f"{image.name} ({image.platform})" if image.platform else image.name
+
+
+def _size_label(size: Any) -> str:
+    parts = [
+        f"{size.cpu_cores} cores" if size.cpu_cores else "",
+        f"{size.memory_gb} GB memory" if size.memory_gb else "",
+    ]
+    parts.append(f"{size.storage_gb} GB disk" if size.storage_gb else "")
+    told = ", ".join(part for part in parts if part)
+    return f"{size.github_id}: {told}" if told else size.github_id

@@ -1,0 +1,101 @@
+"""Carrying out an update: look first, compare three ways, send only what changed, look again."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from runners_app.models import Operation, Reading
+from runners_app.operations.observe import Target, read_after_loss, read_before_sending, read_for_effect
+from runners_app.operations.requests import conflict_of, with_whole_image
+from runners_app.operations.send import Work, absent, send
+from runners_app.operations.steps import (
+    begin_observing,
+    confirm,
+    give_up_unsent,
+    keep_observing,
+    need_attention,
+    step,
+)
+from runners_app.runners.requests import values_of
+from runners_app.runners.steps.publish import attribute_changes, publish_runner, runner_now
+
+Values = Mapping[str, Any]
+R = Reading.Resource
+LATEST = (None, "latest")
+RUNNER = Target("runner", R.RUNNERS, runner_now)
+
+
+def start(operation: Operation, work: Work) -> None:
+    """While nothing was applied: the runner as it is now decides whether the change still fits."""
+    now = read_before_sending(RUNNER, operation, work)
+    if now is None:
+        return
+    if has_what_was_asked_for(operation, now):
+        give_up_unsent(operation, work, "The runner already is as asked for. Nothing was sent.")
+    elif conflict := conflict_of(operation.base, now, operation.wanted):
+        note = "Somebody changed the runner at GitHub since the form was opened. Nothing was sent."
+        give_up_unsent(operation, work, note, conflict=conflict)
+    else:
+        send_now(operation, work)
+
+
+def body_of(operation: Operation) -> dict[str, Any]:
+    """Only what changed; id, source and version of an image are one thing and go together."""
+    return with_whole_image(operation.changed_fields, operation.wanted)
+
+
+def send_now(operation: Operation, work: Work) -> None:
+    body, owner, runner_id = body_of(operation), operation.account.owner, operation.target_github_id
+    answer = send(operation, work, lambda: work.client.update_hosted_runner(owner, runner_id, body))
+    Reading.objects.schedule_now(operation.account, R.LIMITS, R.RUNNERS)
+    if answer is None:
+        return
+    request_id = answer.meta.request_id or ""
+    with step(work):
+        shown = publish_runner(operation, answer.data, work)
+        if accepted_shows(operation, values_of(shown)):
+            confirm(operation, work, "GitHub answered with the new values.", request_id=request_id)
+        else:
+            begin_observing(operation, work, "GitHub accepted it and does not show it yet.", request_id)
+
+
+def has_what_was_asked_for(operation: Operation, now: Values) -> bool:
+    """Whether the runner is as wanted, without any doubt about a version that follows the latest."""
+    asked = body_of(operation)
+    return all(now[field] in LATEST if value is None else now[field] == value for field, value in asked.items())
+
+
+def accepted_shows(operation: Operation, now: Values) -> bool:
+    """The same after GitHub accepted: no version means the latest, whatever GitHub then calls it."""
+    return all(now[field] == value for field, value in body_of(operation).items() if value is not None)
+
+
+def probe(operation: Operation, work: Work) -> None:
+    """From `unknown`: the runner itself tells whether the change was applied."""
+    now = read_after_loss(RUNNER, operation, work)
+    if now is None:
+        return
+    changes = operation.changed_fields
+    if has_what_was_asked_for(operation, now):
+        _confirm_seen(operation, work, "The answer was lost, but the runner has the new values.")
+    elif all(now[field] == operation.base.get(field) for field in body_of(operation)):
+        absent(operation, work, again=lambda: send_now(operation, work))
+    else:
+        conflict = {field: [now[field], operation.base.get(field), value] for field, value in changes.items()}
+        need_attention(operation, work, "The answer was lost, and the runner has yet other values.", conflict=conflict)
+
+
+def observe(operation: Operation, work: Work) -> None:
+    """From `observing`: until the runner shows the new values."""
+    now = read_for_effect(RUNNER, operation, work)
+    if now is None:
+        return
+    if accepted_shows(operation, now):
+        _confirm_seen(operation, work, "The runner has the new values.")
+    else:
+        keep_observing(operation, work, "GitHub does not show the new values yet.")
+
+
+def _confirm_seen(operation: Operation, work: Work, note: str) -> None:
+    with step(work):
+        confirm(operation, work, note)
+        attribute_changes(operation)

@@ -1,0 +1,87 @@
+"""Runners: one of them, and having all read again."""
+
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST, require_safe
+
+from runners_app.models import FieldChange, Image, Operation, Reading, Runner
+from runners_app.runners.prices import PRICES_AS_OF, usd_per_hour
+from runners_app.runners.support_facts import support_facts
+from runners_app.web.change_words import Names
+from runners_app.web.freshness import freshness_of_one, unchanged
+from runners_app.web.lists import read_again
+from runners_app.web.pages import (
+    Request,
+    came_from,
+    group_name_of,
+    is_unchanged,
+    may_manage,
+    render_page,
+    version_of,
+    visible_or_404,
+)
+
+# Without an operation of ours somebody changed these elsewhere; the others GitHub changes by itself.
+CHANGED_BY_PEOPLE = frozenset({
+    "name", "maximum_runners", "group_id", "image_id", "image_source", "image_name", "image_version", "size",
+    "static_ip", "image_gen", "gone_at",
+})  # fmt: skip
+
+
+@require_POST
+def runners_refresh(request: Request) -> HttpResponse:
+    """Read the runners of every account one may see again at once."""
+    read_again(request, Reading.Resource.RUNNERS)
+    return redirect(came_from(request) or "runners")
+
+
+@require_safe
+def runner(request: Request, pk: int) -> HttpResponse:
+    row = visible_or_404(Runner.objects.select_related("account__credential"), request, pk)
+    account = row.account
+    version = version_of([account], row.pk)
+    if is_unchanged(request, version):
+        return unchanged([account], Reading.Resource.RUNNERS)
+    row.group_name = group_name_of(row)
+    asked = Operation.objects.filter(account=account, target=Operation.Target.RUNNER, target_id=row.github_id)
+    reading = Reading.objects.filter(account=account, resource=Reading.Resource.RUNNERS).first()
+    recent = list(asked.order_by("-pk")[:20])
+    context = {
+        "runner": row,
+        "account": account,
+        "changes": _changes(request, row),
+        "support_facts": support_facts(row, recent),
+        "operations": recent,
+        "image_is_offered": _is_offered(row),
+        "may_manage": may_manage(request, account) and row.gone_at is None,
+        "version": version,
+        "cost": usd_per_hour(row.platform, row.size, row.maximum_runners),
+        "prices_as_of": PRICES_AS_OF,
+        "workflow": f"runs-on: {row.name}",
+        "moving": row.is_moving or any(operation.is_moving for operation in recent),
+        **freshness_of_one(account, reading),
+    }
+    return render_page(request, "runners/detail.html", context, fragment="facts")
+
+
+def _changes(request: Request, row: Runner) -> list[FieldChange]:
+    """Newest first, with names for ids. An image that changed with its name is told by that alone."""
+    rows = FieldChange.objects.filter(item=FieldChange.Item.RUNNER, item_pk=row.pk)
+    changes = list(rows.select_related("operation").order_by("-at", "-pk")[:100])
+    names = Names(request.user, [row.account_id]) if changes else None
+    named = {change.at for change in changes if change.field == "image_name"}
+    shown = [each for each in changes if each.at not in named or each.field not in ("image_id", "image_source")]
+    for change in shown:
+        if names:
+            change.before = names.value(row.account_id, change.field, change.before)
+            change.after = names.value(row.account_id, change.field, change.after)
+        change.is_outside = change.operation_id is None and change.field in CHANGED_BY_PEOPLE
+    return shown
+
+
+def _is_offered(row: Runner) -> bool | None:
+    """Whether the runner's image is in the account's list of images; nothing when that list was never read."""
+    images = Image.objects.filter(account_id=row.account_id, source=row.image_source or Image.Source.GITHUB)
+    if not images.exists():
+        return None
+    return images.present().filter(github_id=row.image_id).exists()

@@ -1,0 +1,128 @@
+"""Who may use a runner group, and the self-hosted runners in it."""
+
+from runners_app.simulator.api import rules
+from runners_app.simulator.api.call import Call, wrapped_page
+from runners_app.simulator.api.group_rules import (
+    DOCS,
+    enterprise_group,
+    machine_problems,
+    member_noun,
+    member_problems,
+    members_noun,
+    possible_members,
+)
+from runners_app.simulator.api.self_hosted_runners import describe_machine
+from runners_app.simulator.api.surroundings import describe_organization, describe_repository
+from runners_app.simulator.server.wire import Answer, conflict, not_found, refuse, validation_failed
+from runners_app.simulator.world.inherited_groups import mirror_enterprise_groups
+from runners_app.simulator.world.state import Account, Group
+
+# --- Who may use a group: repositories of an organization's, organizations of an enterprise's.
+
+
+def list_members(call: Call) -> Answer:
+    """GET .../runner-groups/{id}/repositories or /organizations; empty when all may use the group."""
+    group, noun = call.group(), members_noun(call.account)
+    ids = group.selected_ids if group.visibility == "selected" else []
+    if call.account.kind == "organization":
+        repositories = [call.account.repositories[each] for each in ids if each in call.account.repositories]
+        answer = wrapped_page(call, noun, repositories)
+        answer.body[noun] = [describe_repository(call, call.account, each) for each in answer.body[noun]]
+        return answer
+    organizations = [account for account in call.world.organizations() if account.id in ids]
+    answer = wrapped_page(call, noun, organizations)
+    answer.body[noun] = [describe_organization(call, each) for each in answer.body[noun]]
+    return answer
+
+
+def set_members(call: Call) -> Answer:
+    """PUT of the whole list. 409 for a list with something in it when the group is not for selected ones."""
+    field = f"selected_{member_noun(call.account)}_ids"
+    body = rules.read_body(call.request, {field: rules.Field("integer[]", required=True)})
+    group = call.group()
+    if body[field]:
+        _require_selected(group)
+    _replace_members(call, group, body[field], field)
+    return Answer(204)
+
+
+def add_member(call: Call) -> Answer:
+    group, member_id = call.group(), int(call.params["member_id"])
+    _require_selected(group)
+    if member_id not in possible_members(call):
+        raise not_found(DOCS)
+    _replace_members(call, group, [*group.selected_ids, member_id], f"{member_noun(call.account)}_id")
+    return Answer(204)
+
+
+def remove_member(call: Call) -> Answer:
+    group, member_id = call.group(), int(call.params["member_id"])
+    _require_selected(group)
+    if member_id not in possible_members(call):
+        raise not_found(DOCS)
+    _replace_members(call, group, [each for each in group.selected_ids if each != member_id], "")
+    return Answer(204)
+
+
+def _replace_members(call: Call, group: Group, members: list[int], field: str) -> None:
+    source = enterprise_group(call.world, call.account, group) or group
+    if errors := member_problems(call, members, allows_public=source.allows_public_repositories, field=field):
+        raise validation_failed(errors, DOCS)
+    group.selected_ids = sorted(set(members))
+    group.writes += 1
+    mirror_enterprise_groups(call.world, call.account)
+
+
+def _require_selected(group: Group) -> None:
+    if group.visibility != "selected":
+        raise conflict("The runner group is not limited to selected ones: its visibility must be selected.", DOCS)
+
+
+# --- Self-hosted runners in a group.
+
+
+def list_machines(call: Call) -> Answer:
+    group = call.group()
+    inside = [machine for machine in call.account.machines.values() if machine.group_id == group.id]
+    answer = wrapped_page(call, "runners", inside)
+    answer.body["runners"] = [describe_machine(machine) for machine in answer.body["runners"]]
+    return answer
+
+
+def set_machines(call: Call) -> Answer:
+    """PUT of the whole list: those left out go to the default group."""
+    body = rules.read_body(call.request, {"runners": rules.Field("integer[]", required=True)})
+    account, group = call.account, _own_group(call)
+    if errors := machine_problems(account, body["runners"]):
+        raise validation_failed(errors, DOCS)
+    for machine in account.machines.values():
+        if machine.id in body["runners"]:
+            machine.group_id = group.id
+        elif machine.group_id == group.id:
+            machine.group_id = _default_group(account).id
+    return Answer(204)
+
+
+def add_machine(call: Call) -> Answer:
+    call.machine().group_id = _own_group(call).id
+    return Answer(204)
+
+
+def remove_machine(call: Call) -> Answer:
+    """The runner goes back to the default group."""
+    machine, group = call.machine(), _own_group(call)
+    if machine.group_id != group.id:
+        raise not_found(DOCS)
+    machine.group_id = _default_group(call.account).id
+    return Answer(204)
+
+
+def _own_group(call: Call) -> Group:
+    group = call.group()
+    if group.inherited_from is not None:
+        raise refuse(422, "Inherited runner groups take runners of the enterprise only.", DOCS)
+    return group
+
+
+def _default_group(account: Account) -> Group:
+    return next(group for group in account.groups.values() if group.default)

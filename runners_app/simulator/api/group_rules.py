@@ -1,0 +1,64 @@
+"""What runner groups must obey, and what their requests call the members of a group."""
+
+from typing import Any
+
+from runners_app.simulator.api import rules
+from runners_app.simulator.api.call import Call
+from runners_app.simulator.server.wire import Body, problem
+from runners_app.simulator.world.state import Account, Group, World
+
+DOCS = "/actions/self-hosted-runner-groups"
+RESOURCE = "RunnerGroup"
+
+
+def enterprise_group(world: World, account: Account, group: Group) -> Group | None:
+    enterprise = world.enterprise_of(account)
+    return enterprise.groups.get(group.inherited_from) if enterprise and group.inherited_from is not None else None
+
+
+def members_noun(account: Account) -> str:
+    return "repositories" if account.kind == "organization" else "organizations"
+
+
+def member_noun(account: Account) -> str:
+    return "repository" if account.kind == "organization" else "organization"
+
+
+def possible_members(call: Call) -> set[int]:
+    if call.account.kind == "organization":
+        return set(call.account.repositories)
+    return {account.id for account in call.world.members_of(call.account)}
+
+
+def name_problems(call: Call, name: str, own: Group | None = None) -> list[Body]:
+    if not name.strip():
+        return [problem(RESOURCE, "name", "missing_field")]
+    enterprise = call.world.enterprise_of(call.account)
+    others = [*call.account.groups.values(), *(enterprise.groups.values() if enterprise else [])]
+    taken = {group.name.lower() for group in others if group is not own and group.inherited_from is None}
+    return [problem(RESOURCE, "name", "already_exists")] if name.lower() in taken else []
+
+
+def workflow_problems(workflows: list[str]) -> list[Body]:
+    wrong = [workflow for workflow in workflows if not rules.WORKFLOW.fullmatch(workflow)]
+    form = "must look like owner/repo/.github/workflows/file.yaml@ref"
+    return [problem(RESOURCE, "selected_workflows", "invalid", f'"{workflow}" {form}') for workflow in wrong]
+
+
+def member_problems(call: Call, members: list[int], *, allows_public: bool, field: str = "") -> list[Body]:
+    field = field or f"selected_{member_noun(call.account)}_ids"
+    possible = possible_members(call)
+    errors = [problem(RESOURCE, field, "invalid", f"There is no {each}.") for each in members if each not in possible]
+    if call.account.kind == "organization" and not allows_public:
+        public = [call.account.repositories[each] for each in members if each in possible]
+        errors += [
+            problem(RESOURCE, field, "unprocessable", f"{each.name} is public; the group does not allow that.")
+            for each in public
+            if not each.private
+        ]
+    return errors
+
+
+def machine_problems(account: Account, machines: list[Any]) -> list[Body]:
+    missing = [each for each in machines if each not in account.machines]
+    return [problem(RESOURCE, "runners", "invalid", f"There is no self-hosted runner {each}.") for each in missing]

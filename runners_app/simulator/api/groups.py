@@ -1,0 +1,156 @@
+"""Runner groups of organizations and enterprises."""
+
+import random
+
+from runners_app.simulator.api import rules
+from runners_app.simulator.api.call import Call, wrapped_page
+from runners_app.simulator.api.group_rules import (
+    DOCS,
+    enterprise_group,
+    machine_problems,
+    member_noun,
+    member_problems,
+    members_noun,
+    name_problems,
+    workflow_problems,
+)
+from runners_app.simulator.server.wire import Answer, Body, refuse, validation_failed
+from runners_app.simulator.world import lifecycle
+from runners_app.simulator.world.inherited_groups import mirror_enterprise_groups
+from runners_app.simulator.world.state import Group
+
+
+def describe(call: Call, group: Group, place: str = "one") -> Body:
+    """A group as GitHub answers it; ``place`` (one or list) makes the order of workflows vary, as it does there."""
+    source = enterprise_group(call.world, call.account, group) or group
+    path = f"{call.account_path()}/actions/runner-groups/{group.id}"
+    answer: Body = {
+        "id": group.id,
+        "name": source.name,
+        "visibility": group.visibility,
+        "default": group.default,
+        "runners_url": call.url(f"{path}/runners"),
+        "allows_public_repositories": source.allows_public_repositories,
+        "restricted_to_workflows": source.restricted_to_workflows,
+        "selected_workflows": _shuffled(source, place),
+        "workflow_restrictions_read_only": source is not group and source.restricted_to_workflows,
+    }
+    if not call.enterprise_server:
+        answer["hosted_runners_url"] = call.url(f"{path}/hosted-runners")
+    if call.account.kind == "organization":
+        answer["inherited"] = group.inherited_from is not None
+        if source is not group:
+            answer["inherited_allows_public_repositories"] = source.allows_public_repositories
+    if group.visibility == "selected":
+        noun = members_noun(call.account)
+        answer[f"selected_{noun}_url"] = call.url(f"{path}/{noun}")
+    if source.network_configuration_id is not None:
+        answer["network_configuration_id"] = source.network_configuration_id
+    return answer
+
+
+def _shuffled(group: Group, place: str) -> list[str]:
+    dice = random.Random(f"{group.id}/{place}/{group.writes}")  # noqa: S311 - reproducible on purpose
+    return dice.sample(group.selected_workflows, len(group.selected_workflows))
+
+
+def list_groups(call: Call) -> Answer:
+    """``visible_to_repository`` (a name) and ``visible_to_organization`` (a slug) leave the groups these may use."""
+    groups = list(call.account.groups.values())
+    if name := call.request.query.get("visible_to_repository"):
+        groups = [group for group in groups if _serves_repository(call, group, name)]
+    if slug := call.request.query.get("visible_to_organization"):
+        groups = [group for group in groups if _serves_organization(call, group, slug)]
+    answer = wrapped_page(call, "runner_groups", groups)
+    answer.body["runner_groups"] = [describe(call, group, "list") for group in answer.body["runner_groups"]]
+    return answer
+
+
+def _serves_repository(call: Call, group: Group, name: str) -> bool:
+    wanted = name.rpartition("/")[2].lower()
+    for repository in call.account.repositories.values():
+        if repository.name.lower() == wanted:
+            source = enterprise_group(call.world, call.account, group) or group
+            if not repository.private and not source.allows_public_repositories:
+                return False
+            if group.visibility == "private":
+                return repository.private
+            return group.visibility == "all" or repository.id in group.selected_ids
+    return False
+
+
+def _serves_organization(call: Call, group: Group, slug: str) -> bool:
+    members = {account.slug.lower(): account.id for account in call.world.members_of(call.account)}
+    organization_id = members.get(slug.lower())
+    return organization_id is not None and (group.visibility == "all" or organization_id in group.selected_ids)
+
+
+def get_group(call: Call) -> Answer:
+    return Answer(200, describe(call, call.group()))
+
+
+def create_group(call: Call) -> Answer:
+    account = call.account
+    body = rules.read_body(call.request, rules.group_shape(account.kind, creating=True))
+    members = body.get(f"selected_{member_noun(account)}_ids", [])
+    errors = [
+        *name_problems(call, body["name"]),
+        *workflow_problems(body.get("selected_workflows", [])),
+        *member_problems(call, members, allows_public=body.get("allows_public_repositories", False)),
+        *machine_problems(account, body.get("runners", [])),
+    ]
+    if errors:
+        raise validation_failed(errors, DOCS)
+    group = Group(account.next_id("group"), body["name"], body.get("visibility", "all"), selected_ids=sorted(members))
+    _apply(group, body)
+    account.groups[group.id] = group
+    for machine_id in body.get("runners", []):
+        account.machines[machine_id].group_id = group.id
+    mirror_enterprise_groups(call.world, account)
+    return Answer(201, describe(call, group))
+
+
+def update_group(call: Call) -> Answer:
+    """Changes the fields given. A group inherited from the enterprise is not changed here: 422."""
+    account, group = call.account, call.group()
+    body = rules.read_body(call.request, rules.group_shape(account.kind, creating=False))
+    if group.inherited_from is not None:
+        raise refuse(422, "Inherited runner groups can only be changed by the enterprise.", DOCS)
+    allows_public = body.get("allows_public_repositories", group.allows_public_repositories)
+    errors = [
+        *(name_problems(call, body["name"], group) if "name" in body else []),
+        *workflow_problems(body.get("selected_workflows", [])),
+        *(member_problems(call, group.selected_ids, allows_public=allows_public) if not allows_public else []),
+    ]
+    if errors:
+        raise validation_failed(errors, DOCS)
+    group.name = body.get("name", group.name)
+    group.visibility = body.get("visibility", group.visibility)
+    _apply(group, body)
+    mirror_enterprise_groups(call.world, account)
+    return Answer(200, describe(call, group))
+
+
+def _apply(group: Group, body: Body) -> None:
+    group.allows_public_repositories = body.get("allows_public_repositories", group.allows_public_repositories)
+    group.restricted_to_workflows = body.get("restricted_to_workflows", group.restricted_to_workflows)
+    group.selected_workflows = body.get("selected_workflows", group.selected_workflows)
+    group.network_configuration_id = body.get("network_configuration_id", group.network_configuration_id)
+    group.writes += 1
+
+
+def delete_group(call: Call) -> Answer:
+    """204; 422 for the default group, an inherited one and one with runners in it."""
+    account, group = call.account, call.group()
+    lifecycle.remove_gone_runners(account, call.at)
+    if group.default:
+        raise refuse(422, "The default runner group cannot be deleted.", DOCS)
+    if group.inherited_from is not None:
+        raise refuse(422, "Inherited runner groups can only be deleted by the enterprise.", DOCS)
+    inside = {runner.group_id for runner in account.runners.values()}
+    inside |= {machine.group_id for machine in account.machines.values()}
+    if group.id in inside:
+        raise refuse(422, "The runner group has runners in it; move or delete them first.", DOCS)
+    del account.groups[group.id]
+    mirror_enterprise_groups(call.world, account)
+    return Answer(204)

@@ -1,0 +1,228 @@
+"""What surrounds runners: organizations, their repositories, the user behind a token, the rate limit."""
+
+from base64 import b64encode
+from typing import Any
+from zlib import crc32
+
+from runners_app.simulator.api import rate_limits as limits
+from runners_app.simulator.api.call import Call
+from runners_app.simulator.server.wire import Answer, Body, page_of, refuse
+from runners_app.simulator.world import lifecycle
+from runners_app.simulator.world.state import Account, Repository
+
+PLAIN_REPOSITORY_URLS = (
+    *("contributors", "deployments", "downloads", "events", "forks", "hooks", "languages"),
+    *("merges", "stargazers", "subscribers", "subscription", "tags", "teams"),
+)
+TEMPLATED_REPOSITORY_URLS = {
+    "archive": "/{archive_format}{/ref}",
+    "assignees": "/assignees{/user}",
+    "blobs": "/git/blobs{/sha}",
+    "branches": "/branches{/branch}",
+    "collaborators": "/collaborators{/collaborator}",
+    "comments": "/comments{/number}",
+    "commits": "/commits{/sha}",
+    "compare": "/compare/{base}...{head}",
+    "contents": "/contents/{+path}",
+    "git_commits": "/git/commits{/sha}",
+    "git_refs": "/git/refs{/sha}",
+    "git_tags": "/git/tags{/sha}",
+    "issue_comment": "/issues/comments{/number}",
+    "issue_events": "/issues/events{/number}",
+    "issues": "/issues{/number}",
+    "keys": "/keys{/key_id}",
+    "labels": "/labels{/name}",
+    "milestones": "/milestones{/number}",
+    "notifications": "/notifications{?since,all,participating}",
+    "pulls": "/pulls{/number}",
+    "releases": "/releases{/id}",
+    "statuses": "/statuses/{sha}",
+    "trees": "/git/trees{/sha}",
+}
+
+
+def node_id(kind: str, number: int) -> str:
+    return b64encode(f"{kind}{number}".encode()).decode()
+
+
+def web_url(path: str) -> str:
+    return f"https://github.com{path}"
+
+
+def describe_organization(call: Call, account: Account) -> Body:
+    """The short form, as in lists."""
+    own = call.url(f"/orgs/{account.slug}")
+    return {
+        "login": account.slug,
+        "id": account.id,
+        "node_id": node_id("012:Organization", account.id),
+        "url": own,
+        "repos_url": f"{own}/repos",
+        "events_url": f"{own}/events",
+        "hooks_url": f"{own}/hooks",
+        "issues_url": f"{own}/issues",
+        "members_url": f"{own}/members{{/member}}",
+        "public_members_url": f"{own}/public_members{{/member}}",
+        "avatar_url": web_url(f"/{account.slug}.png"),
+        "description": f"Made-up organization {account.name}",
+    }
+
+
+def describe_user(call: Call, login: str, number: int, kind: str = "User") -> Body:
+    """A user or, as owner of repositories and installations, an organization."""
+    own = call.url(f"/users/{login}")
+    return {
+        "login": login,
+        "id": number,
+        "node_id": node_id(f"04:{kind}", number),
+        "avatar_url": web_url(f"/{login}.png"),
+        "gravatar_id": "",
+        "url": own,
+        "html_url": web_url(f"/{login}"),
+        "followers_url": f"{own}/followers",
+        "following_url": f"{own}/following{{/other_user}}",
+        "gists_url": f"{own}/gists{{/gist_id}}",
+        "starred_url": f"{own}/starred{{/owner}}{{/repo}}",
+        "subscriptions_url": f"{own}/subscriptions",
+        "organizations_url": f"{own}/orgs",
+        "repos_url": f"{own}/repos",
+        "events_url": f"{own}/events{{/privacy}}",
+        "received_events_url": f"{own}/received_events",
+        "type": kind,
+        "site_admin": False,
+    }
+
+
+def describe_repository(call: Call, owner: Account, repository: Repository, *, full: bool = False) -> Body:
+    """A minimal repository, or with ``full`` the long form of ``GET /installation/repositories``."""
+    full_name = f"{owner.slug}/{repository.name}"
+    own, created = call.url(f"/repos/{full_name}"), lifecycle.timestamp(repository.created_on)
+    answer: Body = {
+        "id": repository.id,
+        "node_id": node_id("010:Repository", repository.id),
+        "name": repository.name,
+        "full_name": full_name,
+        "owner": describe_user(call, owner.slug, owner.id, "Organization"),
+        "private": repository.private,
+        "visibility": "private" if repository.private else "public",
+        "html_url": web_url(f"/{full_name}"),
+        "description": None,
+        "fork": False,
+        "url": own,
+        **{f"{noun}_url": f"{own}/{noun}" for noun in PLAIN_REPOSITORY_URLS},
+        **{f"{noun}_url": f"{own}{ending}" for noun, ending in TEMPLATED_REPOSITORY_URLS.items()},
+        "git_url": f"git:github.com/{full_name}.git",
+        "ssh_url": f"git@github.com:{full_name}.git",
+        "clone_url": web_url(f"/{full_name}.git"),
+        "svn_url": web_url(f"/{full_name}"),
+        "default_branch": "main",
+        "archived": False,
+        "disabled": False,
+        "created_at": created,
+        "updated_at": created,
+        "pushed_at": created,
+    }
+    if not call.newest_version:
+        answer["has_downloads"] = True
+    return {**answer, **_long_form(call)} if full else answer
+
+
+def _long_form(call: Call) -> Body:
+    names = "forks forks_count open_issues open_issues_count size stargazers_count watchers watchers_count"
+    answer: Body = dict.fromkeys(names.split(), 0)
+    answer |= dict.fromkeys(("homepage", "language", "license", "mirror_url"))
+    answer |= {"has_issues": True, "has_projects": True, "has_wiki": False, "has_pages": False}
+    if not call.newest_version:
+        answer |= {"master_branch": "main", "use_squash_pr_title_as_default": False}
+    return answer
+
+
+def get_organization(call: Call) -> Answer:
+    """GET /orgs/{org}: the public part for everybody; plan and settings for its owners' tokens."""
+    account = call.account
+    created = lifecycle.timestamp(account.created_on)
+    private = sum(repository.private for repository in account.repositories.values())
+    answer: Body = {
+        **describe_organization(call, account),
+        "name": account.name,
+        "is_verified": False,
+        "has_organization_projects": True,
+        "has_repository_projects": True,
+        "public_repos": len(account.repositories) - private,
+        "public_gists": 0,
+        "followers": 0,
+        "following": 0,
+        "html_url": web_url(f"/{account.slug}"),
+        "created_at": created,
+        "updated_at": created,
+        "archived_at": None,
+        "type": "Organization",
+    }
+    if _sees_plan(call):
+        answer["plan"] = {"name": account.plan, "space": 976562499, "private_repos": 999999, "seats": 50}
+        answer["total_private_repos"] = answer["owned_private_repos"] = private
+        answer["two_factor_requirement_enabled"] = True
+        if not call.newest_version:
+            answer["secret_scanning_push_protection_custom_link_enabled"] = False
+    return Answer(200, answer)
+
+
+def _sees_plan(call: Call) -> bool:
+    token = call.token
+    if token is None or call.account.key not in token.accounts or call.account.key in token.sso_missing:
+        return False
+    return "admin:org" in token.scopes if token.kind == "classic" else "organization_plan" in token.permissions
+
+
+def list_repositories(call: Call) -> Answer:
+    """GET /orgs/{org}/repos with ``type``, ``sort`` and ``direction``; private ones only for its own tokens."""
+    query, account = call.request.query, call.account
+    kept = [repository for repository in account.repositories.values() if _wanted(repository, query.get("type", "all"))]
+    if call.token is None or account.key not in call.token.accounts:
+        kept = [repository for repository in kept if not repository.private]
+    by_name = query.get("sort") == "full_name"
+    downwards = query.get("direction", "asc" if by_name else "desc") == "desc"
+    kept.sort(
+        key=lambda repository: repository.name if by_name else f"{repository.created_on:020.3f}", reverse=downwards
+    )
+    page, headers = page_of(call.request, kept)
+    return Answer(200, [describe_repository(call, account, repository) for repository in page], headers)
+
+
+def _wanted(repository: Repository, kind: str) -> bool:
+    return {"public": not repository.private, "private": repository.private, "forks": False}.get(kind, True)
+
+
+def get_user(call: Call) -> Answer:
+    """GET /user"""
+    token = call.token
+    if token is None or token.kind == "installation":
+        raise refuse(403, "Resource not accessible by integration", "/users/users")
+    return Answer(200, {**describe_user(call, token.login, crc32(token.login.encode())), "name": token.login.title()})
+
+
+def list_own_organizations(call: Call) -> Answer:
+    """GET /user/orgs: those the token may see; those that want single sign-on first are named in a header."""
+    token = call.token
+    if token is None or token.kind == "installation":
+        raise refuse(403, "Resource not accessible by integration", "/orgs/orgs")
+    own = [each for each in call.world.organizations() if each.key in token.accounts and not each.renamed]
+    hidden = [str(each.id) for each in own if each.key in token.sso_missing]
+    page, headers = page_of(call.request, [each for each in own if each.key not in token.sso_missing])
+    if hidden:
+        headers["X-GitHub-SSO"] = f"partial-results; organizations={','.join(hidden)}"
+    return Answer(200, [describe_organization(call, each) for each in page], headers)
+
+
+def get_rate_limit(call: Call) -> Answer:
+    """GET /rate_limit: costs nothing. A GitHub Enterprise Server without limits answers 404."""
+    if call.enterprise_server:
+        raise refuse(404, "Rate limiting is not enabled.", "/rate-limit/rate-limit")
+    bucket = limits.bucket_of(call.world, call.token, call.request.address, call.wall)
+    core = limits.describe(bucket)
+    untouched: dict[str, Any] = {
+        name: {"limit": most, "used": 0, "remaining": most, "reset": core["reset"]}
+        for name, most in {"search": 30, "graphql": 5000, "actions_runner_registration": 10_000}.items()
+    }
+    answer: Body = {"resources": {"core": core, **untouched}}
+    return Answer(200, answer if call.newest_version else {**answer, "rate": core})

@@ -1,0 +1,48 @@
+"""The world in a file, as JSON, so that a restart keeps runners and tokens."""
+
+import json
+import os
+from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
+
+from runners_app.simulator.world.state import World
+
+
+def save(world: World, path: Path) -> None:
+    """Atomically, readable by the owner only: there are tokens in it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    aside.touch(mode=0o600)
+    aside.write_text(json.dumps(asdict(world)))
+    aside.replace(path)
+
+
+def load(path: Path) -> World | None:
+    """None when there is no such file. Raises ``ValueError`` for one that is not ours."""
+    if not path.exists():
+        return None
+    try:
+        return cast(World, _revive(World, json.loads(path.read_text())))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{path} does not hold a simulated world: {error}. Move it away to start afresh.") from error
+
+
+def _revive(kind: Any, data: Any) -> Any:
+    """``asdict`` backwards: only for the types that ``state`` uses."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if is_dataclass(kind):
+        hints = get_type_hints(kind)
+        given = {each.name: _revive(hints[each.name], data[each.name]) for each in fields(kind) if each.name in data}
+        return cast(Any, kind)(**given)
+    if origin is UnionType:
+        kinds = [each for each in arguments if each is not NoneType]
+        return None if data is None else _revive(kinds[0], data)
+    if origin is list:
+        return [_revive(arguments[0], item) for item in data]
+    if origin is dict:
+        return {arguments[0](key): _revive(arguments[1], value) for key, value in data.items()}
+    if origin is Literal or kind is Any:
+        return data
+    return float(data) if kind is float else data

@@ -1,0 +1,159 @@
+"""The world at the start: the same for the same seed, but for the wall-clock times, which count back from now."""
+
+import hashlib
+import random
+from dataclasses import dataclass
+
+from runners_app.simulator.world import names
+from runners_app.simulator.world.inherited_groups import mirror_enterprise_groups
+from runners_app.simulator.world.seed_runners import add_images, add_runners
+from runners_app.simulator.world.seed_tokens import add_tokens
+from runners_app.simulator.world.state import (
+    Account,
+    Clock,
+    GitHubApp,
+    Group,
+    Installation,
+    Machine,
+    Repository,
+    World,
+)
+
+DAY = 86_400
+APP_PERMISSIONS = {
+    "metadata": "read",
+    "organization_administration": "write",
+    "organization_hosted_runner_custom_images": "write",
+    "organization_plan": "read",
+    "organization_self_hosted_runners": "write",
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a world to make. ``runners`` are per account."""
+
+    seed: int = 1
+    organizations: int = 3
+    enterprises: int = 1
+    runners: int = 40
+    speed: float = 1.0
+
+
+def make_world(size: Size, wall: float) -> World:
+    """All but the last organization of each enterprise's share belong to it, so that some stand alone."""
+    app = GitHubApp(4242, f"Iv23li{_digest(size.seed, 'app')[:14]}", "trackside-demo", "Trackside demo", wall, {})
+    world = World(size.seed, wall, Clock(wall, 0.0, size.speed), app)
+    for number in range(size.enterprises):
+        _add_account(world, "enterprise", *names.nth_name(names.ENTERPRISES, number), number, size, wall)
+    for number in range(size.organizations):
+        account = _add_account(world, "organization", *names.nth_name(names.ORGANIZATIONS, number), number, size, wall)
+        if size.enterprises and number % 3 != 2:
+            account.enterprise = names.nth_name(names.ENTERPRISES, number // 3 % size.enterprises)[0]
+        else:
+            account.plan = "team"
+    for account in world.accounts.values():
+        _add_content(world, account, size, wall)
+    for account in world.accounts.values():
+        mirror_enterprise_groups(world, account)
+    _install_app(world, wall)
+    add_tokens(world, wall)
+    return world
+
+
+def _digest(seed: int, about: str) -> str:
+    return hashlib.sha256(f"{seed}/{about}".encode()).hexdigest()
+
+
+def _add_account(world: World, kind: str, slug: str, name: str, number: int, size: Size, wall: float) -> Account:
+    base = 1_000_000 if kind == "organization" else 5_000
+    account = Account(
+        "organization" if kind == "organization" else "enterprise",
+        slug,
+        base + size.seed * 1000 + number,
+        name,
+        plan="enterprise",
+        created_on=wall - (900 + number) * DAY,
+    )
+    world.accounts[account.key] = account
+    return account
+
+
+def _add_content(world: World, account: Account, size: Size, wall: float) -> None:
+    dice = random.Random(f"{size.seed}/{account.key}")  # noqa: S311 - reproducible on purpose
+    if account.kind == "organization":
+        _add_repositories(account, dice, wall)
+        _add_organization_groups(account)
+    else:
+        _add_enterprise_groups(world, account)
+    add_images(account, dice, wall)
+    _add_machines(account)
+    add_runners(world, account, size.runners, dice, wall)
+
+
+def _add_repositories(account: Account, dice: random.Random, wall: float) -> None:
+    for position, (name, private) in enumerate(names.REPOSITORIES):
+        repository_id = account.id * 100 + position
+        created_on = wall - dice.randint(100, 890) * DAY
+        account.repositories[repository_id] = Repository(repository_id, name, private, created_on)
+
+
+def _add_group(account: Account, name: str, visibility: str, **fields: object) -> Group:
+    group = Group(account.next_id("group"), name, visibility)
+    for field, value in fields.items():
+        setattr(group, field, value)
+    account.groups[group.id] = group
+    return group
+
+
+def _add_organization_groups(account: Account) -> None:
+    private = [repository.id for repository in account.repositories.values() if repository.private]
+    _add_group(account, "Default", "all", default=True)
+    workflows = [f"{account.slug}/{name}/.github/workflows/deploy.yaml@refs/heads/main" for name in ("api", "web")]
+    workflows.append(f"{account.slug}/infrastructure/.github/workflows/apply.yaml@v2")
+    _add_group(
+        account,
+        "production-deploys",
+        "selected",
+        restricted_to_workflows=True,
+        selected_workflows=workflows,
+        selected_ids=private[:4],
+    )
+    _add_group(account, "gpu-research", "selected", selected_ids=private[5:7])
+    _add_group(account, "open-source", "all", allows_public_repositories=True)
+    _add_group(account, "sandbox", "private")
+
+
+def _add_enterprise_groups(world: World, account: Account) -> None:
+    members = [member.id for member in world.members_of(account)]
+    _add_group(account, "Default", "all", default=True)
+    _add_group(account, "enterprise-shared", "all")
+    workflow = "acme/infrastructure/.github/workflows/scan.yaml@refs/heads/main"
+    _add_group(
+        account,
+        "enterprise-security",
+        "selected",
+        restricted_to_workflows=True,
+        selected_workflows=[workflow],
+        selected_ids=members[:1],
+    )
+    _add_group(account, "enterprise-gpu", "selected")
+
+
+def _add_machines(account: Account) -> None:
+    for name, os, architecture, group_id, status, busy in (
+        ("onprem-rack-01", "linux", "X64", 1, "online", True),
+        ("onprem-rack-02", "linux", "X64", 1, "online", False),
+        ("onprem-mac-mini", "macos", "ARM64", 1, "offline", False),
+        ("deploy-bastion", "linux", "ARM64", 2, "online", False),
+    ):
+        machine = Machine(account.next_id("machine"), name, os, architecture, group_id, status, busy, ["onprem"])
+        account.machines[machine.id] = machine
+
+
+def _install_app(world: World, wall: float) -> None:
+    world.app.permissions = dict(APP_PERMISSIONS)
+    world.app.created_on = wall - 400 * DAY
+    for number, account in enumerate(world.organizations()):
+        installation = Installation(90_001 + number, account.key, dict(APP_PERMISSIONS), wall - (300 + number) * DAY)
+        world.app.installations[installation.id] = installation

@@ -1,0 +1,235 @@
+"""Static IPs: how many runners of an account may have them, how many do, and the ranges to allow in firewalls."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.exceptions import BadRequest
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Window
+from django.db.models.functions import RowNumber
+from django.http import HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+from django.views.decorators.http import require_POST, require_safe
+
+from runners_app.models import Account, Limits, Reading, Runner, RunnerGroup
+from runners_app.models.visibility import limited_by
+from runners_app.static_ips.changes import RangeChange, changed_since
+from runners_app.static_ips.filters import StaticIpFilter
+from runners_app.static_ips.ranges import Network, in_order, networks_of
+from runners_app.templatetags.pictures import Point
+from runners_app.web.downloads import Row
+from runners_app.web.export import asked_of, export, export_text
+from runners_app.web.freshness import line_of, unchanged
+from runners_app.web.lists import read_again
+from runners_app.web.pages import (
+    Request,
+    came_from,
+    chips_of,
+    is_unchanged,
+    query_without,
+    render_page,
+    version_of,
+)
+from runners_app.web.paging import Order, page_by_key
+
+HISTORY = 30
+GAUGES_SHOWN = 20
+CHANGES_SHOWN = 200
+RANGE_COLUMNS = ("range", "enabled", "account", "runner", "runner_id", "group", "status")
+CHANGE_COLUMNS = ("change", "range", "account", "runner", "runner_id", "at")
+
+
+@dataclass
+class Gauge:
+    """One account: its limits now and before, newest first, and how the reading of them stands."""
+
+    account: Account
+    reading: Reading | None = None
+    history: list[Limits] = field(default_factory=list)
+
+    @property
+    def limits(self) -> Limits | None:
+        return self.history[0] if self.history else None
+
+    @property
+    def synced_at(self) -> datetime | None:
+        return self.reading.last_good_at if self.reading else None
+
+    @property
+    def used_so_far(self) -> list[int]:
+        """Oldest first."""
+        return [row.used for row in reversed(self.history)]
+
+    @property
+    def points(self) -> list[Point]:
+        """Oldest first, for the picture."""
+        return [Point(row.observed_at, row.used, row.maximum) for row in reversed(self.history)]
+
+    @property
+    def rank(self) -> tuple[float, str]:
+        """The nearest to used up first."""
+        return (-self.limits.used / self.limits.maximum if self.limits and self.limits.maximum else 0.0, str(self))
+
+    def __str__(self) -> str:
+        return self.account.slug
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A runner that has static IPs, and its ranges in CIDR notation; those GitHub has not switched on stand apart."""
+
+    pk: int
+    enabled: list[Network]
+    others: list[Network]
+
+
+@require_safe
+def static_ips(request: Request) -> HttpResponse:
+    accounts = list(Account.objects.visible_to(request.user))
+    version = version_of(accounts, query_without(request, "version"))
+    told = _told_of(accounts, request.GET.get("account", ""))
+    if is_unchanged(request, version):
+        return unchanged(told, Reading.Resource.LIMITS)
+    listed, found, holders = _found(request)
+    page = page_by_key(_with_group(found), Order("name"), request.GET)
+    by_id = {account.pk: account for account in accounts}
+    for runner in page.rows:
+        runner.account = by_id[runner.account_id]
+    gauges = _gauges(told)
+    since = since_of(request)
+    changes = _changes(request, since)[1] if since else []
+    ranges = _written(holders)
+    context = {
+        "accounts": accounts,
+        "chips": chips_of(listed, request.GET),
+        "gauges": gauges[:GAUGES_SHOWN],
+        "more_gauges": gauges[GAUGES_SHOWN:],
+        "page": page,
+        "total": len(holders),
+        "ranges": ranges,
+        "now": timezone.now(),
+        "since": since,
+        "changes": changes[:CHANGES_SHOWN],
+        "more_changes": max(0, len(changes) - CHANGES_SHOWN),
+        "added": sum(each.is_added for each in changes),
+        "removed": sum(not each.is_added for each in changes),
+        "ranges_text": "\n".join(ranges),
+        "version": version,
+        "moving": any(runner.static_ip and not runner.ip_ranges for runner in page.rows),
+        **line_of([account.pk for account in told], Reading.Resource.LIMITS),
+    }
+    return render_page(request, "static_ips/list.html", context, fragment="table")
+
+
+@require_safe
+def static_ip_ranges(request: Request, form: str) -> HttpResponse | StreamingHttpResponse:
+    """The ranges, filtered as the page is: as text those in use, each on a line; as CSV and JSON all, with runners."""
+    listed, found, holders = _found(request)
+    name, asked = "static-ip-ranges", asked_of(listed)
+    if form == "txt":
+        return export_text(request, name, _written(holders), asked=asked)
+    rows = _with_group(found).select_related("account").order_by("account__slug", "name", "pk")
+    cells = list(_range_rows(rows))
+    return export(request, form, name, RANGE_COLUMNS, cells, count=cells.__len__, asked=asked)
+
+
+def _range_rows(rows: "QuerySet[Any]") -> Iterator[Row]:
+    for row in rows:
+        for written, enabled in row.ranges:
+            yield written, enabled, row.account.slug, row.name, row.github_id, row.group_title, row.status
+
+
+@require_safe
+def static_ip_changes(request: Request, form: str) -> HttpResponse | StreamingHttpResponse:
+    """The ranges that came and went since `?since=`, filtered as the page is."""
+    since = since_of(request)
+    if since is None:
+        raise BadRequest("Say since when: ?since=2026-11-01, or with a time as in ?since=2026-11-01T08:00:00Z.")
+    listed, changes = _changes(request, since)
+    name, asked = "static-ip-changes", [("since", since.isoformat(timespec="minutes")), *asked_of(listed)]
+    if form == "txt":
+        lines = [f"{'+' if each.is_added else '-'} {each.network}" for each in changes]
+        return export_text(request, name, lines, asked=asked)
+    rows = map(_change_row, changes)
+    return export(request, form, name, CHANGE_COLUMNS, rows, count=changes.__len__, asked=asked)
+
+
+def _change_row(each: RangeChange) -> Row:
+    change = "added" if each.is_added else "removed"
+    return change, str(each.network), each.runner.account.slug, each.runner.name, each.runner.github_id, each.at
+
+
+def since_of(request: Request) -> datetime | None:
+    """The moment `?since=` names, a day or a time (UTC unless it says otherwise); nothing when it names none."""
+    asked = request.GET.get("since", "").strip()
+    try:
+        moment = parse_datetime(asked)
+        if moment is None and (day := parse_date(asked)):
+            moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    except ValueError:  # well written, and yet no day: 30 February
+        return None
+    if moment is None or not 2000 <= moment.year <= 9000:
+        return None
+    return moment if timezone.is_aware(moment) else moment.replace(tzinfo=UTC)
+
+
+def _changes(request: Request, since: datetime) -> tuple[StaticIpFilter, list[RangeChange]]:
+    listed = StaticIpFilter(request.GET, queryset=Runner.objects.visible_to(request.user))
+    changes, sought = changed_since(listed.qs, since), listed.network
+    if sought is not None:
+        changes = [each for each in changes if _overlaps(each.network, sought)]
+    return listed, changes
+
+
+@require_POST
+def static_ips_refresh(request: Request) -> HttpResponse:
+    read_again(request, Reading.Resource.LIMITS, Reading.Resource.RUNNERS)
+    return redirect(came_from(request) or "static-ips")
+
+
+def _found(request: Request) -> tuple[StaticIpFilter, "QuerySet[Runner]", list[Holder]]:
+    """The runners that match and their ranges. An account has few with static IPs, so an address is sought here."""
+    runners = Runner.objects.visible_to(request.user).present().filter(Q(static_ip=True) | ~Q(public_ips=[]))
+    listed = StaticIpFilter(request.GET, queryset=runners)
+    found: QuerySet[Runner] = listed.qs
+    holders = [Holder(pk, *networks_of(public_ips)) for pk, public_ips in found.values_list("pk", "public_ips")]
+    if (sought := listed.network) is not None:
+        holders = [holder for holder in holders if _holds(holder, sought)]
+        found = found.filter(pk__in=[holder.pk for holder in holders])
+    return listed, found, holders
+
+
+def _holds(holder: Holder, sought: Network) -> bool:
+    return any(_overlaps(network, sought) for network in (*holder.enabled, *holder.others))
+
+
+def _overlaps(network: Network, sought: Network) -> bool:
+    return network.version == sought.version and network.overlaps(sought)
+
+
+def _written(holders: list[Holder]) -> list[str]:
+    """Every range that is in use, once, in the order of addresses."""
+    return [str(network) for network in in_order(network for holder in holders for network in holder.enabled)]
+
+
+def _with_group(found: "QuerySet[Runner]") -> "QuerySet[Runner]":
+    groups = RunnerGroup.objects.filter(account=OuterRef("account"), github_id=OuterRef("group_id"))
+    return found.annotate(group_pk=Subquery(groups.values("pk")[:1]), group_title=Subquery(groups.values("name")[:1]))
+
+
+def _told_of(accounts: list[Account], asked: str) -> list[Account]:
+    """Those one sees whole: who sees only some groups of an account is not told its totals."""
+    return [row for row in accounts if asked.lower() in ("", row.slug.lower()) and limited_by(row) is None]
+
+
+def _gauges(shown: list[Account]) -> list[Gauge]:
+    gauges = {account.pk: Gauge(account) for account in shown}
+    for reading in Reading.objects.filter(account__in=shown, resource=Reading.Resource.LIMITS):
+        gauges[reading.account_id].reading = reading
+    age = Window(RowNumber(), partition_by=F("account"), order_by=F("observed_at").desc())
+    for row in Limits.objects.filter(account__in=shown).annotate(age=age).filter(age__lte=HISTORY).order_by("age"):
+        gauges[row.account_id].history.append(row)
+    return sorted(gauges.values(), key=lambda gauge: gauge.rank)

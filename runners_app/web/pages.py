@@ -1,0 +1,149 @@
+"""What all pages share: whole page or fragment, who may, and whether anything changed since the last poll."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django_htmx.middleware import HtmxDetails
+from structlog.contextvars import bind_contextvars
+
+from runners_app.models import Account, Operation, Runner, RunnerGroup
+from runners_app.models.visibility import OwnedQuerySet, limited_by
+from runners_app.web.freshness import with_freshness
+from runners_app.web.numbers import number_in
+
+if TYPE_CHECKING:
+    from django_filters import FilterSet
+
+M = TypeVar("M", bound=models.Model)
+
+
+class Request(HttpRequest):
+    """As views see it: the middleware lets nobody but signed-in people through, and tells about htmx."""
+
+    user: User
+    htmx: HtmxDetails
+
+
+def render_page(
+    request: Request, template: str, context: dict[str, Any], *, fragment: str = "", status: int = 200
+) -> HttpResponse:
+    """The whole page, or its fragment when htmx asks for one, with how fresh it is: that line is no part of it."""
+    if fragment and wants_fragment(request):
+        part = render(request, f"{template}#{fragment}", context, status=status)
+        return with_freshness(part, context) if "freshness_state" in context else part
+    return render(request, template, context, status=status)
+
+
+def wants_fragment(request: Request) -> bool:
+    """Whether htmx asks for a part of the page. Boosted links and restored history get the page."""
+    htmx = request.htmx
+    return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
+
+
+def id_or_404(text: str) -> int:
+    """A primary key that an address gives; what cannot be one does not exist."""
+    number = number_in(text)
+    if number is None:
+        raise Http404
+    return number
+
+
+def named_or_404(rows: OwnedQuerySet[M], request: Request, parameter: str) -> M | None:
+    """The row whose primary key a parameter of the address gives; nothing where it gives none."""
+    number = number_in(request.GET.get(parameter, ""))
+    return None if number is None else visible_or_404(rows, request, number)
+
+
+def asked_again(request: Request, kind: str) -> Operation | None:
+    """The operation to edit and send again, named by `?again=`."""
+    return named_or_404(Operation.objects.filter(kind=kind).select_related("account"), request, "again")
+
+
+def visible_or_404(rows: OwnedQuerySet[M], request: Request, pk: int) -> M:
+    """A row the person may see. What one may not see does not exist."""
+    row = rows.visible_to(request.user).filter(pk=pk).first()
+    if row is None:
+        raise Http404
+    return row
+
+
+def visible_account_or_404(request: Request, pk: int) -> Account:
+    account = Account.objects.visible_to(request.user).select_related("credential").filter(pk=pk).first()
+    if account is None:
+        raise Http404
+    bind_contextvars(account=account.slug)
+    return account
+
+
+def may_manage(request: Request, account: Account) -> bool:
+    """Whether the person may ask for writes in this account, which also must not be paused or observe only."""
+    return Account.objects.manageable_by(request.user).filter(pk=account.pk).exists()
+
+
+def came_from(request: Request) -> str:
+    """The page of ours a form stood on, with its filters; empty where that is not told."""
+    address = request.headers.get("Referer", "")
+    return address if url_has_allowed_host_and_scheme(address, {request.get_host()}, request.is_secure()) else ""
+
+
+def manage_or_403(request: Request, account: Account) -> None:
+    if may_manage(request, account):
+        return
+    if account.observe_only:
+        raise PermissionDenied(f"{account} is set to observe only: Trackside writes nothing there.")
+    if account.paused:
+        raise PermissionDenied(f"{account} is paused: nothing is read from it or written to it.")
+    raise PermissionDenied(f"You may look at {account} but not change it. Ask an administrator for the manager role.")
+
+
+def administrator_or_403(request: Request) -> None:
+    if not (request.user.is_active and request.user.is_superuser):
+        raise PermissionDenied("Only administrators may do this.")
+
+
+def version_of(accounts: Iterable[Account], *parts: object) -> str:
+    """What a page's content depends on, as short text: the accounts one may see, how much of each, their versions."""
+    seen = [(account.pk, account.version, limited_by(account)) for account in accounts]
+    return hashlib.sha256(repr((seen, parts)).encode()).hexdigest()[:16]
+
+
+def is_unchanged(request: Request, version: str) -> bool:
+    """Whether a poll already has this version: then the answer is 204 and nothing is swapped."""
+    return bool(request.htmx) and request.GET.get("version") == version
+
+
+def chips_of(listed: "FilterSet", query: QueryDict) -> list[dict[str, str]]:
+    """The filters in force as label, value and the query string without them."""
+    values = listed.form.cleaned_data if listed.form.is_valid() else {}
+    chips = []
+    for name, value in values.items():
+        if value in (None, ""):
+            continue
+        rest = query.copy()
+        for parameter in (name, "after", "before", "version"):
+            rest.pop(parameter, None)
+        chips.append(
+            {"label": listed.filters[name].label or name, "value": str(value), "remove": f"?{rest.urlencode()}"}
+        )
+    return chips
+
+
+def query_without(request: Request, *names: str) -> str:
+    """The query string without some parameters, for links that must not carry a place or a version on."""
+    query = request.GET.copy()
+    for name in names:
+        query.pop(name, None)
+    return query.urlencode()
+
+
+def group_name_of(runner: Runner) -> str:
+    """The name of a runner's group; empty where groups may not be read."""
+    group = RunnerGroup.objects.filter(account_id=runner.account_id, github_id=runner.group_id or 0).first()
+    return group.name if group else ""

@@ -1,0 +1,37 @@
+"""The worker's side of operations: one step at a time, by kind and state."""
+
+from django.utils import timezone
+
+from runners_app.models import Operation
+from runners_app.operations.send import Work
+from runners_app.operations.steps import step
+from runners_app.operations.transitions import move
+from runners_app.worker.steps import STEPS
+
+S = Operation.State
+
+
+def carry_out(operation: Operation, work: Work) -> None:
+    """Take one step. An operation found `sent` was left by a worker that died, unless it is known not applied."""
+    if operation.state == S.SENT and not operation.known_not_applied:
+        with step(work):
+            note = "The worker stopped before the answer came. Trackside checks whether it was applied."
+            move(operation, S.UNKNOWN, note=note, next_step_at=timezone.now(), absent_since=None)
+
+    steps = STEPS[operation.kind]
+    by_state = {
+        S.REQUESTED: steps.start,
+        S.SENT: steps.start,
+        S.UNKNOWN: steps.probe,
+        S.OBSERVING: steps.observe,
+    }
+    take = by_state[S(operation.state)]
+    if take is None:
+        raise ValueError(f"An operation of kind {operation.kind} is never {operation.state}.")
+    take(operation, work)
+
+
+def next_due(credential_id: int) -> Operation | None:
+    """The oldest operation of a credential that can go on now."""
+    due = Operation.objects.due(timezone.now()).filter(account__credential_id=credential_id)
+    return due.select_related("account").first()

@@ -1,0 +1,193 @@
+"""The work of one credential: operations first, then due readings, looking for new operations between pages."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import timedelta
+
+from django.utils import timezone
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+from runners_app.credentials import check as credential_check
+from runners_app.credentials import credentials
+from runners_app.credentials.leases import Lease, LeaseLost, take_lease
+from runners_app.github import BadCredentials, GitHubClient, GitHubError, NotFound, RateLimited
+from runners_app.models import Account, Credential, Operation, Reading
+from runners_app.operations.send import Work
+from runners_app.operations.steps import step
+from runners_app.operations.transitions import NotMoved, stay
+from runners_app.readings.failures import refused_credential
+from runners_app.readings.run import RunResult, fail_reading, next_due, run_reading
+from runners_app.security.secrets import SecretUnreadable
+from runners_app.worker import carry_out
+from runners_app.worker.fetchers import FETCHERS
+
+log = logging.getLogger(__name__)
+# After this long a worker hands the credential back, so that one busy credential does not keep it for ever.
+LONGEST_SHIFT_SECONDS = 120
+AFTER_A_BUG_SECONDS = 60
+UNOPENED_SECONDS = 30
+UNINSTALLED = (
+    "GitHub has no such installation of the App any more: an owner took it out of the organization. Install it there "
+    "again, then list the App's installations and connect the organization anew."
+)
+
+
+def work_credential(credential_id: int, holder: str) -> None:
+    """Do all that is due for a credential, alone. `holder` names this worker where the lease is shown."""
+    deadline = time.monotonic() + LONGEST_SHIFT_SECONDS
+    while time.monotonic() < deadline and _has_work(credential_id):
+        lease = take_lease(credential_id, holder)
+        if lease is None:
+            return
+        try:
+            _work(lease, deadline)
+        except LeaseLost:
+            log.warning("Another worker took over credential %s.", credential_id)
+            return
+        finally:
+            lease.release()
+
+
+def _has_work(credential_id: int) -> bool:
+    now = timezone.now()
+    if not Credential.objects.usable(now).filter(pk=credential_id).exists():
+        return False
+    if carry_out.next_due(credential_id) is not None or next_due(credential_id, now) is not None:
+        return True
+    return credential_check.is_check_due(credential_id)
+
+
+def _work(lease: Lease, deadline: float) -> None:
+    credential = Credential.objects.select_related("app").get(pk=lease.credential_id)
+    client = _open(credential, lease)
+    if client is None:
+        return
+    work = Work(lease, client, FETCHERS)
+    bind_contextvars(credential=credential.pk)
+    try:
+        _carry_out_due(work, deadline)
+        while time.monotonic() < deadline:
+            reading = next_due(credential.pk, timezone.now())
+            if reading is None:
+                break
+            _read(reading, work, deadline)
+            _carry_out_due(work, deadline)
+        if credential_check.is_check_due(credential.pk):  # last, because runners matter more to whoever waits
+            credential_check.check(credential, client)
+    except (BadCredentials, RateLimited) as error:
+        _stop(credential, error)
+    finally:
+        credentials.keep_client(credential, client)
+        clear_contextvars()
+
+
+def _open(credential: Credential, lease: Lease) -> GitHubClient | None:
+    """A client, or nothing when the secret does not open or the App cannot mint a token: said on every reading."""
+    try:
+        return credentials.open_client(credential, lease)
+    except (SecretUnreadable, ValueError) as error:
+        credentials.quarantine(credential.pk, str(error))
+    except BadCredentials as error:
+        if credential.app is not None:
+            credentials.quarantine_app(credential.app, f"GitHub does not accept the App's key: {error.message}")
+    except RateLimited as error:
+        credentials.pause(credential.pk, error)
+    except NotFound:
+        credentials.quarantine(credential.pk, UNINSTALLED)
+    except GitHubError as error:
+        _pause_unopened(credential, lease, error)
+    return None
+
+
+def _pause_unopened(credential: Credential, lease: Lease, error: GitHubError) -> None:
+    for reading in readings_of(credential):
+        fail_reading(reading, error, lease, 0)
+    later = timezone.now() + timedelta(seconds=UNOPENED_SECONDS)
+    reason = f"GitHub gave no token for this installation. {error}"
+    Credential.objects.filter(pk=credential.pk).update(paused_until=later, pause_reason=reason)
+
+
+def readings_of(credential: Credential) -> Iterator[Reading]:
+    now = timezone.now()
+    yield from Reading.objects.due(now).filter(account__credential=credential).select_related("account")
+
+
+class CredentialBusy(Exception):
+    """A worker holds the credential, or GitHub asked to wait, or refused it; the message says which."""
+
+
+def read_accounts(accounts: list[Account], resources: list[str] | None, holder: str) -> Iterator[RunResult]:
+    """Read accounts of one credential in this process, due or not. Raises CredentialBusy."""
+    credential = accounts[0].credential
+    if credential.quarantined_at is not None:
+        raise CredentialBusy(f"not read, the credential is out of use: {credential.quarantine_reason}")
+    if credential.paused_until is not None and credential.paused_until > timezone.now():
+        raise CredentialBusy(f"not read, GitHub asked to wait until {credential.paused_until:%H:%M:%S} UTC")
+    lease = take_lease(credential.pk, holder)
+    if lease is None:
+        raise CredentialBusy("not read, a worker is busy with this credential; try again in a moment")
+    try:
+        client = _open(credential, lease)
+        if client is None:
+            credential.refresh_from_db()
+            raise CredentialBusy(credential.quarantine_reason or credential.pause_reason)
+        rows = Reading.objects.filter(account__in=accounts, account__credential=credential)
+        rows = rows.select_related("account").order_by("account", "order")
+        for reading in rows.filter(resource__in=resources) if resources else rows:
+            result = _run(reading, Work(lease, client, FETCHERS), lambda: None)
+            yield result
+            if isinstance(result.error, BadCredentials | RateLimited):
+                _stop(credential, result.error)
+                return
+        credentials.keep_client(credential, client)
+    except LeaseLost:
+        raise CredentialBusy("stopped, the credential was taken over meanwhile; try again") from None
+    finally:
+        lease.release()
+
+
+def _carry_out_due(work: Work, deadline: float) -> None:
+    while time.monotonic() < deadline and (operation := carry_out.next_due(work.lease.credential_id)) is not None:
+        try:
+            carry_out.carry_out(operation, work)
+        except NotMoved:
+            log.info("Operation %s was moved by somebody else meanwhile.", operation.pk)
+            _rest(operation, work, 1)
+        except (LeaseLost, BadCredentials, RateLimited):
+            raise
+        except Exception:  # a bug must stop neither other operations nor readings, and must not spin
+            log.exception("Operation %s failed in an unforeseen way.", operation.pk)
+            _rest(operation, work, AFTER_A_BUG_SECONDS, "Trackside failed here; its log says why. It tries again.")
+
+
+def _rest(operation: Operation, work: Work, seconds: float, note: str | None = None) -> None:
+    """Leave it alone for a while, wherever it stands now."""
+    with step(work), suppress(NotMoved):
+        operation.refresh_from_db(fields=["state", "sends", "known_not_applied", "reason"])
+        stay(operation, seconds=seconds, note=note)
+
+
+def _read(reading: Reading, work: Work, deadline: float) -> None:
+    bind_contextvars(account=reading.account.slug)
+    result = _run(reading, work, lambda: _carry_out_due(work, deadline))
+    if isinstance(result.error, BadCredentials | RateLimited):
+        raise result.error
+
+
+def _run(reading: Reading, work: Work, between_pages: Callable[[], None]) -> RunResult:
+    try:
+        return run_reading(reading, work.client, work.lease, work.fetchers[reading.resource], between_pages)
+    except (LeaseLost, BadCredentials, RateLimited):
+        raise
+    except Exception as error:  # contained in its reading, as every failure is
+        log.exception("Reading %s failed in an unforeseen way.", reading.pk)
+        return fail_reading(reading, error, work.lease, 0)
+
+
+def _stop(credential: Credential, error: BadCredentials | RateLimited) -> None:
+    if isinstance(error, RateLimited):
+        credentials.pause(credential.pk, error)
+    else:
+        credentials.refused(credential.pk, refused_credential(error))
