@@ -162,9 +162,9 @@ def ours_again(accounts: Accounts, base_url: str) -> Callable[[], object]:
 
 
 def ours_without_etags(accounts: Accounts, base_url: str) -> Callable[[], object]:
-    from runners_app.models import KnownAnswer
+    from runners_app.models import CachedResponse
 
-    KnownAnswer.objects.update(etag="")
+    CachedResponse.objects.update(etag="")
     return ours(accounts, base_url)
 
 

@@ -102,14 +102,14 @@ if DJANGO_ADMIN:
     INSTALLED_APPS.append("django.contrib.admin")
 
 MIDDLEWARE = [
-    "runners_app.people.middleware.page_timings",
+    "runners_app.monitoring.middleware.page_timings",
     "django_structlog.middlewares.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",  # 50 rows are 6 kB instead of 60
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
-    "runners_app.people.middleware.for_watchers",
+    "runners_app.monitoring.middleware.for_watchers",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

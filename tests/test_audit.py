@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,9 +12,9 @@ from django.contrib.auth.models import User
 from django.http import StreamingHttpResponse
 from django.test import Client
 
-from runners_app.activity.audit_words import ACTIONS
 from runners_app.models import Account, AuditEntry, Operation, Runner
-from runners_app.runners.requests import request_update, values_of
+from runners_app.runners.requests import request_update
+from runners_app.runners.settings import RunnerSettings
 from runners_app.security import audit
 
 ALL_DAY = {"since": "2026-11-02", "until": "2026-11-02"}
@@ -63,8 +64,8 @@ def test_entries_are_shown_newest_first_with_exact_times(as_admin: Client) -> No
 
 def test_details_of_an_operation_are_readable_and_lead_to_it(as_admin: Client, admin: User, acme: Account) -> None:
     runner = Runner.objects.filter(account=acme).earliest("pk")
-    base = values_of(runner)
-    operation = request_update(runner, {**base, "maximum_runners": 77}, base=base, by=admin, nonce="one")
+    base = RunnerSettings.of(runner)
+    operation = request_update(runner, replace(base, maximum_runners=77), base=base, by=admin, nonce="one")
     page = as_admin.get("/audit/").content.decode()
     assert "Maximum runners: 77" in page
     assert f"/operations/{operation.pk}/" in page
@@ -161,5 +162,5 @@ def test_every_action_that_is_recorded_has_words() -> None:
     source = "".join(path.read_text() for path in services.rglob("*.py"))
     recorded = set(re.findall(r'(?:record|_audit)\((?:operation, )?\s*"([a-z_.]+)"', source))
     assert {"account.connected", "operation.settled", "person.added"} <= recorded
-    assert recorded <= set(ACTIONS)
-    assert {f"operation.{kind}" for kind in Operation.Kind} <= set(ACTIONS)
+    assert recorded <= set(AuditEntry.Action.values)
+    assert {f"operation.{kind}" for kind in Operation.Kind} <= set(AuditEntry.Action.values)

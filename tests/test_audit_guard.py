@@ -12,7 +12,7 @@ TABLE = AuditEntry._meta.db_table
 
 @pytest.fixture
 def entry(db: None) -> AuditEntry:
-    return audit.record("account.connected", by=None, subject="acme")
+    return audit.record(AuditEntry.Action.ACCOUNT_CONNECTED, by=None, subject="acme")
 
 
 def refused(statement: str, **values: object) -> bool:
@@ -57,12 +57,12 @@ def test_without_its_triggers_the_log_would_be_open(entry: AuditEntry) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_test_with_real_transactions_ends_with_a_clean_log() -> None:
-    audit.record("account.connected", by=None)
+    audit.record(AuditEntry.Action.ACCOUNT_CONNECTED, by=None)
     assert refused("DELETE FROM {table}")
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_guard_is_back_after_that_clean_up() -> None:
     assert AuditEntry.objects.count() == 0
-    audit.record("account.connected", by=None)
+    audit.record(AuditEntry.Action.ACCOUNT_CONNECTED, by=None)
     assert refused("DELETE FROM {table}")

@@ -1,6 +1,7 @@
 """What changes is told with the names of images and groups, before it is asked for and afterwards."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 
@@ -9,7 +10,8 @@ from django.test import Client
 from django.utils import timezone
 
 from runners_app.models import Account, FieldChange, Image, Operation, Runner, RunnerGroup
-from runners_app.runners.requests import request_update, values_of
+from runners_app.runners.requests import request_update
+from runners_app.runners.settings import RunnerSettings
 from runners_app.runners.support_facts import support_facts
 from runners_app.web.change_words import Names
 
@@ -70,8 +72,8 @@ def test_the_bulk_page_and_the_operation_tell_names(client: Client, admin: User,
     Runner.objects.filter(pk=runner.pk).update(image_id=old.github_id, image_source="github", image_name=old.name)
     runner.refresh_from_db()
     client.force_login(admin)
-    wanted = {**values_of(runner), "image_id": new.github_id}
-    operation = request_update(runner, wanted, base=values_of(runner), by=admin, nonce="one")
+    wanted = replace(RunnerSettings.of(runner), image_id=new.github_id)
+    operation = request_update(runner, wanted, base=RunnerSettings.of(runner), by=admin, nonce="one")
     page = text_of(client, f"/operations/{operation.pk}/")
     assert f"Image {old.name} {new.name}" in page
     assert "Image id" not in page
@@ -118,7 +120,7 @@ def test_facts_for_support_name_the_requests_and_no_secret(admin: User, acme: Ac
     now = timezone.now()
     operation = Operation.objects.create(
         account=acme, kind="update_runner", target="runner", target_id=runner.github_id, target_name=runner.name,
-        actor_name="ada", requested_at=now, person_agreed_at=now,
+        actor_name="ada", requested_at=now, confirmed_at=now,
     )  # fmt: skip
     operation.events.create(at=now, state="sent", request_id="C0DE:1234")
     facts = support_facts(runner, [operation])

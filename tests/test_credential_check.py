@@ -88,7 +88,7 @@ def test_a_fine_grained_token_is_proven_by_its_first_change(simulator: Simulator
     now = timezone.now()
     operation = Operation.objects.create(
         account=account, kind="update_runner", target="runner", target_name="a", state="confirmed",
-        requested_at=now, person_agreed_at=now, sent_at=now, finished_at=now,
+        requested_at=now, confirmed_at=now, sent_at=now, finished_at=now,
     )  # fmt: skip
     assert verdicts(account)[WRITE_RUNNERS] is True
     Operation.objects.filter(pk=operation.pk).update(state="rejected", refusal={"status": 403})

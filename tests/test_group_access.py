@@ -9,9 +9,9 @@ from runners_app.groups.readings import QUESTIONS_AT_ONCE
 from runners_app.models import (
     AccessCheck,
     Account,
+    CachedResponse,
     FieldChange,
     GroupAccess,
-    KnownAnswer,
     Reading,
     Repository,
     RunnerGroup,
@@ -113,7 +113,7 @@ def test_a_list_written_meanwhile_is_not_undone_by_a_slow_reading(
     RunnerGroup.objects.filter(pk=group.pk).update(access_observed_at=timezone.now() + timedelta(hours=1))
     read_anew(acme, work, "group_access")
     assert names_with_access(group) == before
-    pages = KnownAnswer.objects.filter(url__contains=f"/runner-groups/{group.github_id}/repositories")
+    pages = CachedResponse.objects.filter(url__contains=f"/runner-groups/{group.github_id}/repositories")
     assert not pages.exists()
 
 

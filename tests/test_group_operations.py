@@ -1,6 +1,7 @@
 """Changes to runner groups as operations: proven outcomes, two steps as one, nothing half done."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -10,10 +11,11 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from pytest_django import Settings
 
-from runners_app.activity.resubmit import send_again
+from runners_app.activity.resubmit import resubmit
 from runners_app.credentials.credentials import open_client
 from runners_app.credentials.leases import take_lease
 from runners_app.groups import requests as groups
+from runners_app.groups.settings import GroupSettings
 from runners_app.groups.steps import update as group_update
 from runners_app.models import (
     Account,
@@ -65,20 +67,18 @@ def refusal_of(operation: Operation) -> str:
 
 
 def ask_update(group: RunnerGroup, by: User, **wishes: Any) -> Operation:
-    base = groups.values_of_group(group)
+    base = GroupSettings.of(group)
     lists = {name: wishes.pop(name) for name in ("add", "remove") if name in wishes}
-    return groups.request_update_group(group, {**base, **wishes}, base=base, by=by, nonce=str(uuid4()), **lists)
+    return groups.request_update_group(group, replace(base, **wishes), base=base, by=by, nonce=str(uuid4()), **lists)
 
 
-def new_values(**wishes: Any) -> dict[str, Any]:
-    return {
-        "name": "deployments", "visibility": "all", "allows_public_repositories": False,
-        "restricted_to_workflows": False, "selected_workflows": [], "network_configuration_id": None,
-    } | wishes  # fmt: skip
+def new_settings(**wishes: Any) -> GroupSettings:
+    values = {"allows_public_repositories": False, "restricted_to_workflows": False}
+    return GroupSettings.from_stored({"name": "deployments", "visibility": "all"} | values | wishes)
 
 
 def ask_create(account: Account, by: User, add: dict[str, str] | None = None, **wishes: Any) -> Operation:
-    return groups.request_create_group(account, new_values(**wishes), add=add or {}, by=by, nonce=str(uuid4()))
+    return groups.request_create_group(account, new_settings(**wishes), add=add or {}, by=by, nonce=str(uuid4()))
 
 
 # Creating
@@ -231,7 +231,7 @@ def test_a_worker_that_dies_between_the_steps_leaves_an_operation_that_is_finish
         group_update.start(operation, _worker_that_dies(acme, dies_before))
     operation.refresh_from_db()
     assert operation.steps == [{"do": "settings", "done": True}, {"do": "access", "done": False}]
-    assert not operation.may_be_taken_back
+    assert not operation.is_cancellable
     Credential.objects.update(lease_expires_at=timezone.now())  # the dead worker's lease has run out
     assert until_settled(operation, work, acme).state == S.CONFIRMED
     assert [entry["method"] for entry in simulator.requests() if entry["method"] != "GET"] == ["PATCH", "PUT"]
@@ -377,11 +377,11 @@ def test_a_rate_limit_between_the_steps_is_waited_for(
     operation = ask_update(group, admin, visibility="selected", add=lines_of(first, second))
     work(acme)
     operation.refresh_from_db()
-    assert (operation.state, operation.begun, operation.may_be_taken_back) == (S.SENT, True, False)
+    assert (operation.state, operation.begun, operation.is_cancellable) == (S.SENT, True, False)
     acme.credential.refresh_from_db()
     acme.credential.paused_until = None
     acme.credential.save()
-    Operation.objects.filter(pk=operation.pk).update(person_agreed_at=timezone.now() - timedelta(hours=1))
+    Operation.objects.filter(pk=operation.pk).update(confirmed_at=timezone.now() - timedelta(hours=1))
     assert until_settled(operation, work, acme).state == S.CONFIRMED
     assert names_with_access(group) == {first.name, second.name}
 
@@ -465,7 +465,7 @@ def test_a_rejected_change_may_be_sent_again_from_how_things_are_now(
     group = group_of(acme, "sandbox")
     simulator.add_fault("PATCH", "/runner-groups/", "status", status=422, body={"message": "Not now."})
     refused = until_settled(ask_update(group, admin, name="playground"), work, acme)
-    again = send_again(refused, by=admin, nonce=str(uuid4()))
+    again = resubmit(refused, by=admin, nonce=str(uuid4()))
     assert until_settled(again, work, acme).state == S.CONFIRMED
     assert (again.again_from, group_of(acme, "playground").pk) == (refused, group.pk)
 

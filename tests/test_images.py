@@ -488,7 +488,7 @@ def test_a_reading_that_brings_a_version_shows_it(client: Client, admin: User, a
     """What the pages show comes from readings alone."""
     image = custom(acme)
     ImageVersion.objects.filter(image=image, version="1.3.0").delete()
-    acme.credential.known_answers.all().delete()
+    acme.credential.cached_responses.all().delete()
     Reading.objects.schedule_now(acme, "image_versions")
     work(acme)
     client.force_login(admin)

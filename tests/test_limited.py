@@ -60,7 +60,7 @@ def limited(groups: tuple[RunnerGroup, RunnerGroup], acme: Account, lead: User, 
 
 def operation(account: Account, name: str, **fields: object) -> Operation:
     now = timezone.now()
-    times = {"requested_at": now, "person_agreed_at": now}
+    times = {"requested_at": now, "confirmed_at": now}
     return Operation.objects.create(account=account, target="runner", target_name=name, **times, **fields)
 
 

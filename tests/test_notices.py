@@ -94,7 +94,7 @@ def _operation_waits(account: Account) -> None:
     now = timezone.now()
     Operation.objects.create(
         account=account, kind="create_runner", target="runner", target_name="new-one", state="needs_attention",
-        requested_at=now, person_agreed_at=now,
+        requested_at=now, confirmed_at=now,
     )  # fmt: skip
 
 

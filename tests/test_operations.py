@@ -1,7 +1,9 @@
 """Operation pages: what was asked, where it stands, and what a person can do about it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -11,7 +13,8 @@ from django.utils import timezone
 
 from runners_app.models import Account, Membership, Operation, Runner
 from runners_app.operations.requests import cancel
-from runners_app.runners.requests import request_delete_runner, request_update, values_of
+from runners_app.runners.requests import request_delete_runner, request_update
+from runners_app.runners.settings import RunnerSettings
 from tests.simulator_handle import SimulatorHandle
 
 Work = Callable[[Account], None]
@@ -29,9 +32,9 @@ def ready_runner(account: Account) -> Runner:
     return ready.order_by("pk")[0]
 
 
-def ask_update(runner: Runner, by: User, **changes: object) -> Operation:
-    base = values_of(runner)
-    return request_update(runner, {**base, **changes}, base=base, by=by, nonce=str(uuid4()))
+def ask_update(runner: Runner, by: User, **changes: Any) -> Operation:
+    base = RunnerSettings.of(runner)
+    return request_update(runner, replace(base, **changes), base=base, by=by, nonce=str(uuid4()))
 
 
 def page_of(client: Client, operation: Operation) -> str:
@@ -111,7 +114,7 @@ def test_a_deletion_github_refused_can_be_sent_again_as_it_was(
 def test_a_create_is_never_sent_again_without_the_form(as_admin: Client, admin: User, acme: Account) -> None:
     operation = Operation.objects.create(
         account=acme, kind="create_runner", target="runner", target_name="x", wanted={"name": "x"}, state=S.REJECTED,
-        actor=admin, actor_name="ada", requested_at=timezone.now(), person_agreed_at=timezone.now(),
+        actor=admin, actor_name="ada", requested_at=timezone.now(), confirmed_at=timezone.now(),
     )  # fmt: skip
     answer = as_admin.post(f"/operations/{operation.pk}/again/", {"nonce": str(uuid4())}, follow=True)
     assert "Nothing was asked for" in answer.content.decode()
@@ -159,7 +162,7 @@ def test_what_waits_in_an_account_that_is_only_observed_now_can_be_taken_back_an
 def test_the_list_filters_and_notices_what_has_waited_too_long(as_admin: Client, admin: User, acme: Account) -> None:
     operation = ask_update(ready_runner(acme), admin, maximum_runners=42)
     version = as_admin.get("/operations/").context["version"]
-    Operation.objects.filter(pk=operation.pk).update(person_agreed_at=timezone.now() - timedelta(minutes=16))
+    Operation.objects.filter(pk=operation.pk).update(confirmed_at=timezone.now() - timedelta(minutes=16))
     answer = as_admin.get(f"/operations/?version={version}", headers={"HX-Request": "true"})
     assert "waits for a person" in answer.content.decode()
     assert not as_admin.get("/operations/?state=confirmed").context["page"].rows
@@ -170,9 +173,9 @@ def test_a_form_filled_in_differently_after_going_back_is_another_operation(
     as_admin: Client, admin: User, acme: Account
 ) -> None:
     runner, nonce = ready_runner(acme), str(uuid4())
-    base = values_of(runner)
+    base = RunnerSettings.of(runner)
     for maximum in (41, 41, 42, 42):
-        request_update(runner, {**base, "maximum_runners": maximum}, base=base, by=admin, nonce=nonce)
+        request_update(runner, replace(base, maximum_runners=maximum), base=base, by=admin, nonce=nonce)
     asked = [operation.wanted["maximum_runners"] for operation in Operation.objects.order_by("pk")]
     assert asked == [41, 42]
 

@@ -162,7 +162,7 @@ def test_operations_that_wait_for_a_person_are_told(calm: Account, page: Page, a
     operation = request_delete_runner(some_runner(), by=admin, nonce="one")
     assert "Nothing needs attention" in page()
     old = timezone.now() - timedelta(minutes=16)
-    Operation.objects.filter(pk=operation.pk).update(person_agreed_at=old)
+    Operation.objects.filter(pk=operation.pk).update(confirmed_at=old)
     assert some_runner().name in shown_by(client, page(), "1 operation lay unsent")
     Operation.objects.filter(pk=operation.pk).update(state=Operation.State.NEEDS_ATTENTION)
     assert some_runner().name in shown_by(client, page(), "1 operation needs your decision")

@@ -97,7 +97,7 @@ def test_self_hosted_runners_go_a_month_after_their_last_job(acme: Account, sett
 
 def test_the_audit_log_is_kept_for_400_days_and_no_longer(db: None) -> None:
     old = AuditEntry.objects.create(at=LONG_AGO, actor_name="max", action="x", details={})
-    young = record("account.connected", by=None)
+    young = record(AuditEntry.Action.ACCOUNT_CONNECTED, by=None)
     prune_history()
     assert not AuditEntry.objects.filter(pk=old.pk).exists()
     assert AuditEntry.objects.filter(pk=young.pk).exists()

@@ -1,6 +1,7 @@
 """Readings: our tables become like GitHub's, and only what differs is written."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import uuid4
 
 from django.contrib.auth.models import User
@@ -16,7 +17,8 @@ from runners_app.models import (
     Runner,
     RunnerGroup,
 )
-from runners_app.runners.requests import request_update, values_of
+from runners_app.runners.requests import request_update
+from runners_app.runners.settings import RunnerSettings
 from tests.simulator_handle import SimulatorHandle
 
 Work = Callable[[Account], None]
@@ -75,8 +77,8 @@ def test_a_change_taken_back_at_github_is_seen_though_the_list_looks_as_it_did_b
     Reading.objects.schedule_now(acme)
     work(acme)
     runner = Runner.objects.filter(account=acme, status="Ready", static_ip=False).earliest("pk")
-    base, at_first = values_of(runner), runner.maximum_runners
-    asked = {**base, "maximum_runners": 77}
+    base, at_first = RunnerSettings.of(runner), runner.maximum_runners
+    asked = replace(base, maximum_runners=77)
     simulator.add_fault("GET", r"hosted-runners\?", "status", status=502)  # no list is read in between
     request_update(runner, asked, base=base, by=admin, nonce=str(uuid4()))
     work(acme)

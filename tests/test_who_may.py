@@ -373,7 +373,7 @@ def _operation(runner: Runner) -> Operation:
     now = timezone.now()
     return Operation.objects.create(
         account=runner.account, kind="update_runner", target="runner", target_id=runner.github_id, batch=uuid4(),
-        target_name=runner.name, actor_name="ada", requested_at=now, person_agreed_at=now, next_step_at=now,
+        target_name=runner.name, actor_name="ada", requested_at=now, confirmed_at=now, next_step_at=now,
         base={"maximum_runners": 1}, wanted={"maximum_runners": 2},
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from runners_app.credentials.credentials import release_from_quarantine, store_token
 from runners_app.credentials.leases import end_lease
 from runners_app.credentials.wake import wake_on_commit
-from runners_app.models import Account, Credential, KnownAnswer, Operation, Reading
+from runners_app.models import Account, AuditEntry, CachedResponse, Credential, Operation, Reading
 from runners_app.security import audit
 from runners_app.security.redaction import hide
 
@@ -99,7 +99,12 @@ def connect(
         raise CannotConnect(f"The {kind} {slug} is connected already. {_otherwise(credential)}") from None
     Reading.objects.create_for(account)
     Credential.objects.filter(pk=credential.pk).update(check_due_at=timezone.now())
-    audit.record("account.connected", by=by, account=account, details={"kind": kind, "api_url": credential.api_url})
+    audit.record(
+        AuditEntry.Action.ACCOUNT_CONNECTED,
+        by=by,
+        account=account,
+        details={"kind": kind, "api_url": credential.api_url},
+    )
     wake_on_commit(credential.pk)
     return account
 
@@ -136,9 +141,9 @@ def serve_with(account: Account, credential: Credential, *, by: "User") -> None:
     details: dict[str, object] = {"api_url": credential.api_url} if credential.api_url != account.api_url else {}
     account.api_url, account.credential = credential.api_url, credential
     account.save(update_fields=["credential", "api_url"])
-    KnownAnswer.objects.filter(reading__account=account).delete()
+    CachedResponse.objects.filter(reading__account=account).delete()
     drop_if_unused(previous)
-    audit.record("account.token_replaced", by=by, account=account, details=details)
+    audit.record(AuditEntry.Action.ACCOUNT_TOKEN_REPLACED, by=by, account=account, details=details)
     check_now(account, by=by)
 
 
@@ -171,7 +176,7 @@ def set_observe_only(account: Account, value: bool, *, by: "User") -> None:
     account.observe_only = value
     account.save(update_fields=["observe_only"])
     Account.objects.filter(pk=account.pk).raise_versions()
-    audit.record("account.observe_only", by=by, account=account, details={"on": value})
+    audit.record(AuditEntry.Action.ACCOUNT_OBSERVE_ONLY, by=by, account=account, details={"on": value})
 
 
 @transaction.atomic
@@ -180,7 +185,7 @@ def set_paused(account: Account, value: bool, *, by: "User") -> None:
     account.paused = value
     account.save(update_fields=["paused"])
     Account.objects.filter(pk=account.pk).raise_versions()
-    audit.record("account.paused", by=by, account=account, details={"on": value})
+    audit.record(AuditEntry.Action.ACCOUNT_PAUSED, by=by, account=account, details={"on": value})
     if not value:
         wake_on_commit(account.credential_id)
 
@@ -193,7 +198,7 @@ def disconnect(account: Account, *, by: "User | None") -> None:
     under_way = Operation.objects.filter(account=account, state__in=Operation.CARRIED_BY_WORKER)
     if under_way.exclude(state=Operation.State.REQUESTED).exists():
         raise CannotConnect("An operation of this account is on its way to GitHub. Wait for its outcome first.")
-    audit.record("account.disconnected", by=by, account=account, details={"kind": account.kind})
+    audit.record(AuditEntry.Action.ACCOUNT_DISCONNECTED, by=by, account=account, details={"kind": account.kind})
     account.delete()
     end_lease(credential)
     drop_if_unused(credential)

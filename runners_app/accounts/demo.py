@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from runners_app.accounts.accounts import CannotConnect, connect_with_token
-from runners_app.models import Account, Credential, KnownAnswer, Membership
+from runners_app.models import Account, CachedResponse, Credential, Membership
 from runners_app.security.secrets import seal, unseal
 
 USERNAMES = ("admin", "lead")
@@ -68,7 +68,7 @@ def _follow(api_url: str) -> None:
     for account in Account.objects.filter(demo=True).exclude(api_url=api_url).select_related("credential"):
         account.api_url = api_url
         account.save(update_fields=["api_url"])
-        KnownAnswer.objects.filter(reading__account=account).delete()
+        CachedResponse.objects.filter(reading__account=account).delete()
         credential = Credential.objects.get(pk=account.credential_id)
         if credential.api_url != api_url:
             secret = unseal(credential.sealed_secret, uid=credential.uid, api_url=credential.api_url)

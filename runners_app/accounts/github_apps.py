@@ -17,7 +17,7 @@ from runners_app.credentials.credentials import (
 from runners_app.credentials.leases import LeaseLost
 from runners_app.credentials.wake import wake_app_on_commit
 from runners_app.github import GitHubClient, GitHubError, Installation
-from runners_app.models import Account, App, Credential
+from runners_app.models import Account, App, AuditEntry, Credential
 from runners_app.security import audit
 from runners_app.security.secrets import SecretUnreadable
 
@@ -31,7 +31,7 @@ MOST_INSTALLATIONS = 1000
 def add_app(api_url: str, issuer: str, private_key: str, *, by: "User") -> App:
     """Store an App, or its new key, and have its installations listed. Raises CannotConnect."""
     app = store_app(check_api_url(api_url), issuer, private_key)
-    audit.record("app.stored", by=by, subject=str(app), details={"api_url": app.api_url})
+    audit.record(AuditEntry.Action.APP_STORED, by=by, subject=str(app), details={"api_url": app.api_url})
     for credential in Credential.objects.filter(app=app).exclude(quarantined_at=None):
         release_from_quarantine(credential, by=by)
     ask_installations(app)

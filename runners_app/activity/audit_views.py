@@ -9,7 +9,6 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from runners_app.activity.audit_words import in_words
 from runners_app.models import AuditEntry, Operation
 from runners_app.people.forms import AuditFilterForm
 from runners_app.web.downloads import Row
@@ -48,7 +47,7 @@ def _lines(entries: list[AuditEntry]) -> Iterator[Line]:
     for entry in entries:
         operation = entry.details.get("operation")
         shown = operation if operation in openable else None
-        yield Line(entry, in_words(entry.action), list(_pairs(entry.details)), shown)
+        yield Line(entry, entry.action_label, list(_pairs(entry.details)), shown)
 
 
 def _pairs(details: dict[str, object]) -> Iterator[tuple[str, object]]:
@@ -65,7 +64,7 @@ def _chips(form: AuditFilterForm) -> list[dict[str, str]]:
     return [
         {
             "label": name.capitalize(),
-            "value": in_words(value) if name == "action" else value,
+            "value": AuditEntry(action=value).action_label if name == "action" else value,
             "remove": "?" + urlencode({other: kept for other, kept in asked.items() if other != name}),
         }
         for name, value in asked.items()

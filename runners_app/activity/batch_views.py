@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from runners_app.activity import batches
-from runners_app.activity.resubmit import may_send_again
+from runners_app.activity.resubmit import can_resubmit
 from runners_app.models import Account, Membership, Operation, Runner
 from runners_app.web.pages import Request, is_unchanged, render_page, version_of
 
@@ -32,7 +32,7 @@ def _may_send(row: Operation) -> bool:
     return row.account.may_be_changed
 
 
-def _may_take_back(row: Operation) -> bool:
+def _may_cancel(row: Operation) -> bool:
     """That changes nothing at GitHub, so a paused or observed account does not stand in the way."""
     return getattr(row.account, "role", "") == Membership.Role.MANAGER
 
@@ -62,9 +62,9 @@ def batch(request: Request, batch: uuid.UUID) -> HttpResponse:
         "failed": [row for row in rows if row.state in FAILED],
         "held": held,
         "unsent": [row for row in rows if row.state == Operation.State.REQUESTED],
-        "again": [row for row in rows if may_send_again(row)],
+        "again": [row for row in rows if can_resubmit(row)],
         "may_send": any(map(_may_send, rows)),
-        "may_take_back": any(map(_may_take_back, rows)),
+        "may_cancel": any(map(_may_cancel, rows)),
         "handover": _handover(rows),
         "version": version,
         "moving": any(row.is_moving and not batches.is_held(row) for row in rows),
@@ -103,7 +103,7 @@ def batch_go_on(request: Request, batch: uuid.UUID) -> HttpResponse:
 
 @require_POST
 def batch_stop(request: Request, batch: uuid.UUID) -> HttpResponse:
-    count = batches.stop(_own(request, batch, _may_take_back), by=request.user)
+    count = batches.stop(_own(request, batch, _may_cancel), by=request.user)
     messages.success(request, f"{count} were taken back. What had been sent goes on to its outcome.")
     return redirect("batch", batch)
 

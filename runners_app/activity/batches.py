@@ -7,9 +7,9 @@ from uuid import UUID, uuid5
 from django.db import transaction
 from django.utils import timezone
 
-from runners_app.activity.resubmit import may_send_again, send_again
+from runners_app.activity.resubmit import can_resubmit, resubmit
 from runners_app.credentials.wake import wake_on_commit
-from runners_app.models import Operation
+from runners_app.models import AuditEntry, Operation
 from runners_app.operations.requests import CannotSendAgain, cancel
 from runners_app.operations.transitions import NotMoved
 from runners_app.security import audit
@@ -31,10 +31,10 @@ def go_on(operations: Iterable[Operation], *, by: "User") -> int:
     held = [operation for operation in operations if is_held(operation)]
     now = timezone.now()
     rows = Operation.objects.filter(pk__in=[row.pk for row in held], state=S.REQUESTED, next_step_at=None)
-    count = rows.update(next_step_at=now, person_agreed_at=now)
+    count = rows.update(next_step_at=now, confirmed_at=now)
     for credential_id in {row.account.credential_id for row in held}:
         wake_on_commit(credential_id)
-    _audit("batch.continued", held, by)
+    _audit(AuditEntry.Action.BATCH_CONTINUED, held, by)
     return count
 
 
@@ -57,17 +57,17 @@ def retry_failed(operations: Iterable[Operation], *, by: "User", batch: UUID) ->
     """Ask again, as a new batch, for what was rejected or cancelled and may be sent again as it was. Says how many."""
     count = 0
     for operation in operations:
-        if not may_send_again(operation):
+        if not can_resubmit(operation):
             continue
         try:
-            send_again(operation, by=by, nonce=str(uuid5(batch, str(operation.pk))), batch=batch)
+            resubmit(operation, by=by, nonce=str(uuid5(batch, str(operation.pk))), batch=batch)
         except CannotSendAgain:
             continue  # gone meanwhile: nothing is left to change
         count += 1
     return count
 
 
-def _audit(action: str, operations: list[Operation], by: "User") -> None:
+def _audit(action: AuditEntry.Action, operations: list[Operation], by: "User") -> None:
     for operation in operations:
         audit.record(
             action,

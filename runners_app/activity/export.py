@@ -43,7 +43,7 @@ def operations(request: Request, form: str) -> StreamingHttpResponse:
 def _without_other_groups(request: Request, rows: Iterable[Sequence[Any]]) -> Iterator[Row]:
     """Rows that begin with the key of their account, without it; as on the pages, `wanted` names no unseen group."""
     accounts = Account.objects.visible_to(request.user)
-    limited = set(accounts.values_list("pk", flat=True)) - set(accounts.seen_whole().values_list("pk", flat=True))
+    limited = set(accounts.values_list("pk", flat=True)) - set(accounts.fully_visible().values_list("pk", flat=True))
     names, wanted = Names(request.user, limited), OPERATION_COLUMNS.index("wanted")
     for account, *row in rows:
         if account in limited:

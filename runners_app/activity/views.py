@@ -9,10 +9,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from runners_app.activity.batches import is_held
 from runners_app.activity.filters import OperationFilter
-from runners_app.activity.resubmit import may_send_again, send_again
+from runners_app.activity.resubmit import can_resubmit, resubmit
 from runners_app.groups import requests as groups
 from runners_app.models import Account, Membership, Operation, Runner, RunnerGroup
-from runners_app.operations.requests import CannotSendAgain, agree_again, cancel, settle
+from runners_app.operations.requests import CannotSendAgain, cancel, confirm_again, settle
 from runners_app.operations.transitions import NotMoved
 from runners_app.runners.requests import claim_runner
 from runners_app.web.change_words import Names
@@ -76,7 +76,7 @@ def operation(request: Request, pk: int) -> HttpResponse:
         "namesakes": _namesakes(request, row),
         "sent_again_as": row.sent_again_as.order_by("pk").first(),
         "again_url": _again_url(row),
-        "may_send_again": may_send_again(row),
+        "may_send_again": can_resubmit(row),
         "nonce": new_nonce(),
         "may_manage": may_manage(request, row.account),
         "may_decide": _may_decide(request, row),
@@ -95,7 +95,7 @@ def _held_up_by(row: Operation) -> str:
         return "It is held until somebody lets its batch go on."
     if account.paused:
         return f"{account} is paused: nothing is read from it or written to it."
-    if account.observe_only and row.may_be_taken_back:
+    if account.observe_only and row.is_cancellable:
         return f"{account} is set to observe only, so nothing is sent."
     if credential.quarantined_at:
         return f"The token of {account} is out of use. {credential.quarantine_reason}"
@@ -171,10 +171,10 @@ def operation_cancel(request: Request, pk: int) -> HttpResponse:
 
 
 @require_POST
-def operation_agree(request: Request, pk: int) -> HttpResponse:
+def operation_confirm(request: Request, pk: int) -> HttpResponse:
     row = _own(request, pk)
     try:
-        agree_again(row, by=request.user)
+        confirm_again(row, by=request.user)
     except NotMoved as error:
         messages.error(request, str(error))
     return redirect("operation", row.pk)
@@ -189,7 +189,7 @@ def operation_again(request: Request, pk: int) -> HttpResponse:
         messages.error(request, "This page was too old to send it again from. Try once more.")
         return redirect("operation", row.pk)
     try:
-        again = send_again(row, by=request.user, nonce=form.nonce_text)
+        again = resubmit(row, by=request.user, nonce=form.nonce_text)
     except (CannotSendAgain, NotMoved) as error:
         messages.error(request, f"{error} Nothing was asked for.")
         return redirect("operation", row.pk)

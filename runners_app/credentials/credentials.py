@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from runners_app.credentials.leases import Lease
 from runners_app.github import AnswerMeta, AppAuth, GitHubClient, RateLimited, TokenAuth
-from runners_app.models import Account, App, Credential, Reading
+from runners_app.models import Account, App, AuditEntry, Credential, Reading
 from runners_app.security import audit
 from runners_app.security.redaction import hide
 from runners_app.security.secrets import seal, unseal
@@ -211,7 +211,9 @@ def quarantine(credential_id: int, reason: str, *, error: str = "credential") ->
         if not rows.update(quarantined_at=timezone.now(), quarantine_reason=reason):
             return
         credential = Credential.objects.get(pk=credential_id)
-        audit.record("credential.quarantined", by=None, subject=str(credential), details={"reason": reason})
+        audit.record(
+            AuditEntry.Action.CREDENTIAL_QUARANTINED, by=None, subject=str(credential), details={"reason": reason}
+        )
         now = timezone.now()
         for account in credential.accounts.all():
             Reading.objects.filter(account=account).update(error=error, error_message=reason)
@@ -237,4 +239,4 @@ def release_from_quarantine(credential: Credential, *, by: "User | None") -> Non
     for account in credential.accounts.all():
         Reading.objects.schedule_now(account)
         Account.objects.filter(pk=account.pk).raise_versions()
-    audit.record("credential.released", by=by, subject=str(credential))
+    audit.record(AuditEntry.Action.CREDENTIAL_RELEASED, by=by, subject=str(credential))

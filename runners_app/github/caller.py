@@ -94,8 +94,8 @@ class Caller:
         if known is None:
             raise AnswerUnusable("GitHub answered that something is unchanged that we do not have.", meta)
         # A 304 may come without Link; an equal body never lacks it, and a page may have come after it meanwhile.
-        asked_again = understood.has_links or not not_modified
-        next_link = understood.next_link if asked_again else known.next_url
+        resubmitted = understood.has_links or not not_modified
+        next_link = understood.next_link if resubmitted else known.next_url
         return Page(
             url=url,
             items=None,

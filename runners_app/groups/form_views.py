@@ -11,7 +11,6 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from runners_app.accounts.accounts import SLUG
-from runners_app.explain.gather import repositories_of
 from runners_app.groups import requests as asking
 from runners_app.groups.forms import (
     GroupForm,
@@ -20,6 +19,7 @@ from runners_app.groups.forms import (
     members_of,
     signed_base_of_group,
 )
+from runners_app.groups.settings import GroupSettings
 from runners_app.models import (
     Account,
     GroupAccess,
@@ -30,14 +30,13 @@ from runners_app.models import (
     SelfHostedRunner,
 )
 from runners_app.models.visibility import limited_by
-from runners_app.operations.requests import conflict_of, wanted_on_top_of
 from runners_app.web.forms import DeleteForm, NonceForm, new_nonce
 from runners_app.web.numbers import numbers_in
 from runners_app.web.pages import (
     Request,
-    asked_again,
     manage_or_403,
     render_page,
+    resubmitted,
     visible_account_or_404,
     visible_or_404,
 )
@@ -55,7 +54,7 @@ def _own_group(request: Request, pk: int) -> RunnerGroup:
 @require_http_methods(["GET", "HEAD", "POST"])
 def group_new(request: Request) -> HttpResponse:
     accounts = list(Account.objects.manageable_by(request.user))
-    again = asked_again(request, Operation.Kind.CREATE_GROUP)
+    again = resubmitted(request, Operation.Kind.CREATE_GROUP)
     asked = request.POST.get("account") or request.GET.get("account", "")
     account = again.account if again else next((each for each in accounts if str(each.pk) == asked), None)
     account = account or (accounts[0] if len(accounts) == 1 else None)
@@ -66,7 +65,7 @@ def group_new(request: Request) -> HttpResponse:
     form = GroupForm(request.POST or None, account=account, initial=_first_values(again))
     if form.is_valid():
         operation = asking.request_create_group(
-            account, form.cleaned_wanted, add=form.cleaned_add, by=request.user, nonce=form.nonce_text, again_from=again
+            account, form.settings, add=form.cleaned_add, by=request.user, nonce=form.nonce_text, again_from=again
         )
         return redirect("operation", operation.pk)
     return _form(request, form, again)
@@ -75,7 +74,7 @@ def group_new(request: Request) -> HttpResponse:
 def _first_values(again: Operation | None) -> dict[str, Any]:
     if again is None:
         return {"visibility": "selected"}
-    return {**initial_of_group(asking.settings_in(again.wanted)), "members": _names_in(again)}
+    return {**initial_of_group(GroupSettings.from_stored(again.wanted)), "members": _names_in(again)}
 
 
 def _names_in(again: Operation) -> str:
@@ -95,20 +94,21 @@ def group_edit(request: Request, pk: int) -> HttpResponse:
     if row.inherited:
         messages.info(request, f"{row.name} is managed by the enterprise. Here only its repositories can be changed.")
         return redirect("group-access", row.pk)
-    again = asked_again(request, Operation.Kind.UPDATE_GROUP)
-    now = asking.values_of_group(row)
+    again = resubmitted(request, Operation.Kind.UPDATE_GROUP)
+    now = GroupSettings.of(row)
     first = now
     if again:
-        first = wanted_on_top_of(now, base=again.base, wanted=asking.settings_in(again.wanted))
+        wanted = GroupSettings.from_stored(again.wanted)
+        first = wanted.on_top_of(now, base=GroupSettings.from_stored(again.base))
     initial = {**initial_of_group(first), "base": signed_base_of_group(row)}
     if again:
         initial["members"] = _names_in(again)
     form = GroupForm(request.POST or None, account=row.account, group=row, initial=initial)
     if not form.is_valid():
         return _form(request, form, again)
-    wanted, base, add = form.cleaned_wanted, form.cleaned_data["base"], form.cleaned_add
-    if conflict := conflict_of(base, now, wanted):
-        mine = initial_of_group(wanted_on_top_of(now, base=base, wanted=wanted))
+    wanted, base, add = form.settings, form.base_settings, form.cleaned_add
+    if conflict := wanted.conflicts_with(now, base=base):
+        mine = initial_of_group(wanted.on_top_of(now, base=base))
         mine |= {"base": signed_base_of_group(row), "members": request.POST.get("members", "")}
         again_form = GroupForm(account=row.account, group=row, initial=mine)
         context = {"group": row, "account": row.account, "conflict": conflict, "form": again_form}
@@ -166,7 +166,7 @@ def group_access(request: Request, pk: int) -> HttpResponse:
 def _candidates(row: RunnerGroup, organization: Account) -> QuerySet[Any]:
     """Repositories of the organization that one may see, each with whether it `has_access`."""
     lines = GroupAccess.objects.filter(group=row, github_id=OuterRef("github_id"))
-    return repositories_of(organization).annotate(has_access=Exists(lines))
+    return Repository.objects.present().within([organization]).annotate(has_access=Exists(lines))
 
 
 def _lines(row: RunnerGroup) -> QuerySet[Any]:
@@ -190,7 +190,7 @@ def _change_access(request: Request, row: RunnerGroup) -> HttpResponse:
     if not form.is_valid() or not (add or remove):
         messages.error(request, "Tick at least one line first. Nothing was asked for.")
         return redirect("group-access", row.pk)
-    values = asking.values_of_group(row)
+    values = GroupSettings.of(row)
     operation = asking.request_update_group(
         row, values, base=values, add=add, remove=remove, by=request.user, nonce=form.nonce_text
     )

@@ -7,7 +7,8 @@ from django import forms
 from django.core import signing
 
 from runners_app.accounts.accounts import SLUG
-from runners_app.groups.requests import UNKNOWN, values_of_group
+from runners_app.groups.requests import UNKNOWN
+from runners_app.groups.settings import GroupSettings
 from runners_app.groups.workflows import WORKFLOW_PATH
 from runners_app.models import Account, GroupAccess, Repository, RunnerGroup
 from runners_app.web.forms import NonceForm, SettingsForm
@@ -29,7 +30,7 @@ MOST_NAMED, MOST_LOOKED_UP = 500, 20
 
 
 class GroupForm(SettingsForm):
-    """Create or edit a group. `cleaned_wanted` are its values in the words of GitHub's update body, `cleaned_add` the
+    """Create or edit a group. `settings` are what the person wants of it, `cleaned_add` the
     lines to add to its access list: id → name."""
 
     salt = BASE_SALT
@@ -119,13 +120,21 @@ class GroupForm(SettingsForm):
         return data
 
     @property
-    def cleaned_wanted(self) -> dict[str, Any]:
+    def base_settings(self) -> GroupSettings:
+        """What an edit started from."""
+        return GroupSettings.from_stored(self.cleaned_data["base"])
+
+    @property
+    def settings(self) -> GroupSettings:
         data = self.cleaned_data
-        names = ("name", "visibility", "allows_public_repositories", "restricted_to_workflows", "selected_workflows")
-        return {
-            **{name: data[name] for name in names},
-            "network_configuration_id": data["network_configuration_id"] or None,
-        }
+        return GroupSettings(
+            name=data["name"],
+            visibility=data["visibility"],
+            allows_public_repositories=data["allows_public_repositories"],
+            restricted_to_workflows=data["restricted_to_workflows"],
+            selected_workflows=tuple(data["selected_workflows"]),
+            network_configuration_id=data["network_configuration_id"] or None,
+        )
 
     @property
     def cleaned_add(self) -> dict[str, str]:
@@ -145,13 +154,14 @@ def members_of(account: Account) -> list[tuple[int, str]]:
     return list(GroupAccess.objects.filter(group__account=account).values_list("github_id", "name").distinct())
 
 
-def initial_of_group(values: dict[str, Any]) -> dict[str, Any]:
-    """Initial form values from the words of GitHub's update body."""
-    return {**values, "selected_workflows": "\n".join(values.get("selected_workflows") or [])}
+def initial_of_group(settings: GroupSettings) -> dict[str, Any]:
+    """Initial values of the form."""
+    workflows = "\n".join(settings.selected_workflows)
+    return {**settings.stored(), "selected_workflows": workflows}
 
 
 def signed_base_of_group(group: RunnerGroup) -> str:
-    return signing.dumps(values_of_group(group), salt=BASE_SALT)
+    return signing.dumps(GroupSettings.of(group).stored(), salt=BASE_SALT)
 
 
 class MoveForm(NonceForm):

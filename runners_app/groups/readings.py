@@ -124,7 +124,7 @@ def _publish_fetched_list(group: RunnerGroup, found: RowSet, fetched: Fetched) -
     """A list that was written since this reading began stands; its pages are then read anew next time."""
     written_at = RunnerGroup.objects.filter(pk=group.pk).values_list("access_observed_at", flat=True).get()
     if written_at is not None and written_at > fetched.begun:
-        forget_pages(fetched.answers, group)
+        forget_pages(fetched.responses, group)
         return Counts()
     return publish_list(group, found, first=written_at is None)
 

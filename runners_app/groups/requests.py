@@ -1,142 +1,131 @@
-"""Asking for writes to runner groups and self-hosted runners: operations like those on runners.
+"""What one may ask for about runner groups and self-hosted runners.
 
-An access list is changed by what is added and removed, not replaced: what others change meanwhile stays.
+An access list is changed by what is added and removed, not replaced, so lines that others add stay.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 
+from runners_app.groups.settings import GroupSettings
 from runners_app.models import Account, Operation, RunnerGroup, SelfHostedRunner
-from runners_app.operations.requests import Asked, CannotSendAgain, ask, wanted_on_top_of
-from runners_app.readings.rows import Values
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from django.contrib.auth.models import User
+from runners_app.operations.requests import CannotSendAgain, OperationRequest, request_operation
 
 K = Operation.Kind
-SETTINGS = (
-    "name", "visibility", "allows_public_repositories", "restricted_to_workflows", "selected_workflows",
-    "network_configuration_id",
-)  # fmt: skip
-OF_WORKFLOWS = ("restricted_to_workflows", "selected_workflows")
 # Id of a repository or organization → its name. Ids are text, as JSON has them; where only the name of an organization
 # is known, UNKNOWN and the name stand for the id, which a worker looks up.
 Lines = Mapping[str, str]
 UNKNOWN = "@"
 
 
-def values_of_group(group: RunnerGroup) -> Values:
-    """A group in the words of GitHub's update body: what an edit starts from and is compared with."""
-    return {
-        "name": group.name,
-        "visibility": group.visibility,
-        "allows_public_repositories": group.allows_public_repositories,
-        "restricted_to_workflows": group.restricted_to_workflows,
-        "selected_workflows": sorted(group.selected_workflows),
-        "network_configuration_id": group.network_configuration_id or None,
-    }
-
-
 def request_create_group(
-    account: Account, wanted: Values, *, add: Lines, by: "User", nonce: str, again_from: Operation | None = None
+    account: Account, wanted: GroupSettings, *, add: Lines, **request: Unpack[OperationRequest]
 ) -> Operation:
     """Ask for a new group; `add` are the repositories or organizations of one whose visibility is `selected`."""
-    whole = {**wanted, **({"add": dict(add)} if add else {})}
-    return ask(account, K.CREATE_GROUP, Asked(by, nonce, None, again_from), wanted=whole, target_name=wanted["name"])
+    lists = {"add": dict(add)} if add else {}
+    return request_operation(
+        account,
+        K.CREATE_GROUP,
+        request,
+        wanted={**wanted.stored(), **lists},
+        target_name=wanted.name,
+    )
 
 
 def request_update_group(
     group: RunnerGroup,
-    wanted: Values,
+    wanted: GroupSettings,
     *,
-    base: Values,
+    base: GroupSettings,
     add: Lines | None = None,
     remove: Lines | None = None,
-    by: "User",
-    nonce: str,
-    batch: "UUID | None" = None,
-    again_from: Operation | None = None,
+    **request: Unpack[OperationRequest],
 ) -> Operation:
     """Ask for other settings, other lines on the access list, or both: one operation with a step for each."""
     lists = {"add": dict(add or {}), "remove": dict(remove or {})}
-    whole = {**wanted, **{name: lines for name, lines in lists.items() if lines}}
-    return ask(
-        group.account, K.UPDATE_GROUP, Asked(by, nonce, batch, again_from), wanted=whole, base=base,
-        target_id=group.github_id, target_name=group.name,
-    )  # fmt: skip
+    return request_operation(
+        group.account,
+        K.UPDATE_GROUP,
+        request,
+        wanted={**wanted.stored(), **{name: lines for name, lines in lists.items() if lines}},
+        base=base.stored(),
+        target_id=group.github_id,
+        target_name=group.name,
+    )
 
 
-def request_delete_group(
-    group: RunnerGroup, *, by: "User", nonce: str, batch: "UUID | None" = None, again_from: Operation | None = None
-) -> Operation:
-    return ask(
-        group.account, K.DELETE_GROUP, Asked(by, nonce, batch, again_from), base=values_of_group(group),
-        target_id=group.github_id, target_name=group.name,
-    )  # fmt: skip
+def request_delete_group(group: RunnerGroup, **request: Unpack[OperationRequest]) -> Operation:
+    """Ask for the deletion of a group, which must be empty by then."""
+    return request_operation(
+        group.account,
+        K.DELETE_GROUP,
+        request,
+        base=GroupSettings.of(group).stored(),
+        target_id=group.github_id,
+        target_name=group.name,
+    )
 
 
-def request_move_self_hosted(
-    runner: SelfHostedRunner,
-    group_id: int,
-    *,
-    by: "User",
-    nonce: str,
-    batch: "UUID | None" = None,
-    again_from: Operation | None = None,
-) -> Operation:
+def request_move_self_hosted(runner: SelfHostedRunner, group_id: int, **request: Unpack[OperationRequest]) -> Operation:
     """Ask for another group; `group_id` is GitHub's."""
-    return ask(
-        runner.account, K.MOVE_SELF_HOSTED_RUNNER, Asked(by, nonce, batch, again_from),
-        wanted={"runner_group_id": group_id}, base={"runner_group_id": runner.group_id},
-        target_id=runner.github_id, target_name=runner.name,
-    )  # fmt: skip
+    return request_operation(
+        runner.account,
+        K.MOVE_SELF_HOSTED_RUNNER,
+        request,
+        wanted={"runner_group_id": group_id},
+        base={"runner_group_id": runner.group_id},
+        target_id=runner.github_id,
+        target_name=runner.name,
+    )
 
 
-def request_delete_self_hosted(
-    runner: SelfHostedRunner,
-    *,
-    by: "User",
-    nonce: str,
-    batch: "UUID | None" = None,
-    again_from: Operation | None = None,
-) -> Operation:
-    return ask(
-        runner.account, K.DELETE_SELF_HOSTED_RUNNER, Asked(by, nonce, batch, again_from),
-        target_id=runner.github_id, target_name=runner.name,
-    )  # fmt: skip
+def request_delete_self_hosted(runner: SelfHostedRunner, **request: Unpack[OperationRequest]) -> Operation:
+    """Ask for the removal of a self-hosted runner from GitHub; the machine itself stays."""
+    return request_operation(
+        runner.account,
+        K.DELETE_SELF_HOSTED_RUNNER,
+        request,
+        target_id=runner.github_id,
+        target_name=runner.name,
+    )
 
 
-def send_again(operation: Operation, asked: Values) -> Operation:
-    """The same once more, from how things are now. Raises CannotSendAgain when the target is gone."""
-    which = {"account": operation.account, "github_id": operation.target_id}
-    if operation.target == Operation.Target.SELF_HOSTED_RUNNER:
-        runner = SelfHostedRunner.objects.present().filter(**which).first()
-        if runner is None:
-            raise CannotSendAgain(f"{operation.target_name} is gone, so there is nothing to send.")
-        if operation.kind == K.DELETE_SELF_HOSTED_RUNNER:
-            return request_delete_self_hosted(runner, **asked)
-        return request_move_self_hosted(runner, operation.wanted["runner_group_id"], **asked)
-    group = RunnerGroup.objects.present().filter(**which).first()
+def resubmit_group(operation: Operation, **request: Unpack[OperationRequest]) -> Operation:
+    """Ask for the same edit or deletion again, starting from how the group is now. Raises CannotSendAgain."""
+    groups = RunnerGroup.objects.present().filter(account=operation.account)
+    group = groups.filter(github_id=operation.target_github_id).first()
     if group is None:
-        raise CannotSendAgain(f"{operation.target_name} is gone, so there is nothing to send.")
+        raise CannotSendAgain.gone(operation)
     if operation.kind == K.DELETE_GROUP:
-        return request_delete_group(group, **asked)
-    now = values_of_group(group)
-    wanted = wanted_on_top_of(now, base=operation.base, wanted=settings_in(operation.wanted))
-    lists = {name: operation.wanted.get(name) for name in ("add", "remove")}
-    return request_update_group(group, wanted, base=now, **lists, **asked)
+        return request_delete_group(group, **request)
+
+    now = GroupSettings.of(group)
+    wanted = GroupSettings.from_stored(operation.wanted)
+    base = GroupSettings.from_stored(operation.base)
+    return request_update_group(
+        group,
+        wanted.on_top_of(now, base=base),
+        base=now,
+        add=operation.wanted.get("add"),
+        remove=operation.wanted.get("remove"),
+        **request,
+    )
 
 
-def settings_in(wanted: Values) -> Values:
-    """What an operation wants of the group itself, without its access list."""
-    return {name: value for name, value in wanted.items() if name in SETTINGS}
+def resubmit_self_hosted(operation: Operation, **request: Unpack[OperationRequest]) -> Operation:
+    """Ask for the same move or removal again. Raises CannotSendAgain."""
+    runners = SelfHostedRunner.objects.present().filter(account=operation.account)
+    runner = runners.filter(github_id=operation.target_github_id).first()
+    if runner is None:
+        raise CannotSendAgain.gone(operation)
+    if operation.kind == K.DELETE_SELF_HOSTED_RUNNER:
+        return request_delete_self_hosted(runner, **request)
+    return request_move_self_hosted(runner, operation.wanted["runner_group_id"], **request)
 
 
 def shown_fields(operation: Operation) -> list[tuple[str, object, object]]:
     """What was asked for, as a page shows it: (field, before, after)."""
-    noun = "repositories" if operation.account.kind == Account.Kind.ORGANIZATION else "organizations"
+    is_organization = operation.account.kind == Account.Kind.ORGANIZATION
+    noun = "repositories" if is_organization else "organizations"
     shown: list[tuple[str, Any, Any]] = []
     for field, value in operation.changed_fields.items():
         if field in ("add", "remove"):
@@ -148,4 +137,6 @@ def shown_fields(operation: Operation) -> list[tuple[str, object, object]]:
 
 def str_pairs(lines: object) -> list[tuple[str, str]]:
     """The (id, name) of lines as they were stored."""
-    return [(str(key), str(name)) for key, name in lines.items()] if isinstance(lines, dict) else []
+    if not isinstance(lines, dict):
+        return []
+    return [(str(key), str(name)) for key, name in lines.items()]

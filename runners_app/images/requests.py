@@ -1,35 +1,48 @@
-"""Asking for writes: each becomes an operation and an audit entry in one transaction, and a worker is woken.
+"""What one may ask for about custom images: deleting them. Only jobs make new ones."""
 
-Nothing here calls GitHub. See `transitions` for the states and `carry_out` for what the worker does.
-"""
-
-from typing import TYPE_CHECKING
-from uuid import UUID
+from typing import Unpack
 
 from runners_app.models import Image, ImageVersion, Operation
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import User
-from runners_app.operations.requests import Asked, ask
+from runners_app.operations.requests import CannotSendAgain, OperationRequest, request_operation
 
 K = Operation.Kind
 
 
-def request_delete_image(
-    image: Image, *, by: "User", nonce: str, batch: UUID | None = None, again_from: Operation | None = None
-) -> Operation:
+def request_delete_image(image: Image, **request: Unpack[OperationRequest]) -> Operation:
     """Ask for the deletion of a custom image with all its versions."""
-    return ask(
-        image.account, K.DELETE_IMAGE, Asked(by, nonce, batch, again_from),
-        target_id=int(image.github_id), target_name=image.name,
-    )  # fmt: skip
+    return request_operation(
+        image.account,
+        K.DELETE_IMAGE,
+        request,
+        target_id=int(image.github_id),
+        target_name=image.name,
+    )
 
 
-def request_delete_image_version(
-    version: ImageVersion, *, by: "User", nonce: str, batch: UUID | None = None, again_from: Operation | None = None
-) -> Operation:
+def request_delete_image_version(version: ImageVersion, **request: Unpack[OperationRequest]) -> Operation:
+    """Ask for the deletion of one version of a custom image."""
     image = version.image
-    return ask(
-        image.account, K.DELETE_IMAGE_VERSION, Asked(by, nonce, batch, again_from),
-        target_id=int(image.github_id), target_name=image.name, target_version=version.version,
-    )  # fmt: skip
+    return request_operation(
+        image.account,
+        K.DELETE_IMAGE_VERSION,
+        request,
+        target_id=int(image.github_id),
+        target_name=image.name,
+        target_version=version.version,
+    )
+
+
+def resubmit(operation: Operation, **request: Unpack[OperationRequest]) -> Operation:
+    """Ask for the same deletion again. Raises CannotSendAgain."""
+    images = Image.objects.present().filter(account=operation.account, source=Image.Source.CUSTOM)
+    image = images.filter(github_id=str(operation.target_id)).first()
+    if image is None:
+        raise CannotSendAgain.gone(operation)
+    if operation.kind == K.DELETE_IMAGE:
+        return request_delete_image(image, **request)
+
+    versions = ImageVersion.objects.present().filter(image=image)
+    version = versions.filter(version=operation.target_version).first()
+    if version is None:
+        raise CannotSendAgain.gone(operation)
+    return request_delete_image_version(version, **request)

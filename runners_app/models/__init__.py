@@ -16,7 +16,7 @@ from runners_app.models.images import Image, ImageVersion, MachineSize, Platform
 from runners_app.models.limits import Limits
 from runners_app.models.notices import Channel, Event, Notice
 from runners_app.models.operations import Operation, OperationEvent
-from runners_app.models.readings import KnownAnswer, Reading, ReadingRun
+from runners_app.models.readings import CachedResponse, Reading, ReadingRun
 from runners_app.models.runners import Runner
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Account",
     "App",
     "AuditEntry",
+    "CachedResponse",
     "Channel",
     "Credential",
     "Event",
@@ -31,7 +32,6 @@ __all__ = [
     "GroupAccess",
     "Image",
     "ImageVersion",
-    "KnownAnswer",
     "Limits",
     "MachineSize",
     "Membership",

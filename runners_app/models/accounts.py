@@ -39,7 +39,7 @@ class AccountQuerySet(models.QuerySet["Account"]):
         mine = self.filter(memberships__user_id=user.pk)
         return mine.annotate(role=F("memberships__role"), limited_by=limited_by)
 
-    def seen_whole(self) -> "AccountQuerySet":
+    def fully_visible(self) -> "AccountQuerySet":
         """After `visible_to`: without those of which the person sees only some runner groups."""
         return self.filter(Q(limited_by=None))
 

@@ -6,6 +6,59 @@ from django.db import models
 class AuditEntry(models.Model):
     """One line. No foreign keys: it must outlive what it tells of."""
 
+    class Action(models.TextChoices):
+        """What was done. An operation's request is `operation.` and its kind."""
+
+        SIGN_IN = "sign_in", "Signed in"
+        SIGN_IN_FAILED = "sign_in.failed", "Sign-in failed"
+        SIGN_OUT = "sign_out", "Signed out"
+        SECOND_FACTOR_ADDED = "second_factor.added", "Added a second factor"
+        SECOND_FACTOR_REMOVED = "second_factor.removed", "Removed a second factor"
+        SECOND_FACTOR_RENEWED = "second_factor.renewed", "Renewed recovery codes"
+        SECOND_FACTOR_TAKEN = "second_factor.taken", "Removed another person's second factor"
+        PROVIDER_CONNECTED = "provider.connected", "Connected a sign-in provider"
+        PROVIDER_DISCONNECTED = "provider.disconnected", "Disconnected a sign-in provider"
+        SESSIONS_ENDED = "sessions.ended", "Ended sessions elsewhere"
+        ACCOUNT_CONNECTED = "account.connected", "Connected an account"
+        ACCOUNT_TOKEN_REPLACED = "account.token_replaced", "Replaced a token"
+        APP_STORED = "app.stored", "Stored a GitHub App"
+        CHANNEL_ADDED = "channel.added", "Added a channel for notices"
+        CHANNEL_CHANGED = "channel.changed", "Changed a channel for notices"
+        CHANNEL_DELETED = "channel.deleted", "Removed a channel for notices"
+        ACCOUNT_OBSERVE_ONLY = "account.observe_only", "Switched observe only on or off"
+        ACCOUNT_PAUSED = "account.paused", "Paused or resumed an account"
+        ACCOUNT_DISCONNECTED = "account.disconnected", "Disconnected an account"
+        CREDENTIAL_QUARANTINED = "credential.quarantined", "Disabled a token"
+        CREDENTIAL_RELEASED = "credential.released", "Tried a disabled token again"
+        PERSON_ADDED = "person.added", "Added a person"
+        PERSON_ADMINISTRATOR = "person.administrator", "Made or unmade an administrator"
+        PERSON_ENABLED = "person.enabled", "Enabled a person"
+        PERSON_DISABLED = "person.disabled", "Disabled a person"
+        PERSON_PASSWORD_SET = "person.password_set", "Set a password"
+        PERSON_PASSWORD_CHANGED = "person.password_changed", "Changed their password"
+        MEMBERSHIP_GIVEN = "membership.given", "Gave access to an account"
+        MEMBERSHIP_LIMITED = "membership.limited", "Chose the groups a viewer sees"
+        MEMBERSHIP_TAKEN = "membership.taken", "Removed access to an account"
+        OPERATION_CREATE_RUNNER = "operation.create_runner", "Requested: create runner"
+        OPERATION_UPDATE_RUNNER = "operation.update_runner", "Requested: edit runner"
+        OPERATION_DELETE_RUNNER = "operation.delete_runner", "Requested: delete runner"
+        OPERATION_DELETE_IMAGE = "operation.delete_image", "Requested: delete image"
+        OPERATION_DELETE_IMAGE_VERSION = "operation.delete_image_version", "Requested: delete image version"
+        OPERATION_CREATE_GROUP = "operation.create_group", "Requested: create runner group"
+        OPERATION_UPDATE_GROUP = "operation.update_group", "Requested: edit runner group"
+        OPERATION_DELETE_GROUP = "operation.delete_group", "Requested: delete runner group"
+        OPERATION_MOVE_SELF_HOSTED_RUNNER = "operation.move_self_hosted_runner", "Requested: move self-hosted runner"
+        OPERATION_DELETE_SELF_HOSTED_RUNNER = (
+            "operation.delete_self_hosted_runner",
+            "Requested: delete self-hosted runner",
+        )
+        OPERATION_CANCELLED = "operation.cancelled", "Cancelled an operation"
+        OPERATION_AGREED_AGAIN = "operation.agreed_again", "Confirmed an operation again"
+        OPERATION_CLAIMED = "operation.claimed", "Recognised a runner"
+        OPERATION_SETTLED = "operation.settled", "Resolved an operation"
+        BATCH_CONTINUED = "batch.continued", "Confirmed the rest of a bulk change"
+        LIST_EXPORTED = "list.exported", "Exported a list"
+
     at = models.DateTimeField(db_index=True)
     actor_id = models.BigIntegerField(null=True)
     actor_name = models.CharField(max_length=200)
@@ -21,3 +74,9 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor_name} {self.action} {self.subject}"
+
+    @property
+    def action_label(self) -> str:
+        """The action in words; as stored where an older or newer Trackside wrote it."""
+        known = self.action in AuditEntry.Action.values
+        return str(AuditEntry.Action(self.action).label) if known else self.action

@@ -23,7 +23,7 @@ class OperationQuerySet(OwnedQuerySet["Operation"]):
 
     def needing_attention(self) -> Self:
         """A person must decide: the outcome is unclear, or it lay unsent too long."""
-        return self.filter(Q(state=Operation.State.NEEDS_ATTENTION) | lies_unsent(timezone.now()))
+        return self.filter(Q(state=Operation.State.NEEDS_ATTENTION) | is_stale_request(timezone.now()))
 
     def due(self, now: datetime) -> Self:
         """What a worker may carry on with now. Operations on one target run in the order they were asked for.
@@ -38,10 +38,10 @@ class OperationQuerySet(OwnedQuerySet["Operation"]):
             target=OuterRef("target"),
             pk__lt=OuterRef("pk"),
             state__in=Operation.CARRIED_BY_WORKER,
-        ).exclude(lies_unsent(now))
+        ).exclude(is_stale_request(now))
         return (
             self.filter(state__in=Operation.CARRIED_BY_WORKER, next_step_at__lte=now, account__paused=False)
-            .exclude(lies_unsent(now))
+            .exclude(is_stale_request(now))
             .exclude(nothing_applied(), account__observe_only=True)
             .exclude(Exists(earlier))
             .order_by("pk")
@@ -58,7 +58,7 @@ def nothing_applied() -> Q:
     return Q(state=Operation.State.REQUESTED) | Q(state=Operation.State.SENT, known_not_applied=True, begun=False)
 
 
-def lies_unsent(now: datetime) -> Q:
+def is_stale_request(now: datetime) -> Q:
     """Unsent for so long that a person must confirm it again: nothing old fires by surprise."""
     return nothing_applied() & Q(person_agreed_at__lte=now - unsent_limit())
 
@@ -127,8 +127,11 @@ class Operation(models.Model):
     known_not_applied = models.BooleanField(
         default=False, help_text="GitHub or the network said so while the operation was sent; it may be sent again."
     )
-    refused_looks = models.PositiveSmallIntegerField(
-        default=0, db_default=0, help_text="How often in a row GitHub refused to show whether it took effect."
+    refused_probes = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        db_column="refused_looks",
+        help_text="How often in a row GitHub refused to show whether it took effect.",
     )
     absent_since = models.DateTimeField(null=True, help_text="First complete answer that did not show the effect.")
     reason = models.TextField(blank=True, help_text="Why it stands where it stands, in words for a person.")
@@ -138,7 +141,9 @@ class Operation(models.Model):
     again_from = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="sent_again_as")
 
     requested_at = models.DateTimeField()
-    person_agreed_at = models.DateTimeField(help_text="When a person last said this should be sent.")
+    confirmed_at = models.DateTimeField(
+        db_column="person_agreed_at", help_text="When a person last said this should be sent."
+    )
     next_step_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
     observing_since = models.DateTimeField(null=True)
@@ -164,19 +169,19 @@ class Operation(models.Model):
         return self.state in self.CARRIED_BY_WORKER and not self.waits_for_person
 
     @property
-    def may_be_taken_back(self) -> bool:
+    def is_cancellable(self) -> bool:
         """Nothing was applied yet, as in `nothing_applied`: it can be cancelled without asking GitHub."""
         sent = self.state == self.State.SENT and self.known_not_applied and not self.begun
         return sent or self.state == self.State.REQUESTED
 
     @property
     def waits_for_person(self) -> bool:
-        """As in `lies_unsent`."""
-        return self.may_be_taken_back and self.agreed_too_long_ago
+        """As in `is_stale_request`."""
+        return self.is_cancellable and self.confirmed_too_long_ago
 
     @property
-    def agreed_too_long_ago(self) -> bool:
-        return self.person_agreed_at <= timezone.now() - unsent_limit()
+    def confirmed_too_long_ago(self) -> bool:
+        return self.confirmed_at <= timezone.now() - unsent_limit()
 
     @property
     def target_github_id(self) -> int:

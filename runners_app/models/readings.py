@@ -153,15 +153,15 @@ class ReadingRun(models.Model):
         return f"{self.reading}: {self.outcome}, {self.runs} times"
 
 
-class KnownAnswer(models.Model):
+class CachedResponse(models.Model):
     """What one page of GitHub was known by when it was last published, per credential and address.
 
     ETags belong to one token. The row is written only in the transaction that publishes the page's content, and
     forgotten whenever rows were written in another way.
     """
 
-    credential = models.ForeignKey("Credential", on_delete=models.CASCADE, related_name="known_answers")
-    reading = models.ForeignKey(Reading, on_delete=models.CASCADE, related_name="known_answers")
+    credential = models.ForeignKey("Credential", on_delete=models.CASCADE, related_name="cached_responses")
+    reading = models.ForeignKey(Reading, on_delete=models.CASCADE, related_name="cached_responses")
     url = models.CharField(max_length=700)
     etag = models.CharField(max_length=300, blank=True)
     body_sha256 = models.CharField(max_length=64)
@@ -170,6 +170,7 @@ class KnownAnswer(models.Model):
     ids = models.JSONField(default=list)
 
     class Meta:
+        db_table = "runners_app_knownanswer"
         constraints = (models.UniqueConstraint(fields=["credential", "url"], name="known_answer_unique"),)
 
     def __str__(self) -> str:

@@ -103,7 +103,7 @@ class OwnedQuerySet(models.QuerySet[M], Generic[M]):
     def visible_to(self, user: "User | AnonymousUser") -> Self:
         if user.is_active and user.is_superuser:
             return self.all()
-        whole = Account.objects.visible_to(user).seen_whole()
+        whole = Account.objects.visible_to(user).fully_visible()
         memberships = Membership.objects.filter(user_id=user.pk or 0, user__is_active=True, limited=True)
         return self.filter(Q(account__in=whole) | rows_of(self.model, memberships))
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from runners_app.models import Channel
+from runners_app.models import AuditEntry, Channel
 from runners_app.notices.delivery import SEALED_FOR, check_address
 from runners_app.security import audit
 from runners_app.security.secrets import seal
@@ -21,12 +21,14 @@ def save_channel(channel: Channel, address: str, *, by: "User") -> None:
         channel.scheme = check_address(address)
         channel.sealed_address = seal(address, uid=channel.uid, api_url=SEALED_FOR)
     channel.save()
-    audit.record("channel.added" if is_new else "channel.changed", by=by, subject=channel.name)
+    audit.record(
+        AuditEntry.Action.CHANNEL_ADDED if is_new else AuditEntry.Action.CHANNEL_CHANGED, by=by, subject=channel.name
+    )
 
 
 @transaction.atomic
 def delete_channel(channel: Channel, *, by: "User") -> None:
-    audit.record("channel.deleted", by=by, subject=channel.name)
+    audit.record(AuditEntry.Action.CHANNEL_DELETED, by=by, subject=channel.name)
     channel.delete()
 
 

@@ -66,7 +66,7 @@ def find_facts(now: datetime) -> list[Fact]:
 def seen_by(person: "User", facts: Iterable[Fact]) -> set[str]:
     """The keys of those somebody may see, by the same rules as pages."""
     facts = list(facts)
-    whole = set(Account.objects.visible_to(person).seen_whole().values_list("pk", flat=True))
+    whole = set(Account.objects.visible_to(person).fully_visible().values_list("pk", flat=True))
     rows = {
         "runner": _visible(Runner.objects.visible_to(person), facts, "runner"),
         "operation": _visible(Operation.objects.visible_to(person), facts, "operation"),

@@ -4,23 +4,19 @@ Nothing here calls GitHub. See `transitions` for the states and `carry_out` for 
 """
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, Required, Self, TypedDict
 from uuid import UUID, uuid5
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from runners_app.credentials.wake import wake_on_commit
-from runners_app.models import Account, Operation, Reading
-from runners_app.operations.transitions import NotMoved, move, stay, tell
+from runners_app.models import Account, AuditEntry, Operation, Reading
+from runners_app.operations.transitions import NotMoved, add_event, move, stay
 from runners_app.security import audit
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-
-Values = dict[str, Any]
-
 
 S = Operation.State
 
@@ -28,42 +24,16 @@ S = Operation.State
 K = Operation.Kind
 
 
-IMAGE_FIELDS = ("image_id", "image_source", "image_version")
+class OperationRequest(TypedDict):
+    """Who asks, with which form, as part of which batch, and instead of which earlier operation.
 
+    The same nonce again answers the same operation.
+    """
 
-def with_whole_image(changes: Values, wanted: Values) -> Values:
-    """Id, source and version of an image are one thing: when one of them is changed, all three are meant."""
-    if not any(field in changes for field in IMAGE_FIELDS):
-        return changes
-    return {**changes, **{field: wanted.get(field) for field in IMAGE_FIELDS}}
-
-
-def conflict_of(base: Values, now: Values, wanted: Values) -> dict[str, list[object]]:
-    """What was changed since the form was opened and this would overwrite: field → [now, before, asked for]."""
-    return {
-        field: [now[field], base.get(field), value]
-        for field, value in _changes(base, wanted).items()
-        if now[field] not in (base.get(field), value)
-    }
-
-
-def wanted_on_top_of(now: Values, *, base: Values, wanted: Values) -> Values:
-    """What was changed in a form, and all else as it is now: what nobody touched in the form must not be set back."""
-    return {**now, **_changes(base, wanted)}
-
-
-def _changes(base: Values, wanted: Values) -> Values:
-    return with_whole_image({field: value for field, value in wanted.items() if value != base.get(field)}, wanted)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Who asks, with which form, as part of which batch, and instead of which earlier operation."""
-
-    by: "User"
-    nonce: str
-    batch: UUID | None = None
-    again_from: Operation | None = None
+    by: Required["User"]
+    nonce: Required[str]
+    batch: NotRequired[UUID | None]
+    again_from: NotRequired[Operation | None]
 
 
 TARGETS: dict[str, str] = {
@@ -77,9 +47,6 @@ TARGETS: dict[str, str] = {
 }
 
 
-OF_GROUPS = (Operation.Target.GROUP, Operation.Target.SELF_HOSTED_RUNNER)
-
-
 # What a person's decision about an operation makes worth reading at once.
 READ_AFTER: dict[str, tuple[str, ...]] = {
     Operation.Target.GROUP: (Reading.Resource.GROUPS, Reading.Resource.GROUP_ACCESS),
@@ -91,29 +58,29 @@ SAME_FORM = ("account_id", "kind", "target_id", "target_version", "wanted")
 
 
 @transaction.atomic
-def ask(account: Account, kind: str, asked: Asked, **values: Any) -> Operation:
+def request_operation(account: Account, kind: str, request: OperationRequest, **values: Any) -> Operation:
     """Store an operation with its audit entry and wake a worker. The same form again answers the same operation."""
     now = timezone.now()
     row = Operation(
-        nonce=asked.nonce,
-        batch=asked.batch,
+        nonce=request["nonce"],
+        batch=request.get("batch"),
         account=account,
         kind=kind,
         target=TARGETS.get(kind, Operation.Target.RUNNER),
-        actor=asked.by,
-        actor_name=asked.by.get_username(),
-        again_from=asked.again_from,
+        actor=request["by"],
+        actor_name=request["by"].get_username(),
+        again_from=request.get("again_from"),
         requested_at=now,
-        person_agreed_at=now,
+        confirmed_at=now,
         next_step_at=now,
         **values,
     )
     if earlier := _sent_with_this_form(row):
         return earlier
-    tell(row, note="Asked for.", by=row.actor_name)
+    add_event(row, note="Asked for.", by=row.actor_name)
     audit.record(
-        f"operation.{kind}",
-        by=asked.by,
+        AuditEntry.Action(f"operation.{kind}"),
+        by=request["by"],
         account=account,
         subject=f"{row.target_name} {row.target_version}".strip(),
         details={"operation": row.pk, "wanted": row.changed_fields or row.wanted},
@@ -145,34 +112,38 @@ def _sent_with_this_form(row: Operation) -> Operation | None:
 @transaction.atomic
 def cancel(operation: Operation, *, by: "User") -> None:
     """Take back what GitHub has not done yet. Raises NotMoved when it may have."""
-    if not operation.may_be_taken_back:
+    if not operation.is_cancellable:
         raise NotMoved("It has ended." if operation.is_finished else "It may have been applied by now.")
     if operation.state == S.SENT:
         move(operation, S.UNKNOWN, note="GitHub has not taken it so far.")
         move(operation, S.NEEDS_ATTENTION, note="A person was asked.")
     move(operation, S.CANCELLED, note="Taken back before anything was changed.", by=by.get_username())
-    _audit(operation, "operation.cancelled", by)
+    record(operation, AuditEntry.Action.OPERATION_CANCELLED, by)
 
 
 @transaction.atomic
-def agree_again(operation: Operation, *, by: "User") -> None:
+def confirm_again(operation: Operation, *, by: "User") -> None:
     """A person confirms an operation that lay unsent. Raises NotMoved when it is not waiting for that."""
-    if not operation.may_be_taken_back:
+    if not operation.is_cancellable:
         raise NotMoved("It is no longer waiting to be sent.")
     note = "Confirmed again after lying unsent."
-    stay(operation, seconds=0, note=note, by=by.get_username(), person_agreed_at=timezone.now())
-    _audit(operation, "operation.agreed_again", by)
+    stay(operation, seconds=0, note=note, by=by.get_username(), confirmed_at=timezone.now())
+    record(operation, AuditEntry.Action.OPERATION_AGREED_AGAIN, by)
     wake_on_commit(operation.account.credential_id)
 
 
 class CannotSendAgain(ValueError):
     """The message says why."""
 
+    @classmethod
+    def gone(cls, operation: Operation) -> Self:
+        return cls(f"{operation.target_name} is gone, so there is nothing to send.")
+
 
 @transaction.atomic
 def settle(operation: Operation, to: str, *, by: "User") -> None:
     """A person decides an operation that needs attention: it took effect, or it did not. Raises NotMoved."""
-    _check_undecided(operation)
+    check_undecided(operation)
     notes = {
         S.CONFIRMED: "Decided by a person: it took effect.",
         S.CANCELLED: "Decided by a person: it did not take effect.",
@@ -180,15 +151,17 @@ def settle(operation: Operation, to: str, *, by: "User") -> None:
     move(operation, to, note=notes[S(to)], by=by.get_username())
     Reading.objects.schedule_now(operation.account, *READ_AFTER.get(operation.target, (Reading.Resource.RUNNERS,)))
     wake_on_commit(operation.account.credential_id)
-    _audit(operation, "operation.settled", by)
+    record(operation, AuditEntry.Action.OPERATION_SETTLED, by)
 
 
-def _check_undecided(operation: Operation) -> None:
+def check_undecided(operation: Operation) -> None:
+    """Raises NotMoved unless the operation waits for a decision."""
     if operation.state != S.NEEDS_ATTENTION:
         raise NotMoved("It does not wait for a decision.")
 
 
-def _audit(operation: Operation, action: str, by: "User") -> None:
+def record(operation: Operation, action: AuditEntry.Action, by: "User") -> None:
+    """Write down what a person decided about an operation."""
     audit.record(
         action,
         by=by,

@@ -121,13 +121,13 @@ def absent(operation: Operation, work: Work, *, again: Callable[[], None]) -> No
     spacing = settings.LOST_ANSWER_SPACING_SECONDS
     if operation.absent_since is None:
         note = "GitHub shows no effect so far. Trackside looks again."
-        remain(operation, work, seconds=spacing, note=note, absent_since=now, refused_looks=0)
+        remain(operation, work, seconds=spacing, note=note, absent_since=now, refused_probes=0)
     elif (left := spacing - (now - operation.absent_since).total_seconds()) > 0:
-        remain(operation, work, seconds=left, refused_looks=0)
+        remain(operation, work, seconds=left, refused_probes=0)
     elif operation.sends >= MOST_SENDS:
         refused = f" GitHub's words: {operation.refusal['message']}" if operation.refusal else ""
         need_attention(operation, work, f"Sent twice, and GitHub shows no effect.{refused}")
-    elif operation.agreed_too_long_ago or operation.account.observe_only:
+    elif operation.confirmed_too_long_ago or operation.account.observe_only:
         need_attention(operation, work, "It was not applied. It is too old by now to be sent again without asking.")
     else:
         again()
@@ -135,7 +135,7 @@ def absent(operation: Operation, work: Work, *, again: Callable[[], None]) -> No
 
 def retry_seconds(operation: Operation) -> float:
     """Until the next try while GitHub cannot be reached: a tenth of its age, at most a minute."""
-    since = operation.sent_at or operation.person_agreed_at
+    since = operation.sent_at or operation.confirmed_at
     age = (timezone.now() - since).total_seconds()
     shortest: float = settings.RETRY_SECONDS
     return max(shortest, min(60.0, age / 10))
@@ -148,8 +148,8 @@ def retry_start(operation: Operation, work: Work, note: str) -> None:
 
 def retry_probe(operation: Operation, work: Work, note: str, error: Exception | None) -> None:
     """GitHub could not be asked whether it took effect. A refusal is asked for three times and then shown."""
-    refused_looks = operation.refused_looks + 1 if isinstance(error, Refused) else 0
-    if refused_looks >= 3:
+    refused_probes = operation.refused_probes + 1 if isinstance(error, Refused) else 0
+    if refused_probes >= 3:
         need_attention(operation, work, note)
     else:
-        remain(operation, work, seconds=retry_seconds(operation), note=note, refused_looks=refused_looks)
+        remain(operation, work, seconds=retry_seconds(operation), note=note, refused_probes=refused_probes)

@@ -98,7 +98,7 @@ def keep_observing(operation: Operation, held: Held, note: str) -> None:
         told = f"GitHub accepted it, but the effect has not shown for {minutes} minutes. {note}"
         need_attention(operation, held, told)
     else:
-        remain(operation, held, seconds=_observe_interval(held), note=note, refused_looks=0)
+        remain(operation, held, seconds=_observe_interval(held), note=note, refused_probes=0)
 
 
 def _observe_interval(held: Held) -> float:

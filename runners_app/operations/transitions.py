@@ -36,11 +36,11 @@ def move(operation: Operation, to: str, *, note: str, by: str = "", request_id: 
     if to not in TRANSITIONS[operation.state]:
         raise NotMoved(f"An operation that is {operation.state} cannot become {to}.")
     now = timezone.now()
-    values: dict[str, Any] = {"state": to, "reason": note, "next_step_at": None, "refused_looks": 0, **fields}
+    values: dict[str, Any] = {"state": to, "reason": note, "next_step_at": None, "refused_probes": 0, **fields}
     if to in FINAL:
         values |= {"finished_at": now, "next_step_at": None}
     _write(operation, values)
-    tell(operation, note=note, by=by, request_id=request_id)
+    add_event(operation, note=note, by=by, request_id=request_id)
 
 
 def stay(
@@ -56,7 +56,7 @@ def stay(
         values["reason"] = note
     _write(operation, values)
     if note is not None and is_news:
-        tell(operation, note=note, by=by, request_id=request_id)
+        add_event(operation, note=note, by=by, request_id=request_id)
 
 
 def _write(operation: Operation, values: dict[str, Any]) -> None:
@@ -73,7 +73,7 @@ def _write(operation: Operation, values: dict[str, Any]) -> None:
         setattr(operation, name, value)
 
 
-def tell(operation: Operation, *, note: str, by: str = "", request_id: str = "") -> None:
+def add_event(operation: Operation, *, note: str, by: str = "", request_id: str = "") -> None:
     """Add a line to the timeline, which pages of the account then show."""
     OperationEvent.objects.create(
         operation=operation, at=timezone.now(), state=operation.state, by=by, note=note, request_id=request_id[:200]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Count, Exists, Min, OuterRef, Q, Sum
 
 from runners_app.models import Account, Limits, Operation, Reading, Runner, RunnerGroup
-from runners_app.models.operations import lies_unsent
+from runners_app.models.operations import is_stale_request
 from runners_app.models.runners import IDLE_AFTER
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _add_operations(facts: dict[int, AccountFacts], now: datetime) -> None:
     counts = rows.annotate(
         operations=Count("pk"),
         needing_decision=Count("pk", filter=Q(state=Operation.State.NEEDS_ATTENTION)),
-        unsent=Count("pk", filter=lies_unsent(now)),
+        unsent=Count("pk", filter=is_stale_request(now)),
     )
     for row in counts:
         one = facts[row["account_id"]]

@@ -10,7 +10,6 @@ from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 from django.utils.crypto import constant_time_compare
 
-from runners_app.activity.audit_words import ACTIONS
 from runners_app.models import Account, AuditEntry, Membership, RunnerGroup
 from runners_app.people.people import setup_code
 
@@ -147,7 +146,7 @@ class AuditFilterForm(forms.Form):
     """All from the address; what makes no sense filters nothing."""
 
     person = forms.CharField(required=False, max_length=200)
-    action = forms.ChoiceField(required=False, choices=[("", "Any action"), *ACTIONS.items()])
+    action = forms.ChoiceField(required=False, choices=[("", "Any action"), *AuditEntry.Action.choices])
     account = forms.CharField(required=False, max_length=200)
     since = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))

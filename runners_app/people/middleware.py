@@ -11,18 +11,15 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
 from django.shortcuts import redirect
-from django.urls import resolve
 from django.utils.cache import patch_vary_headers
 from requests import RequestException
 
-from runners_app.monitoring.metrics import PAGE_SECONDS
 from runners_app.people.adapters import has_second_factor
 from runners_app.people.sign_ins import BEGAN, SEEN
 from runners_app.security.redaction import hide, hide_address
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 log = logging.getLogger(__name__)
-METHODS = frozenset({"GET", "HEAD", "POST"})
 SEEN_EVERY_SECONDS = 60
 ALLAUTH_PAGES, PROVIDERS = ("/sign-in/disabled/", "/sign-in/with/", "/you/"), "/sign-in/with/"
 ALLAUTH_METHODS = ("GET", "HEAD", "POST")
@@ -34,22 +31,7 @@ TYPED_SECRETS = frozenset({
     "password2", "private_key", "token",
 })  # fmt: skip
 LONGEST_TYPED, GREATEST_NUMBER = 4_000, 2**63 - 1  # a private key of 4096 bits is shorter
-WATCHED = ("/livez", "/readyz", "/metrics")
 WITHOUT_SECOND_FACTOR = ("/you/", "/sign-out/")
-
-
-def for_watchers(get_response: GetResponse) -> GetResponse:
-    """Health and metrics are told by whatever name and to whomever asks: a container's own health check knows no host
-    name, and the database that knows sessions may be what is down. Their views say what they ask for."""
-
-    def middleware(request: HttpRequest) -> HttpResponse:
-        if request.path not in WATCHED:
-            return get_response(request)
-        request.resolver_match = match = resolve(request.path)
-        response: HttpResponse = match.func(request)
-        return response
-
-    return middleware
 
 
 def session_age(get_response: GetResponse) -> GetResponse:
@@ -167,21 +149,6 @@ def page_headers(get_response: GetResponse) -> GetResponse:
                 patch_vary_headers(response, ["HX-Request"])
             if request.user.is_authenticated:
                 response.headers["Cache-Control"] = "no-store"
-        return response
-
-    return middleware
-
-
-def page_timings(get_response: GetResponse) -> GetResponse:
-    """The first middleware, so that it measures what a person waits for. Pages go by the names of their addresses."""
-
-    def middleware(request: HttpRequest) -> HttpResponse:
-        started = time.perf_counter()
-        response = get_response(request)
-        match = request.resolver_match
-        page = match.view_name if match else "unknown"
-        method = request.method if request.method in METHODS else "other"
-        PAGE_SECONDS.labels(page, method, f"{response.status_code // 100}xx").observe(time.perf_counter() - started)
         return response
 
     return middleware

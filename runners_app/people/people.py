@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.crypto import salted_hmac
 
-from runners_app.models import Account, Membership, RunnerGroup
+from runners_app.models import Account, AuditEntry, Membership, RunnerGroup
 from runners_app.people.sign_ins import end_sessions
 from runners_app.security import audit
 
@@ -30,14 +30,14 @@ def add_first_administrator(username: str, *, password: str) -> User:
     if User.objects.exists():
         raise CannotChange("Somebody is set up already.")
     person = User.objects.create_superuser(username, password=password)
-    audit.record("person.added", by=None, subject=username, details={"administrator": True})
+    audit.record(AuditEntry.Action.PERSON_ADDED, by=None, subject=username, details={"administrator": True})
     return person
 
 
 @transaction.atomic
 def add_person(username: str, *, email: str, password: str, administrator: bool, by: User) -> User:
     person = User.objects.create_user(username, email=email, password=password, is_superuser=administrator)
-    audit.record("person.added", by=by, subject=username, details={"administrator": administrator})
+    audit.record(AuditEntry.Action.PERSON_ADDED, by=by, subject=username, details={"administrator": administrator})
     return person
 
 
@@ -47,7 +47,7 @@ def set_administrator(person: User, value: bool, *, by: User) -> None:
     _check_may_lose(person, by, losing=not value)
     person.is_superuser = value
     person.save(update_fields=["is_superuser"])
-    audit.record("person.administrator", by=by, subject=person.get_username(), details={"on": value})
+    audit.record(AuditEntry.Action.PERSON_ADMINISTRATOR, by=by, subject=person.get_username(), details={"on": value})
 
 
 @transaction.atomic
@@ -58,7 +58,11 @@ def set_active(person: User, value: bool, *, by: User) -> None:
     person.save(update_fields=["is_active"])
     if not value:
         end_sessions(person)
-    audit.record("person.enabled" if value else "person.disabled", by=by, subject=person.get_username())
+    audit.record(
+        AuditEntry.Action.PERSON_ENABLED if value else AuditEntry.Action.PERSON_DISABLED,
+        by=by,
+        subject=person.get_username(),
+    )
 
 
 @transaction.atomic
@@ -66,7 +70,7 @@ def set_password(person: User, password: str, *, by: User) -> None:
     """Ends the person's sessions, because they carry a hash of the password."""
     person.set_password(password)
     person.save(update_fields=["password"])
-    audit.record("person.password_set", by=by, subject=person.get_username())
+    audit.record(AuditEntry.Action.PERSON_PASSWORD_SET, by=by, subject=person.get_username())
 
 
 @transaction.atomic
@@ -77,7 +81,7 @@ def remove_second_factors(person: User, *, by: User | None) -> int:
     removed: int = Authenticator.objects.filter(user=person).delete()[0]
     if removed:
         end_sessions(person)
-        audit.record("second_factor.taken", by=by, subject=person.get_username())
+        audit.record(AuditEntry.Action.SECOND_FACTOR_TAKEN, by=by, subject=person.get_username())
     return removed
 
 
@@ -94,7 +98,9 @@ def give_account(person: User, account: Account, role: str, *, by: User) -> None
     membership.save(update_fields=["role", "limited"])
     Account.objects.filter(pk=account.pk).raise_versions()
     details: dict[str, object] = {"role": role, "before": before}
-    audit.record("membership.given", by=by, account=account, subject=person.get_username(), details=details)
+    audit.record(
+        AuditEntry.Action.MEMBERSHIP_GIVEN, by=by, account=account, subject=person.get_username(), details=details
+    )
 
 
 @transaction.atomic
@@ -109,7 +115,9 @@ def limit_to_groups(person: User, account: Account, groups: "Iterable[RunnerGrou
     membership.groups.set(chosen)
     Account.objects.filter(pk=account.pk).raise_versions()
     details: dict[str, object] = {"groups": [group.name for group in chosen] if membership.limited else "all"}
-    audit.record("membership.limited", by=by, account=account, subject=person.get_username(), details=details)
+    audit.record(
+        AuditEntry.Action.MEMBERSHIP_LIMITED, by=by, account=account, subject=person.get_username(), details=details
+    )
 
 
 @transaction.atomic
@@ -117,7 +125,7 @@ def take_account(person: User, account: Account, *, by: User) -> None:
     taken, _ = Membership.objects.filter(user=person, account=account).delete()
     if taken:
         Account.objects.filter(pk=account.pk).raise_versions()
-        audit.record("membership.taken", by=by, account=account, subject=person.get_username())
+        audit.record(AuditEntry.Action.MEMBERSHIP_TAKEN, by=by, account=account, subject=person.get_username())
 
 
 def _check_may_lose(person: User, by: User, *, losing: bool) -> None:

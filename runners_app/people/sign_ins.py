@@ -20,18 +20,22 @@ from django.contrib.sessions.models import Session
 from django.http import HttpRequest
 from django.utils import timezone
 
+from runners_app.models import AuditEntry
 from runners_app.people.adapters import mark_of
 from runners_app.security import audit
 from runners_app.web.addresses import address_of
 
-FAILED = "sign_in.failed"
+FAILED = AuditEntry.Action.SIGN_IN_FAILED
 BEGAN, SEEN = "began_at", "seen_at"
 FACTOR_CHANGES = (
-    (authenticator_added, "second_factor.added"),
-    (authenticator_removed, "second_factor.removed"),
-    (authenticator_reset, "second_factor.renewed"),
+    (authenticator_added, AuditEntry.Action.SECOND_FACTOR_ADDED),
+    (authenticator_removed, AuditEntry.Action.SECOND_FACTOR_REMOVED),
+    (authenticator_reset, AuditEntry.Action.SECOND_FACTOR_RENEWED),
 )
-PROVIDER_CHANGES = ((social_account_added, "provider.connected"), (social_account_removed, "provider.disconnected"))
+PROVIDER_CHANGES = (
+    (social_account_added, AuditEntry.Action.PROVIDER_CONNECTED),
+    (social_account_removed, AuditEntry.Action.PROVIDER_DISCONNECTED),
+)
 
 
 def connect_signals() -> None:
@@ -60,18 +64,20 @@ def end_sessions(person: User, *, but: str | None = None) -> int:
 def end_other_sessions(person: User, *, kept: str | None) -> int:
     """How many there were."""
     ended = end_sessions(person, but=kept)
-    audit.record("sessions.ended", by=person, subject=person.get_username(), details={"sessions": ended})
+    audit.record(
+        AuditEntry.Action.SESSIONS_ENDED, by=person, subject=person.get_username(), details={"sessions": ended}
+    )
     return ended
 
 
 def _signed_in(sender: Any, request: HttpRequest, user: User, **kwargs: Any) -> None:
     request.session[BEGAN] = request.session[SEEN] = int(time.time())
-    audit.record("sign_in", by=user, details={"address": address_of(request)})
+    audit.record(AuditEntry.Action.SIGN_IN, by=user, details={"address": address_of(request)})
 
 
 def _signed_out(sender: Any, request: HttpRequest, user: User | None, **kwargs: Any) -> None:
     if user is not None:
-        audit.record("sign_out", by=user)
+        audit.record(AuditEntry.Action.SIGN_OUT, by=user)
 
 
 def _failed(sender: Any, credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: Any) -> None:
@@ -94,11 +100,16 @@ def _confirmed(sender: Any, request: HttpRequest, reauthenticated: bool = False,
 
 
 def _password_changed(sender: Any, request: HttpRequest, user: User, **kwargs: Any) -> None:
-    audit.record("person.password_changed", by=user, subject=user.get_username())
+    audit.record(AuditEntry.Action.PERSON_PASSWORD_CHANGED, by=user, subject=user.get_username())
 
 
 def _factor_changed(
-    action: str, sender: Any, request: HttpRequest, user: User, authenticator: Authenticator, **kwargs: Any
+    action: AuditEntry.Action,
+    sender: Any,
+    request: HttpRequest,
+    user: User,
+    authenticator: Authenticator,
+    **kwargs: Any,
 ) -> None:
     details: dict[str, object] = {"kind": str(Authenticator.Type(authenticator.type).label)}
     audit.record(action, by=user, subject=user.get_username(), details=details)
@@ -106,7 +117,12 @@ def _factor_changed(
 
 
 def _provider_changed(
-    action: str, sender: Any, request: HttpRequest, sociallogin: Any = None, socialaccount: Any = None, **kwargs: Any
+    action: AuditEntry.Action,
+    sender: Any,
+    request: HttpRequest,
+    sociallogin: Any = None,
+    socialaccount: Any = None,
+    **kwargs: Any,
 ) -> None:
     row = socialaccount or sociallogin.account
     audit.record(action, by=row.user, subject=row.user.get_username(), details={"provider": row.provider})

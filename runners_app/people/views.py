@@ -10,7 +10,6 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from runners_app.activity.audit_words import in_words
 from runners_app.models import Account, AuditEntry, Membership
 from runners_app.people import people as changing
 from runners_app.people.adapters import has_second_factor
@@ -83,7 +82,7 @@ def _page(request: Request, row: User, give: GiveForm, password: PasswordForm, *
 
 def _entries(row: User) -> list[tuple[str, AuditEntry]]:
     entries = AuditEntry.objects.filter(actor_id=row.pk).order_by("-at", "-pk")[:10]
-    return [(in_words(entry.action), entry) for entry in entries]
+    return [(entry.action_label, entry) for entry in entries]
 
 
 @require_POST

@@ -10,7 +10,7 @@ from django.utils import timezone
 from runners_app.github import GitHubClient, KnownPage, Page
 from runners_app.github import Limits as GitHubLimits
 from runners_app.models import (
-    KnownAnswer,
+    CachedResponse,
     Reading,
 )
 from runners_app.readings.publish import Counts, RowSet
@@ -43,8 +43,8 @@ class Fetched:
     row_sets: list[RowSet] = field(default_factory=list)
     others: list[Callable[["Fetched"], Counts]] = field(default_factory=list)
     limits: GitHubLimits | None = None
-    known: dict[str, KnownAnswer] = field(default_factory=dict)  # by address, as stored when it began
-    answers: dict[str, KnownAnswer] = field(default_factory=dict)
+    cached: dict[str, CachedResponse] = field(default_factory=dict)  # by address, as stored when it began
+    responses: dict[str, CachedResponse] = field(default_factory=dict)
     requests: int = 0
     not_modified: int = 0
 
@@ -59,16 +59,16 @@ class Fetcher:
         self.owner = reading.account.owner
         self.between_pages = between_pages
         begun = timezone.now()
-        stored = KnownAnswer.objects.filter(reading=reading)
-        self.fetched = Fetched(begun=begun, known={answer.url: answer for answer in stored})
-        self._known = {
+        stored = CachedResponse.objects.filter(reading=reading)
+        self.fetched = Fetched(begun=begun, cached={row.url: row for row in stored})
+        self._cached = {
             url: answer
-            for url, answer in self.fetched.known.items()
+            for url, answer in self.fetched.cached.items()
             if answer.credential_id == self.account.credential_id
         }
 
     def known(self, url: str) -> KnownPage | None:
-        answer = self._known.get(url)
+        answer = self._cached.get(url)
         if answer is None:
             return None
         return KnownPage(answer.etag or None, answer.body_sha256, answer.next_url or None, answer.total_count)
@@ -96,7 +96,7 @@ class Fetcher:
         for page in pages:
             self.note(page)
             if page.items is None:
-                ids = self._known[page.url].ids
+                ids = self._cached[page.url].ids
                 into.kept.update(ids)
             else:
                 ids = [key_of(item) for item in page.items]
@@ -114,7 +114,7 @@ class Fetcher:
 
     def remember(self, page: Page[Any], ids: list[Any]) -> None:
         """Keep what a page is known by, once all of its list has come."""
-        self.fetched.answers[page.url] = KnownAnswer(
+        self.fetched.responses[page.url] = CachedResponse(
             credential_id=self.account.credential_id,
             reading=self.reading,
             url=page.url,

@@ -19,8 +19,8 @@ from runners_app.github import BadCredentials, GitHubClient, GitHubError, RateLi
 from runners_app.github import Limits as GitHubLimits
 from runners_app.models import (
     Account,
+    CachedResponse,
     Credential,
-    KnownAnswer,
     Limits,
     Operation,
     Reading,
@@ -71,7 +71,10 @@ def run_reading(
     fetch: Fetch,
     between_pages: Callable[[], None] = lambda: None,
 ) -> RunResult:
-    """Fetch one resource with `fetch`, its subject's function, and publish it. Failures are kept on the reading and answered; LeaseLost is raised."""
+    """Fetch one resource with `fetch`, its subject's function, and publish it.
+
+    Failures are kept on the reading and answered; LeaseLost is raised.
+    """
     clock = time.perf_counter()
     reading.last_started_at = timezone.now()
     if reading.last_good_at is None:  # somebody may be watching the first one
@@ -96,7 +99,7 @@ def _publish(reading: Reading, fetched: Fetched, lease: Lease, seconds: float) -
     with transaction.atomic():
         credential = lease.check()
         # Pages as they were have rows as they were: a fresh write would have forgotten what they are known by.
-        news = fetched.row_sets if _differing(fetched.known, fetched.answers) else []
+        news = fetched.row_sets if _differing(fetched.cached, fetched.responses) else []
         overtaken = any(_was_written_since(rows, fetched.begun) for rows in news)
         counts = Counts()
         for row_set in news:
@@ -105,7 +108,7 @@ def _publish(reading: Reading, fetched: Fetched, lease: Lease, seconds: float) -
             counts += _publish_limits(account, fetched.limits)
         for publish in fetched.others:
             counts += publish(fetched)
-        _remember_answers(fetched.known, {} if overtaken else fetched.answers)
+        _remember_answers(fetched.cached, {} if overtaken else fetched.responses)
         ran = Ran(seconds, fetched.requests, fetched.not_modified)
         recovered = _succeed(reading, credential, counts, ran)
         _note_run(
@@ -133,7 +136,7 @@ def publish_fresh(
     with transaction.atomic():
         lease.check()
         counts = publish_rows(row_set, account=account, begun=timezone.now(), operation=operation)
-        KnownAnswer.objects.filter(reading__account=account, reading__resource=resource).delete()
+        CachedResponse.objects.filter(reading__account=account, reading__resource=resource).delete()
         if counts.any:
             Reading.objects.filter(account=account, resource=resource).update(last_changed_at=timezone.now())
             Account.objects.filter(pk=account.pk).raise_versions()
@@ -155,15 +158,15 @@ def _was_written_since(row_set: RowSet, begun: datetime) -> bool:
     return row_set.model._default_manager.filter(**row_set.scope, observed_at__gt=begun).exists()
 
 
-def _remember_answers(known: dict[str, KnownAnswer], answers: dict[str, KnownAnswer]) -> None:
+def _remember_answers(known: dict[str, CachedResponse], answers: dict[str, CachedResponse]) -> None:
     """Keep what the pages are known by; nothing after a fresh write meanwhile, so that the next run takes them anew.
 
     `known` may have been forgotten meanwhile, by a fresh write: then an equal answer is not kept either.
     """
     if stale := [answer.pk for url, answer in known.items() if url not in answers]:
-        KnownAnswer.objects.filter(pk__in=stale).delete()
+        CachedResponse.objects.filter(pk__in=stale).delete()
     if differing := _differing(known, answers):
-        KnownAnswer.objects.bulk_create(
+        CachedResponse.objects.bulk_create(
             differing,
             update_conflicts=True,
             unique_fields=["credential", "url"],
@@ -171,7 +174,7 @@ def _remember_answers(known: dict[str, KnownAnswer], answers: dict[str, KnownAns
         )
 
 
-def _differing(known: dict[str, KnownAnswer], answers: dict[str, KnownAnswer]) -> list[KnownAnswer]:
+def _differing(known: dict[str, CachedResponse], answers: dict[str, CachedResponse]) -> list[CachedResponse]:
     return [
         answer
         for url, answer in answers.items()
@@ -179,7 +182,7 @@ def _differing(known: dict[str, KnownAnswer], answers: dict[str, KnownAnswer]) -
     ]
 
 
-def _fingerprint(answer: KnownAnswer) -> tuple[int, str, str, str]:
+def _fingerprint(answer: CachedResponse) -> tuple[int, str, str, str]:
     return (answer.credential_id, answer.etag, answer.body_sha256, answer.next_url)
 
 

@@ -5,7 +5,7 @@ own id. Runners for which that cannot be done are listed with the reason.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
@@ -26,18 +26,16 @@ from runners_app.runners.requests import (
     request_create,
     request_delete_runner,
     request_update,
-    values_of,
 )
+from runners_app.runners.settings import RunnerSettings
 from runners_app.runners.sizes import fits
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-Values = dict[str, Any]
-
 
 @dataclass(frozen=True)
-class Wish:
+class DesiredChange:
     """What is to become of every runner; what is None stays. Image and group by name, `image_version` "" is latest."""
 
     maximum_runners: int | None = None
@@ -50,19 +48,24 @@ class Wish:
 
 @dataclass(frozen=True)
 class Item:
-    """One runner that would change: the values it has and those it would get, in the words of GitHub's update."""
+    """One runner that would change: the settings it has and those it would get."""
 
     runner: Runner
-    base: Values
-    wanted: Values
+    base: RunnerSettings
+    wanted: RunnerSettings
 
     @property
     def changes(self) -> dict[str, tuple[object, object]]:
-        return {name: (self.base[name], value) for name, value in self.wanted.items() if self.base[name] != value}
+        before = self.base.stored()
+        return {
+            name: (before[name], value)
+            for name, value in self.wanted.changes_from(self.base).items()
+            if value != before[name]
+        }
 
 
 @dataclass
-class Plan:
+class BulkPlan:
     """What a wish means for a set of runners."""
 
     items: list[Item] = field(default_factory=list)
@@ -76,7 +79,7 @@ class Plan:
         return sha256(repr(shown).encode()).hexdigest()[:20]
 
 
-class CannotBe(Exception):
+class NotApplicable(Exception):
     """The wish does not fit this runner; the message says why."""
 
 
@@ -104,15 +107,15 @@ class Catalog:
         self.static_ips_left = {row.account_id: row.left for row in limits}
 
 
-def make_plan(runners: Sequence[Runner], wish: Wish) -> Plan:
+def make_plan(runners: Sequence[Runner], wish: DesiredChange) -> BulkPlan:
     """Work a wish out for runners read with the account as `visible_to` gives it. A constant number of queries."""
     catalog = Catalog({runner.account.pk: runner.account for runner in runners}.values())
-    plan = Plan()
+    plan = BulkPlan()
     for runner in runners:
-        base = values_of(runner)
+        base = RunnerSettings.of(runner)
         try:
             wanted = _wanted(runner, base, wish, catalog)
-        except CannotBe as error:
+        except NotApplicable as error:
             plan.impossible.append((runner, str(error)))
             continue
         if wanted == base:
@@ -134,11 +137,11 @@ def why_not(runner: Runner) -> str:
     return f"You may look at {account} but not change it."
 
 
-def _wanted(runner: Runner, base: Values, wish: Wish, catalog: Catalog) -> Values:
-    """Raises CannotBe."""
+def _wanted(runner: Runner, base: RunnerSettings, wish: DesiredChange, catalog: Catalog) -> RunnerSettings:
+    """Raises NotApplicable."""
     if reason := why_not(runner):
-        raise CannotBe(reason)
-    wanted = dict(base)
+        raise NotApplicable(reason)
+    wanted: dict[str, Any] = {}
     if wish.maximum_runners is not None:
         wanted["maximum_runners"] = wish.maximum_runners
     if wish.group is not None:
@@ -152,38 +155,38 @@ def _wanted(runner: Runner, base: Values, wish: Wish, catalog: Catalog) -> Value
     if wish.enable_static_ip is not None:
         wanted["enable_static_ip"] = wish.enable_static_ip
         _count_static_ip(runner, wish.enable_static_ip, catalog)
-    return wanted
+    return replace(base, **wanted)
 
 
 def _group(runner: Runner, name: str, catalog: Catalog) -> int:
     found = catalog.groups.get((runner.account_id, name.lower()))
     if found is None:
-        raise CannotBe(f"{runner.account} has no group named {name}.")
+        raise NotApplicable(f"{runner.account} has no group named {name}.")
     return found
 
 
-def _image(runner: Runner, wish: Wish, catalog: Catalog) -> tuple[Image, str | None]:
+def _image(runner: Runner, wish: DesiredChange, catalog: Catalog) -> tuple[Image, str | None]:
     source, name = wish.image or ("", "")
     offered = catalog.images.get((runner.account_id, source, name.lower()), [])
     same_platform = [image for image in offered if image.platform == runner.platform]
     if not offered:
-        raise CannotBe(f"{runner.account} is not offered the image {name}.")
+        raise NotApplicable(f"{runner.account} is not offered the image {name}.")
     if not same_platform:
-        raise CannotBe(f"{name} is for {offered[0].platform}, the runner is {runner.platform}.")
+        raise NotApplicable(f"{name} is for {offered[0].platform}, the runner is {runner.platform}.")
     image = same_platform[0]
     if source != Image.Source.CUSTOM or not wish.image_version:
         return image, None
     if (image.pk, wish.image_version) not in catalog.versions:
-        raise CannotBe(f"{name} has no version {wish.image_version} in {runner.account}.")
+        raise NotApplicable(f"{name} has no version {wish.image_version} in {runner.account}.")
     return image, wish.image_version
 
 
 def _size(runner: Runner, name: str, image: Image | None, catalog: Catalog) -> str:
     size = catalog.sizes.get((runner.account_id, name))
     if size is None and name != runner.size:
-        raise CannotBe(f"{runner.account} is not offered the size {name}.")
+        raise NotApplicable(f"{runner.account} is not offered the size {name}.")
     if size is not None and image is not None and not fits(size, image):
-        raise CannotBe(f"The size {name} does not fit the image {image.name}.")
+        raise NotApplicable(f"The size {name} does not fit the image {image.name}.")
     return name
 
 
@@ -192,7 +195,7 @@ def _count_static_ip(runner: Runner, wanted: bool, catalog: Catalog) -> None:
     if not wanted or runner.static_ip or left is None:
         return
     if left == 0:
-        raise CannotBe(f"{runner.account} has no static IPs left.")
+        raise NotApplicable(f"{runner.account} has no static IPs left.")
     catalog.static_ips_left[runner.account_id] = left - 1
 
 
@@ -227,7 +230,7 @@ def request_updates(items: Sequence[Item], *, by: "User", batch: UUID, first: in
 
 
 @transaction.atomic
-def request_creates(wanted: Mapping[Account, Values], *, by: "User", batch: UUID) -> None:
+def request_creates(wanted: Mapping[Account, RunnerSettings], *, by: "User", batch: UUID) -> None:
     """The same runner in several accounts: one operation each."""
     for account, values in wanted.items():
         request_create(account, values, by=by, nonce=str(uuid5(batch, f"account {account.pk}")), batch=batch)

@@ -6,7 +6,7 @@ from django import forms
 
 from runners_app.models import Account, Image, ImageVersion, MachineSize, RunnerGroup
 from runners_app.models.images import ImageQuerySet
-from runners_app.runners.bulk import Wish
+from runners_app.runners.bulk import DesiredChange
 from runners_app.web.forms import NonceForm
 
 STAYS = "Leave as it is"
@@ -59,10 +59,10 @@ class BulkForm(forms.Form):
         return data
 
     @property
-    def wish(self) -> Wish:
+    def wish(self) -> DesiredChange:
         data = self.cleaned_data
         source, _, name = data["image"].partition(":")
-        return Wish(
+        return DesiredChange(
             maximum_runners=data["maximum_runners"],
             group=data["group"] or None,
             size=data["size"] or None,

@@ -55,7 +55,10 @@ def runners_edit(request: Request) -> HttpResponse:
         confirm = ConfirmForm(initial={"digest": plan.digest})
         context["differs"] = True
     names = Names(request.user, (account.pk for account in accounts))
-    lines = [(item.runner, names.changes(item.runner.account_id, item.base, item.wanted)) for item in plan.items]
+    lines = [
+        (item.runner, names.changes(item.runner.account_id, item.base.stored(), item.wanted.stored()))
+        for item in plan.items
+    ]
     return render(request, "bulk/confirm.html", {**context, "plan": plan, "lines": lines, "confirm": confirm})
 
 
@@ -68,7 +71,7 @@ def runners_new(request: Request) -> HttpResponse:
         return redirect("runner-new")
     form = ManyRunnersForm(request.POST or None, accounts=accounts)
     if form.is_valid():
-        wanted = {account: form.cleaned_wanted[account.pk] for account in accounts}
+        wanted = {account: form.settings[account.pk] for account in accounts}
         bulk.request_creates(wanted, by=request.user, batch=form.cleaned_data["nonce"])
         return redirect("batch", form.cleaned_data["nonce"])
     context = {"form": form, "accounts": accounts}

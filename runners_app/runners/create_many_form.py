@@ -8,12 +8,13 @@ from runners_app.models import Account, Image, ImageVersion, Limits, MachineSize
 from runners_app.runners.bulk import Catalog
 from runners_app.runners.bulk_forms import images_by_name
 from runners_app.runners.forms import NAME_RULE, problem_of_name
+from runners_app.runners.settings import RunnerSettings
 from runners_app.runners.sizes import fits
 from runners_app.web.forms import NonceForm
 
 
 class ManyRunnersForm(NonceForm):
-    """`cleaned_wanted` are the values for each account by primary key, in the words of GitHub's create."""
+    """`settings` are those for each account by primary key."""
 
     name = forms.CharField(max_length=500, strip=False, help_text=f"{NAME_RULE} The same in every account.")
     image = forms.ChoiceField(help_text="By name: each account resolves it to its own image.")
@@ -29,7 +30,7 @@ class ManyRunnersForm(NonceForm):
         super().__init__(*args, **kwargs)
         self.accounts = accounts
         self.catalog = Catalog(accounts)
-        self.cleaned_wanted: dict[int, dict[str, Any]] = {}
+        self.settings: dict[int, RunnerSettings] = {}
         images = images_by_name(Image.objects.filter(account__in=accounts))
         self._field("image").choices = [("", "Choose an image"), *images]
         sizes = MachineSize.objects.present().filter(account__in=accounts).order_by("cpu_cores", "github_id")
@@ -85,17 +86,17 @@ class ManyRunnersForm(NonceForm):
             return f"{name} has no version {version} in {account}."
         if data["enable_static_ip"] and self.catalog.static_ips_left.get(account.pk) == 0:
             return f"{account} has no static IPs left."
-        self.cleaned_wanted[account.pk] = {
-            "name": data["name"],
-            "runner_group_id": data[group_field(account)],
-            "maximum_runners": data["maximum_runners"],
-            "enable_static_ip": data["enable_static_ip"],
-            "size": data["size"],
-            "image_id": image.github_id,
-            "image_source": source,
-            "image_version": version or None,
-            "image_gen": data["image_gen"],
-        }
+        self.settings[account.pk] = RunnerSettings(
+            name=data["name"],
+            runner_group_id=data[group_field(account)],
+            maximum_runners=data["maximum_runners"],
+            enable_static_ip=data["enable_static_ip"],
+            size=data["size"],
+            image_id=image.github_id,
+            image_source=source,
+            image_version=version or None,
+            image_gen=data["image_gen"],
+        )
         return ""
 
 

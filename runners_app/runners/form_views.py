@@ -7,22 +7,22 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from runners_app.models import Account, Image, Operation, Runner
-from runners_app.operations.requests import conflict_of, wanted_on_top_of
 from runners_app.runners.bulk import values_of_clone
 from runners_app.runners.forms import RunnerForm, initial_of, problem_of_name, signed_base
 from runners_app.runners.prices import PRICES_AS_OF, usd_per_hour
-from runners_app.runners.requests import request_create, request_delete_runner, request_update, values_of
+from runners_app.runners.requests import request_create, request_delete_runner, request_update
+from runners_app.runners.settings import RunnerSettings
 from runners_app.web.change_words import Names
 from runners_app.web.forms import DeleteForm
 from runners_app.web.numbers import number_in
 from runners_app.web.pages import (
     Request,
-    asked_again,
     group_name_of,
     id_or_404,
     manage_or_403,
     named_or_404,
     render_page,
+    resubmitted,
     visible_account_or_404,
     visible_or_404,
 )
@@ -31,7 +31,7 @@ from runners_app.web.pages import (
 @require_http_methods(["GET", "HEAD", "POST"])
 def runner_new(request: Request) -> HttpResponse:
     accounts = list(Account.objects.manageable_by(request.user))
-    again = asked_again(request, Operation.Kind.CREATE_RUNNER)
+    again = resubmitted(request, Operation.Kind.CREATE_RUNNER)
     clone = named_or_404(Runner.objects.select_related("account"), request, "clone")
     account = again.account if again else _asked_account(request, accounts)
     if account is None:
@@ -41,9 +41,7 @@ def runner_new(request: Request) -> HttpResponse:
     if request.method == "POST":
         form = RunnerForm(request.POST, account=account)
         if form.is_valid():
-            operation = request_create(
-                account, form.cleaned_wanted, by=request.user, nonce=form.nonce_text, again_from=again
-            )
+            operation = request_create(account, form.settings, by=request.user, nonce=form.nonce_text, again_from=again)
             return redirect("operation", operation.pk)
         return _form(request, form, accounts, status=422)
     initial = {**(values_of_clone(clone, account) if clone else {}), **_initial(request, again)}
@@ -62,9 +60,11 @@ def _asked_account(request: Request, accounts: list[Account]) -> Account | None:
 
 def _initial(request: Request, again: Operation | None, runner: Runner | None = None) -> dict[str, Any]:
     """What the form starts with: the operation sent again, the runner, or what was chosen so far."""
-    now = values_of(runner) if runner else {}
+    now = RunnerSettings.of(runner) if runner else None
     if again:
-        now = wanted_on_top_of(now, base=again.base, wanted=again.wanted)
+        wanted = RunnerSettings.from_stored(again.wanted)
+        base = RunnerSettings.from_stored(again.base)
+        now = wanted.on_top_of(now, base=base) if now else wanted
     initial: dict[str, Any] = initial_of(now) if now else {}
     for name in ("name", "image", "image_version", "size", "group", "maximum_runners"):
         if name in request.GET:
@@ -130,7 +130,7 @@ def _named_account(request: Request) -> Account:
 def runner_edit(request: Request, pk: int) -> HttpResponse:
     row = visible_or_404(Runner.objects.present().select_related("account"), request, pk)
     manage_or_403(request, row.account)
-    again = asked_again(request, Operation.Kind.UPDATE_RUNNER)
+    again = resubmitted(request, Operation.Kind.UPDATE_RUNNER)
     if request.method != "POST":
         initial = {**_initial(request, again, row), "base": signed_base(row)}
         form = RunnerForm(initial=initial, account=row.account, runner=row)
@@ -140,9 +140,9 @@ def runner_edit(request: Request, pk: int) -> HttpResponse:
     form = RunnerForm(request.POST, account=row.account, runner=row)
     if not form.is_valid():
         return _form(request, form, [], status=422)
-    wanted, base, now = form.cleaned_wanted, form.cleaned_data["base"], values_of(row)
-    if conflict := conflict_of(base, now, wanted):
-        mine = wanted_on_top_of(now, base=base, wanted=wanted)
+    wanted, base, now = form.settings, form.base_settings, RunnerSettings.of(row)
+    if conflict := wanted.conflicts_with(now, base=base):
+        mine = wanted.on_top_of(now, base=base)
         initial = {**initial_of(mine), "base": signed_base(row), "nonce": form.nonce_text}
         anyway = RunnerForm(initial=initial, account=row.account, runner=row)
         shown = Names(request.user, [row.account_id]).conflict(row.account_id, conflict)

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from runners_app.models import Account, Image, Runner
 from runners_app.runners.choices import Choices, choices_for
-from runners_app.runners.requests import values_of
+from runners_app.runners.settings import RunnerSettings
 from runners_app.web.forms import SettingsForm
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -35,7 +35,7 @@ FIELD_OF = {
 class RunnerForm(SettingsForm):
     """Create or edit a runner. Choices fit each other: versions and sizes follow from the image.
 
-    `cleaned_wanted` are the values in the words of GitHub's update body.
+    `settings` are what the person wants.
     """
 
     salt = BASE_SALT
@@ -142,20 +142,25 @@ class RunnerForm(SettingsForm):
         return wanted
 
     @property
-    def cleaned_wanted(self) -> dict[str, Any]:
+    def base_settings(self) -> RunnerSettings:
+        """What an edit started from."""
+        return RunnerSettings.from_stored(self.cleaned_data["base"])
+
+    @property
+    def settings(self) -> RunnerSettings:
         data = self.cleaned_data
         source, _, image_id = data["image"].partition(":")
-        return {
-            "name": data["name"],
-            "runner_group_id": data["group"],
-            "maximum_runners": data["maximum_runners"],
-            "enable_static_ip": data["enable_static_ip"],
-            "size": data["size"],
-            "image_id": image_id,
-            "image_source": source,
-            "image_version": self._wanted_version(source, image_id),
-            "image_gen": data["image_gen"],
-        }
+        return RunnerSettings(
+            name=data["name"],
+            runner_group_id=data["group"],
+            maximum_runners=data["maximum_runners"],
+            enable_static_ip=data["enable_static_ip"],
+            size=data["size"],
+            image_id=image_id,
+            image_source=source,
+            image_version=self._wanted_version(source, image_id),
+            image_gen=data["image_gen"],
+        )
 
     def _wanted_version(self, source: str, image_id: str) -> str | None:
         """Only custom images have versions to choose; another image keeps the one GitHub told as long as it stays."""
@@ -175,23 +180,23 @@ def problem_of_name(name: str, account: Account, runner: Runner | None = None) -
     return f"{account} already has a runner of this name." if others.exists() else ""
 
 
-def initial_of(values: dict[str, Any]) -> dict[str, Any]:
-    """Initial form values from the words of GitHub's update body."""
+def initial_of(settings: RunnerSettings) -> dict[str, Any]:
+    """Initial values of the form."""
     return {
-        "name": values.get("name"),
-        "image": f"{values.get('image_source')}:{values.get('image_id')}",
-        "image_version": values.get("image_version") or LATEST,
-        "size": values.get("size"),
-        "group": values.get("runner_group_id"),
-        "maximum_runners": values.get("maximum_runners"),
-        "enable_static_ip": values.get("enable_static_ip"),
-        "image_gen": values.get("image_gen"),
+        "name": settings.name,
+        "image": f"{settings.image_source}:{settings.image_id}",
+        "image_version": settings.image_version or LATEST,
+        "size": settings.size,
+        "group": settings.runner_group_id,
+        "maximum_runners": settings.maximum_runners,
+        "enable_static_ip": settings.enable_static_ip,
+        "image_gen": settings.image_gen,
     }
 
 
 def signed_base(runner: Runner) -> str:
     """The values an edit starts from, so that what changed meanwhile can be told."""
-    return signing.dumps(values_of(runner), salt=BASE_SALT)
+    return signing.dumps(RunnerSettings.of(runner).stored(), salt=BASE_SALT)
 
 
 def _image_key(image: Image) -> str:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def record(
-    action: str,
+    action: AuditEntry.Action,
     *,
     by: "User | None",
     account: Account | None = None,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from runners_app.models import AuditEntry
 from runners_app.security import audit
 from runners_app.security.redaction import redact
 
@@ -19,7 +20,7 @@ def record_export(
     details: dict[str, object] = {
         "rows": rows, "format": form, "filter": _words(asked) or None, "address": address[:100] or None,
     }  # fmt: skip
-    audit.record("list.exported", by=by, subject=name, details=details)
+    audit.record(AuditEntry.Action.LIST_EXPORTED, by=by, subject=name, details=details)
 
 
 def _words(asked: Iterable[tuple[str, str]]) -> str:

@@ -27,8 +27,8 @@ class Names:
         )
         self.images = {(account, source, image_id): name for account, source, image_id, name in images}
         self.groups = {(account, group_id): name for account, group_id, name in groups}
-        whole = Account.objects.visible_to(user).seen_whole().filter(pk__in=asked)
-        self.seen_whole = set(whole.values_list("pk", flat=True))
+        whole = Account.objects.visible_to(user).fully_visible().filter(pk__in=asked)
+        self.fully_visible = set(whole.values_list("pk", flat=True))
 
     def changes(self, account: int, before: Values, after: Values) -> list[tuple[str, object, object]]:
         """(field, before, after) for every field that differs. The three fields of an image are its name and version.
@@ -54,7 +54,7 @@ class Names:
     def value(self, account: int, field: str, value: object) -> object:
         """One value on its own; as it is where it has no name."""
         if field in GROUP_FIELDS and isinstance(value, int):
-            unnamed = f"id {value}" if account in self.seen_whole else OTHER_GROUP
+            unnamed = f"id {value}" if account in self.fully_visible else OTHER_GROUP
             return self.groups.get((account, value), unnamed)
         if field == "image_version" and value in (None, ""):
             return "latest"
@@ -70,7 +70,7 @@ class Names:
 
     def _may_know(self, account: int, field: str, value: object) -> bool:
         is_group = field in GROUP_FIELDS and isinstance(value, int)
-        return not is_group or account in self.seen_whole or (account, value) in self.groups
+        return not is_group or account in self.fully_visible or (account, value) in self.groups
 
     def image(self, account: int, values: Values) -> str | None:
         if not values.get("image_id"):

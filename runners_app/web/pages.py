@@ -61,7 +61,7 @@ def named_or_404(rows: OwnedQuerySet[M], request: Request, parameter: str) -> M 
     return None if number is None else visible_or_404(rows, request, number)
 
 
-def asked_again(request: Request, kind: str) -> Operation | None:
+def resubmitted(request: Request, kind: str) -> Operation | None:
     """The operation to edit and send again, named by `?again=`."""
     return named_or_404(Operation.objects.filter(kind=kind).select_related("account"), request, "again")
 

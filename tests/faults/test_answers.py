@@ -12,7 +12,7 @@ from django.test import Client
 from hypothesis import HealthCheck, event, given, seed, settings
 from hypothesis import strategies as st
 
-from runners_app.models import Account, KnownAnswer, Reading, Runner
+from runners_app.models import Account, CachedResponse, Reading, Runner
 from tests.faults.conftest import work_once
 from tests.simulator_handle import SimulatorHandle
 
@@ -161,7 +161,7 @@ def test_what_does_not_add_up_is_not_published_and_every_page_opens(
 
 def publish(acme: Account, simulator: SimulatorHandle, answer: str) -> None:
     """Read the list in this shape, and hold what was published against what may be."""
-    KnownAnswer.objects.all().delete()
+    CachedResponse.objects.all().delete()
     before = set(Runner.objects.present().filter(account=acme).values_list("github_id", flat=True))
     simulator.clear_faults()
     simulator.add_fault("GET", LIST, "status", status=200, body=answer)

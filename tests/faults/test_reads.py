@@ -17,8 +17,8 @@ from runners_app.credentials.credentials import MOST_LIMITS_IN_A_ROW, store_app,
 from runners_app.models import (
     Account,
     AuditEntry,
+    CachedResponse,
     Credential,
-    KnownAnswer,
     Operation,
     Reading,
     Runner,
@@ -347,7 +347,7 @@ class TestR5AnswersOutOfShape:
         Reading.objects.schedule_now(acme, "runners")
         simulator.set_speed(0)
         work_once(acme)
-        KnownAnswer.objects.all().delete()  # so that the answer has a body at all
+        CachedResponse.objects.all().delete()  # so that the answer has a body at all
         simulator.add_fault("GET", LIST, action, **fields)
         read_again(acme)
         assert reading(acme).error in ("unusable", "unreachable", "incomplete")

@@ -1,6 +1,7 @@
 """W1 to W7, P6, P7: what becomes of a write when something goes wrong around it, by verb."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -13,11 +14,12 @@ from pytest_django import Settings
 
 from runners_app.credentials.credentials import keep_client, open_client
 from runners_app.credentials.leases import take_lease
-from runners_app.models import Account, FieldChange, KnownAnswer, Operation, Reading, Runner
+from runners_app.models import Account, CachedResponse, FieldChange, Operation, Reading, Runner
 from runners_app.operations.send import Work as Held
 from runners_app.readings.run import run_reading
 from runners_app.runners.readings import fetch_runners
-from runners_app.runners.requests import request_create, request_update, values_of
+from runners_app.runners.requests import request_create, request_update
+from runners_app.runners.settings import RunnerSettings
 from runners_app.worker.carry_out import carry_out
 from runners_app.worker.fetchers import FETCHERS
 from tests.faults import shapes
@@ -194,7 +196,7 @@ class TestW2NotAppliedAndTheAnswerIsLost:
         fault(simulator, verb, shapes.NOT_APPLIED["the connection drops"])
         operation = verb.ask(acme, admin)
         work_once(acme)
-        Operation.objects.update(person_agreed_at=timezone.now() - timedelta(minutes=16))
+        Operation.objects.update(confirmed_at=timezone.now() - timedelta(minutes=16))
         operation = settle(operation)
         assert operation.state == S.NEEDS_ATTENTION
         assert applied(simulator, verb.method) == 0
@@ -252,8 +254,8 @@ class TestW4ChangedAtGitHubMeanwhile:
     ) -> None:
         """Id, source and version go together, so a changed version alone would bring the old image back."""
         runner = Runner.objects.get(account=acme, name="golden-linux-16core")
-        base = values_of(runner)
-        wanted = {**base, "image_version": None}
+        base = RunnerSettings.of(runner)
+        wanted = replace(base, image_version=None)
         operation = request_update(runner, wanted, base=base, by=admin, nonce=str(uuid4()))
         other = {"image_details": {"id": "2306", "size_gb": 86, "display_name": "Ubuntu", "source": "github"}}
         simulator.change_runner("organization", "acme", runner.github_id, **other)
@@ -266,10 +268,10 @@ class TestW4ChangedAtGitHubMeanwhile:
         self, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
     ) -> None:
         runner = Runner.objects.get(account=acme, name="golden-linux-16core")
-        base = values_of(runner)
-        wanted = {**base, "image_version": None}
+        base = RunnerSettings.of(runner)
+        wanted = replace(base, image_version=None)
         operation = request_update(runner, wanted, base=base, by=admin, nonce=str(uuid4()))
-        assert base["image_version"] is not None
+        assert base.image_version is not None
         assert settle(operation).state == S.CONFIRMED
         assert applied(simulator, "PATCH") == 1
 
@@ -300,8 +302,9 @@ class TestW5TwoPeopleSaveTheSameForm:
     ) -> None:
         first = UPDATE.ask(acme, admin)
         runner = runner_of(first)
-        wanted = {**first.base, "maximum_runners": 500}
-        second = request_update(runner, wanted, base=first.base, by=admin, nonce=str(uuid4()))
+        base = RunnerSettings.from_stored(first.base)
+        wanted = replace(base, maximum_runners=500)
+        second = request_update(runner, wanted, base=base, by=admin, nonce=str(uuid4()))
         assert settle(first).state == S.CONFIRMED
         second = settle(second)
         assert second.state == S.CANCELLED
@@ -314,8 +317,9 @@ class TestW5TwoPeopleSaveTheSameForm:
     ) -> None:
         first = UPDATE.ask(acme, admin)
         runner = runner_of(first)
-        wanted = {**first.base, "name": "another-name"}
-        second = request_update(runner, wanted, base=first.base, by=admin, nonce=str(uuid4()))
+        base = RunnerSettings.from_stored(first.base)
+        wanted = replace(base, name="another-name")
+        second = request_update(runner, wanted, base=base, by=admin, nonce=str(uuid4()))
         assert {settle(first).state, settle(second).state} == {S.CONFIRMED}
         assert applied(simulator, "PATCH") == 2
 
@@ -388,7 +392,8 @@ class TestW7RefusedByItsRules:
         self, field: str, value: object, form_field: str, client: Client, acme: Account, admin: User,
         simulator: SimulatorHandle, github: Github, settle: Settle,
     ) -> None:  # fmt: skip
-        wanted = {**wanted_runner(acme, "refused"), field: value}
+        changes: dict[str, Any] = {field: value}
+        wanted = replace(wanted_runner(acme, "refused"), **changes)
         operation = settle(request_create(acme, wanted, by=admin, nonce=str(uuid4())))
         assert operation.state == S.REJECTED
         assert applied(simulator, "POST") == 0
@@ -400,7 +405,7 @@ class TestW7RefusedByItsRules:
         self, client: Client, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
     ) -> None:
         simulator.change_account("organization", "acme", static_ip_maximum=0)
-        wanted = {**wanted_runner(acme, "refused"), "enable_static_ip": True}
+        wanted = replace(wanted_runner(acme, "refused"), enable_static_ip=True)
         operation = settle(request_create(acme, wanted, by=admin, nonce=str(uuid4())))
         assert operation.state == S.REJECTED
         assert "Static IP limit reached" in page_of(client, admin, operation)
@@ -410,7 +415,7 @@ class TestP6ASlowListDoesNotUndoAFreshWrite:
     def test_a_runner_changed_while_its_list_is_read_stays_changed(
         self, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
     ) -> None:
-        KnownAnswer.objects.all().delete()
+        CachedResponse.objects.all().delete()
         operation = UPDATE.ask(acme, admin)
         lease = take_lease(acme.credential_id, "a worker in a test")
         assert lease is not None
@@ -434,7 +439,7 @@ class TestP7NothingOldFiresBySurprise:
         settle: Settle,
     ) -> None:  # fmt: skip
         operation = verb.ask(acme, admin)
-        Operation.objects.update(person_agreed_at=timezone.now() - timedelta(minutes=16))
+        Operation.objects.update(confirmed_at=timezone.now() - timedelta(minutes=16))
         operation = settle(operation)
         assert operation.state == S.REQUESTED
         assert not simulator.requests(verb.method)
@@ -451,7 +456,7 @@ class TestP7NothingOldFiresBySurprise:
         fault(simulator, verb, shapes.LIMITED["a 403 with retry-after"])
         operation = verb.ask(acme, admin)
         work_once(acme)
-        Operation.objects.update(person_agreed_at=timezone.now() - timedelta(minutes=16))
+        Operation.objects.update(confirmed_at=timezone.now() - timedelta(minutes=16))
         operation = settle(operation)
         assert operation.waits_for_person
         assert "Lay unsent for too long" in page_of(client, admin, operation)

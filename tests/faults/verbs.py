@@ -1,7 +1,7 @@
 """The five writes people ask for, each with a target that is there and the proof that it took effect at GitHub."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 import requests
@@ -10,7 +10,8 @@ from django.db.models import Q
 
 from runners_app.images.requests import request_delete_image, request_delete_image_version
 from runners_app.models import Account, Image, ImageVersion, Operation, Runner, RunnerGroup
-from runners_app.runners.requests import request_create, request_delete_runner, request_update, values_of
+from runners_app.runners.requests import request_create, request_delete_runner, request_update
+from runners_app.runners.settings import RunnerSettings
 
 SECONDS = 10.0
 
@@ -32,13 +33,20 @@ class Verb:
         return self.name
 
 
-def wanted_runner(account: Account, name: str) -> dict[str, object]:
+def wanted_runner(account: Account, name: str) -> RunnerSettings:
     image = Image.objects.present().filter(account=account, source="github", platform="linux-x64").order_by("pk")[0]
     group = RunnerGroup.objects.get(account=account, default=True)
-    return {
-        "name": name, "image_id": image.github_id, "image_source": "github", "image_version": None, "size": "4-core",
-        "runner_group_id": group.github_id, "maximum_runners": 3, "enable_static_ip": False, "image_gen": False,
-    }  # fmt: skip
+    return RunnerSettings(
+        name=name,
+        image_id=image.github_id,
+        image_source="github",
+        image_version=None,
+        size="4-core",
+        runner_group_id=group.github_id,
+        maximum_runners=3,
+        enable_static_ip=False,
+        image_gen=False,
+    )
 
 
 def free_runner(account: Account) -> Runner:
@@ -64,8 +72,8 @@ def ask_create(account: Account, by: User) -> Operation:
 
 def ask_update(account: Account, by: User) -> Operation:
     runner = free_runner(account)
-    base = values_of(runner)
-    wanted = {**base, "maximum_runners": (base["maximum_runners"] or 1) % 900 + 7}
+    base = RunnerSettings.of(runner)
+    wanted = replace(base, maximum_runners=(base.maximum_runners or 1) % 900 + 7)
     return request_update(runner, wanted, base=base, by=by, nonce=str(uuid4()))
 
 

@@ -12,12 +12,12 @@ from runners_app.groups.readings import (
     pages_of_list,
     publish_list,
 )
-from runners_app.groups.requests import OF_WORKFLOWS, settings_in, values_of_group
+from runners_app.groups.settings import WORKFLOW_FIELDS, GroupSettings
 from runners_app.models import (
     Account,
+    CachedResponse,
     FieldChange,
     GroupAccess,
-    KnownAnswer,
     Operation,
     Reading,
     RunnerGroup,
@@ -37,7 +37,7 @@ class GroupNow:
     """A group as GitHub has it now. `lines` are the ids on its access list; nothing when nobody asked for it."""
 
     row: RunnerGroup
-    values: Values
+    settings: GroupSettings
     lines: frozenset[int] | None
 
 
@@ -48,7 +48,7 @@ def group_now(operation: Operation, work: Work) -> GroupNow:
     lines = None
     if changes_access(operation) and row.has_access_list:
         lines = _read_list(row, work)
-    return GroupNow(row, values_of_group(row), lines)
+    return GroupNow(row, GroupSettings.of(row), lines)
 
 
 def changes_access(operation: Operation) -> bool:
@@ -78,7 +78,7 @@ def _read_list(row: RunnerGroup, work: Work) -> frozenset[int]:
     found.rows.update((line.id, line_values(line)) for line in lines)
     with step(work):
         counts = publish_list(row, found, first=row.access_observed_at is None)
-        known = KnownAnswer.objects.filter(reading__account=row.account, reading__resource=R.GROUP_ACCESS)
+        known = CachedResponse.objects.filter(reading__account=row.account, reading__resource=R.GROUP_ACCESS)
         stale = [answer.pk for answer in known.only("pk", "url") if is_page_of(answer.url, row)]
         known.filter(pk__in=stale).delete()
         if counts.any:
@@ -92,7 +92,7 @@ def attribute_to(operation: Operation) -> None:
     if row is None or operation.sent_at is None:
         return
     noun = "repositories" if operation.account.kind == Account.Kind.ORGANIZATION else "organizations"
-    fields = {*settings_in(operation.changed_fields), f"{noun}_added", f"{noun}_removed"}
+    fields = {*GroupSettings.names_in(operation.changed_fields), f"{noun}_added", f"{noun}_removed"}
     changes = FieldChange.objects.filter(item=FieldChange.Item.GROUP, item_pk=row.pk, operation=None)
     changes.filter(at__gte=operation.sent_at, field__in=fields).update(operation=operation)
 
@@ -101,30 +101,33 @@ def attribute_to(operation: Operation) -> None:
 
 
 def settings_shown(operation: Operation, now: GroupNow) -> bool:
-    return all(now.values[field] == value for field, value in settings_in(operation.changed_fields).items())
+    return all(
+        now.settings.stored()[field] == value
+        for field, value in GroupSettings.names_in(operation.changed_fields).items()
+    )
 
 
 def settings_untouched(operation: Operation, now: GroupNow) -> bool:
-    changed = settings_in(operation.changed_fields)
-    return all(now.values[field] == operation.base.get(field) for field in changed)
+    changed = GroupSettings.names_in(operation.changed_fields)
+    return all(now.settings.stored()[field] == operation.base.get(field) for field in changed)
 
 
 def send_settings(operation: Operation, work: Work, now: GroupNow) -> Callable[[], Answer[Any]]:
-    return _patch(operation, work, now, settings_in(operation.changed_fields))
+    return _patch(operation, work, now, GroupSettings.names_in(operation.changed_fields))
 
 
 def take_back_settings(operation: Operation, work: Work, now: GroupNow) -> Callable[[], Answer[Any]]:
-    changed = settings_in(operation.changed_fields)
+    changed = GroupSettings.names_in(operation.changed_fields)
     return _patch(operation, work, now, {field: operation.base.get(field) for field in changed})
 
 
 def _patch(operation: Operation, work: Work, now: GroupNow, changes: Values) -> Callable[[], Answer[Any]]:
     """All flags go along as they are now: GitHub's description names defaults for those that are left out."""
-    body = {**now.values, **changes}
+    body = {**now.settings.stored(), **changes}
     if "network_configuration_id" not in changes:
         del body["network_configuration_id"]
     if now.row.workflow_restrictions_read_only:
-        body = {name: value for name, value in body.items() if name not in OF_WORKFLOWS}
+        body = {name: value for name, value in body.items() if name not in WORKFLOW_FIELDS}
     owner = operation.account.owner
     return lambda: work.client.update_runner_group(owner, now.row.github_id, body)
 

@@ -3,7 +3,7 @@
 Names of groups are unique within an account, so a new group of that name is this one if it is as asked for.
 """
 
-from runners_app.github import NewRunnerGroup
+from runners_app.groups.settings import GroupSettings
 from runners_app.groups.steps.calls import publish_group
 from runners_app.groups.steps.names import ids_are_known
 from runners_app.models import Operation, Reading, RunnerGroup
@@ -22,15 +22,8 @@ def start(operation: Operation, work: Work) -> None:
 
 def send_now(operation: Operation, work: Work) -> None:
     wanted, owner = operation.wanted, operation.account.owner
-    new = NewRunnerGroup(
-        name=wanted["name"],
-        visibility=wanted["visibility"],
-        selected_ids=tuple(int(key) for key in wanted.get("add") or {}),
-        allows_public_repositories=wanted["allows_public_repositories"],
-        restricted_to_workflows=wanted["restricted_to_workflows"],
-        selected_workflows=tuple(wanted["selected_workflows"]),
-        network_configuration_id=wanted.get("network_configuration_id"),
-    )
+    selected_ids = tuple(int(key) for key in wanted.get("add") or {})
+    new = GroupSettings.from_stored(wanted).to_create(selected_ids)
     answer = send(operation, work, lambda: work.client.create_runner_group(owner, new))
     if answer is not None:
         with step(work):

@@ -8,13 +8,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from runners_app.github import BadCredentials, RateLimited, Refused
-from runners_app.groups.requests import settings_in
+from runners_app.groups.settings import GroupSettings
 from runners_app.groups.steps import calls
 from runners_app.groups.steps.calls import GroupNow, group_now
 from runners_app.groups.steps.names import ids_are_known
 from runners_app.models import Operation, Reading
 from runners_app.operations.observe import Target, read_after_loss, read_before_sending, read_for_effect
-from runners_app.operations.requests import conflict_of
 from runners_app.operations.send import Work, absent, send, words_of
 from runners_app.operations.steps import (
     begin_observing,
@@ -81,7 +80,7 @@ def _plan(operation: Operation, now: GroupNow) -> list[dict[str, Any]]:
     """The settings first, because only a group for selected ones takes a list. When public repositories are to be kept
     out from now on, they must leave the list before."""
     parts = []
-    if settings_in(operation.changed_fields):
+    if GroupSettings.names_in(operation.changed_fields):
         parts.append(SETTINGS)
     if calls.changes_access(operation):
         closes = operation.changed_fields.get("allows_public_repositories") is False
@@ -100,7 +99,8 @@ def _taking_back(operation: Operation) -> bool:
 
 
 def _conflict(operation: Operation, now: GroupNow) -> dict[str, list[object]]:
-    return conflict_of(operation.base, now.values, settings_in(operation.wanted))
+    wanted = GroupSettings.from_stored(operation.wanted)
+    return wanted.conflicts_with(now.settings, base=GroupSettings.from_stored(operation.base))
 
 
 def _done(operation: Operation, *parts: str) -> list[dict[str, Any]]:

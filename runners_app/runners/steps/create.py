@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from runners_app.github import NewHostedRunner
 from runners_app.models import Operation, Reading, Runner
 from runners_app.operations.listing import read_now
 from runners_app.operations.send import Work, absent, retry_probe, send
 from runners_app.operations.steps import confirm, need_attention, step
+from runners_app.runners.settings import RunnerSettings
 from runners_app.runners.steps.publish import publish_runner
 
 if TYPE_CHECKING:
@@ -23,18 +23,7 @@ def start(operation: Operation, work: Work) -> None:
 
 
 def send_now(operation: Operation, work: Work) -> None:
-    wanted = operation.wanted
-    body = NewHostedRunner(
-        name=wanted["name"],
-        image_id=wanted["image_id"],
-        image_source=wanted["image_source"],
-        image_version=wanted.get("image_version"),
-        size=wanted["size"],
-        runner_group_id=wanted["runner_group_id"],
-        maximum_runners=wanted.get("maximum_runners"),
-        enable_static_ip=wanted.get("enable_static_ip"),
-        image_gen=wanted.get("image_gen"),
-    )
+    body = RunnerSettings.from_stored(operation.wanted).to_create()
     answer = send(operation, work, lambda: work.client.create_hosted_runner(operation.account.owner, body))
     if answer is not None:
         with step(work):

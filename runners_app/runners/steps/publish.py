@@ -1,21 +1,19 @@
 """Looking at GitHub while carrying out an operation; whatever is seen is published at once."""
 
-from typing import Any
-
 from runners_app.github import HostedRunner
 from runners_app.models import FieldChange, Operation, Reading, Runner
 from runners_app.operations.send import Work
 from runners_app.readings.publish import RowSet
 from runners_app.readings.run import publish_fresh
 from runners_app.runners.readings import runner_values
-from runners_app.runners.requests import values_of
+from runners_app.runners.settings import RunnerSettings
 
 
-def runner_now(operation: Operation, work: Work) -> dict[str, Any]:
-    """The runner as GitHub has it now, in the words of an update. Raises GitHubError."""
+def runner_now(operation: Operation, work: Work) -> RunnerSettings:
+    """The runner's settings as GitHub has them now. Raises GitHubError."""
     owner, runner_id = operation.account.owner, operation.target_github_id
     runner = work.client.get_hosted_runner(owner, runner_id).data
-    return values_of(publish_runner(operation, runner, work, made_by_operation=False))
+    return RunnerSettings.of(publish_runner(operation, runner, work, made_by_operation=False))
 
 
 def publish_runner(operation: Operation, runner: HostedRunner, work: Work, *, made_by_operation: bool = True) -> Runner:

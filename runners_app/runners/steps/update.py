@@ -1,11 +1,9 @@
 """Carrying out an update: look first, compare three ways, send only what changed, look again."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from runners_app.models import Operation, Reading
 from runners_app.operations.observe import Target, read_after_loss, read_before_sending, read_for_effect
-from runners_app.operations.requests import conflict_of, with_whole_image
 from runners_app.operations.send import Work, absent, send
 from runners_app.operations.steps import (
     begin_observing,
@@ -15,12 +13,10 @@ from runners_app.operations.steps import (
     need_attention,
     step,
 )
-from runners_app.runners.requests import values_of
+from runners_app.runners.settings import RunnerSettings
 from runners_app.runners.steps.publish import attribute_changes, publish_runner, runner_now
 
-Values = Mapping[str, Any]
 R = Reading.Resource
-LATEST = (None, "latest")
 RUNNER = Target("runner", R.RUNNERS, runner_now)
 
 
@@ -29,18 +25,26 @@ def start(operation: Operation, work: Work) -> None:
     now = read_before_sending(RUNNER, operation, work)
     if now is None:
         return
-    if has_what_was_asked_for(operation, now):
+    if now.has(body_of(operation)):
         give_up_unsent(operation, work, "The runner already is as asked for. Nothing was sent.")
-    elif conflict := conflict_of(operation.base, now, operation.wanted):
+    elif conflict := _wanted(operation).conflicts_with(now, base=_base(operation)):
         note = "Somebody changed the runner at GitHub since the form was opened. Nothing was sent."
         give_up_unsent(operation, work, note, conflict=conflict)
     else:
         send_now(operation, work)
 
 
+def _wanted(operation: Operation) -> RunnerSettings:
+    return RunnerSettings.from_stored(operation.wanted)
+
+
+def _base(operation: Operation) -> RunnerSettings:
+    return RunnerSettings.from_stored(operation.base)
+
+
 def body_of(operation: Operation) -> dict[str, Any]:
     """Only what changed; id, source and version of an image are one thing and go together."""
-    return with_whole_image(operation.changed_fields, operation.wanted)
+    return _wanted(operation).changes_from(_base(operation))
 
 
 def send_now(operation: Operation, work: Work) -> None:
@@ -52,21 +56,10 @@ def send_now(operation: Operation, work: Work) -> None:
     request_id = answer.meta.request_id or ""
     with step(work):
         shown = publish_runner(operation, answer.data, work)
-        if accepted_shows(operation, values_of(shown)):
+        if RunnerSettings.of(shown).shows(body):
             confirm(operation, work, "GitHub answered with the new values.", request_id=request_id)
         else:
             begin_observing(operation, work, "GitHub accepted it and does not show it yet.", request_id)
-
-
-def has_what_was_asked_for(operation: Operation, now: Values) -> bool:
-    """Whether the runner is as wanted, without any doubt about a version that follows the latest."""
-    asked = body_of(operation)
-    return all(now[field] in LATEST if value is None else now[field] == value for field, value in asked.items())
-
-
-def accepted_shows(operation: Operation, now: Values) -> bool:
-    """The same after GitHub accepted: no version means the latest, whatever GitHub then calls it."""
-    return all(now[field] == value for field, value in body_of(operation).items() if value is not None)
 
 
 def probe(operation: Operation, work: Work) -> None:
@@ -75,12 +68,13 @@ def probe(operation: Operation, work: Work) -> None:
     if now is None:
         return
     changes = operation.changed_fields
-    if has_what_was_asked_for(operation, now):
+    if now.has(body_of(operation)):
         _confirm_seen(operation, work, "The answer was lost, but the runner has the new values.")
-    elif all(now[field] == operation.base.get(field) for field in body_of(operation)):
+    elif now.agrees_with(_base(operation), body_of(operation)):
         absent(operation, work, again=lambda: send_now(operation, work))
     else:
-        conflict = {field: [now[field], operation.base.get(field), value] for field, value in changes.items()}
+        there = now.stored()
+        conflict = {name: [there[name], operation.base.get(name), value] for name, value in changes.items()}
         need_attention(operation, work, "The answer was lost, and the runner has yet other values.", conflict=conflict)
 
 
@@ -89,7 +83,7 @@ def observe(operation: Operation, work: Work) -> None:
     now = read_for_effect(RUNNER, operation, work)
     if now is None:
         return
-    if accepted_shows(operation, now):
+    if now.shows(body_of(operation)):
         _confirm_seen(operation, work, "The runner has the new values.")
     else:
         keep_observing(operation, work, "GitHub does not show the new values yet.")

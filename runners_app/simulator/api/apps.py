@@ -11,7 +11,7 @@ from runners_app.simulator.api.surroundings import (
     node_id,
     web_url,
 )
-from runners_app.simulator.server.wire import Answer, Body, not_found, page_of, refuse
+from runners_app.simulator.api.wire import Answer, Body, not_found, page_of, refuse
 from runners_app.simulator.world import lifecycle
 from runners_app.simulator.world.state import Installation, Token
 

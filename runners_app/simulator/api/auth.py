@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import jwt
 
-from runners_app.simulator.server.wire import Refused, Request, not_found, refuse
+from runners_app.simulator.api.wire import Refused, Request, not_found, refuse
 from runners_app.simulator.world.app_keys import public_key
 from runners_app.simulator.world.state import Account, GitHubApp, Token, World
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from runners_app.simulator.server.wire import Answer, Request, not_found, page_of
+from runners_app.simulator.api.wire import Answer, Request, not_found, page_of
 from runners_app.simulator.world import lifecycle
 from runners_app.simulator.world.state import (
     Account,

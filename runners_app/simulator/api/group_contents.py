@@ -13,7 +13,7 @@ from runners_app.simulator.api.group_rules import (
 )
 from runners_app.simulator.api.self_hosted_runners import describe_machine
 from runners_app.simulator.api.surroundings import describe_organization, describe_repository
-from runners_app.simulator.server.wire import Answer, conflict, not_found, refuse, validation_failed
+from runners_app.simulator.api.wire import Answer, conflict, not_found, refuse, validation_failed
 from runners_app.simulator.world.inherited_groups import mirror_enterprise_groups
 from runners_app.simulator.world.state import Account, Group
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from runners_app.simulator.api import rules
 from runners_app.simulator.api.call import Call
-from runners_app.simulator.server.wire import Body, problem
+from runners_app.simulator.api.wire import Body, problem
 from runners_app.simulator.world.state import Account, Group, World
 
 DOCS = "/actions/self-hosted-runner-groups"

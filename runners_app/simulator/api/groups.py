@@ -14,7 +14,7 @@ from runners_app.simulator.api.group_rules import (
     name_problems,
     workflow_problems,
 )
-from runners_app.simulator.server.wire import Answer, Body, refuse, validation_failed
+from runners_app.simulator.api.wire import Answer, Body, refuse, validation_failed
 from runners_app.simulator.world import lifecycle
 from runners_app.simulator.world.inherited_groups import mirror_enterprise_groups
 from runners_app.simulator.world.state import Group

@@ -5,7 +5,7 @@ from typing import Any
 from runners_app.simulator.api import rules
 from runners_app.simulator.api.call import Call, wrapped_page
 from runners_app.simulator.api.images import ChosenImage, choose_image, current_image
-from runners_app.simulator.server.wire import Answer, Body, conflict, problem, validation_failed
+from runners_app.simulator.api.wire import Answer, Body, conflict, problem, validation_failed
 from runners_app.simulator.world import lifecycle
 from runners_app.simulator.world.catalog import PLATFORMS, SIZES, MachineSize, curated_images
 from runners_app.simulator.world.state import Account, Clock, Runner

@@ -3,13 +3,12 @@
 from dataclasses import dataclass, replace
 
 from runners_app.simulator.api.call import Call
-from runners_app.simulator.server.wire import Answer, Body, conflict, not_found, problem
+from runners_app.simulator.api.wire import Answer, Body, conflict, not_found, problem
 from runners_app.simulator.world import lifecycle
 from runners_app.simulator.world.catalog import find_curated_image
-from runners_app.simulator.world.state import Account, CustomImage, ImageDetails, ImageVersion
+from runners_app.simulator.world.state import LATEST, Account, CustomImage, ImageDetails, ImageVersion, find_version
 
 DOCS = "/actions/hosted-runners"
-LATEST = "latest"
 
 
 @dataclass(frozen=True)
@@ -58,10 +57,6 @@ def _choose_custom(
     if built.state != "Ready":
         return [problem("HostedRunner", version_field, "unprocessable", f"Version {wanted} is not ready.")]
     return ChosenImage(ImageDetails(str(image.id), built.size_gb, image.name, "custom", wanted), image.platform)
-
-
-def find_version(image: CustomImage, version: str) -> ImageVersion | None:
-    return next((built for built in image.versions if built.version == version), None)
 
 
 def describe_image(image: CustomImage) -> Body:

@@ -1,6 +1,6 @@
 """The primary rate limit: so many requests in 60 minutes for each user, installation or address without a token."""
 
-from runners_app.simulator.server.wire import Refused, refuse
+from runners_app.simulator.api.wire import Refused, refuse
 from runners_app.simulator.world.state import Bucket, Token, World
 
 WINDOW_SECONDS = 3600

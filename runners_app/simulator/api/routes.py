@@ -10,7 +10,7 @@ from runners_app.simulator.api import self_hosted_runners as machines
 from runners_app.simulator.api import surroundings as around
 from runners_app.simulator.api.auth import Need
 from runners_app.simulator.api.call import Call
-from runners_app.simulator.server.wire import Answer
+from runners_app.simulator.api.wire import Answer
 
 Operation = Callable[[Call], Answer]
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from runners_app.simulator.server.wire import Body, Request, invalid_request, parse_object
+from runners_app.simulator.api.wire import Body, Request, invalid_request, parse_object
 
 RUNNER_NAME = re.compile(r"[A-Za-z0-9.\-_]{1,64}")
 WORKFLOW = re.compile(r"[^/@\s]+/[^/@\s]+/\.github/workflows/[^@\s]+\.ya?ml@\S+")

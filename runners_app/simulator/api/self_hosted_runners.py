@@ -3,7 +3,7 @@
 from zlib import crc32
 
 from runners_app.simulator.api.call import Call, wrapped_page
-from runners_app.simulator.server.wire import Answer, Body, refuse
+from runners_app.simulator.api.wire import Answer, Body, refuse
 from runners_app.simulator.world.state import Machine
 
 DOCS = "/actions/self-hosted-runners"

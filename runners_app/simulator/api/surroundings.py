@@ -6,7 +6,7 @@ from zlib import crc32
 
 from runners_app.simulator.api import rate_limits as limits
 from runners_app.simulator.api.call import Call
-from runners_app.simulator.server.wire import Answer, Body, page_of, refuse
+from runners_app.simulator.api.wire import Answer, Body, page_of, refuse
 from runners_app.simulator.world import lifecycle
 from runners_app.simulator.world.state import Account, Repository
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from runners_app.simulator.api.images import choose_image
-from runners_app.simulator.server.wire import Body
+from runners_app.simulator.api.wire import Body
 from runners_app.simulator.world import lifecycle
 from runners_app.simulator.world.catalog import SIZES
 from runners_app.simulator.world.state import Account, Runner, World

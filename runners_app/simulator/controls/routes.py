@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from runners_app.simulator.api.hosted_runners import describe
 from runners_app.simulator.api.rate_limits import bucket_of
 from runners_app.simulator.api.rate_limits import describe as describe_limit
+from runners_app.simulator.api.wire import Answer, Body, Refused, Request, parse_object
 from runners_app.simulator.controls import faults
 from runners_app.simulator.controls.changes import change_runner, create_runner
-from runners_app.simulator.server.wire import Answer, Body, Refused, Request, parse_object
 from runners_app.simulator.world import lifecycle, seed
 from runners_app.simulator.world.app_keys import private_pem
 from runners_app.simulator.world.state import Account, account_key

@@ -11,8 +11,8 @@ from runners_app.simulator.api import rate_limits as limits
 from runners_app.simulator.api.auth import Need
 from runners_app.simulator.api.call import Call
 from runners_app.simulator.api.routes import Route, find_route
+from runners_app.simulator.api.wire import Answer, Refused, Request, not_found, refuse
 from runners_app.simulator.controls.faults import Fault, merge_patch
-from runners_app.simulator.server.wire import Answer, Refused, Request, not_found, refuse
 from runners_app.simulator.world import lifecycle
 from runners_app.simulator.world.state import Account, Bucket, Token, World, account_key
 

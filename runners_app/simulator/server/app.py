@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runners_app.simulator.api.wire import Request
 from runners_app.simulator.controls import routes as controls
 from runners_app.simulator.controls.faults import Fault, Faults
 from runners_app.simulator.controls.ledger import Ledger, fingerprint, readable
 from runners_app.simulator.server import delivery
 from runners_app.simulator.server.answering import Handled, answer_call
 from runners_app.simulator.server.environ import read_request
-from runners_app.simulator.server.wire import Request
 from runners_app.simulator.world import lifecycle, persistence, seed
 from runners_app.simulator.world.state import World
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from runners_app.simulator.api.wire import Answer
 from runners_app.simulator.controls.faults import Fault
-from runners_app.simulator.server.wire import Answer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from runners_app.simulator.server.wire import Request
+from runners_app.simulator.api.wire import Request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

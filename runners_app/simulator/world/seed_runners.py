@@ -3,16 +3,17 @@
 import random
 from dataclasses import dataclass
 
-from runners_app.simulator.api.images import LATEST, find_version
 from runners_app.simulator.world import lifecycle, names
 from runners_app.simulator.world.catalog import find_curated_image
 from runners_app.simulator.world.state import (
+    LATEST,
     Account,
     CustomImage,
     ImageDetails,
     ImageVersion,
     Runner,
     World,
+    find_version,
 )
 
 DAY = 86_400

@@ -10,6 +10,9 @@ from typing import Any, Literal
 Kind = Literal["organization", "enterprise"]
 
 
+LATEST = "latest"
+
+
 @dataclass
 class Clock:
     """Simulated time runs straight from an anchor: ``seconds`` at wall time ``wall_on``, ``speed`` per wall second."""
@@ -218,3 +221,7 @@ class World:
 def account_key(kind: str, slug: str) -> str:
     """Slugs are told apart without regard to case, as on GitHub."""
     return f"{kind}/{slug.lower()}"
+
+
+def find_version(image: CustomImage, version: str) -> ImageVersion | None:
+    return next((built for built in image.versions if built.version == version), None)
