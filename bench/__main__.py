@@ -14,14 +14,25 @@ from bench.goals import judge
 
 LAST_RUN = "## The last run"
 PARTS = ("sync", "storing", "pages", "tabs", "search", "scale", "start")
-PACKAGES = ("django", "celery", "gunicorn", "psycopg", "requests", "pygithub", "githubkit", "django-tables2")
+PACKAGES = (
+    "django",
+    "celery",
+    "gunicorn",
+    "psycopg",
+    "requests",
+    "pygithub",
+    "githubkit",
+    "django-tables2",
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--json", type=Path, default=Path("var/bench.json"))
-    parser.add_argument("--page", type=Path, help=f"write all from the line {LAST_RUN!r} on of this page anew")
+    parser.add_argument(
+        "--page", type=Path, help=f"write all from the line {LAST_RUN!r} on of this page anew"
+    )
     options = parser.parse_args()
     found: list[Part] = []
     with start_servers() as servers:
@@ -35,7 +46,9 @@ def main() -> None:
     goals = judge(found)
     sys.stdout.write(print_table(goals) + "\n")
     if options.page:
-        write_page(options.page, [goals, *(table for part in found for table in part.tables)], installed)
+        write_page(
+            options.page, [goals, *(table for part in found for table in part.tables)], installed
+        )
     options.json.parent.mkdir(parents=True, exist_ok=True)
     write_json(found, options.json, machine=machine(), versions=installed)
     sys.stdout.write(f"{named(installed)}.\n")
@@ -47,7 +60,11 @@ def write_page(page: Path, tables: list[Table], installed: dict[str, str]) -> No
     above = page.read_text().partition(LAST_RUN)[0]
     known = machine()
     about = f"On {datetime.now(UTC):%-d %B %Y}, {known['system']}, {known['cores']} cores, {known['memory GB']} GB"
-    page.write_text("\n".join([f"{above}{LAST_RUN}\n", f"{about}; {named(installed)}.\n", *map(print_table, tables)]))
+    page.write_text(
+        "\n".join(
+            [f"{above}{LAST_RUN}\n", f"{about}; {named(installed)}.\n", *map(print_table, tables)]
+        )
+    )
 
 
 def machine() -> dict[str, str]:
@@ -62,7 +79,10 @@ def machine() -> dict[str, str]:
 
 def versions(servers: Servers) -> dict[str, str]:
     """Of Python, the packages and the servers, which are asked."""
-    with psycopg.connect(servers.postgresql.url_of("postgres")) as connection, servers.redis.client() as client:
+    with (
+        psycopg.connect(servers.postgresql.url_of("postgres")) as connection,
+        servers.redis.client() as client,
+    ):
         postgresql = connection.execute("SHOW server_version").fetchone()
         redis = client.info("server")["redis_version"]
     assert postgresql

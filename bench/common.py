@@ -1,4 +1,6 @@
-"""What the parts share: servers, children with settings of their own, interleaved rounds, numbers as text."""
+"""What the parts share: servers, children with settings of their own, interleaved rounds, numbers
+as text.
+"""
 
 import itertools
 import json
@@ -49,7 +51,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Servers:
-    """PostgreSQL and Redis of this run; `environment` are Trackside's settings for them, without a database."""
+    """PostgreSQL and Redis of this run; `environment` are Trackside's settings for them, without a
+    database.
+    """
 
     postgresql: PostgreSQL
     redis: Redis
@@ -59,7 +63,11 @@ class Servers:
         """The environment with a new database of that name, migrated and empty."""
         self.postgresql.run(f"CREATE DATABASE {name}")
         redis_url = f"{self.redis.url.rpartition('/')[0]}/{next(_numbers) % 16}"  # what is kept of one is not another's
-        environment = {**self.environment, "DATABASE_URL": self.postgresql.url_of(name), "REDIS_URL": redis_url}
+        environment = {
+            **self.environment,
+            "DATABASE_URL": self.postgresql.url_of(name),
+            "REDIS_URL": redis_url,
+        }
         manage(environment, "migrate", "--verbosity", "0")
         return environment
 
@@ -71,7 +79,11 @@ class Servers:
 
 @contextmanager
 def start_servers() -> Iterator[Servers]:
-    with TemporaryDirectory() as folder, start_postgresql() as postgresql, start_redis() as redis_server:
+    with (
+        TemporaryDirectory() as folder,
+        start_postgresql() as postgresql,
+        start_redis() as redis_server,
+    ):
         for setting in POSTGRESQL:
             postgresql.run(f"ALTER SYSTEM SET {setting}")
         postgresql.stop()
@@ -94,16 +106,24 @@ def start_servers() -> Iterator[Servers]:
 
 
 def run_child(environment: Mapping[str, str], module: str, *arguments: object) -> Any:
-    """Run a module of the benchmark as a process of its own; what its last line of output says as JSON."""
+    """Run a module of the benchmark as a process of its own; what its last line of output says as
+    JSON.
+    """
     done = subprocess.run(
         [sys.executable, "-m", module, *map(str, arguments)],
-        env=dict(environment), cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        env=dict(environment),
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def make_world(environment: Mapping[str, str], runners: int) -> None:
-    code = f"import django; django.setup(); from bench.world import make_world; make_world({runners})"
+    code = (
+        f"import django; django.setup(); from bench.world import make_world; make_world({runners})"
+    )
     subprocess.run([sys.executable, "-c", code], env=dict(environment), cwd=ROOT, check=True)
 
 
@@ -128,9 +148,16 @@ class Timing:
 
 
 def interleave(
-    contenders: Mapping[str, Callable[[], object]], *, rounds: int, times: int = 1, seed: int = 1, warm_up: bool = True
+    contenders: Mapping[str, Callable[[], object]],
+    *,
+    rounds: int,
+    times: int = 1,
+    seed: int = 1,
+    warm_up: bool = True,
 ) -> dict[str, Timing]:
-    """Run all contenders once each in every round, in an order of chance, so that a noisy moment hits all alike."""
+    """Run all contenders once each in every round, in an order of chance, so that a noisy moment
+    hits all alike.
+    """
     chance = random.Random(seed)
     timings = {name: Timing() for name in contenders}
     if warm_up:
@@ -154,7 +181,11 @@ def print_table(table: Table) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(table.head))]
     lines = [f"### {table.title}", ""]
     for number, row in enumerate(rows):
-        lines.append("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |")
+        lines.append(
+            "| "
+            + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            + " |"
+        )
         if number == 0:
             lines.append("|" + "|".join("-" * (width + 2) for width in widths) + "|")
     lines += ["", *table.notes] if table.notes else []
@@ -162,4 +193,6 @@ def print_table(table: Table) -> str:
 
 
 def write_json(parts: list[Part], path: Path, **facts: Any) -> None:
-    path.write_text(json.dumps({**facts, "parts": [part.as_json() for part in parts]}, indent=2) + "\n")
+    path.write_text(
+        json.dumps({**facts, "parts": [part.as_json() for part in parts]}, indent=2) + "\n"
+    )

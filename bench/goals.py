@@ -1,21 +1,53 @@
-"""What Trackside should reach, and whether this run did. A goal is about a ratio, so that it holds on any machine."""
+"""What Trackside should reach, and whether this run did. A goal is about a ratio, so that it holds
+on any machine.
+"""
 
 from bench.common import Part, Table
 
 AT_MOST, AT_LEAST = "at most", "at least"
 # (part, figure, which way, goal, words)
 GOALS = (
-    ("sync", "wall ÷ limit, unchanged", AT_MOST, 1.25, "an unchanged sync takes, times the latency limit"),
-    ("sync", "times faster than PyGithub", AT_LEAST, 15, "and is faster than PyGithub with update_or_create, times"),
+    (
+        "sync",
+        "wall ÷ limit, unchanged",
+        AT_MOST,
+        1.25,
+        "an unchanged sync takes, times the latency limit",
+    ),
+    (
+        "sync",
+        "times faster than PyGithub",
+        AT_LEAST,
+        15,
+        "and is faster than PyGithub with update_or_create, times",
+    ),
     ("sync", "times less CPU than PyGithub", AT_LEAST, 25, "and takes less CPU than it, times"),
-    ("sync", "rows written, unchanged", AT_MOST, 0, "and writes rows of runners, history and versions"),
+    (
+        "sync",
+        "rows written, unchanged",
+        AT_MOST,
+        0,
+        "and writes rows of runners, history and versions",
+    ),
     ("sync", "paid requests, unchanged", AT_MOST, 0, "and pays for requests"),
-    ("pages", "share unchanged poll", AT_LEAST, 60, "an unchanged poll, % of a bare view's requests per second"),
+    (
+        "pages",
+        "share unchanged poll",
+        AT_LEAST,
+        60,
+        "an unchanged poll, % of a bare view's requests per second",
+    ),
     ("pages", "share kept page", AT_LEAST, 40, "a kept page, % of a bare view's"),
     ("pages", "share cold", AT_LEAST, 5, "a page nothing is kept of, % of a bare view's"),
     ("pages", "cold / django-tables2", AT_LEAST, 6, "and faster than django-tables2, times"),
     ("tabs", "% of a core", AT_MOST, 25, "500 open tabs, % of a core"),
-    ("search", "worst ratio", AT_MOST, 2, "the worst filter, sort, search or page at 100,000 ÷ 10,000 runners"),
+    (
+        "search",
+        "worst ratio",
+        AT_MOST,
+        2,
+        "the worst filter, sort, search or page at 100,000 ÷ 10,000 runners",
+    ),
     ("scale", "× with 2", AT_LEAST, 1.8, "accounts per second with two workers ÷ one"),
     ("start", "seconds to first page", AT_MOST, 5, "seconds from start to the first page"),
     ("start", "MB grown", AT_MOST, 5, "MB a worker grows over 10,000 readings"),

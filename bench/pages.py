@@ -21,16 +21,33 @@ def run(servers: Servers) -> Part:
     found = run_child(environment, "bench.pages")
     table = Table(
         f"List page: {ROWS} rows of {RUNNERS:,} runners, PostgreSQL, everybody signed in",
-        ["page", "% of a bare view's requests/s", "ms, fastest", "median", "CPU ms", "queries", "bytes", "gzipped"],
+        [
+            "page",
+            "% of a bare view's requests/s",
+            "ms, fastest",
+            "median",
+            "CPU ms",
+            "queries",
+            "bytes",
+            "gzipped",
+        ],
         [
             [
-                name, f"{row['share']:.1f}", f"{row['fastest']:.2f}", f"{row['median']:.2f}", f"{row['cpu']:.2f}",
-                str(row["queries"]), f"{row['bytes']:,}", f"{row['gzipped']:,}",
+                name,
+                f"{row['share']:.1f}",
+                f"{row['fastest']:.2f}",
+                f"{row['median']:.2f}",
+                f"{row['cpu']:.2f}",
+                str(row["queries"]),
+                f"{row['bytes']:,}",
+                f"{row['gzipped']:,}",
             ]
             for name, row in found.items()
         ],
-        ["A bare view answers the same bytes to the same signed-in person through the same middleware."],
-    )  # fmt: skip
+        [
+            "A bare view answers the same bytes to the same signed-in person through the same middleware."
+        ],
+    )
     figures = {f"share {name}": row["share"] for name, row in found.items()}
     figures["cold / django-tables2"] = found["django-tables2"]["fastest"] / found["cold"]["fastest"]
     return Part("pages", [table], figures)
@@ -50,7 +67,9 @@ def forget(*parts: str) -> None:
 
 
 class Visitor:
-    """Somebody signed in who calls the WSGI application itself: no sockets, no client library in the figures."""
+    """Somebody signed in who calls the WSGI application itself: no sockets, no client library in
+    the figures.
+    """
 
     def __init__(self) -> None:
         from django.conf import settings
@@ -67,11 +86,22 @@ class Visitor:
     def get(self, address: str, *, htmx: bool = False) -> tuple[int, bytes]:
         path, _, query = address.partition("?")
         environ: dict[str, Any] = {
-            "REQUEST_METHOD": "GET", "PATH_INFO": path, "QUERY_STRING": query, "SERVER_NAME": "testserver",
-            "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.url_scheme": "http", "wsgi.version": (1, 0),
-            "wsgi.input": BytesIO(), "wsgi.errors": sys.stderr, "wsgi.multithread": True, "wsgi.multiprocess": False,
-            "wsgi.run_once": False, "REMOTE_ADDR": "127.0.0.1", "HTTP_COOKIE": self.cookie,
-        }  # fmt: skip
+            "REQUEST_METHOD": "GET",
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "SERVER_NAME": "testserver",
+            "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "wsgi.url_scheme": "http",
+            "wsgi.version": (1, 0),
+            "wsgi.input": BytesIO(),
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+            "REMOTE_ADDR": "127.0.0.1",
+            "HTTP_COOKIE": self.cookie,
+        }
         if htmx:
             environ["HTTP_HX_REQUEST"] = "true"
         started: list[str] = []
@@ -118,7 +148,9 @@ def _pages(visitor: Visitor) -> dict[str, Callable[[], tuple[int, bytes]]]:
     version = whole.partition('data-version="')[2].partition('"')[0]
 
     def cold() -> tuple[int, bytes]:
-        """As after a change of one account: what was kept of the page, its count and that account are void."""
+        """As after a change of one account: what was kept of the page, its count and that account
+        are void.
+        """
         forget(":runners", ":facets:1:")
         return visitor.get(ADDRESS)
 

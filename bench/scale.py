@@ -1,4 +1,6 @@
-"""Part 6: how many accounts workers read in a second: 1, 2 and 4 worker processes on Redis and PostgreSQL."""
+"""Part 6: how many accounts workers read in a second: 1, 2 and 4 worker processes on Redis and
+PostgreSQL.
+"""
 
 import json
 import statistics
@@ -18,11 +20,22 @@ WORKERS = (1, 2, 4)
 
 
 def run(servers: Servers) -> Part:
-    size = ("--organizations", ORGANIZATIONS, "--enterprises", 0, "--runners", RUNNERS, "--latency-ms", LATENCY_MS)
+    size = (
+        "--organizations",
+        ORGANIZATIONS,
+        "--enterprises",
+        0,
+        "--runners",
+        RUNNERS,
+        "--latency-ms",
+        LATENCY_MS,
+    )
     found: dict[int, list[float]] = {workers: [] for workers in WORKERS}
     with start_simulator(*map(str, size), "--speed", "0") as simulator:
         environment = servers.database("scale")
-        environment |= {"BENCH_ACCOUNTS": json.dumps([vars(account) for account in simulator.accounts])}
+        environment |= {
+            "BENCH_ACCOUNTS": json.dumps([vars(account) for account in simulator.accounts])
+        }
         environment |= {"BENCH_URL": simulator.base_url, "DEMO_API_ORIGINS": simulator.base_url}
         run_child(environment, "bench.sync", "connect")
         for _ in range(ROUNDS):
@@ -33,7 +46,12 @@ def run(servers: Servers) -> Part:
         f"Polling scale-out: accounts read per second, {LATENCY_MS} ms a request, {THREADS} threads a worker",
         ["worker processes", "accounts per second", "median", "÷ one"],
         [
-            [str(workers), f"{rate:.1f}", f"{statistics.median(found[workers]):.1f}", f"{rate / best[1]:.2f}"]
+            [
+                str(workers),
+                f"{rate:.1f}",
+                f"{statistics.median(found[workers]):.1f}",
+                f"{rate / best[1]:.2f}",
+            ]
             for workers, rate in best.items()
         ],
         [
@@ -42,7 +60,9 @@ def run(servers: Servers) -> Part:
             f"A worker's latency limit is {THREADS * 1000 / LATENCY_MS:.0f} a second."
         ],
     )
-    return Part("scale", [table], {f"× with {workers}": best[workers] / best[1] for workers in WORKERS})
+    return Part(
+        "scale", [table], {f"× with {workers}": best[workers] / best[1] for workers in WORKERS}
+    )
 
 
 def _rate(environment: Mapping[str, str], simulator: SimulatorHandle, workers: int) -> float:
@@ -75,5 +95,9 @@ def _make_due(environment: Mapping[str, str], *, runs: bool = False) -> None:
             "UPDATE runners_app_reading SET due_at = now() WHERE resource = 'runners' AND due_at > now()"
         )
         if runs:
-            connection.execute("UPDATE runners_app_reading SET due_at = NULL WHERE resource <> 'runners'")
-            connection.execute("UPDATE runners_app_credential SET lease_token = '', lease_expires_at = NULL")
+            connection.execute(
+                "UPDATE runners_app_reading SET due_at = NULL WHERE resource <> 'runners'"
+            )
+            connection.execute(
+                "UPDATE runners_app_credential SET lease_token = '', lease_expires_at = NULL"
+            )

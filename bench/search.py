@@ -35,7 +35,12 @@ CASES = {
     "two letters": {"q": "zz"},
     "two words and a status": {"q": "win 64 status:stuck"},
 }
-TURNS = {"": "by name", "-status": "by status, descending", "size": "by size", "-active": "by last use, descending"}
+TURNS = {
+    "": "by name",
+    "-status": "by status, descending",
+    "size": "by size",
+    "-active": "by last use, descending",
+}
 
 
 def run(servers: Servers) -> Part:
@@ -45,13 +50,20 @@ def run(servers: Servers) -> Part:
         make_world(environments[runners], runners)
         servers.settle(f"search_{runners}")
     halves = {
-        runners: [run_child(environments[runners], "bench.search", seed) for seed in (1, 2)] for runners in environments
+        runners: [run_child(environments[runners], "bench.search", seed) for seed in (1, 2)]
+        for runners in environments
     }
     goes = {
-        runners: {name: first[name] + second[name] for name in first} for runners, (first, second) in halves.items()
+        runners: {name: first[name] + second[name] for name in first}
+        for runners, (first, second) in halves.items()
     }
-    found = {runners: {name: min(each) for name, each in of.items()} for runners, of in goes.items()}
-    medians = {runners: {name: statistics.median(each) for name, each in of.items()} for runners, of in goes.items()}
+    found = {
+        runners: {name: min(each) for name, each in of.items()} for runners, of in goes.items()
+    }
+    medians = {
+        runners: {name: statistics.median(each) for name, each in of.items()}
+        for runners, of in goes.items()
+    }
     ratios = {name: found[LARGE][name] / found[SMALL][name] for name in found[SMALL]}
     table = Table(
         f"Search, filter, sort and deep pages: {LARGE:,} runners ÷ {SMALL:,}, PostgreSQL, 50 organizations",
@@ -59,17 +71,25 @@ def run(servers: Servers) -> Part:
         [
             [
                 name,
-                *(f"{each[runners][name]:.2f}" for runners in (SMALL, LARGE) for each in (found, medians)),
+                *(
+                    f"{each[runners][name]:.2f}"
+                    for runners in (SMALL, LARGE)
+                    for each in (found, medians)
+                ),
                 f"{ratio:.2f}",
             ]
             for name, ratio in ratios.items()
         ],
-        ["The whole answer to an htmx request, nothing kept of its table; counts are kept by version. The fastest of "
-         f"{2 * ROUNDS} goes, and their median; the ratio is that of the fastest."],
-    )  # fmt: skip
+        [
+            "The whole answer to an htmx request, nothing kept of its table; counts are kept by version. The fastest of "
+            f"{2 * ROUNDS} goes, and their median; the ratio is that of the fastest."
+        ],
+    )
     worst = max(ratios, key=lambda name: ratios[name])
     return Part(
-        "search", [table], {"worst ratio": ratios[worst], "answers above 2": sum(r > 2 for r in ratios.values())}
+        "search",
+        [table],
+        {"worst ratio": ratios[worst], "answers above 2": sum(r > 2 for r in ratios.values())},
     )
 
 
@@ -93,7 +113,9 @@ def main(seed: int) -> None:
             status, _ = visitor.get(addresses[name], htmx=True)
             seconds[name].append(time.perf_counter() - started)
             assert status == 200, addresses[name]
-    sys.stdout.write(json.dumps({name: [1000 * go for go in each[1:]] for name, each in seconds.items()}) + "\n")
+    sys.stdout.write(
+        json.dumps({name: [1000 * go for go in each[1:]] for name, each in seconds.items()}) + "\n"
+    )
 
 
 def _deep(sort: str) -> str:
@@ -104,7 +126,9 @@ def _deep(sort: str) -> str:
 
     order = SORTS.get(sort.removeprefix("-"), SORTS["name"])
     sign = "-" if sort.startswith("-") else ""
-    rows = Runner.objects.exclude(**{order.column: None}).order_by(f"{sign}{order.column}", f"{sign}pk")
+    rows = Runner.objects.exclude(**{order.column: None}).order_by(
+        f"{sign}{order.column}", f"{sign}pk"
+    )
     return f"/runners/?{urlencode({'sort': sort, 'after': _write(rows[rows.count() * 9 // 10], order)})}"
 
 

@@ -19,9 +19,13 @@ STARTS, READINGS, STEPS = 3, 10_000, 10
 
 def run(servers: Servers) -> Part:
     seconds = [_first_page() for _ in range(STARTS)]
-    with start_simulator("--organizations", "1", "--enterprises", "0", "--runners", "100", "--speed", "0") as simulator:
+    with start_simulator(
+        "--organizations", "1", "--enterprises", "0", "--runners", "100", "--speed", "0"
+    ) as simulator:
         environment = servers.database("memory")
-        environment |= {"BENCH_ACCOUNTS": json.dumps([vars(account) for account in simulator.accounts])}
+        environment |= {
+            "BENCH_ACCOUNTS": json.dumps([vars(account) for account in simulator.accounts])
+        }
         environment |= {"BENCH_URL": simulator.base_url, "DEMO_API_ORIGINS": simulator.base_url}
         run_child(environment, "bench.sync", "connect")
         megabytes: list[float] = run_child(environment, "bench.start")
@@ -29,7 +33,9 @@ def run(servers: Servers) -> Part:
         "`make run` to the first page, once installed",
         ["", "seconds"],
         [["fastest", f"{min(seconds):.1f}"], ["median", f"{statistics.median(seconds):.1f}"]],
-        ["An empty data folder each time: keys, migrations, static files, simulator, web, worker, first answer."],
+        [
+            "An empty data folder each time: keys, migrations, static files, simulator, web, worker, first answer."
+        ],
     )
     steps = [READINGS // STEPS * (number + 1) for number in range(STEPS)]
     memory = Table(
@@ -38,7 +44,11 @@ def run(servers: Servers) -> Part:
         [["resident", *(f"{size:.1f}" for size in megabytes)]],
     )
     grown = megabytes[-1] - megabytes[0]
-    return Part("start", [start, memory], {"seconds to first page": statistics.median(seconds), "MB grown": grown})
+    return Part(
+        "start",
+        [start, memory],
+        {"seconds to first page": statistics.median(seconds), "MB grown": grown},
+    )
 
 
 def _first_page() -> float:
@@ -54,7 +64,9 @@ def _first_page() -> float:
 
 
 def main() -> None:
-    """Read one account again and again in this process; its resident memory after each tenth, as JSON."""
+    """Read one account again and again in this process; its resident memory after each tenth, as
+    JSON.
+    """
     import django
 
     django.setup()

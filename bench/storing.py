@@ -15,12 +15,18 @@ def run(servers: Servers) -> Part:
     environment = servers.database("storing")
     make_world(environment, RUNNERS)
     servers.settle("storing")
-    sqlite = {**environment, "DATABASE_URL": f"sqlite:///{environment['TRACKSIDE_DATA_DIR']}/storing.sqlite3"}
+    sqlite = {
+        **environment,
+        "DATABASE_URL": f"sqlite:///{environment['TRACKSIDE_DATA_DIR']}/storing.sqlite3",
+    }
     from tests.processes import manage
 
     manage(sqlite, "migrate", "--verbosity", "0")
     make_world(sqlite, RUNNERS)
-    found = {"PostgreSQL": run_child(environment, "bench.storing"), "SQLite": run_child(sqlite, "bench.storing")}
+    found = {
+        "PostgreSQL": run_child(environment, "bench.storing"),
+        "SQLite": run_child(sqlite, "bench.storing"),
+    }
     head = [
         "way",
         *(f"{database} s at {share} %" for database in found for share in SHARES),
@@ -33,9 +39,13 @@ def run(servers: Servers) -> Part:
         seconds = [f"{cell['seconds']:.3f} ({cell['median']:.3f})" for cell in cells]
         wal = [f"{found['PostgreSQL'][way][str(share)]['wal']:.1f}" for share in (0, 100)]
         rows.append([way, *seconds, *wal])
-    ours, peer = found["PostgreSQL"]["Trackside: changed rows, by hash"], found["PostgreSQL"]["update_or_create"]
+    ours, peer = (
+        found["PostgreSQL"]["Trackside: changed rows, by hash"],
+        found["PostgreSQL"]["update_or_create"],
+    )
     figures = {
-        f"update_or_create ÷ Trackside at {share} %": peer[str(share)]["seconds"] / ours[str(share)]["seconds"]
+        f"update_or_create ÷ Trackside at {share} %": peer[str(share)]["seconds"]
+        / ours[str(share)]["seconds"]
         for share in SHARES
     }
     table = Table(
@@ -91,7 +101,9 @@ _turn = 0
 
 
 def _world(share: int) -> list[Any]:
-    """(account, key → values) as parsed from GitHub's answers, with `share` percent of the rows different each time."""
+    """(account, key → values) as parsed from GitHub's answers, with `share` percent of the rows
+    different each time.
+    """
     global _turn
     from runners_app.models import Account, Runner
 
@@ -112,10 +124,25 @@ def _world(share: int) -> list[Any]:
 
 
 FIELDS = (
-    "name", "status", "platform", "image_id", "image_source", "image_name", "image_version", "image_size_gb", "size",
-    "cpu_cores", "memory_gb", "storage_gb", "group_id", "maximum_runners", "static_ip", "public_ips", "last_active_on",
+    "name",
+    "status",
+    "platform",
+    "image_id",
+    "image_source",
+    "image_name",
+    "image_version",
+    "image_size_gb",
+    "size",
+    "cpu_cores",
+    "memory_gb",
+    "storage_gb",
+    "group_id",
+    "maximum_runners",
+    "static_ip",
+    "public_ips",
+    "last_active_on",
     "image_gen",
-)  # fmt: skip
+)
 
 
 def trackside(world: list[Any]) -> None:
@@ -128,7 +155,9 @@ def trackside(world: list[Any]) -> None:
     for account, rows in world:
         with transaction.atomic():
             publish_rows(
-                RowSet(Runner, {"account": account}, "github_id", rows=rows), account=account, begun=timezone.now()
+                RowSet(Runner, {"account": account}, "github_id", rows=rows),
+                account=account,
+                begun=timezone.now(),
             )
 
 
@@ -149,9 +178,14 @@ def bulk_everything(world: list[Any]) -> None:
     times = {"observed_at": now, "first_seen_at": now, "status_since": now}
     for account, rows in world:
         Runner.objects.bulk_create(
-            [Runner(account=account, github_id=key, **times, **values) for key, values in rows.items()],
-            update_conflicts=True, unique_fields=["account", "github_id"], update_fields=list(FIELDS),
-        )  # fmt: skip
+            [
+                Runner(account=account, github_id=key, **times, **values)
+                for key, values in rows.items()
+            ],
+            update_conflicts=True,
+            unique_fields=["account", "github_id"],
+            update_fields=list(FIELDS),
+        )
 
 
 def raw_sql(world: list[Any]) -> None:
@@ -159,7 +193,15 @@ def raw_sql(world: list[Any]) -> None:
     from django.db import connection, transaction
     from django.utils import timezone
 
-    columns = [*FIELDS, "account_id", "github_id", "row_hash", "observed_at", "first_seen_at", "status_since"]
+    columns = [
+        *FIELDS,
+        "account_id",
+        "github_id",
+        "row_hash",
+        "observed_at",
+        "first_seen_at",
+        "status_since",
+    ]
     updates = ", ".join(f"{name} = excluded.{name}" for name in FIELDS)
     names, marks = ", ".join(columns), ", ".join(["%s"] * len(columns))
     insert = f"INSERT INTO runners_app_runner ({names}) VALUES ({marks})"  # noqa: S608 - our own columns
@@ -168,7 +210,10 @@ def raw_sql(world: list[Any]) -> None:
     for account, rows in world:
         parameters = [
             [
-                *(json.dumps(values[name]) if name == "public_ips" else values[name] for name in FIELDS),
+                *(
+                    json.dumps(values[name]) if name == "public_ips" else values[name]
+                    for name in FIELDS
+                ),
                 account.pk,
                 key,
                 "",

@@ -30,7 +30,16 @@ PEERS: Contenders = {
 
 
 def run(servers: Servers) -> Part:
-    size = ("--organizations", ORGANIZATIONS, "--enterprises", 0, "--runners", RUNNERS, "--latency-ms", LATENCY_MS)
+    size = (
+        "--organizations",
+        ORGANIZATIONS,
+        "--enterprises",
+        0,
+        "--runners",
+        RUNNERS,
+        "--latency-ms",
+        LATENCY_MS,
+    )
     with start_simulator(*map(str, size), "--speed", "0") as simulator:
         return _report(_measure(servers, simulator))
 
@@ -85,15 +94,29 @@ def _report(found: dict[str, list[dict[str, float]]]) -> Part:
         cpu = statistics.median(go["cpu"] for go in goes) / thousands
         rows.append(
             [
-                name, f"{min(wall):.2f}", f"{statistics.median(wall):.2f}", f"{min(wall) / LIMIT_SECONDS:.2f}",
-                f"{cpu:.4f}", f"{goes[0]['paid']:.0f}", f"{goes[0]['requests'] - goes[0]['paid']:.0f}",
+                name,
+                f"{min(wall):.2f}",
+                f"{statistics.median(wall):.2f}",
+                f"{min(wall) / LIMIT_SECONDS:.2f}",
+                f"{cpu:.4f}",
+                f"{goes[0]['paid']:.0f}",
+                f"{goes[0]['requests'] - goes[0]['paid']:.0f}",
                 f"{goes[-1]['rows']:,.0f}",
             ]
-        )  # fmt: skip
+        )
     table = Table(
         f"Sync: {ORGANIZATIONS} organizations × {RUNNERS} runners, {LATENCY_MS} ms a request; "
         f"the limit is {LIMIT_SECONDS:.2f} s at {CONNECTIONS} connections",
-        ["client", "wall s, fastest", "median", "÷ limit", "CPU s per 1,000 runners", "paid", "304", "rows written"],
+        [
+            "client",
+            "wall s, fastest",
+            "median",
+            "÷ limit",
+            "CPU s per 1,000 runners",
+            "paid",
+            "304",
+            "rows written",
+        ],
         rows,
         [
             "Rows of runners, history and versions. CPU is that of the client's process, setting up Django left out. "
@@ -104,8 +127,10 @@ def _report(found: dict[str, list[dict[str, float]]]) -> Part:
     peer = found["PyGithub without pause, update_or_create"]
     figures = {
         "wall ÷ limit, unchanged": min(go["wall"] for go in unchanged) / LIMIT_SECONDS,
-        "wall ÷ limit, first": min(go["wall"] for go in found["Trackside, first reading"]) / LIMIT_SECONDS,
-        "times faster than PyGithub": min(go["wall"] for go in peer) / min(go["wall"] for go in unchanged),
+        "wall ÷ limit, first": min(go["wall"] for go in found["Trackside, first reading"])
+        / LIMIT_SECONDS,
+        "times faster than PyGithub": min(go["wall"] for go in peer)
+        / min(go["wall"] for go in unchanged),
         "times less CPU than PyGithub": statistics.median(go["cpu"] for go in peer)
         / statistics.median(go["cpu"] for go in unchanged),
         "rows written, unchanged": max(go["rows"] for go in unchanged),
@@ -140,7 +165,12 @@ def connect(accounts: Accounts, base_url: str) -> Callable[[], None]:
     def go() -> None:
         for account in accounts:
             connect_with_token(
-                account["slug"], kind=account["kind"], api_url=base_url, token=account["token"], by=None, demo=True
+                account["slug"],
+                kind=account["kind"],
+                api_url=base_url,
+                token=account["token"],
+                by=None,
+                demo=True,
             )
 
     return go
@@ -181,16 +211,25 @@ def _store(slug: str, runners: list[dict[str, Any]]) -> None:
             account=account,
             github_id=runner["id"],
             defaults={
-                "name": runner["name"], "status": runner["status"], "platform": runner["platform"],
+                "name": runner["name"],
+                "status": runner["status"],
+                "platform": runner["platform"],
                 "image_id": (runner["image_details"] or {}).get("id", ""),
                 "image_name": (runner["image_details"] or {}).get("display_name", ""),
-                "size": runner["machine_size_details"]["id"], "cpu_cores": runner["machine_size_details"]["cpu_cores"],
-                "group_id": runner["runner_group_id"], "maximum_runners": runner["maximum_runners"],
-                "static_ip": runner["public_ip_enabled"], "public_ips": runner["public_ips"],
-                "last_active_on": parse_datetime(runner["last_active_on"]) if runner["last_active_on"] else None,
-                "observed_at": now, "first_seen_at": now, "status_since": now,
+                "size": runner["machine_size_details"]["id"],
+                "cpu_cores": runner["machine_size_details"]["cpu_cores"],
+                "group_id": runner["runner_group_id"],
+                "maximum_runners": runner["maximum_runners"],
+                "static_ip": runner["public_ip_enabled"],
+                "public_ips": runner["public_ips"],
+                "last_active_on": parse_datetime(runner["last_active_on"])
+                if runner["last_active_on"]
+                else None,
+                "observed_at": now,
+                "first_seen_at": now,
+                "status_since": now,
             },
-        )  # fmt: skip
+        )
 
 
 def pygithub(accounts: Accounts, base_url: str, pause: float | None = None) -> Callable[[], None]:
@@ -200,12 +239,17 @@ def pygithub(accounts: Accounts, base_url: str, pause: float | None = None) -> C
     def go() -> None:
         for account in accounts:
             client = github.Github(
-                auth=Token(account["token"]), base_url=base_url, per_page=100, seconds_between_requests=pause
+                auth=Token(account["token"]),
+                base_url=base_url,
+                per_page=100,
+                seconds_between_requests=pause,
             )
             url = f"/orgs/{account['slug']}/actions/hosted-runners"
             runners: list[dict[str, Any]] = []
             for page in range(1, PAGES + 1):
-                _, data = client.requester.requestJsonAndCheck("GET", url, {"per_page": 100, "page": page})
+                _, data = client.requester.requestJsonAndCheck(
+                    "GET", url, {"per_page": 100, "page": page}
+                )
                 runners += data["runners"]
             _store(account["slug"], runners)
 
@@ -221,9 +265,16 @@ def githubkit(accounts: Accounts, base_url: str) -> Callable[[], None]:
 
     def go() -> None:
         for account in accounts:
-            client = GitHub(TokenAuthStrategy(account["token"]), base_url=base_url, http_cache=False, auto_retry=False)
+            client = GitHub(
+                TokenAuthStrategy(account["token"]),
+                base_url=base_url,
+                http_cache=False,
+                auto_retry=False,
+            )
             for page in range(1, PAGES + 1):
-                answer = client.rest.actions.list_hosted_runners_for_org(account["slug"], per_page=100, page=page)
+                answer = client.rest.actions.list_hosted_runners_for_org(
+                    account["slug"], per_page=100, page=page
+                )
                 assert answer.parsed_data.runners
 
     return go
@@ -234,7 +285,9 @@ def _plain(account: dict[str, str], base_url: str) -> None:
         session.headers["Authorization"] = f"Bearer {account['token']}"
         url = f"{base_url}/orgs/{account['slug']}/actions/hosted-runners"
         for page in range(1, PAGES + 1):
-            assert session.get(url, params={"per_page": 100, "page": page}, timeout=30).json()["runners"]
+            assert session.get(url, params={"per_page": 100, "page": page}, timeout=30).json()[
+                "runners"
+            ]
 
 
 def requests_one(accounts: Accounts, base_url: str) -> Callable[[], None]:

@@ -23,7 +23,10 @@ def run(servers: Servers) -> Part:
         page = requests.get(f"{web.url}/runners/", headers={"Cookie": cookie}, timeout=30).text
         version = page.partition('data-version="')[2].partition('"')[0]
         assert version, page[:500]
-        addresses = {"unchanged poll": f"{web.url}/runners/?version={version}", "bare view": f"{web.url}/bare/nothing/"}
+        addresses = {
+            "unchanged poll": f"{web.url}/runners/?version={version}",
+            "bare view": f"{web.url}/bare/nothing/",
+        }
         cpu: dict[str, list[float]] = {name: [] for name in addresses}
         for _ in range(ROUNDS):
             for name, address in addresses.items():

@@ -11,7 +11,15 @@ from django.urls import include, path
 from runners_app.models import Runner
 
 ROWS = 100
-COLUMNS = ("status", "image_name", "size", "maximum_runners", "group_id", "static_ip", "last_active_on")
+COLUMNS = (
+    "status",
+    "image_name",
+    "size",
+    "maximum_runners",
+    "group_id",
+    "static_ip",
+    "last_active_on",
+)
 
 
 class RunnerTable(tables.Table):  # type: ignore[misc]
@@ -43,7 +51,9 @@ def bare(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def tables2(request: HttpRequest) -> HttpResponse:
-    table: Any = RunnerTable(Runner.objects.filter(gone_at=None).select_related("account").order_by("name", "pk"))
+    table: Any = RunnerTable(
+        Runner.objects.filter(gone_at=None).select_related("account").order_by("name", "pk")
+    )
     tables.RequestConfig(request, paginate={"per_page": ROWS}).configure(table)
     return render(request, "tables2.html", {"table": table})
 

@@ -12,7 +12,13 @@ from runners_app.security.secrets import seal
 
 ACCOUNTS = 50
 STATUSES = (("Ready", 90), ("Shutdown", 5), ("Provisioning", 3), ("Deleting", 1), ("Stuck", 1))
-PLATFORMS = (("linux-x64", 60), ("win-x64", 25), ("linux-arm64", 10), ("macos-arm64", 4), ("win-arm64", 1))
+PLATFORMS = (
+    ("linux-x64", 60),
+    ("win-x64", 25),
+    ("linux-arm64", 10),
+    ("macos-arm64", 4),
+    ("win-arm64", 1),
+)
 SIZES = (("4-core", 35), ("8-core", 35), ("16-core", 15), ("32-core", 10), ("64-core", 5))
 IMAGES = {
     "linux-x64": ("Ubuntu 22.04", "Ubuntu 24.04"),
@@ -24,7 +30,9 @@ IMAGES = {
 
 
 def make_world(runners: int, accounts: int = ACCOUNTS, seed: int = 1) -> None:
-    """`accounts` organizations with equally many runners each, groups, images, limits and an administrator `ada`."""
+    """`accounts` organizations with equally many runners each, groups, images, limits and an
+    administrator `ada`.
+    """
     chance = random.Random(seed)
     now = timezone.now()
     User.objects.create_superuser("ada", password="a password for the benchmark")
@@ -32,21 +40,38 @@ def make_world(runners: int, accounts: int = ACCOUNTS, seed: int = 1) -> None:
         account = _account(number, now)
         groups = _groups(account, number, now)
         _images(account, now)
-        made = [_runner(account, groups, chance, number, each, now) for each in range(runners // accounts)]
+        made = [
+            _runner(account, groups, chance, number, each, now)
+            for each in range(runners // accounts)
+        ]
         Runner.objects.bulk_create(made, batch_size=1000)
 
 
 def _account(number: int, now: datetime) -> Account:
-    credential = Credential(api_url="https://api.github.com", kind="classic", fingerprint=f"{number:064d}")
-    credential.sealed_secret = seal("ghp_" + "0" * 36, uid=credential.uid, api_url=credential.api_url)
+    credential = Credential(
+        api_url="https://api.github.com", kind="classic", fingerprint=f"{number:064d}"
+    )
+    credential.sealed_secret = seal(
+        "ghp_" + "0" * 36, uid=credential.uid, api_url=credential.api_url
+    )
     credential.save()
     account = Account.objects.create(
-        kind="organization", slug=f"organization-{number:03d}", api_url=credential.api_url, credential=credential
+        kind="organization",
+        slug=f"organization-{number:03d}",
+        api_url=credential.api_url,
+        credential=credential,
     )
     Limits.objects.create(account=account, maximum=50, used=number % 50, observed_at=now)
     later = now + timedelta(days=1)
     Reading.objects.bulk_create(
-        Reading(account=account, resource=resource, order=order, due_at=later, last_good_at=now, last_started_at=now)
+        Reading(
+            account=account,
+            resource=resource,
+            order=order,
+            due_at=later,
+            last_good_at=now,
+            last_started_at=now,
+        )
         for order, resource in enumerate(Reading.ORDER)
     )
     return account
@@ -57,27 +82,42 @@ def _groups(account: Account, number: int, now: datetime) -> list[int]:
     ids = [1, *(number * 100 + 2 + each for each in range(8))]
     RunnerGroup.objects.bulk_create(
         RunnerGroup(
-            account=account, github_id=github_id, name=name, visibility="all", default=name == "Default",
-            observed_at=now, first_seen_at=now,
+            account=account,
+            github_id=github_id,
+            name=name,
+            visibility="all",
+            default=name == "Default",
+            observed_at=now,
+            first_seen_at=now,
         )
         for github_id, name in zip(ids, names, strict=True)
-    )  # fmt: skip
+    )
     return ids
 
 
 def _images(account: Account, now: datetime) -> None:
     Image.objects.bulk_create(
         Image(
-            account=account, source="github", github_id=name.lower().replace(" ", "-"), name=name, platform=platform,
-            observed_at=now, first_seen_at=now,
+            account=account,
+            source="github",
+            github_id=name.lower().replace(" ", "-"),
+            name=name,
+            platform=platform,
+            observed_at=now,
+            first_seen_at=now,
         )
         for platform, names in IMAGES.items()
         for name in names[:1]  # the second is one no longer offered
-    )  # fmt: skip
+    )
 
 
 def _runner(
-    account: Account, groups: list[int], chance: random.Random, number: int, each: int, now: datetime
+    account: Account,
+    groups: list[int],
+    chance: random.Random,
+    number: int,
+    each: int,
+    now: datetime,
 ) -> Runner:
     platform, size = _pick(PLATFORMS, chance), _pick(SIZES, chance)
     names = IMAGES[platform]
@@ -105,9 +145,14 @@ def _runner(
     }
     since = now - timedelta(minutes=chance.randrange(1, 60 * 24 * 300))
     return Runner(
-        account=account, github_id=number * 10_000 + each, row_hash=hash_of(values),
-        observed_at=now, first_seen_at=now, status_since=since, **values,
-    )  # fmt: skip
+        account=account,
+        github_id=number * 10_000 + each,
+        row_hash=hash_of(values),
+        observed_at=now,
+        first_seen_at=now,
+        status_since=since,
+        **values,
+    )
 
 
 def _pick(choices: tuple[tuple[str, int], ...], chance: random.Random) -> str:

@@ -8,7 +8,9 @@ from django.conf import settings
 
 
 class Beat(Scheduler):
-    """Everything it schedules is looked up in the tables anyway, so it needs to remember nothing over a restart."""
+    """Everything it schedules is looked up in the tables anyway, so it needs to remember nothing
+    over a restart.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # In a container the folder lies on an empty /tmp, and nothing else makes it.
@@ -16,6 +18,8 @@ class Beat(Scheduler):
         super().__init__(*args, **kwargs)
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
-        """Each tick touches `beat-alive` in the data folder, for health checks. Answers seconds until the next."""
+        """Each tick touches `beat-alive` in the data folder, for health checks. Answers seconds
+        until the next.
+        """
         Path(settings.DATA_DIR, "beat-alive").touch()
         return super().tick(*args, **kwargs)

@@ -1,10 +1,12 @@
 """Kombu's brokers, mended where a worker would end by itself.
 
-The embedded default's files appear whole: Kombu's own writes into the file a reader may already have found, who takes
-the empty message for an unrecoverable error and ends, about once a minute in a dashboard that is looked at.
+The embedded default's files appear whole: Kombu's own writes into the file a reader may already
+have found, who takes the empty message for an unrecoverable error and ends, about once a minute in
+a dashboard that is looked at.
 
-A lost connection to Redis ends no worker: Kombu would put messages back that were not acknowledged, over the connection
-it has just closed, and fail in a way the worker does not survive. The sweep over the tables finds the work anyway.
+A lost connection to Redis ends no worker: Kombu would put messages back that were not acknowledged,
+over the connection it has just closed, and fail in a way the worker does not survive. The sweep
+over the tables finds the work anyway.
 """
 
 import uuid

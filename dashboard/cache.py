@@ -17,10 +17,12 @@ COUNTS_CODES = (":login_failed:", "allauth.mfa.totp.used?")
 
 
 class Client(RedisCacheClient):
-    """Is like an empty cache while Redis does not answer, and then leaves it alone for a few seconds.
+    """Is like an empty cache while Redis does not answer, and then leaves it alone for a few
+    seconds.
 
-    `incr` still raises: to count nothing would be wrong. Codes of a second factor are refused meanwhile, because nobody
-    counts how many somebody tries: what allauth cannot add it takes for locked, or for used.
+    `incr` still raises: to count nothing would be wrong. Codes of a second factor are refused
+    meanwhile, because nobody counts how many somebody tries: what allauth cannot add it takes for
+    locked, or for used.
     """
 
     silent_until = 0.0

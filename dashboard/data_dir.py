@@ -18,7 +18,8 @@ class Keys:
 def read_or_make_keys(data_dir: Path) -> Keys:
     """Keys from ``keys.json`` in the data folder; made there on the first start.
 
-    Several processes may start at once: the file appears whole (written aside, then linked) and the first one wins.
+    Several processes may start at once: the file appears whole (written aside, then linked) and the
+    first one wins.
     """
     path = data_dir / "keys.json"
     if not path.exists():
@@ -29,7 +30,10 @@ def read_or_make_keys(data_dir: Path) -> Keys:
 
 def _make_keys(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    keys = {"secret_key": secrets.token_urlsafe(50), "credential_keys": [Fernet.generate_key().decode()]}
+    keys = {
+        "secret_key": secrets.token_urlsafe(50),
+        "credential_keys": [Fernet.generate_key().decode()],
+    }
     aside = path.with_name(f"keys.{os.getpid()}.json")
     aside.write_text(json.dumps(keys))
     aside.chmod(0o600)

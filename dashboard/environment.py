@@ -8,9 +8,11 @@ from environ.fileaware_mapping import FileAwareMapping
 
 
 class _AsMeant(FileAwareMapping):  # type: ignore[misc]
-    """Without what stands around a value, for a file often ends with a line break; and a `$` means itself.
+    """Without what stands around a value, for a file often ends with a line break; and a `$` means
+    itself.
 
-    Else a secret that begins with one is taken for the name of another variable, and named in the error.
+    Else a secret that begins with one is taken for the name of another variable, and named in the
+    error.
     """
 
     def __getitem__(self, key: str) -> str:

@@ -1,6 +1,8 @@
-"""Logs: one JSON object per line (or a plain line for people), with request, user and account, and without secrets.
+"""Logs: one JSON object per line (or a plain line for people), with request, user and account, and
+without secrets.
 
-Redaction comes last, over the finished line, so that no exception text and no traceback gets around it.
+Redaction comes last, over the finished line, so that no exception text and no traceback gets around
+it.
 """
 
 import logging
@@ -21,7 +23,9 @@ CONTROLS = {code: ascii(chr(code))[1:-1] for code in (*range(32), *range(127, 16
 
 
 def without_query(_: object, __: str, event: EventDict) -> EventDict:
-    """Of an address only the path: what people search for, and what providers send back, is nobody's business."""
+    """Of an address only the path: what people search for, and what providers send back, is
+    nobody's business.
+    """
     if isinstance(event.get("request"), str):
         event["request"] = event["request"].partition("?")[0]
     return event
@@ -57,7 +61,9 @@ def plain_line(_: object, __: str, event: EventDict) -> str:
 
 
 class MaskedMails(logging.Handler):
-    """Errors by mail: the line and its traceback as in the log, and nothing of the request or of local variables."""
+    """Errors by mail: the line and its traceback as in the log, and nothing of the request or of
+    local variables.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -67,7 +73,9 @@ class MaskedMails(logging.Handler):
 
 
 def configure() -> None:
-    """Once per process, from the settings: our own loggers, and whatever ends a process or a thread unforeseen."""
+    """Once per process, from the settings: our own loggers, and whatever ends a process or a thread
+    unforeseen.
+    """
     structlog.configure(
         processors=[*SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -77,7 +85,9 @@ def configure() -> None:
     threading.excepthook = _thread_excepthook
 
 
-def _excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def _excepthook(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
     sys.stderr.write(redact("".join(traceback.format_exception(kind, error, trace))))
 
 

@@ -1,7 +1,7 @@
 """Make the secrets of `docker compose up` on its first start; what is there already is left alone.
 
-`python -m dashboard.make_secrets KEYS PASSWORDS`: two folders, because PostgreSQL and Redis must read their passwords,
-under users of their own, and must not see Trackside's keys.
+`python -m dashboard.make_secrets KEYS PASSWORDS`: two folders, because PostgreSQL and Redis must
+read their passwords, under users of their own, and must not see Trackside's keys.
 """
 
 import os
@@ -21,10 +21,17 @@ def make_secrets(keys: Path, passwords: Path) -> list[str]:
         keys / "secret_key": (secrets.token_urlsafe(64), 0o400),
         keys / "credential_keys": (Fernet.generate_key().decode(), 0o400),
         keys / "metrics_token": (secrets.token_urlsafe(32), 0o400),
-        keys / "database_url": (f"postgresql://trackside:{postgres.value}@postgres:5432/trackside", 0o400),
+        keys / "database_url": (
+            f"postgresql://trackside:{postgres.value}@postgres:5432/trackside",
+            0o400,
+        ),
         keys / "redis_url": (f"redis://:{redis.value}@redis:6379/0", 0o400),
     }
-    kept = [postgres, redis, *(_keep_or_make(path, value, mode) for path, (value, mode) in files.items())]
+    kept = [
+        postgres,
+        redis,
+        *(_keep_or_make(path, value, mode) for path, (value, mode) in files.items()),
+    ]
     return [each.path.name for each in kept if each.is_new]
 
 

@@ -1,4 +1,6 @@
-"""Reports of errors to Sentry, when SENTRY_DSN asks for it: without people's data, and without anything secret."""
+"""Reports of errors to Sentry, when SENTRY_DSN asks for it: without people's data, and without
+anything secret.
+"""
 
 import json
 import re
@@ -11,7 +13,8 @@ from runners_app.security.redaction import redact
 if TYPE_CHECKING:
     from sentry_sdk.types import Event, Hint
 
-# Besides what `redact` knows: whatever stands in a header, and what only looks like a token or a JSON web token.
+# Besides what `redact` knows: whatever stands in a header, and what only looks like a token or a
+# JSON web token.
 SECRETS = re.compile(
     r"gh[a-z]_\w{10,}|github_pat_\w{10,}|eyJ[\w-]{1,1000}+\.[\w-]+\.[\w-]*|(?i:bearer|token) [\w.~+/-]{8,}"
 )
@@ -20,7 +23,9 @@ KEPT_OF_REQUEST = ("method", "url")
 
 
 def start(dsn: str) -> None:
-    """Data about people is off by its default, `send_default_pii`. Raises ImproperlyConfigured without the package."""
+    """Data about people is off by its default, `send_default_pii`. Raises ImproperlyConfigured
+    without the package.
+    """
     try:
         import sentry_sdk
     except ImportError:
@@ -39,7 +44,9 @@ def start(dsn: str) -> None:
 
 
 def scrub(event: "Event", hint: "Hint | None" = None) -> "Event":
-    """The event without what might be secret: of a request only its address, and no tokens wherever they stand."""
+    """The event without what might be secret: of a request only its address, and no tokens wherever
+    they stand.
+    """
     request = event.get("request")
     if request:
         kept = {name: value for name, value in request.items() if name in KEPT_OF_REQUEST}

@@ -1,9 +1,11 @@
-"""Every setting of Trackside, each environment variable read here, but for what only a library reads.
+"""Every setting of Trackside, each environment variable read here, but for what only a library
+reads.
 
-Two ways to run: the embedded default (no variables at all: SQLite, a filesystem broker and keys made once, all under
-``TRACKSIDE_DATA_DIR``) and scaled out (``DATABASE_URL`` or ``REDIS_URL`` set: keys must come from outside).
-Each variable may also be given as ``NAME_FILE``, the path of a file that holds it. Not so ``PROMETHEUS_MULTIPROC_DIR``:
-Prometheus's client and `views.metrics` look at it themselves.
+Two ways to run: the embedded default (no variables at all: SQLite, a filesystem broker and keys
+made once, all under ``TRACKSIDE_DATA_DIR``) and scaled out (``DATABASE_URL`` or ``REDIS_URL`` set:
+keys must come from outside). Each variable may also be given as ``NAME_FILE``, the path of a file
+that holds it. Not so ``PROMETHEUS_MULTIPROC_DIR``: Prometheus's client and `views.metrics` look at
+it themselves.
 """
 
 import logging
@@ -57,7 +59,9 @@ DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Only these origins may be an account's api_url; `*` stands for one label or several.
-GITHUB_API_ORIGINS = env.list("GITHUB_API_ORIGINS", default=["https://api.github.com", "https://*.ghe.com"])
+GITHUB_API_ORIGINS = env.list(
+    "GITHUB_API_ORIGINS", default=["https://api.github.com", "https://*.ghe.com"]
+)
 # A PEM file of the authorities to trust instead of the public ones, for a server of one's own.
 GITHUB_CA_FILE = env.str("GITHUB_CA_FILE", default="")
 if GITHUB_CA_FILE and not SIMULATOR_ONLY:
@@ -161,11 +165,14 @@ SQLITE_OPTIONS: dict[str, Any] = {
 if DATABASE_URL:
     DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url_config(DATABASE_URL)}
 else:
-    DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATA_DIR / "trackside.sqlite3"}}
+    DATABASES = {
+        "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATA_DIR / "trackside.sqlite3"}
+    }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
 else:
-    # A database that is gone is noticed within seconds, also by a connection that waits for an answer.
+    # A database that is gone is noticed within seconds, also by a connection that waits for an
+    # answer.
     DATABASES["default"]["OPTIONS"] = {
         "connect_timeout": 2,
         "keepalives_idle": 5,
@@ -185,7 +192,8 @@ CACHES: dict[str, dict[str, Any]] = {
         if REDIS_URL
         else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     ),
-    # Parts of pages, by versions that stand in the database: right in every process without asking anybody.
+    # Parts of pages, by versions that stand in the database: right in every process without asking
+    # anybody.
     "pages": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
         "LOCATION": "pages",
@@ -207,9 +215,13 @@ LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "sign-in"
 
 # --- Sign-in: local accounts that administrators make, and what these variables add.
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesBackend", "allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
 REQUIRE_MFA_FOR_ADMINS = env.bool("REQUIRE_MFA_FOR_ADMINS", default=False)
-# Somebody new who signs in at a provider becomes a person here who sees nothing yet. Else only those of a known e-mail.
+# Somebody new who signs in at a provider becomes a person here who sees nothing yet. Else only
+# those of a known e-mail.
 SIGN_IN_ADDS_PEOPLE = env.bool("SIGN_IN_ADDS_PEOPLE", default=False)
 SESSION_IDLE_SECONDS = env.int("SESSION_IDLE_SECONDS", default=2 * 60 * 60)
 SESSION_COOKIE_AGE = env.int("SESSION_AGE_SECONDS", default=12 * 60 * 60)
@@ -217,26 +229,37 @@ SESSION_COOKIE_AGE = env.int("SESSION_AGE_SECONDS", default=12 * 60 * 60)
 PROXY_COUNT = env.int("PROXY_COUNT", default=1 if env.bool("HTTPS", default=False) else 0)
 
 OIDC_URL, GITHUB_SIGN_IN_URL = env.str("OIDC_URL", default=""), "https://github.com"
-SOCIALACCOUNT_PROVIDERS: dict[str, dict[str, Any]] = {"github": {"APPS": []}, "openid_connect": {"APPS": []}}
+SOCIALACCOUNT_PROVIDERS: dict[str, dict[str, Any]] = {
+    "github": {"APPS": []},
+    "openid_connect": {"APPS": []},
+}
 if OIDC_URL:
     SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
         "OAUTH_PKCE_ENABLED": True,
-        "APPS": [{
-            "provider_id": "oidc", "name": env.str("OIDC_NAME", default="single sign-on"),
-            "client_id": env.str("OIDC_CLIENT_ID"), "secret": env.str("OIDC_CLIENT_SECRET"),
-            "settings": {"server_url": OIDC_URL},
-        }],
-    }  # fmt: skip
+        "APPS": [
+            {
+                "provider_id": "oidc",
+                "name": env.str("OIDC_NAME", default="single sign-on"),
+                "client_id": env.str("OIDC_CLIENT_ID"),
+                "secret": env.str("OIDC_CLIENT_SECRET"),
+                "settings": {"server_url": OIDC_URL},
+            }
+        ],
+    }
 if GITHUB_CLIENT_ID := env.str("GITHUB_CLIENT_ID", default=""):
     SOCIALACCOUNT_PROVIDERS["github"] = {
-        "SCOPE": ["user:email"], "OAUTH_PKCE_ENABLED": True,
+        "SCOPE": ["user:email"],
+        "OAUTH_PKCE_ENABLED": True,
         "APPS": [{"client_id": GITHUB_CLIENT_ID, "secret": env.str("GITHUB_CLIENT_SECRET")}],
-    }  # fmt: skip
+    }
     GITHUB_SIGN_IN_URL = env.str("GITHUB_URL", default=GITHUB_SIGN_IN_URL).rstrip("/")
-    # Whoever names a server has its API under /api/v3, as GitHub Enterprise Server does and github.com does not.
+    # Whoever names a server has its API under /api/v3, as GitHub Enterprise Server does and
+    # github.com does not.
     if GITHUB_SIGN_IN_URL != "https://github.com":
         SOCIALACCOUNT_PROVIDERS["github"]["GITHUB_URL"] = GITHUB_SIGN_IN_URL
-SIGN_IN_ORIGINS = [url for url, on in ((OIDC_URL, OIDC_URL), (GITHUB_SIGN_IN_URL, GITHUB_CLIENT_ID)) if on]
+SIGN_IN_ORIGINS = [
+    url for url, on in ((OIDC_URL, OIDC_URL), (GITHUB_SIGN_IN_URL, GITHUB_CLIENT_ID)) if on
+]
 SIGN_IN_ORIGINS = ["/".join(url.split("/")[:3]) for url in SIGN_IN_ORIGINS]
 
 ACCOUNT_ADAPTER = "runners_app.people.adapters.AccountAdapter"
@@ -314,12 +337,29 @@ SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # no third cookie
 # Nothing a page of ours needs; passkeys and copying are asked for by our own pages alone.
 PERMISSIONS_POLICY: dict[str, list[str]] = {
-    **{name: [] for name in (
-        "accelerometer", "autoplay", "camera", "display-capture", "encrypted-media", "fullscreen", "geolocation",
-        "gyroscope", "magnetometer", "microphone", "midi", "payment", "usb", "xr-spatial-tracking",
-    )},
-    "clipboard-write": ["self"], "publickey-credentials-create": ["self"], "publickey-credentials-get": ["self"],
-}  # fmt: skip
+    **{
+        name: []
+        for name in (
+            "accelerometer",
+            "autoplay",
+            "camera",
+            "display-capture",
+            "encrypted-media",
+            "fullscreen",
+            "geolocation",
+            "gyroscope",
+            "magnetometer",
+            "microphone",
+            "midi",
+            "payment",
+            "usb",
+            "xr-spatial-tracking",
+        )
+    },
+    "clipboard-write": ["self"],
+    "publickey-credentials-create": ["self"],
+    "publickey-credentials-get": ["self"],
+}
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
@@ -334,8 +374,12 @@ CONTENT_SECURITY_POLICY = {
 # --- Celery: Redis when given, else files under the data folder. The database is the truth; messages are wake-ups.
 if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
-    # A web request must not wait for a dead broker: the sweep over the table finds what was not announced.
-    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"socket_connect_timeout": 1, "socket_timeout": 5}
+    # A web request must not wait for a dead broker: the sweep over the table finds what was not
+    # announced.
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
+        "socket_connect_timeout": 1,
+        "socket_timeout": 5,
+    }
 else:
     CELERY_BROKER_URL = "filesystem://localhost//"
     for folder in ("broker", "broker-control"):
@@ -347,7 +391,8 @@ else:
         "control_folder": str(DATA_DIR / "broker-control"),
         "polling_interval": 0.2,
     }
-# Celery would close its database connection around every task; `dashboard.celery` closes only those that broke.
+# Celery would close its database connection around every task; `dashboard.celery` closes only those
+# that broke.
 CELERY_DB_REUSE_MAX = 10**9
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_PUBLISH_RETRY = False
@@ -358,9 +403,15 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "dashboard.beat:Beat"
 CELERY_BEAT_SCHEDULE = {
     "send-notices": {"task": "runners_app.tasks.send_notices", "schedule": 60.0},
-    "check-credentials": {"task": "runners_app.tasks.check_credentials", "schedule": crontab(minute="37", hour="2")},
+    "check-credentials": {
+        "task": "runners_app.tasks.check_credentials",
+        "schedule": crontab(minute="37", hour="2"),
+    },
     "wake-due-credentials": {"task": "runners_app.tasks.wake_due_credentials", "schedule": 1.0},
-    "prune-history": {"task": "runners_app.tasks.prune_history", "schedule": crontab(minute="17", hour="3")},
+    "prune-history": {
+        "task": "runners_app.tasks.prune_history",
+        "schedule": crontab(minute="17", hour="3"),
+    },
 }
 
 # --- Waiting times in seconds; tests shorten them.
@@ -368,7 +419,9 @@ GITHUB_DEADLINE = env.float("GITHUB_DEADLINE", default=15.0)
 RETRY_SECONDS = env.float("RETRY_SECONDS", default=5.0)
 LEASE_SECONDS = env.float("LEASE_SECONDS", default=30.0)
 if LEASE_SECONDS <= GITHUB_DEADLINE:
-    raise ImproperlyConfigured("LEASE_SECONDS must be longer than GITHUB_DEADLINE: a lease lasts over one request.")
+    raise ImproperlyConfigured(
+        "LEASE_SECONDS must be longer than GITHUB_DEADLINE: a lease lasts over one request."
+    )
 WRITE_SPACING_SECONDS = env.float("WRITE_SPACING_SECONDS", default=1.0)
 LOST_ANSWER_SPACING_SECONDS = env.float("LOST_ANSWER_SPACING_SECONDS", default=15.0)
 OBSERVE_INTERVAL_SECONDS = env.float("OBSERVE_INTERVAL_SECONDS", default=5.0)
@@ -400,9 +453,15 @@ LOGGING = {
         "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
         "mails": {"class": "dashboard.logs.MaskedMails", "formatter": "line", "level": "ERROR"},
     },
-    "root": {"handlers": ["stderr", *(["mails"] if ADMINS else [])], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {
+        "handlers": ["stderr", *(["mails"] if ADMINS else [])],
+        "level": env.str("LOG_LEVEL", default="INFO"),
+    },
     "loggers": {
-        "django": {"handlers": [], "level": "INFO"},  # not Django's own mails, which show requests and variables
+        "django": {
+            "handlers": [],
+            "level": "INFO",
+        },  # not Django's own mails, which show requests and variables
         "django.request": {"level": "ERROR"},  # what was refused stands in the lines of requests
         "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
         "axes": {"level": "WARNING"},
@@ -418,10 +477,14 @@ DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.DEBUG if EMBEDDED else logging.I
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 logs.configure()
 for secret in (
-    SECRET_KEY, *CREDENTIAL_KEYS, METRICS_TOKEN, DATABASES["default"].get("PASSWORD", ""),
-    urlsplit(REDIS_URL).password, vars().get("EMAIL_HOST_PASSWORD"),
+    SECRET_KEY,
+    *CREDENTIAL_KEYS,
+    METRICS_TOKEN,
+    DATABASES["default"].get("PASSWORD", ""),
+    urlsplit(REDIS_URL).password,
+    vars().get("EMAIL_HOST_PASSWORD"),
     *(app["secret"] for provider in SOCIALACCOUNT_PROVIDERS.values() for app in provider["APPS"]),
-):  # fmt: skip
+):
     hide(secret or "", "settings")
 
 os.umask(0o077)

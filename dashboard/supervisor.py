@@ -1,4 +1,6 @@
-"""Keeps the processes of the embedded default running: starts them, restarts one that dies, stops all."""
+"""Keeps the processes of the embedded default running: starts them, restarts one that dies, stops
+all.
+"""
 
 import ctypes
 import logging
@@ -19,7 +21,9 @@ WITHIN_SECONDS = 60.0
 
 
 def _end_with_parent() -> None:
-    """In the child: when the supervisor is killed, the kernel asks this process to end, so that none is left behind."""
+    """In the child: when the supervisor is killed, the kernel asks this process to end, so that
+    none is left behind.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
@@ -41,7 +45,11 @@ class Child:
         out = self.stdout.open("wb") if self.stdout else None
         # Their own session: Ctrl-C reaches the supervisor alone, which then stops them in order.
         self.process = subprocess.Popen(  # noqa: S603 - a fixed command line of ours
-            self.command, env=dict(environment), stdout=out, start_new_session=True, preexec_fn=_end_with_parent
+            self.command,
+            env=dict(environment),
+            stdout=out,
+            start_new_session=True,
+            preexec_fn=_end_with_parent,
         )
         if out:
             out.close()
@@ -81,13 +89,19 @@ class Supervisor:
         now = time.monotonic()
         child.deaths = [at for at in child.deaths if now - at < WITHIN_SECONDS] + [now]
         if len(child.deaths) > DEATHS_ALLOWED:
-            raise KeepsDying(f"{child.name} ended {len(child.deaths)} times within a minute; see its output above.")
+            raise KeepsDying(
+                f"{child.name} ended {len(child.deaths)} times within a minute; see its output above."
+            )
         log.warning("%s ended; it is started again.", child.name)
         child.start(self.environment)
 
     def stop(self) -> None:
         """Ask all to end, and end those that do not within ten seconds."""
-        running = [child.process for child in self.children if child.process and child.process.poll() is None]
+        running = [
+            child.process
+            for child in self.children
+            if child.process and child.process.poll() is None
+        ]
         for process in running:
             process.terminate()
         deadline = time.monotonic() + STOP_WITHIN_SECONDS

@@ -1,4 +1,5 @@
-"""Django's own admin, off unless DJANGO_ADMIN is on: rows to look at, for administrators. It changes nothing.
+"""Django's own admin, off unless DJANGO_ADMIN is on: rows to look at, for administrators. It
+changes nothing.
 
 A site of our own, so that what other packages register, second factors among them, does not appear.
 """
@@ -27,14 +28,18 @@ class Site(admin.AdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_active and request.user.is_superuser)
 
-    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         """Through our own door, with its second factor and its guard against guessing."""
         return redirect("sign-in")
 
 
 class Rows(ModelAdmin):
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        return [field.name for field in self.model._meta.fields if not field.name.startswith(SECRET)]
+        return [
+            field.name for field in self.model._meta.fields if not field.name.startswith(SECRET)
+        ]
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return True

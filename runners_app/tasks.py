@@ -1,4 +1,6 @@
-"""Celery tasks: the beat's tick and the tasks that call GitHub. Messages carry ids and nothing else."""
+"""Celery tasks: the beat's tick and the tasks that call GitHub. Messages carry ids and nothing
+else.
+"""
 
 from celery import Task, shared_task
 from django.utils import timezone

@@ -1,4 +1,6 @@
-"""Every address of Trackside. One noun, one view module, one template folder, one test file of that name."""
+"""Every address of Trackside. One noun, one view module, one template folder, one test file of that
+name.
+"""
 
 from django.urls import path
 
@@ -52,10 +54,14 @@ urlpatterns = [
     path("people/", people.people, name="people"),
     path("people/new/", people.person_new, name="person-new"),
     path("people/<int:pk>/", people.person, name="person"),
-    path("people/<int:pk>/administrator/", people.person_administrator, name="person-administrator"),
+    path(
+        "people/<int:pk>/administrator/", people.person_administrator, name="person-administrator"
+    ),
     path("people/<int:pk>/active/", people.person_active, name="person-active"),
     path("people/<int:pk>/password/", people.person_password, name="person-password"),
-    path("people/<int:pk>/second-factor/", people.person_second_factor, name="person-second-factor"),
+    path(
+        "people/<int:pk>/second-factor/", people.person_second_factor, name="person-second-factor"
+    ),
     path("people/<int:pk>/give/", people.person_give, name="person-give"),
     path("people/<int:pk>/take/<int:account_id>/", people.person_take, name="person-take"),
     path("people/<int:pk>/groups/<int:account_id>/", people.person_groups, name="person-groups"),
@@ -98,20 +104,32 @@ urlpatterns = [
     path("images/sizes/", images.machine_sizes, name="machine-sizes"),
     path("images/<int:pk>/", images.image, name="image"),
     path("images/<int:pk>/delete/", images.image_delete, name="image-delete"),
-    path("images/<int:pk>/versions/<int:version_id>/delete/", images.image_version_delete, name="image-version-delete"),
+    path(
+        "images/<int:pk>/versions/<int:version_id>/delete/",
+        images.image_version_delete,
+        name="image-version-delete",
+    ),
     path("groups/", groups.groups, name="groups"),
     path("groups/refresh/", groups.groups_refresh, name="groups-refresh"),
     path("groups/export.<str:form>", groups_export.groups, name="groups-export"),
     path("groups/new/", group_forms.group_new, name="group-new"),
     path("groups/explain/", explain.groups_explain, name="groups-explain"),
-    path("groups/explain/repositories/", explain.groups_explain_repositories, name="groups-explain-repositories"),
+    path(
+        "groups/explain/repositories/",
+        explain.groups_explain_repositories,
+        name="groups-explain-repositories",
+    ),
     path("groups/explain/ask/", explain.groups_explain_ask, name="groups-explain-ask"),
     path("groups/<int:pk>/", groups.group, name="group"),
     path("groups/<int:pk>/edit/", group_forms.group_edit, name="group-edit"),
     path("groups/<int:pk>/delete/", group_forms.group_delete, name="group-delete"),
     path("groups/<int:pk>/access/", group_forms.group_access, name="group-access"),
     path("groups/<int:pk>/self-hosted/", group_forms.group_self_hosted, name="group-self-hosted"),
-    path("groups/self-hosted/<int:pk>/delete/", group_forms.self_hosted_delete, name="self-hosted-delete"),
+    path(
+        "groups/self-hosted/<int:pk>/delete/",
+        group_forms.self_hosted_delete,
+        name="self-hosted-delete",
+    ),
     path("static-ips/", static_ips.static_ips, name="static-ips"),
     path("static-ips/refresh/", static_ips.static_ips_refresh, name="static-ips-refresh"),
     path("static-ips/ranges.<str:form>", static_ips.static_ip_ranges, name="static-ip-ranges"),

@@ -20,7 +20,8 @@ from tests.simulator_handle import SimulatorHandle, start_simulator
 
 
 def pytest_configure() -> None:
-    # pytest-django's database and Playwright's event loop live in one thread; nothing runs at the same time.
+    # pytest-django's database and Playwright's event loop live in one thread; nothing runs at the
+    # same time.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     celery_app.conf.update(broker_url="memory://")
 
@@ -29,7 +30,9 @@ def pytest_configure() -> None:
 def _quick_settings(settings: Settings) -> None:
     """Fast password hashes, plain static files, and no pause between writes."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    settings.STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+    settings.STORAGES = {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
     settings.WHITENOISE_AUTOREFRESH = True  # nobody has collected static files
     settings.WRITE_SPACING_SECONDS = 0
 
@@ -43,9 +46,13 @@ def _empty_caches() -> None:
 
 @pytest.fixture(autouse=True)
 def _clean_up_past_the_audit_guard(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Tests with real transactions end by emptying every table, which the guard refuses; migrating puts it back."""
+    """Tests with real transactions end by emptying every table, which the guard refuses; migrating
+    puts it back.
+    """
     marker = request.node.get_closest_marker("django_db")
-    if not ("transactional_db" in request.fixturenames or (marker and marker.kwargs.get("transaction"))):
+    if not (
+        "transactional_db" in request.fixturenames or (marker and marker.kwargs.get("transaction"))
+    ):
         yield
         return
     request.getfixturevalue("transactional_db")
@@ -111,7 +118,12 @@ def umbrella(db: None, simulator: SimulatorHandle, work: Callable[[Account], Non
 def _connect(simulator: SimulatorHandle, slug: str, work: Callable[[Account], None]) -> Account:
     known = simulator.account(slug)
     account = connect_with_token(
-        known.slug, kind=known.kind, api_url=simulator.base_url, token=known.token, by=None, demo=False
+        known.slug,
+        kind=known.kind,
+        api_url=simulator.base_url,
+        token=known.token,
+        by=None,
+        demo=False,
     )
     work(account)
     account.refresh_from_db()

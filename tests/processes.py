@@ -1,7 +1,8 @@
-"""Real processes for tests: PostgreSQL, Redis, and Trackside's own web, worker and beat, each on a free port.
+"""Real processes for tests: PostgreSQL, Redis, and Trackside's own web, worker and beat, each on a
+free port.
 
-Whoever starts one ends it: every `start_…` is a context manager. A test that needs a server this machine lacks is
-skipped with the reason; with CI=true it fails.
+Whoever starts one ends it: every `start_…` is a context manager. A test that needs a server this
+machine lacks is skipped with the reason; with CI=true it fails.
 """
 
 import itertools
@@ -126,7 +127,17 @@ class Redis(Process):
     def __init__(self, folder: Path, port: int) -> None:
         self.url = f"redis://127.0.0.1:{port}/0"
         binary = find_binary("redis-server")
-        command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+        command = [
+            binary,
+            "--port",
+            str(port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--dir",
+            str(folder),
+        ]
         super().__init__(command, log=folder / "redis.log")
 
     def start(self) -> None:
@@ -151,9 +162,20 @@ class PostgreSQL(Process):
         self.port = port
         self.url = self.url_of("trackside")
         command = [
-            postgres_binary("postgres"), "-D", str(folder / "data"), "-p", str(port), "-k", str(folder),
-            "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=200",
-        ]  # fmt: skip
+            postgres_binary("postgres"),
+            "-D",
+            str(folder / "data"),
+            "-p",
+            str(port),
+            "-k",
+            str(folder),
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-c",
+            "fsync=off",
+            "-c",
+            "max_connections=200",
+        ]
         super().__init__(command, log=folder / "postgresql.log", user=server_user(), folder=folder)
 
     def url_of(self, database: str) -> str:
@@ -169,7 +191,9 @@ class PostgreSQL(Process):
 
     def run(self, statement: str) -> None:
         """One statement outside any transaction, in the database that is always there."""
-        with psycopg.connect(self.url_of("postgres"), autocommit=True, connect_timeout=2) as connection:
+        with psycopg.connect(
+            self.url_of("postgres"), autocommit=True, connect_timeout=2
+        ) as connection:
             connection.execute(statement.encode())
 
     def _answers(self) -> bool:
@@ -200,11 +224,16 @@ def make_cluster(folder: Path, *arguments: str) -> None:
     initdb = [postgres_binary("initdb"), "-D", str(folder / "data"), "-U", "trackside", "--no-sync"]
     subprocess.run(
         [*initdb, "-E", "UTF8", "--locale=C.UTF-8", *arguments],
-        check=True, user=server_user(), cwd=folder, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+        check=True,
+        user=server_user(),
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+    )
 
 
-def scaled_out(postgresql: PostgreSQL, redis_server: Redis, folder: Path, **more: str) -> dict[str, str]:
+def scaled_out(
+    postgresql: PostgreSQL, redis_server: Redis, folder: Path, **more: str
+) -> dict[str, str]:
     """The environment of processes that work on these servers, with keys of their own."""
     return {
         "PATH": os.environ["PATH"],
@@ -219,11 +248,17 @@ def scaled_out(postgresql: PostgreSQL, redis_server: Redis, folder: Path, **more
 
 
 def manage(environment: Mapping[str, str], *arguments: str) -> str:
-    """Run a command of manage.py to its end; what it printed. Raises AssertionError with its words when it fails."""
+    """Run a command of manage.py to its end; what it printed. Raises AssertionError with its words
+    when it fails.
+    """
     done = subprocess.run(
         [sys.executable, "manage.py", *arguments],
-        env=dict(environment), cwd=ROOT, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        env=dict(environment),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, f"{' '.join(arguments)}: {done.stdout}{done.stderr}"
     return done.stdout
 
@@ -232,13 +267,17 @@ def manage(environment: Mapping[str, str], *arguments: str) -> str:
 def start_worker(environment: Mapping[str, str], *arguments: str) -> Iterator[Process]:
     """A worker without beat; a threads pool unless `arguments` say otherwise."""
     pool = () if "--pool" in arguments else ("--pool", "threads", "--concurrency", "8")
-    with run(_python(environment, "worker", "celery", "--app", "dashboard", "worker", *pool, *arguments)) as worker:
+    with run(
+        _python(environment, "worker", "celery", "--app", "dashboard", "worker", *pool, *arguments)
+    ) as worker:
         yield worker
 
 
 @contextmanager
 def start_beat(environment: Mapping[str, str]) -> Iterator[Process]:
-    with run(_python(environment, "beat", "celery", "--app", "dashboard", "beat", "--pidfile", "")) as beat:
+    with run(
+        _python(environment, "beat", "celery", "--app", "dashboard", "beat", "--pidfile", "")
+    ) as beat:
         yield beat
 
 
@@ -247,10 +286,19 @@ class Web(Process):
 
 
 @contextmanager
-def start_web(environment: Mapping[str, str], port: int | None = None, *arguments: str) -> Iterator[Web]:
+def start_web(
+    environment: Mapping[str, str], port: int | None = None, *arguments: str
+) -> Iterator[Web]:
     """gunicorn as in production, up when it answers."""
     port = port or free_port()
-    server = ("gunicorn", "dashboard.wsgi", "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread")
+    server = (
+        "gunicorn",
+        "dashboard.wsgi",
+        "--bind",
+        f"127.0.0.1:{port}",
+        "--worker-class",
+        "gthread",
+    )
     command = [sys.executable, "-m", *server, "--threads", "8", "--no-control-socket", *arguments]
     web = Web(command, environment=environment, log=_log(environment, "web"))
     web.url = f"http://127.0.0.1:{port}"
@@ -290,7 +338,9 @@ def run(process: P) -> Iterator[P]:
 
 @contextmanager
 def server_folder() -> Iterator[Path]:
-    """A folder the servers may use: they refuse to run as root, and pytest's folders are closed to others."""
+    """A folder the servers may use: they refuse to run as root, and pytest's folders are closed to
+    others.
+    """
     folder = Path(tempfile.mkdtemp(prefix="trackside-test-"))
     try:
         if user := server_user():

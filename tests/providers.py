@@ -1,4 +1,5 @@
-"""A provider of sign-in on loopback: speaks as a GitHub Enterprise Server and as an OpenID Connect provider.
+"""A provider of sign-in on loopback: speaks as a GitHub Enterprise Server and as an OpenID Connect
+provider.
 
 It holds clients to what they must do: the secret, the redirect address, PKCE, a code only once.
 """
@@ -43,7 +44,9 @@ class Provider:
     def behave(self) -> None:
         self.answers, self.id_token, self.asked = {}, {}, []
 
-    def answer(self, path: str, query: dict[str, str], body: dict[str, str], token: str) -> tuple[int, Any]:
+    def answer(
+        self, path: str, query: dict[str, str], body: dict[str, str], token: str
+    ) -> tuple[int, Any]:
         """A status with JSON, or 302 with an address, or text that is sent as a form."""
         self.asked.append((path, {**query, **body}))
         if path in self.answers:
@@ -52,9 +55,16 @@ class Provider:
             return 302, self._authorize(query)
         if path in ("/login/oauth/access_token", "/token"):
             return self._token(path, body)
-        if path in ("/api/v3/user", "/api/v3/user/emails", "/userinfo") and token not in self._tokens:
+        if (
+            path in ("/api/v3/user", "/api/v3/user/emails", "/userinfo")
+            and token not in self._tokens
+        ):
             return 401, {"message": "Bad credentials"}
-        return (200, self._resources()[path]) if path in self._resources() else (404, {"message": "Not Found"})
+        return (
+            (200, self._resources()[path])
+            if path in self._resources()
+            else (404, {"message": "Not Found"})
+        )
 
     def _authorize(self, query: dict[str, str]) -> str:
         code = secrets.token_hex(8)
@@ -76,29 +86,56 @@ class Provider:
         self._tokens.add(token)
         if path == "/token":
             return 200, {"access_token": token, "token_type": "Bearer", "id_token": self._signed()}
-        return 200, urlencode({"access_token": token, "scope": "user:email", "token_type": "bearer"})
+        return 200, urlencode(
+            {"access_token": token, "scope": "user:email", "token_type": "bearer"}
+        )
 
     def _signed(self) -> str:
         now = int(time.time())
-        claims = {"iss": self.url, "aud": CLIENT_ID, "sub": str(self.person["id"]), "iat": now, "exp": now + 300}
-        return jwt.encode({**claims, **self.id_token}, KEY, algorithm="RS256", headers={"kid": "one"})
+        claims = {
+            "iss": self.url,
+            "aud": CLIENT_ID,
+            "sub": str(self.person["id"]),
+            "iat": now,
+            "exp": now + 300,
+        }
+        return jwt.encode(
+            {**claims, **self.id_token}, KEY, algorithm="RS256", headers={"kid": "one"}
+        )
 
     def _resources(self) -> dict[str, Any]:
         person = self.person
         return {
-            "/api/v3/user": {"id": person["id"], "login": person["login"], "email": None, "name": person["login"]},
-            "/api/v3/user/emails": [{"email": person["email"], "primary": True, "verified": person["verified"]}],
+            "/api/v3/user": {
+                "id": person["id"],
+                "login": person["login"],
+                "email": None,
+                "name": person["login"],
+            },
+            "/api/v3/user/emails": [
+                {"email": person["email"], "primary": True, "verified": person["verified"]}
+            ],
             "/userinfo": {
-                "sub": str(person["id"]), "preferred_username": person["login"], "email": person["email"],
+                "sub": str(person["id"]),
+                "preferred_username": person["login"],
+                "email": person["email"],
                 "email_verified": person["verified"],
             },
-            "/jwks": {"keys": [json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key())) | {"kid": "one"}]},
-            "/.well-known/openid-configuration": {
-                "issuer": self.url, "authorization_endpoint": f"{self.url}/authorize",
-                "token_endpoint": f"{self.url}/token", "userinfo_endpoint": f"{self.url}/userinfo",
-                "jwks_uri": f"{self.url}/jwks", "token_endpoint_auth_methods_supported": ["client_secret_post"],
+            "/jwks": {
+                "keys": [
+                    json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key()))
+                    | {"kid": "one"}
+                ]
             },
-        }  # fmt: skip
+            "/.well-known/openid-configuration": {
+                "issuer": self.url,
+                "authorization_endpoint": f"{self.url}/authorize",
+                "token_endpoint": f"{self.url}/token",
+                "userinfo_endpoint": f"{self.url}/userinfo",
+                "jwks_uri": f"{self.url}/jwks",
+                "token_endpoint_auth_methods_supported": ["client_secret_post"],
+            },
+        }
 
 
 @contextmanager
@@ -124,7 +161,10 @@ def start_provider() -> Iterator[Provider]:
             if status == 302:
                 self.send_header("Location", answer)
             is_form = isinstance(answer, str)
-            self.send_header("Content-Type", "application/x-www-form-urlencoded" if is_form else "application/json")
+            self.send_header(
+                "Content-Type",
+                "application/x-www-form-urlencoded" if is_form else "application/json",
+            )
             self.end_headers()
             self.wfile.write(answer.encode() if is_form else json.dumps(answer).encode())
 

@@ -20,7 +20,9 @@ START_SECONDS, STOP_SECONDS, CONTROL_SECONDS = 20.0, 5.0, 15.0
 
 @dataclass(frozen=True)
 class SimulatedAccount:
-    """``kind`` is organization or enterprise; ``token`` is a classic one with all rights on this account alone."""
+    """``kind`` is organization or enterprise; ``token`` is a classic one with all rights on this
+    account alone.
+    """
 
     kind: str
     slug: str
@@ -47,9 +49,13 @@ class SimulatorHandle:
         return next(account for account in self.accounts if account.slug == slug)
 
     def token(self, note: str, account: str | None = None) -> str:
-        """A seeded token by its note (``read-only``, ``fine-grained``, ...) or kind; the first that fits."""
+        """A seeded token by its note (``read-only``, ``fine-grained``, ...) or kind; the first that
+        fits.
+        """
         for token in self.tokens():
-            if note in (token["note"], token["kind"]) and (account is None or _serves(token, account)):
+            if note in (token["note"], token["kind"]) and (
+                account is None or _serves(token, account)
+            ):
                 return str(token["token"])
         raise LookupError(f"No seeded token {note} for {account or 'any account'}.")
 
@@ -63,7 +69,9 @@ class SimulatorHandle:
         return found
 
     def requests(self, method: str | None = None, path: str | None = None) -> list[dict[str, Any]]:
-        """What the simulator received since it was last cleared, oldest first; of one method, of one exact path."""
+        """What the simulator received since it was last cleared, oldest first; of one method, of
+        one exact path.
+        """
         wanted = {"method": method, "path": path}
         found: list[dict[str, Any]] = self.control("GET", "requests", query=wanted)
         return found
@@ -71,7 +79,9 @@ class SimulatorHandle:
     def clear_requests(self) -> None:
         self.control("DELETE", "requests")
 
-    def add_fault(self, method: str | None, path: str, action: str, **fields: Any) -> dict[str, Any]:
+    def add_fault(
+        self, method: str | None, path: str, action: str, **fields: Any
+    ) -> dict[str, Any]:
         """``path`` is a regular expression searched in path and query; ``method`` None is any."""
         added: dict[str, Any] = self.control(
             "POST", "faults", {"method": method, "path": path, "action": action, **fields}
@@ -87,7 +97,9 @@ class SimulatorHandle:
         self.control("DELETE", "faults")
 
     def reset(self, **overrides: Any) -> None:
-        """Back to the seeded world; ``runners``, ``seed``, ``organizations``, ``speed``, ``latency_ms`` change it."""
+        """Back to the seeded world; ``runners``, ``seed``, ``organizations``, ``speed``,
+        ``latency_ms`` change it.
+        """
         answered = self.control("POST", "reset", overrides)
         self.accounts = [SimulatedAccount(**account) for account in answered["accounts"]]
 
@@ -100,12 +112,16 @@ class SimulatorHandle:
         self.control("POST", "advance", {"speed": speed})
 
     def create_runner(self, kind: str, slug: str, **fields: Any) -> dict[str, Any]:
-        """A runner made behind the dashboard's back; Ready and with defaults for all that is not given."""
+        """A runner made behind the dashboard's back; Ready and with defaults for all that is not
+        given.
+        """
         created: dict[str, Any] = self.control("POST", f"{kind}/{slug}/runners", fields)
         return created
 
     def change_runner(self, kind: str, slug: str, runner_id: int, **fields: Any) -> dict[str, Any]:
-        changed: dict[str, Any] = self.control("PATCH", f"{kind}/{slug}/runners/{runner_id}", fields)
+        changed: dict[str, Any] = self.control(
+            "PATCH", f"{kind}/{slug}/runners/{runner_id}", fields
+        )
         return changed
 
     def delete_runner(self, kind: str, slug: str, runner_id: int) -> None:
@@ -117,7 +133,9 @@ class SimulatorHandle:
         self.control("PATCH", f"{kind}/{slug}", fields)
 
     def change_token(self, token: str, **fields: Any) -> None:
-        """``revoked``, ``scopes``, ``permissions``, ``sso_missing``, ``expires_in``, ``remaining``, ``reset_in`` ..."""
+        """``revoked``, ``scopes``, ``permissions``, ``sso_missing``, ``expires_in``, ``remaining``,
+        ``reset_in`` ...
+        """
         self.control("PATCH", "tokens", {"token": token, **fields})
 
     def change_installation(self, installation_id: int, **fields: Any) -> None:
@@ -135,7 +153,11 @@ class SimulatorHandle:
     def control(self, method: str, name: str, body: Any = None, query: Any = None) -> Any:
         """Any control by its path under ``/_simulator/``; raises when it is refused."""
         answer = self._session.request(
-            method, f"{self.origin}/_simulator/{name}", json=body, params=query, timeout=CONTROL_SECONDS
+            method,
+            f"{self.origin}/_simulator/{name}",
+            json=body,
+            params=query,
+            timeout=CONTROL_SECONDS,
         )
         if not answer.ok:
             raise RuntimeError(f"{method} {name}: {answer.status_code} {answer.text}")
@@ -165,11 +187,19 @@ def _serves(token: dict[str, Any], slug: str) -> bool:
 
 @contextmanager
 def start_simulator(*args: str) -> Iterator[SimulatorHandle]:
-    """Run ``manage.py simulate_github`` with ``args`` on a free port (or on the one that they name)."""
+    """Run ``manage.py simulate_github`` with ``args`` on a free port (or on the one that they
+    name).
+    """
     port = () if "--port" in args else ("--port", "0")
     command = [sys.executable, "manage.py", "simulate_github", *port, *args]
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "dashboard.settings", "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "dashboard.settings",
+        "PYTHONUNBUFFERED": "1",
+    }
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    )
     try:
         handle = SimulatorHandle(process, json.loads(_first_line(process)))
     except BaseException:

@@ -10,7 +10,9 @@ from typing import Any
 
 
 class Sink:
-    """`messages` in the order they came; `status` is what a webhook answers next, with `location` if there is one."""
+    """`messages` in the order they came; `status` is what a webhook answers next, with `location`
+    if there is one.
+    """
 
     def __init__(self) -> None:
         self.messages: list[Any] = []
@@ -58,7 +60,9 @@ def mail_server() -> Iterator[Sink]:
                 if verb == b"QUIT":
                     self.wfile.write(b"221 bye\r\n")
                     return
-                self.wfile.write(b"250-ok\r\n250 AUTH PLAIN\r\n" if verb == b"EHLO" else b"250 ok\r\n")
+                self.wfile.write(
+                    b"250-ok\r\n250 AUTH PLAIN\r\n" if verb == b"EHLO" else b"250 ok\r\n"
+                )
 
         def _data(self) -> str:
             lines = []

@@ -1,4 +1,6 @@
-"""The demo: accounts of a simulator in the same dashboard. To the rest of Trackside they are only another api_url."""
+"""The demo: accounts of a simulator in the same dashboard. To the rest of Trackside they are only
+another api_url.
+"""
 
 import json
 import secrets
@@ -54,9 +56,16 @@ def connect_demo(api_url: str, accounts: list[dict[str, str]]) -> None:
     for account in accounts:
         if (account["kind"], account["slug"]) in connected:
             continue
-        with suppress(CannotConnect):  # somebody connected it by hand: then it is no demo, and stays
+        with suppress(
+            CannotConnect
+        ):  # somebody connected it by hand: then it is no demo, and stays
             connect_with_token(
-                account["slug"], kind=account["kind"], api_url=api_url, token=account["token"], by=None, demo=True
+                account["slug"],
+                kind=account["kind"],
+                api_url=api_url,
+                token=account["token"],
+                by=None,
+                demo=True,
             )
     lead = User.objects.filter(username="lead").first()
     if lead is not None:
@@ -65,20 +74,26 @@ def connect_demo(api_url: str, accounts: list[dict[str, str]]) -> None:
 
 
 def _follow(api_url: str) -> None:
-    for account in Account.objects.filter(demo=True).exclude(api_url=api_url).select_related("credential"):
+    for account in (
+        Account.objects.filter(demo=True).exclude(api_url=api_url).select_related("credential")
+    ):
         account.api_url = api_url
         account.save(update_fields=["api_url"])
         CachedResponse.objects.filter(reading__account=account).delete()
         credential = Credential.objects.get(pk=account.credential_id)
         if credential.api_url != api_url:
-            secret = unseal(credential.sealed_secret, uid=credential.uid, api_url=credential.api_url)
+            secret = unseal(
+                credential.sealed_secret, uid=credential.uid, api_url=credential.api_url
+            )
             credential.api_url = api_url
             credential.sealed_secret = seal(secret, uid=credential.uid, api_url=api_url)
             credential.save(update_fields=["api_url", "sealed_secret"])
 
 
 def demo_sign_ins() -> list[SignIn]:
-    """An administrator and a team lead with passwords made once; none when somebody else is set up already."""
+    """An administrator and a team lead with passwords made once; none when somebody else is set up
+    already.
+    """
     state = read_state()
     if "passwords" not in state:
         if User.objects.exists():
@@ -97,7 +112,9 @@ def demo_sign_ins() -> list[SignIn]:
 
 
 def remove_people() -> dict[str, str]:
-    """After the demo's accounts. Whom it left, and why: somebody else may go by the name, or rely on it."""
+    """After the demo's accounts. Whom it left, and why: somebody else may go by the name, or rely
+    on it.
+    """
     passwords = read_state().get("passwords", {})
     left = {}
     for person in User.objects.filter(username__in=USERNAMES).order_by("is_superuser"):
@@ -113,6 +130,9 @@ def remove_people() -> dict[str, str]:
 
 def _is_needed(person: User) -> bool:
     others = User.objects.exclude(pk=person.pk)
-    if not (person.is_superuser and person.is_active) or others.filter(is_superuser=True, is_active=True).exists():
+    if (
+        not (person.is_superuser and person.is_active)
+        or others.filter(is_superuser=True, is_active=True).exists()
+    ):
         return False
     return others.exists() or Account.objects.exists()

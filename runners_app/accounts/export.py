@@ -1,6 +1,8 @@
-"""Every list as CSV and as JSON, at stable addresses, with the filter of its page and for the same eyes.
+"""Every list as CSV and as JSON, at stable addresses, with the filter of its page and for the same
+eyes.
 
-Each leaves a line in the audit log before its first row leaves; if that line cannot be written, nothing leaves.
+Each leaves a line in the audit log before its first row leaves; if that line cannot be written,
+nothing leaves.
 """
 
 from typing import TYPE_CHECKING
@@ -19,22 +21,47 @@ if TYPE_CHECKING:
 from runners_app.web.export import export
 
 ACCOUNT_COLUMNS = (
-    "account", "kind", "api_url", "runners", "machines", "static_ips_used", "static_ips_maximum", "observe_only",
-    "paused", "demo", "credential", "token_expires_at", "synced_at", "failing",
-)  # fmt: skip
+    "account",
+    "kind",
+    "api_url",
+    "runners",
+    "machines",
+    "static_ips_used",
+    "static_ips_maximum",
+    "observe_only",
+    "paused",
+    "demo",
+    "credential",
+    "token_expires_at",
+    "synced_at",
+    "failing",
+)
 
 
 @require_safe
 def accounts(request: Request, form: str) -> StreamingHttpResponse:
     found = read_accounts(request.user, timezone.now())
-    return export(request, form, "accounts", ACCOUNT_COLUMNS, map(_account_row, found), count=found.__len__)
+    return export(
+        request, form, "accounts", ACCOUNT_COLUMNS, map(_account_row, found), count=found.__len__
+    )
 
 
 def _account_row(each: AccountFacts) -> Row:
     account: Account = each.account
     limits, credential = each.limits, account.credential
     return (
-        account.slug, account.kind, account.api_url, each.runners, each.machines, limits.used if limits else None,
-        limits.maximum if limits else None, account.observe_only, account.paused, account.demo, credential.kind,
-        credential.token_expires_at, each.synced_at, [reading.resource for reading in each.failing],
-    )  # fmt: skip
+        account.slug,
+        account.kind,
+        account.api_url,
+        each.runners,
+        each.machines,
+        limits.used if limits else None,
+        limits.maximum if limits else None,
+        account.observe_only,
+        account.paused,
+        account.demo,
+        credential.kind,
+        credential.token_expires_at,
+        each.synced_at,
+        [reading.resource for reading in each.failing],
+    )

@@ -1,4 +1,6 @@
-"""Forms of accounts. A token is taken and never shown again: a form that comes back asks for it anew."""
+"""Forms of accounts. A token is taken and never shown again: a form that comes back asks for it
+anew.
+"""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,9 +19,11 @@ GITHUB = "https://api.github.com"
 def token_field(label: str = "Token") -> forms.CharField:
     widget = forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"})
     return forms.CharField(
-        label=label, widget=widget, max_length=1000,
+        label=label,
+        widget=widget,
+        max_length=1000,
         help_text="Stored encrypted and never shown again, here or anywhere else.",
-    )  # fmt: skip
+    )
 
 
 def check_token(token: str, kind: str) -> str:
@@ -29,7 +33,9 @@ def check_token(token: str, kind: str) -> str:
     except UnusableToken as error:
         raise forms.ValidationError(str(error)) from None
     if kind == Account.Kind.ENTERPRISE and kind_of != Credential.Kind.CLASSIC:
-        raise forms.ValidationError("GitHub lets only classic tokens manage the runners of an enterprise.")
+        raise forms.ValidationError(
+            "GitHub lets only classic tokens manage the runners of an enterprise."
+        )
     return token
 
 
@@ -43,38 +49,57 @@ def checked_api_url(api_url: str) -> str:
 
 class ConnectForm(forms.Form):
     kind = forms.ChoiceField(
-        choices=Account.Kind.choices, initial=Account.Kind.ORGANIZATION, widget=forms.RadioSelect, label="What it is"
+        choices=Account.Kind.choices,
+        initial=Account.Kind.ORGANIZATION,
+        widget=forms.RadioSelect,
+        label="What it is",
     )
     slug = forms.CharField(
-        label="Name", max_length=300, help_text="As in its address at GitHub: acme for github.com/acme."
+        label="Name",
+        max_length=300,
+        help_text="As in its address at GitHub: acme for github.com/acme.",
     )
     api_url = forms.CharField(
-        label="Address of the API", initial=GITHUB, max_length=300,
+        label="Address of the API",
+        initial=GITHUB,
+        max_length=300,
         help_text="https://api.github.com; with data residency https://api.SUBDOMAIN.ghe.com; for GitHub Enterprise "
         "Server, which has no larger runners itself, https://HOSTNAME/api/v3.",
-    )  # fmt: skip
+    )
     token = token_field()
     observe_only = forms.BooleanField(
-        required=False, label="Observe only",
+        required=False,
+        label="Observe only",
         help_text="Trackside writes nothing there, whoever asks: for accounts that Terraform or others manage.",
-    )  # fmt: skip
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in ("kind", "slug", "api_url"):
-            self.fields[name].widget.attrs.update({
-                "hx-get": reverse("account-new"), "hx-trigger": "change", "hx-target": "#token-help",
-                "hx-include": "[name=kind]:checked, [name=slug], [name=api_url]", "hx-params": "kind,slug,api_url",
-                "hx-swap": "outerHTML", "hx-sync": "closest form:queue last", "autocomplete": "off",
-                "spellcheck": "false",
-                "autocapitalize": "none",
-            })  # fmt: skip
+            self.fields[name].widget.attrs.update(
+                {
+                    "hx-get": reverse("account-new"),
+                    "hx-trigger": "change",
+                    "hx-target": "#token-help",
+                    "hx-include": "[name=kind]:checked, [name=slug], [name=api_url]",
+                    "hx-params": "kind,slug,api_url",
+                    "hx-swap": "outerHTML",
+                    "hx-sync": "closest form:queue last",
+                    "autocomplete": "off",
+                    "spellcheck": "false",
+                    "autocapitalize": "none",
+                }
+            )
 
     def clean_slug(self) -> str:
         """The name; of a whole address the part that is one."""
         text: str = self.cleaned_data["slug"]
         path = urlsplit(text).path if "://" in text else text
-        parts = [part for part in path.split("/") if part and part not in ("orgs", "organizations", "enterprises")]
+        parts = [
+            part
+            for part in path.split("/")
+            if part and part not in ("orgs", "organizations", "enterprises")
+        ]
         try:
             return check_slug(parts[0] if "/" in text and parts else text)
         except CannotConnect as error:
@@ -89,10 +114,13 @@ class ConnectForm(forms.Form):
     def clean(self) -> dict[str, Any] | None:
         data = self.cleaned_data
         if {"kind", "slug", "api_url"} <= data.keys():
-            same = Account.objects.filter(kind=data["kind"], slug__iexact=data["slug"], api_url=data["api_url"])
+            same = Account.objects.filter(
+                kind=data["kind"], slug__iexact=data["slug"], api_url=data["api_url"]
+            )
             if same.exists():
                 self.add_error(
-                    "slug", f"The {data['kind']} {data['slug']} is connected already: replace its token there."
+                    "slug",
+                    f"The {data['kind']} {data['slug']} is connected already: replace its token there.",
                 )
         if self.errors and "token" not in self.errors:
             self.add_error("token", "Paste the token again: Trackside kept nothing of it.")
@@ -100,13 +128,17 @@ class ConnectForm(forms.Form):
 
 
 class TokenForm(forms.Form):
-    """The address may change only together with the token: a secret belongs to the address it was given for."""
+    """The address may change only together with the token: a secret belongs to the address it was
+    given for.
+    """
 
     token = token_field("New token")
     api_url = forms.CharField(
-        label="Address of the API", max_length=300, required=False,
+        label="Address of the API",
+        max_length=300,
+        required=False,
         help_text="Only where the server has moved. The token is not sent to another address than the one named here.",
-    )  # fmt: skip
+    )
 
     def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -124,16 +156,20 @@ class AppForm(forms.Form):
     """A GitHub App. Its key is taken and never shown again."""
 
     issuer = forms.RegexField(
-        r"^[A-Za-z0-9._-]+$", label="App ID or client ID", max_length=100,
-        help_text="On the App's settings page: a number, or a text like Iv23li…", error_messages={
-            "invalid": "Only the ID itself: digits, or letters, digits and dots."
-        },
-    )  # fmt: skip
+        r"^[A-Za-z0-9._-]+$",
+        label="App ID or client ID",
+        max_length=100,
+        help_text="On the App's settings page: a number, or a text like Iv23li…",
+        error_messages={"invalid": "Only the ID itself: digits, or letters, digits and dots."},
+    )
     private_key = forms.CharField(
-        label="Private key", max_length=10_000,
-        widget=forms.Textarea(attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false", "class": "mono"}),
+        label="Private key",
+        max_length=10_000,
+        widget=forms.Textarea(
+            attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false", "class": "mono"}
+        ),
         help_text="The whole PEM file GitHub let you download. Stored encrypted, and never shown again.",
-    )  # fmt: skip
+    )
     api_url = forms.CharField(label="Address of the API", initial=GITHUB, max_length=300)
 
     def clean_api_url(self) -> str:
@@ -163,7 +199,9 @@ class DisconnectForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.account = account
         self.fields["typed"].label = f"Type {account} to confirm"
-        self.fields["typed"].error_messages["required"] = "Nothing was disconnected: type the name to confirm."
+        self.fields["typed"].error_messages["required"] = (
+            "Nothing was disconnected: type the name to confirm."
+        )
 
     def clean_typed(self) -> str:
         typed: str = self.cleaned_data["typed"]

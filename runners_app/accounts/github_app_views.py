@@ -1,4 +1,6 @@
-"""GitHub Apps: give one with its key, see where it is installed, connect those organizations. For administrators."""
+"""GitHub Apps: give one with its key, see where it is installed, connect those organizations. For
+administrators.
+"""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -47,12 +49,19 @@ def app_new(request: Request) -> HttpResponse:
         else:
             return redirect("app", app.pk)
     context = {"form": form, "make_url": make_url(request), "apps": App.objects.order_by("pk")}
-    return render(request, "apps/new.html", context, status=422 if form.is_bound else 200)
+    return render(
+        request, "accounts/github_apps/new.html", context, status=422 if form.is_bound else 200
+    )
 
 
 def make_url(request: Request) -> str:
     """GitHub's page for a new App, filled in: no webhook, the permissions Trackside can use."""
-    facts = {"name": "Trackside", "url": request.build_absolute_uri("/"), "public": "false", "webhook_active": "false"}
+    facts = {
+        "name": "Trackside",
+        "url": request.build_absolute_uri("/"),
+        "public": "false",
+        "webhook_active": "false",
+    }
     return f"{web_origin(GITHUB)}/settings/apps/new?{urlencode({**facts, **PERMISSIONS})}"
 
 
@@ -66,16 +75,29 @@ def app(request: Request, pk: int) -> HttpResponse:
         if not connected:
             messages.error(request, "Nothing was connected: tick at least one organization.")
             return redirect("app", row.pk)
-        messages.success(request, f"Connected {', '.join(map(str, connected))}. Their runners appear within seconds.")
+        messages.success(
+            request,
+            f"Connected {', '.join(map(str, connected))}. Their runners appear within seconds.",
+        )
         return redirect("accounts")
-    lost = row.is_asking and row.asked_at is not None and (timezone.now() - row.asked_at).total_seconds() > 60
+    lost = (
+        row.is_asking
+        and row.asked_at is not None
+        and (timezone.now() - row.asked_at).total_seconds() > 60
+    )
     version = version_of([], row.asked_at, row.answered_at, lost)
     if is_unchanged(request, version):
         return HttpResponse(status=204)
     lines = _lines(row)
     may_connect = any(not line["connected"] and not line["reason"] for line in lines)
-    context = {"app": row, "lines": lines, "may_connect": may_connect, "version": version, "is_late": lost}
-    return render_page(request, "apps/detail.html", context, fragment="live")
+    context = {
+        "app": row,
+        "lines": lines,
+        "may_connect": may_connect,
+        "version": version,
+        "is_late": lost,
+    }
+    return render_page(request, "accounts/github_apps/detail.html", context, fragment="live")
 
 
 def _lines(row: App) -> list[dict[str, Any]]:
@@ -86,7 +108,9 @@ def _lines(row: App) -> list[dict[str, Any]]:
         account = here.get(one["account"].lower())
         anew = account is not None and storing.is_installed_anew(row, one, account)
         connected = None if anew else account
-        lines.append({**one, "connected": connected, "anew": anew, "reason": storing.cannot_connect(one)})
+        lines.append(
+            {**one, "connected": connected, "anew": anew, "reason": storing.cannot_connect(one)}
+        )
     return lines
 
 

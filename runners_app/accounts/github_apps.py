@@ -1,4 +1,6 @@
-"""GitHub Apps: storing one with its key, having its installations listed by a worker, and connecting those ticked."""
+"""GitHub Apps: storing one with its key, having its installations listed by a worker, and
+connecting those ticked.
+"""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -31,7 +33,9 @@ MOST_INSTALLATIONS = 1000
 def add_app(api_url: str, issuer: str, private_key: str, *, by: "User") -> App:
     """Store an App, or its new key, and have its installations listed. Raises CannotConnect."""
     app = store_app(check_api_url(api_url), issuer, private_key)
-    audit.record(AuditEntry.Action.APP_STORED, by=by, subject=str(app), details={"api_url": app.api_url})
+    audit.record(
+        AuditEntry.Action.APP_STORED, by=by, subject=str(app), details={"api_url": app.api_url}
+    )
     for credential in Credential.objects.filter(app=app).exclude(quarantined_at=None):
         release_from_quarantine(credential, by=by)
     ask_installations(app)
@@ -44,7 +48,9 @@ def ask_installations(app: App) -> None:
 
 
 def list_installations(app_id: int) -> None:
-    """The work of the worker: what the App says about itself, and where it is installed. One at a time does it."""
+    """The work of the worker: what the App says about itself, and where it is installed. One at a
+    time does it.
+    """
     app = _claim(app_id)
     if app is None:
         return
@@ -56,7 +62,9 @@ def list_installations(app_id: int) -> None:
         found = {"refusal": f"GitHub did not list the installations: {error}"}
     mine = App.objects.filter(pk=app_id, asking_until=app.asking_until)
     # Whoever asked again meanwhile waits for a newer answer than this.
-    mine.filter(asked_at=app.asked_at).update(answered_at=timezone.now(), **{"refusal": "", **found})
+    mine.filter(asked_at=app.asked_at).update(
+        answered_at=timezone.now(), **{"refusal": "", **found}
+    )
     mine.update(asking_until=None)
 
 
@@ -88,9 +96,11 @@ def _ask_github(app: App) -> dict[str, Any]:
     finally:
         client.close()
     return {
-        "name": itself.name[:200], "slug": itself.slug[:200], "owner": itself.owner[:200],
+        "name": itself.name[:200],
+        "slug": itself.slug[:200],
+        "owner": itself.owner[:200],
         "installations": installations,
-    }  # fmt: skip
+    }
 
 
 def _installations(client: GitHubClient) -> list[dict[str, Any]]:
@@ -130,16 +140,20 @@ def accounts_at(app: App) -> dict[str, Account]:
 
 
 def is_installed_anew(app: App, installation: dict[str, Any], account: Account) -> bool:
-    """Whether the account is served by an earlier installation of the App than this one in the same organization."""
+    """Whether the account is served by an earlier installation of the App than this one in the same
+    organization.
+    """
     credential = account.credential
     return credential.app_id == app.pk and credential.installation_id != installation["id"]
 
 
 @transaction.atomic
 def connect_installations(app: App, ids: set[int], *, by: "User") -> list[Account]:
-    """Connect the organizations of these installations; those connected already are left as they are.
+    """Connect the organizations of these installations; those connected already are left as they
+    are.
 
-    Unless by an earlier installation of this App, which is gone: then the account is served by the new one.
+    Unless by an earlier installation of this App, which is gone: then the account is served by the
+    new one.
     """
     connected, here = [], accounts_at(app)
     for one in app.installations:
@@ -153,7 +167,9 @@ def connect_installations(app: App, ids: set[int], *, by: "User") -> list[Accoun
                 serve_with(known, credential, by=by)
                 connected.append(known)
             else:
-                connected.append(connect(one["account"], kind="organization", credential=credential, by=by))
+                connected.append(
+                    connect(one["account"], kind="organization", credential=credential, by=by)
+                )
         except CannotConnect:
             if not credential.accounts.exists():
                 credential.delete()

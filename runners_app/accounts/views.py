@@ -1,4 +1,6 @@
-"""Accounts: what is connected, how its readings fare, and connecting, replacing tokens, pausing, disconnecting."""
+"""Accounts: what is connected, how its readings fare, and connecting, replacing tokens, pausing,
+disconnecting.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -47,7 +49,12 @@ def accounts(request: Request) -> HttpResponse:
     version = version_of([each.account for each in facts], now.replace(second=0, microsecond=0))
     if is_unchanged(request, version):
         return HttpResponse(status=204)
-    context = {"facts": facts, "has_demo": any(each.account.demo for each in facts), "version": version, "now": now}
+    context = {
+        "facts": facts,
+        "has_demo": any(each.account.demo for each in facts),
+        "version": version,
+        "now": now,
+    }
     return render_page(request, "accounts/list.html", context, fragment="live")
 
 
@@ -56,8 +63,12 @@ def account(request: Request, pk: int) -> HttpResponse:
     row = visible_account_or_404(request, pk)
     readings = list(row.readings.all())
     credential, now = row.credential, timezone.now()
-    seen = [(reading.error, reading.last_started_at, reading.last_good_at, reading.due_at) for reading in readings]
-    # What is out of date, or is being read, becomes so by time alone: once a minute the page is made anew.
+    seen = [
+        (reading.error, reading.last_started_at, reading.last_good_at, reading.due_at)
+        for reading in readings
+    ]
+    # What is out of date, or is being read, becomes so by time alone: once a minute the page is
+    # made anew.
     minute = now.replace(second=0, microsecond=0)
     version = version_of([row], seen, credential.quarantined_at, credential.paused_until, minute)
     if is_unchanged(request, version):
@@ -85,7 +96,9 @@ def account(request: Request, pk: int) -> HttpResponse:
 
 @dataclass(frozen=True)
 class Standing:
-    """How a reading stands, in a tone, a word and an icon; awaited while its first good answer is still to come."""
+    """How a reading stands, in a tone, a word and an icon; awaited while its first good answer is
+    still to come.
+    """
 
     tone: str
     word: str
@@ -120,15 +133,26 @@ def reasons_of(readings: list[Reading]) -> list[Reason]:
     for reading in readings:
         if reading.error:
             level = "info" if reading.error in ("rate_limit", "not_offered") else "warning"
-            goes_on = reading.due_at is not None and reading.error not in ("permission", "not_found")
-            reason = Reason(reading.error_message, next_step(reading), reading.error_help_url, goes_on, level)
-            reasons.setdefault(reading.error_message, reason).names.append(reading.get_resource_display())
+            goes_on = reading.due_at is not None and reading.error not in (
+                "permission",
+                "not_found",
+            )
+            reason = Reason(
+                reading.error_message, next_step(reading), reading.error_help_url, goes_on, level
+            )
+            reasons.setdefault(reading.error_message, reason).names.append(
+                reading.get_resource_display()
+            )
     return list(reasons.values())
 
 
 def _is_being_read(reading: Reading, account: Account, now: datetime) -> bool:
     """Due since less than a minute: with a worker at work its answer comes within a second or two."""
-    return not account.paused and reading.due_at is not None and now - timedelta(minutes=1) < reading.due_at <= now
+    return (
+        not account.paused
+        and reading.due_at is not None
+        and now - timedelta(minutes=1) < reading.due_at <= now
+    )
 
 
 def standing_of(reading: Reading, account: Account, now: datetime) -> Standing:
@@ -159,7 +183,11 @@ def _runs(account: Account) -> "QuerySet[ReadingRun]":
 @require_http_methods(["GET", "HEAD", "POST"])
 def account_new(request: Request) -> HttpResponse:
     administrator_or_403(request)
-    form = ConnectForm(request.POST) if request.method == "POST" else ConnectForm(initial=_asked(request))
+    form = (
+        ConnectForm(request.POST)
+        if request.method == "POST"
+        else ConnectForm(initial=_asked(request))
+    )
     if form.is_bound and form.is_valid():
         try:
             row = connecting.connect_with_token(by=request.user, **form.cleaned_data)
@@ -169,7 +197,11 @@ def account_new(request: Request) -> HttpResponse:
             return redirect("account", row.pk)
     context = {"form": form, "help": token_help(_asked(request))}
     return render_page(
-        request, "accounts/new.html", context, fragment="token_help", status=422 if form.is_bound else 200
+        request,
+        "accounts/new.html",
+        context,
+        fragment="token_help",
+        status=422 if form.is_bound else 200,
     )
 
 
@@ -200,7 +232,10 @@ def token_help(asked: dict[str, str]) -> TokenHelp:
     def classic(scope: str) -> str:
         return f"{settings}/tokens/new?{urlencode({'scopes': scope, 'description': name})}"
 
-    permissions = {"organization_administration": "read", "organization_self_hosted_runners": "read"}
+    permissions = {
+        "organization_administration": "read",
+        "organization_self_hosted_runners": "read",
+    }
     target = {"target_name": asked["slug"]} if asked.get("slug") else {}
     return TokenHelp(
         is_enterprise,
@@ -211,7 +246,9 @@ def token_help(asked: dict[str, str]) -> TokenHelp:
 
 
 def _own(request: Request, pk: int) -> Account:
-    """An account an administrator may change the connection of. What one may not see is 404 before it is 403."""
+    """An account an administrator may change the connection of. What one may not see is 404 before
+    it is 403.
+    """
     row = visible_account_or_404(request, pk)
     administrator_or_403(request)
     return row
@@ -221,7 +258,9 @@ def _own(request: Request, pk: int) -> Account:
 def account_refresh(request: Request, pk: int) -> HttpResponse:
     row = visible_account_or_404(request, pk)
     if row.paused:
-        messages.warning(request, f"{row} is paused: nothing is read until an administrator resumes it.")
+        messages.warning(
+            request, f"{row} is paused: nothing is read until an administrator resumes it."
+        )
     elif row.credential.quarantined_at and not request.user.is_superuser:
         messages.warning(request, "The token is out of use. Ask an administrator to replace it.")
     elif not may_read_again(row, timezone.now()):
@@ -243,7 +282,10 @@ def account_token(request: Request, pk: int) -> HttpResponse:
         except (CannotConnect, UnusableToken) as error:
             form.add_error("token", str(error))
         else:
-            messages.success(request, "The token was replaced. What the new one may do appears below within seconds.")
+            messages.success(
+                request,
+                "The token was replaced. What the new one may do appears below within seconds.",
+            )
             return redirect("account", row.pk)
     asked = {"kind": row.kind, "slug": row.slug, "api_url": row.api_url}
     context = {"account": row, "form": form, "help": token_help(asked)}
@@ -284,7 +326,9 @@ def account_disconnect(request: Request, pk: int) -> HttpResponse:
         "people": row.memberships.count(),
         "is_last_of_credential": not row.credential.accounts.exclude(pk=row.pk).exists(),
     }
-    return render(request, "accounts/disconnect.html", context, status=422 if form.is_bound else 200)
+    return render(
+        request, "accounts/disconnect.html", context, status=422 if form.is_bound else 200
+    )
 
 
 @require_POST

@@ -24,7 +24,9 @@ NOT_SHOWN = ("name", "operation")
 
 @dataclass(frozen=True)
 class Line:
-    """An entry with its action in words, its details as pairs, and its operation if that can still be opened."""
+    """An entry with its action in words, its details as pairs, and its operation if that can still
+    be opened.
+    """
 
     entry: AuditEntry
     action: str
@@ -38,12 +40,18 @@ def audit(request: Request) -> HttpResponse:
     form = AuditFilterForm(request.GET)
     page = page_by_key(form.narrow(AuditEntry.objects.all()), NEWEST_FIRST, request.GET)
     context = {"form": form, "page": page, "lines": list(_lines(page.rows)), "chips": _chips(form)}
-    return render(request, "audit/list.html", context)
+    return render(request, "activity/audit/list.html", context)
 
 
 def _lines(entries: list[AuditEntry]) -> Iterator[Line]:
-    named = {entry.details["operation"] for entry in entries if isinstance(entry.details.get("operation"), int)}
-    openable = set(Operation.objects.filter(pk__in=named).values_list("pk", flat=True)) if named else set()
+    named = {
+        entry.details["operation"]
+        for entry in entries
+        if isinstance(entry.details.get("operation"), int)
+    }
+    openable = (
+        set(Operation.objects.filter(pk__in=named).values_list("pk", flat=True)) if named else set()
+    )
     for entry in entries:
         operation = entry.details.get("operation")
         shown = operation if operation in openable else None
@@ -65,7 +73,8 @@ def _chips(form: AuditFilterForm) -> list[dict[str, str]]:
         {
             "label": name.capitalize(),
             "value": AuditEntry(action=value).action_label if name == "action" else value,
-            "remove": "?" + urlencode({other: kept for other, kept in asked.items() if other != name}),
+            "remove": "?"
+            + urlencode({other: kept for other, kept in asked.items() if other != name}),
         }
         for name, value in asked.items()
     ]
@@ -73,7 +82,9 @@ def _chips(form: AuditFilterForm) -> list[dict[str, str]]:
 
 @require_safe
 def audit_export(request: Request, form: str) -> StreamingHttpResponse:
-    """All that matches, newest first, as CSV or JSON: as it was before this export, which is an entry itself."""
+    """All that matches, newest first, as CSV or JSON: as it was before this export, which is an
+    entry itself.
+    """
     administrator_or_403(request)
     filters = AuditFilterForm(request.GET)
     rows = filters.narrow(AuditEntry.objects.filter(at__lte=timezone.now()).order_by("-at", "-pk"))
@@ -84,4 +95,11 @@ def audit_export(request: Request, form: str) -> StreamingHttpResponse:
 
 def _cells(entries: Iterable[AuditEntry]) -> Iterator[Row]:
     for entry in entries:
-        yield entry.at, entry.actor_name, entry.action, entry.account_name, entry.subject, entry.details
+        yield (
+            entry.at,
+            entry.actor_name,
+            entry.action,
+            entry.account_name,
+            entry.subject,
+            entry.details,
+        )

@@ -41,7 +41,9 @@ def _own(request: Request, batch: uuid.UUID, may: Callable[[Operation], bool]) -
     """Those with which the person may do it, at least one."""
     own = [row for row in _visible(request, batch) if may(row)]
     if not own:
-        raise PermissionDenied("You may look at this but not decide about it. Ask somebody who manages these accounts.")
+        raise PermissionDenied(
+            "You may look at this but not decide about it. Ask somebody who manages these accounts."
+        )
     return own
 
 
@@ -49,7 +51,11 @@ def _own(request: Request, batch: uuid.UUID, may: Callable[[Operation], bool]) -
 def batch(request: Request, batch: uuid.UUID) -> HttpResponse:
     rows = _visible(request, batch)
     states = Counter(row.state for row in rows)
-    version = version_of({row.account_id: row.account for row in rows}.values(), sorted(states.items()), _reasons(rows))
+    version = version_of(
+        {row.account_id: row.account for row in rows}.values(),
+        sorted(states.items()),
+        _reasons(rows),
+    )
     if is_unchanged(request, version):
         return HttpResponse(status=204)
     held = [row for row in rows if batches.is_held(row)]
@@ -69,7 +75,7 @@ def batch(request: Request, batch: uuid.UUID) -> HttpResponse:
         "version": version,
         "moving": any(row.is_moving and not batches.is_held(row) for row in rows),
     }
-    return render_page(request, "operations/batch.html", context, fragment="progress")
+    return render_page(request, "activity/operations/batch.html", context, fragment="progress")
 
 
 def _reasons(rows: list[Operation]) -> list[str]:
@@ -88,7 +94,9 @@ def _handover(rows: list[Operation]) -> list[Runner]:
     accounts = {row.account_id: row.account for row in rows}
     ids = [github_id for _, github_id in made if github_id]
     found = Runner.objects.within(accounts.values()).filter(github_id__in=ids)
-    runners = [runner for runner in found.order_by("pk") if (runner.account_id, runner.github_id) in made]
+    runners = [
+        runner for runner in found.order_by("pk") if (runner.account_id, runner.github_id) in made
+    ]
     for runner in runners:
         runner.account = accounts[runner.account_id]
     return runners
@@ -97,23 +105,31 @@ def _handover(rows: list[Operation]) -> list[Runner]:
 @require_POST
 def batch_go_on(request: Request, batch: uuid.UUID) -> HttpResponse:
     count = batches.go_on(_own(request, batch, _may_send), by=request.user)
-    messages.success(request, f"{count} more are on their way." if count else "Nothing was waiting.")
+    messages.success(
+        request, f"{count} more are on their way." if count else "Nothing was waiting."
+    )
     return redirect("batch", batch)
 
 
 @require_POST
 def batch_stop(request: Request, batch: uuid.UUID) -> HttpResponse:
     count = batches.stop(_own(request, batch, _may_cancel), by=request.user)
-    messages.success(request, f"{count} were taken back. What had been sent goes on to its outcome.")
+    messages.success(
+        request, f"{count} were taken back. What had been sent goes on to its outcome."
+    )
     return redirect("batch", batch)
 
 
 @require_POST
 def batch_retry(request: Request, batch: uuid.UUID) -> HttpResponse:
-    """As a new batch, so that the outcome of the first stays readable. The same press twice asks once."""
+    """As a new batch, so that the outcome of the first stays readable. The same press twice asks
+    once.
+    """
     rows = _own(request, batch, _may_send)
     again = uuid.uuid5(batch, "again")
     if not batches.retry_failed(rows, by=request.user, batch=again):
-        messages.info(request, "Nothing of this can be sent again as it was. Open the lines to see why.")
+        messages.info(
+            request, "Nothing of this can be sent again as it was. Open the lines to see why."
+        )
         return redirect("batch", batch)
     return redirect("batch", again)

@@ -1,4 +1,6 @@
-"""Batches: the operations of one bulk change. Some may be held until a person has seen the first ones end well."""
+"""Batches: the operations of one bulk change. Some may be held until a person has seen the first
+ones end well.
+"""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -30,7 +32,9 @@ def go_on(operations: Iterable[Operation], *, by: "User") -> int:
     """Send what was held. Says how many."""
     held = [operation for operation in operations if is_held(operation)]
     now = timezone.now()
-    rows = Operation.objects.filter(pk__in=[row.pk for row in held], state=S.REQUESTED, next_step_at=None)
+    rows = Operation.objects.filter(
+        pk__in=[row.pk for row in held], state=S.REQUESTED, next_step_at=None
+    )
     count = rows.update(next_step_at=now, confirmed_at=now)
     for credential_id in {row.account.credential_id for row in held}:
         wake_on_commit(credential_id)
@@ -54,7 +58,9 @@ def stop(operations: Iterable[Operation], *, by: "User") -> int:
 
 @transaction.atomic
 def retry_failed(operations: Iterable[Operation], *, by: "User", batch: UUID) -> int:
-    """Ask again, as a new batch, for what was rejected or cancelled and may be sent again as it was. Says how many."""
+    """Ask again, as a new batch, for what was rejected or cancelled and may be sent again as it
+    was. Says how many.
+    """
     count = 0
     for operation in operations:
         if not can_resubmit(operation):

@@ -1,6 +1,8 @@
-"""Every list as CSV and as JSON, at stable addresses, with the filter of its page and for the same eyes.
+"""Every list as CSV and as JSON, at stable addresses, with the filter of its page and for the same
+eyes.
 
-Each leaves a line in the audit log before its first row leaves; if that line cannot be written, nothing leaves.
+Each leaves a line in the audit log before its first row leaves; if that line cannot be written,
+nothing leaves.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,9 +22,22 @@ if TYPE_CHECKING:
 from runners_app.web.export import CHUNK, asked_of, export
 
 OPERATION_COLUMNS = (
-    "operation", "batch", "account", "kind", "state", "target", "target_id", "name", "version", "asked_for_by",
-    "wanted", "requested_at", "sent_at", "finished_at", "reason",
-)  # fmt: skip
+    "operation",
+    "batch",
+    "account",
+    "kind",
+    "state",
+    "target",
+    "target_id",
+    "name",
+    "version",
+    "asked_for_by",
+    "wanted",
+    "requested_at",
+    "sent_at",
+    "finished_at",
+    "reason",
+)
 
 
 @require_safe
@@ -30,20 +45,42 @@ def operations(request: Request, form: str) -> StreamingHttpResponse:
     """Newest first."""
     listed = OperationFilter(request.GET, queryset=Operation.objects.visible_to(request.user))
     columns = (
-        "pk", "batch", "account__slug", "kind", "state", "target", "target_id", "target_name", "target_version",
-        "actor_name", "wanted", "requested_at", "sent_at", "finished_at", "reason",
-    )  # fmt: skip
+        "pk",
+        "batch",
+        "account__slug",
+        "kind",
+        "state",
+        "target",
+        "target_id",
+        "target_name",
+        "target_version",
+        "actor_name",
+        "wanted",
+        "requested_at",
+        "sent_at",
+        "finished_at",
+        "reason",
+    )
     cells = listed.qs.order_by("-pk").values_list("account", *columns).iterator(chunk_size=CHUNK)
     return export(
-        request, form, "operations", OPERATION_COLUMNS, _without_other_groups(request, cells),
-        count=listed.qs.count, asked=asked_of(listed),
-    )  # fmt: skip
+        request,
+        form,
+        "operations",
+        OPERATION_COLUMNS,
+        _without_other_groups(request, cells),
+        count=listed.qs.count,
+        asked=asked_of(listed),
+    )
 
 
 def _without_other_groups(request: Request, rows: Iterable[Sequence[Any]]) -> Iterator[Row]:
-    """Rows that begin with the key of their account, without it; as on the pages, `wanted` names no unseen group."""
+    """Rows that begin with the key of their account, without it; as on the pages, `wanted` names no
+    unseen group.
+    """
     accounts = Account.objects.visible_to(request.user)
-    limited = set(accounts.values_list("pk", flat=True)) - set(accounts.fully_visible().values_list("pk", flat=True))
+    limited = set(accounts.values_list("pk", flat=True)) - set(
+        accounts.fully_visible().values_list("pk", flat=True)
+    )
     names, wanted = Names(request.user, limited), OPERATION_COLUMNS.index("wanted")
     for account, *row in rows:
         if account in limited:

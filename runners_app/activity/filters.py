@@ -1,4 +1,6 @@
-"""Filters of lists. All of them live in the URL; the search box understands them as `word:value` too."""
+"""Filters of lists. All of them live in the URL; the search box understands them as `word:value`
+too.
+"""
 
 import django_filters
 from django import forms
@@ -8,11 +10,15 @@ from runners_app.models import Operation
 
 
 class OperationFilter(django_filters.FilterSet):
-    account = django_filters.CharFilter(field_name="account__slug", lookup_expr="iexact", label="Account")
+    account = django_filters.CharFilter(
+        field_name="account__slug", lookup_expr="iexact", label="Account"
+    )
     state = django_filters.ChoiceFilter(choices=Operation.State.choices, label="State")
     kind = django_filters.ChoiceFilter(choices=Operation.Kind.choices, label="Kind")
     q = django_filters.CharFilter(field_name="target_name", lookup_expr="icontains", label="Search")
-    open = django_filters.BooleanFilter(method="by_open", widget=forms.HiddenInput, label="Not finished")
+    open = django_filters.BooleanFilter(
+        method="by_open", widget=forms.HiddenInput, label="Not finished"
+    )
 
     class Meta:
         model = Operation

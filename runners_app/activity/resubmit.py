@@ -24,14 +24,17 @@ RESUBMIT: dict[str, Callable[..., Operation]] = {
 def can_resubmit(operation: Operation) -> bool:
     """Whether asking for the same once more is safe without a look at the form.
 
-    Deletions and updates that did not happen. Not after a conflict: what changed at GitHub must be seen first.
+    Deletions and updates that did not happen. Not after a conflict: what changed at GitHub must be
+    seen first.
     """
     did_not_happen = operation.state in (S.REJECTED, S.CANCELLED)
     return did_not_happen and operation.kind not in Operation.CREATES and not operation.conflict
 
 
 def resubmit(operation: Operation, **request: Unpack[OperationRequest]) -> Operation:
-    """Ask for the same once more, as a new operation that starts from how things are now. Raises CannotSendAgain."""
+    """Ask for the same once more, as a new operation that starts from how things are now. Raises
+    CannotSendAgain.
+    """
     if not can_resubmit(operation):
         raise CannotSendAgain("This cannot be sent again as it was. Edit it instead.")
     return RESUBMIT[operation.target](operation, **{**request, "again_from": operation})

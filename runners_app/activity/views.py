@@ -34,7 +34,9 @@ from runners_app.web.paging import Order, page_by_key
 @require_safe
 def operations(request: Request) -> HttpResponse:
     accounts = list(Account.objects.visible_to(request.user))
-    waiting = Operation.objects.visible_to(request.user).needing_attention().count()  # time alone makes some wait
+    waiting = (
+        Operation.objects.visible_to(request.user).needing_attention().count()
+    )  # time alone makes some wait
     version = version_of(accounts, query_without(request, "version"), waiting)
     if is_unchanged(request, version):
         return HttpResponse(status=204)
@@ -51,12 +53,14 @@ def operations(request: Request) -> HttpResponse:
         "version": version,
         "moving": any(operation.is_moving for operation in page.rows),
     }
-    return render_page(request, "operations/list.html", context, fragment="table")
+    return render_page(request, "activity/operations/list.html", context, fragment="table")
 
 
 @require_safe
 def operation(request: Request, pk: int) -> HttpResponse:
-    row = visible_or_404(Operation.objects.select_related("account__credential", "again_from"), request, pk)
+    row = visible_or_404(
+        Operation.objects.select_related("account__credential", "again_from"), request, pk
+    )
     held_up_by = _held_up_by(row)
     version = version_of([row.account], row.pk, row.waits_for_person, held_up_by)
     if is_unchanged(request, version):
@@ -70,7 +74,9 @@ def operation(request: Request, pk: int) -> HttpResponse:
         "events": row.events.all(),
         "fields": _fields(row, names),
         "conflict": names.conflict(row.account_id, row.conflict or {}),
-        "runner": runners.filter(github_id=row.target_id).first() if row.target == "runner" and row.target_id else None,
+        "runner": runners.filter(github_id=row.target_id).first()
+        if row.target == "runner" and row.target_id
+        else None,
         "group": _group(row),
         "candidates": runners.filter(github_id__in=row.candidates or []),
         "namesakes": _namesakes(request, row),
@@ -83,7 +89,7 @@ def operation(request: Request, pk: int) -> HttpResponse:
         "version": version,
         "moving": row.is_moving,
     }
-    return render_page(request, "operations/detail.html", context, fragment="state")
+    return render_page(request, "activity/operations/detail.html", context, fragment="state")
 
 
 def _held_up_by(row: Operation) -> str:
@@ -105,7 +111,9 @@ def _held_up_by(row: Operation) -> str:
 
 
 def _namesakes(request: Request, row: Operation) -> list[Runner]:
-    """After a rejected create: a runner that has the name, to be looked at and not taken for the one asked for."""
+    """After a rejected create: a runner that has the name, to be looked at and not taken for the
+    one asked for.
+    """
     if row.kind != Operation.Kind.CREATE_RUNNER or row.state != Operation.State.REJECTED:
         return []
     mine = Runner.objects.visible_to(request.user).present()
@@ -113,7 +121,9 @@ def _namesakes(request: Request, row: Operation) -> list[Runner]:
 
 
 def _may_decide(request: Request, row: Operation) -> bool:
-    """Taking back and deciding change nothing at GitHub, so a paused or observed account does not stand in the way."""
+    """Taking back and deciding change nothing at GitHub, so a paused or observed account does not
+    stand in the way.
+    """
     account = Account.objects.visible_to(request.user).filter(pk=row.account_id).first()
     return getattr(account, "role", "") == Membership.Role.MANAGER
 
@@ -132,8 +142,14 @@ def _again_url(row: Operation) -> str:
         return f"{reverse('group-new')}?again={row.pk}"
     if row.kind == Operation.Kind.UPDATE_GROUP:
         group = _group(row)
-        return f"{reverse('group-edit', args=[group.pk])}?again={row.pk}" if group and group.gone_at is None else ""
-    runner = Runner.objects.present().filter(account=row.account, github_id=row.target_id or 0).first()
+        return (
+            f"{reverse('group-edit', args=[group.pk])}?again={row.pk}"
+            if group and group.gone_at is None
+            else ""
+        )
+    runner = (
+        Runner.objects.present().filter(account=row.account, github_id=row.target_id or 0).first()
+    )
     if row.kind == Operation.Kind.UPDATE_RUNNER and runner:
         return f"{reverse('runner-edit', args=[runner.pk])}?again={row.pk}"
     return ""

@@ -1,7 +1,8 @@
-"""What a credential may do, looked at by a worker: on connecting, when somebody asks, and every night.
+"""What a credential may do, looked at by a worker: on connecting, when somebody asks, and every
+night.
 
-Scopes, expiry and budget come with every answer (see `credentials._note_answer`); here the rest is asked for: an
-installation's permissions, and the plan of each organization.
+Scopes, expiry and budget come with every answer (see `credentials._note_answer`); here the rest is
+asked for: an installation's permissions, and the plan of each organization.
 """
 
 import logging
@@ -34,7 +35,9 @@ def check(credential: Credential, client: GitHubClient) -> None:
             found["permissions"] = _permissions(credential)
     except GitHubError as error:
         _raise_or_note(error, credential)
-    for account in credential.accounts.filter(kind=Account.Kind.ORGANIZATION, paused=False)[:MOST_ACCOUNTS]:
+    for account in credential.accounts.filter(kind=Account.Kind.ORGANIZATION, paused=False)[
+        :MOST_ACCOUNTS
+    ]:
         _read_plan(account, client, credential)
     Credential.objects.filter(pk=credential.pk).update(**found)
     for account in credential.accounts.all():

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 log = logging.getLogger(__name__)
-# One client at rest, and so one kept connection, per credential and process. Whoever works with it takes it out.
+# One client at rest, and so one kept connection, per credential and process. Whoever works with it
+# takes it out.
 _clients: dict[tuple[int, str], GitHubClient] = {}
 MOST_CLIENTS = 200
 RENEW_BEFORE = timedelta(minutes=5)
@@ -39,22 +40,41 @@ def kind_of_token(token: str) -> str:
     """Which kind GitHub's prefix tells. Raises UnusableToken for what cannot serve a dashboard."""
     hide(token)
     if token.startswith("ghu_"):
-        raise UnusableToken("This is a GitHub App user token. It ends with its user's session: use the App itself.")
+        raise UnusableToken(
+            "This is a GitHub App user token. It ends with its user's session: use the App itself."
+        )
     if token.startswith("ghs_"):
-        raise UnusableToken("This is an installation token, valid for an hour. Connect the App itself instead.")
+        raise UnusableToken(
+            "This is an installation token, valid for an hour. Connect the App itself instead."
+        )
     if token.startswith("ghr_"):
-        raise UnusableToken("This is a refresh token. Make a personal access token or a GitHub App instead.")
-    if not token.isascii() or not token.isprintable() or " " in token or not 20 <= len(token) <= 1000:
-        raise UnusableToken("This does not look like a token: paste it whole, without spaces or line breaks.")
-    return Credential.Kind.FINE_GRAINED if token.startswith("github_pat_") else Credential.Kind.CLASSIC
+        raise UnusableToken(
+            "This is a refresh token. Make a personal access token or a GitHub App instead."
+        )
+    if (
+        not token.isascii()
+        or not token.isprintable()
+        or " " in token
+        or not 20 <= len(token) <= 1000
+    ):
+        raise UnusableToken(
+            "This does not look like a token: paste it whole, without spaces or line breaks."
+        )
+    return (
+        Credential.Kind.FINE_GRAINED if token.startswith("github_pat_") else Credential.Kind.CLASSIC
+    )
 
 
 def store_token(api_url: str, token: str, *, by: "User | None") -> Credential:
-    """The credential for a token. Pasting a known token finds its row, and tries it again. Raises UnusableToken."""
+    """The credential for a token. Pasting a known token finds its row, and tries it again. Raises
+    UnusableToken.
+    """
     kind = kind_of_token(token)
     fingerprint = hashlib.sha256(token.encode()).hexdigest()
     credential, made = Credential.objects.get_or_create(
-        api_url=api_url, fingerprint=fingerprint, defaults={"kind": kind, "label": Credential.Kind(kind).label}
+        api_url=api_url,
+        fingerprint=fingerprint,
+        defaults={"kind": kind, "label": Credential.Kind(kind).label},
     )
     if made or credential.quarantined_at:
         credential.sealed_secret = seal(token, uid=credential.uid, api_url=api_url)
@@ -65,7 +85,9 @@ def store_token(api_url: str, token: str, *, by: "User | None") -> Credential:
 
 
 def store_app(api_url: str, issuer: str, private_key: str) -> App:
-    """The App with its key; giving the key again replaces it. Raises UnusableToken for what is no key."""
+    """The App with its key; giving the key again replaces it. Raises UnusableToken for what is no
+    key.
+    """
     try:
         AppAuth(issuer, private_key)
     except ValueError as error:
@@ -98,11 +120,14 @@ def app_client(app: App) -> GitHubClient:
 
 
 def _client(api_url: str, auth: AppAuth | TokenAuth) -> GitHubClient:
-    return GitHubClient(api_url, auth, deadline=settings.GITHUB_DEADLINE, ca_file=settings.GITHUB_CA_FILE or None)
+    return GitHubClient(
+        api_url, auth, deadline=settings.GITHUB_DEADLINE, ca_file=settings.GITHUB_CA_FILE or None
+    )
 
 
 def open_client(credential: Credential, lease: Lease) -> GitHubClient:
-    """The client of a credential, whose every request renews the lease. Raises SecretUnreadable or GitHubError.
+    """The client of a credential, whose every request renews the lease. Raises SecretUnreadable or
+    GitHubError.
 
     It belongs to the caller alone until `keep_client` takes it back.
     """
@@ -138,7 +163,11 @@ def _make_room() -> None:
 
 def _renew_installation_token(credential: Credential) -> None:
     expires_at = credential.installation_token_expires_at
-    if credential.sealed_installation_token and expires_at and expires_at - timezone.now() > RENEW_BEFORE:
+    if (
+        credential.sealed_installation_token
+        and expires_at
+        and expires_at - timezone.now() > RENEW_BEFORE
+    ):
         return
     if credential.app is None or credential.installation_id is None:
         raise UnusableToken("This installation has lost its App. Connect it again.")
@@ -147,7 +176,9 @@ def _renew_installation_token(credential: Credential) -> None:
         token = client.create_installation_access_token(credential.installation_id).data
     finally:
         client.close()
-    credential.sealed_installation_token = seal(token.token, uid=credential.uid, api_url=credential.api_url)
+    credential.sealed_installation_token = seal(
+        token.token, uid=credential.uid, api_url=credential.api_url
+    )
     credential.installation_token_expires_at = token.expires_at
     credential.save(update_fields=["sealed_installation_token", "installation_token_expires_at"])
 
@@ -155,7 +186,9 @@ def _renew_installation_token(credential: Credential) -> None:
 def _note_answer(lease: Lease, meta: AnswerMeta) -> None:
     limit = meta.rate_limit
     if limit is not None and limit.resource in (None, "core"):
-        lease.pending.update(rate_limit=limit.limit, rate_remaining=limit.remaining, rate_reset_at=limit.reset_at)
+        lease.pending.update(
+            rate_limit=limit.limit, rate_remaining=limit.remaining, rate_reset_at=limit.reset_at
+        )
     if meta.oauth_scopes is not None:
         lease.pending["scopes"] = list(meta.oauth_scopes)
     if meta.token_expires_at is not None:
@@ -167,8 +200,8 @@ def _note_answer(lease: Lease, meta: AnswerMeta) -> None:
 def pause(credential_id: int, limited: RateLimited) -> None:
     """No call before the time GitHub gave, and none later than that.
 
-    Without such a time: a minute, then twice as long each time, and in the end not at all, because going on while
-    limited can get an integration banned.
+    Without such a time: a minute, then twice as long each time, and in the end not at all, because
+    going on while limited can get an integration banned.
     """
     credential = Credential.objects.get(pk=credential_id)
     until, in_a_row = limited.wait_until, 0
@@ -180,7 +213,9 @@ def pause(credential_id: int, limited: RateLimited) -> None:
         return
     with transaction.atomic():
         Credential.objects.filter(pk=credential_id).update(
-            paused_until=until, pause_reason=f"GitHub's rate limit: {_reason(limited)}", limits_in_a_row=in_a_row
+            paused_until=until,
+            pause_reason=f"GitHub's rate limit: {_reason(limited)}",
+            limits_in_a_row=in_a_row,
         )
         for account in credential.accounts.all():
             Account.objects.filter(pk=account.pk).raise_versions()
@@ -195,24 +230,35 @@ def _reason(limited: RateLimited) -> str:
 
 
 def refused(credential_id: int, reason: str) -> None:
-    """A 401. An installation's token is minted once more; a credential that is refused then is not used again."""
+    """A 401. An installation's token is minted once more; a credential that is refused then is not
+    used again.
+    """
     credential = Credential.objects.get(pk=credential_id)
     if credential.kind != Credential.Kind.INSTALLATION or credential.refusals_in_a_row > 0:
         quarantine(credential_id, reason)
         return
-    Credential.objects.filter(pk=credential_id).update(sealed_installation_token="", refusals_in_a_row=1)
-    Reading.objects.filter(account__credential=credential, error="credential").update(due_at=timezone.now())
+    Credential.objects.filter(pk=credential_id).update(
+        sealed_installation_token="", refusals_in_a_row=1
+    )
+    Reading.objects.filter(account__credential=credential, error="credential").update(
+        due_at=timezone.now()
+    )
 
 
 def quarantine(credential_id: int, reason: str, *, error: str = "credential") -> None:
-    """Stop using a credential GitHub refuses: repeated 401s can get valid ones blocked. A person replaces it."""
+    """Stop using a credential GitHub refuses: repeated 401s can get valid ones blocked. A person
+    replaces it.
+    """
     with transaction.atomic():
         rows = Credential.objects.filter(pk=credential_id, quarantined_at=None)
         if not rows.update(quarantined_at=timezone.now(), quarantine_reason=reason):
             return
         credential = Credential.objects.get(pk=credential_id)
         audit.record(
-            AuditEntry.Action.CREDENTIAL_QUARANTINED, by=None, subject=str(credential), details={"reason": reason}
+            AuditEntry.Action.CREDENTIAL_QUARANTINED,
+            by=None,
+            subject=str(credential),
+            details={"reason": reason},
         )
         now = timezone.now()
         for account in credential.accounts.all():
@@ -228,14 +274,24 @@ def quarantine_app(app: App, reason: str) -> None:
 
 
 def release_from_quarantine(credential: Credential, *, by: "User | None") -> None:
-    """A person says the credential should be tried again: for all its accounts, also where it had gone quiet."""
-    credential.quarantined_at, credential.quarantine_reason, credential.paused_until = None, "", None
+    """A person says the credential should be tried again: for all its accounts, also where it had
+    gone quiet.
+    """
+    credential.quarantined_at, credential.quarantine_reason, credential.paused_until = (
+        None,
+        "",
+        None,
+    )
     credential.limits_in_a_row = credential.refusals_in_a_row = 0
     credential.save(
         update_fields=[
-            "quarantined_at", "quarantine_reason", "paused_until", "limits_in_a_row", "refusals_in_a_row"
+            "quarantined_at",
+            "quarantine_reason",
+            "paused_until",
+            "limits_in_a_row",
+            "refusals_in_a_row",
         ]
-    )  # fmt: skip
+    )
     for account in credential.accounts.all():
         Reading.objects.schedule_now(account)
         Account.objects.filter(pk=account.pk).raise_versions()

@@ -1,7 +1,8 @@
 """The lease of a credential: one worker at a time, over all its accounts and all worker processes.
 
-A worker that dies keeps its lease for LEASE_SECONDS at most. Nobody takes over a lease that still holds, not even the
-same task delivered twice: two workers with one token would both believe that they are alone.
+A worker that dies keeps its lease for LEASE_SECONDS at most. Nobody takes over a lease that still
+holds, not even the same task delivered twice: two workers with one token would both believe that
+they are alone.
 """
 
 import secrets
@@ -21,12 +22,16 @@ JUST_TAKEN_SECONDS = 1.0
 
 
 class LeaseLost(Exception):
-    """Another worker took over, or an account was taken from the credential: stop without publishing anything."""
+    """Another worker took over, or an account was taken from the credential: stop without
+    publishing anything.
+    """
 
 
 @dataclass
 class Lease:
-    """Held by one worker. `pending` are facts from answers, written with the next renewal to save a write each."""
+    """Held by one worker. `pending` are facts from answers, written with the next renewal to save a
+    write each.
+    """
 
     credential_id: int
     token: str
@@ -42,11 +47,16 @@ class Lease:
             self.renew()
 
     def book_write(self) -> None:
-        """The next write keeps its distance from now on: called just before a write leaves and when it has ended."""
+        """The next write keeps its distance from now on: called just before a write leaves and when
+        it has ended.
+        """
         self.pending["next_write_at"] = timezone.now() + _spacing()
 
     def _seconds_until_next_write(self) -> float:
-        booked = self.pending.get("next_write_at") or self._mine().values_list("next_write_at", flat=True).first()
+        booked = (
+            self.pending.get("next_write_at")
+            or self._mine().values_list("next_write_at", flat=True).first()
+        )
         if not isinstance(booked, datetime):
             return 0.0
         return min(max((booked - timezone.now()).total_seconds(), 0.0), _spacing().total_seconds())
@@ -59,7 +69,8 @@ class Lease:
             raise LeaseLost
 
     def check(self) -> Credential:
-        """Inside a publishing transaction: locks the credential until it ends, and answers its rate budget alone.
+        """Inside a publishing transaction: locks the credential until it ends, and answers its rate
+        budget alone.
 
         Raises LeaseLost.
         """
@@ -84,12 +95,16 @@ def take_lease(credential_id: int, holder: str) -> Lease | None:
     token = f"{holder[:40]}/{secrets.token_hex(8)}"
     taken_at = time.monotonic()
     until = now + timedelta(seconds=settings.LEASE_SECONDS)
-    taken = Credential.objects.filter(free, pk=credential_id).update(lease_token=token, lease_expires_at=until)
+    taken = Credential.objects.filter(free, pk=credential_id).update(
+        lease_token=token, lease_expires_at=until
+    )
     return Lease(credential_id, token, taken_at=taken_at) if taken else None
 
 
 def end_lease(credential: Credential) -> None:
-    """Whoever works with it publishes nothing more. It stays taken for as long as a request under way may last."""
+    """Whoever works with it publishes nothing more. It stays taken for as long as a request under
+    way may last.
+    """
     Credential.objects.filter(pk=credential.pk).update(lease_token="")
 
 

@@ -29,21 +29,38 @@ class Need:
 
 
 NEEDS = (
-    Need("See runners, static IPs, sizes and GitHub's images", RUNNERS, ADMINISTRATION, "read", R.RUNNERS),
     Need(
-        "Create, edit and delete runners", RUNNERS, ADMINISTRATION, "write",
+        "See runners, static IPs, sizes and GitHub's images",
+        RUNNERS,
+        ADMINISTRATION,
+        "read",
+        R.RUNNERS,
+    ),
+    Need(
+        "Create, edit and delete runners",
+        RUNNERS,
+        ADMINISTRATION,
+        "write",
         kinds=(K.CREATE_RUNNER, K.UPDATE_RUNNER, K.DELETE_RUNNER),
     ),
     Need("See runner groups", GROUPS, SELF_HOSTED, "read", R.GROUPS),
     Need("Change who may use runner groups", GROUPS, SELF_HOSTED, "write"),
     Need("See custom images", RUNNERS, IMAGES, "read", R.CUSTOM_IMAGES),
-    Need("Delete custom images", RUNNERS, IMAGES, "write", kinds=(K.DELETE_IMAGE, K.DELETE_IMAGE_VERSION)),
-)  # fmt: skip
+    Need(
+        "Delete custom images",
+        RUNNERS,
+        IMAGES,
+        "write",
+        kinds=(K.DELETE_IMAGE, K.DELETE_IMAGE_VERSION),
+    ),
+)
 
 
 @dataclass(frozen=True)
 class Right:
-    """`has` is nothing where no answer shows it. `needs` and `how` are in the words of the credential's kind."""
+    """`has` is nothing where no answer shows it. `needs` and `how` are in the words of the
+    credential's kind.
+    """
 
     what: str
     needs: str
@@ -64,7 +81,9 @@ def rights_of(account: Account, readings: list[Reading]) -> list[Right]:
 
 
 def _right(account: Account, need: Need, readings: dict[str, Reading]) -> Right:
-    proven = _was_read(readings.get(need.reading)) if need.reading else _was_written(account, need.kinds)
+    proven = (
+        _was_read(readings.get(need.reading)) if need.reading else _was_written(account, need.kinds)
+    )
     has = proven if proven is not None else _is_granted(account, need)
     needs = _words(account, need)
     if has:
@@ -98,9 +117,13 @@ def _was_written(account: Account, kinds: tuple[str, ...]) -> bool | None:
     """The last change with this credential that GitHub took, or refused for want of a right."""
     if not kinds:
         return None
-    ended = Operation.objects.filter(account=account, kind__in=kinds, sent_at__gt=account.credential.stored_at)
+    ended = Operation.objects.filter(
+        account=account, kind__in=kinds, sent_at__gt=account.credential.stored_at
+    )
     last = (
-        ended.filter(state__in=(Operation.State.CONFIRMED, Operation.State.REJECTED)).order_by("-finished_at").first()
+        ended.filter(state__in=(Operation.State.CONFIRMED, Operation.State.REJECTED))
+        .order_by("-finished_at")
+        .first()
     )
     if last is None:
         return None
@@ -110,12 +133,16 @@ def _was_written(account: Account, kinds: tuple[str, ...]) -> bool | None:
 
 
 def _is_granted(account: Account, need: Need) -> bool | None:
-    """As GitHub lists it: scopes of a classic token, permissions of an installation; of fine-grained tokens nothing."""
+    """As GitHub lists it: scopes of a classic token, permissions of an installation; of
+    fine-grained tokens nothing.
+    """
     credential = account.credential
     if credential.kind == Credential.Kind.CLASSIC:
         if credential.scopes is None:
             return None
-        granted = set(credential.scopes).union(*(CONTAINS.get(has, set()) for has in credential.scopes))
+        granted = set(credential.scopes).union(
+            *(CONTAINS.get(has, set()) for has in credential.scopes)
+        )
         return _scope(account, need) in granted
     if not credential.permissions:
         return None
@@ -149,7 +176,11 @@ def needed_for(account: Account, resource: str) -> str:
         return f"scope {ENTERPRISE_SCOPE}"
     if account.credential.kind == Credential.Kind.CLASSIC:
         return "scope repo" if resource == R.REPOSITORIES else "scope admin:org"
-    return "permission “Metadata: read”" if resource == R.REPOSITORIES else "permission “Self-hosted runners: read”"
+    return (
+        "permission “Metadata: read”"
+        if resource == R.REPOSITORIES
+        else "permission “Self-hosted runners: read”"
+    )
 
 
 def why_missing(reading: Reading | None, needed: str) -> str:

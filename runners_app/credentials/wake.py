@@ -1,4 +1,6 @@
-"""Waking a worker. Messages carry only ids and may all be lost: the sweep over the tables finds the work anyway."""
+"""Waking a worker. Messages carry only ids and may all be lost: the sweep over the tables finds the
+work anyway.
+"""
 
 import logging
 from functools import partial
@@ -17,7 +19,9 @@ def wake_on_commit(credential_id: int) -> None:
 
 
 def wake(credential_id: int) -> None:
-    """Tell a worker that this credential has something to do. A broker that is down is no reason to fail."""
+    """Tell a worker that this credential has something to do. A broker that is down is no reason to
+    fail.
+    """
     _send("runners_app.tasks.work_credential", credential_id)
 
 
@@ -39,4 +43,7 @@ def _send(task: str, *pks: int) -> None:
     try:
         current_app.send_task(task, args=list(pks), expires=MESSAGE_SECONDS)
     except (OperationalError, OSError) as error:
-        log.warning("The broker did not take a wake-up, the sweep will find the work: %s", type(error).__name__)
+        log.warning(
+            "The broker did not take a wake-up, the sweep will find the work: %s",
+            type(error).__name__,
+        )

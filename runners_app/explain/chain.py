@@ -1,7 +1,9 @@
-"""Why may a repository use a runner, or not: one pure function over facts, which `services/explain.py` gathers.
+"""Why may a repository use a runner, or not: one pure function over facts, which
+`services/explain.py` gathers.
 
-Each link of the chain is a `Step`. One that says no makes the answer no, otherwise one that is unknown makes it
-unknown. What does not apply is said, too, so that the chain always has the same links.
+Each link of the chain is a `Step`. One that says no makes the answer no, otherwise one that is
+unknown makes it unknown. What does not apply is said, too, so that the chain always has the same
+links.
 """
 
 from collections.abc import Mapping
@@ -33,7 +35,9 @@ class Remedy(StrEnum):
 
 @dataclass(frozen=True)
 class RepositoryFacts:
-    """`name` is without its owner; `private` is nothing where the credential cannot list the repository."""
+    """`name` is without its owner; `private` is nothing where the credential cannot list the
+    repository.
+    """
 
     owner: str
     name: str
@@ -64,7 +68,9 @@ class RunnerFacts:
 
 @dataclass(frozen=True)
 class SharingFacts:
-    """Whether an enterprise shares its group with the organization; nothing while that cannot be told."""
+    """Whether an enterprise shares its group with the organization; nothing while that cannot be
+    told.
+    """
 
     enterprise: str
     group: str
@@ -74,7 +80,9 @@ class SharingFacts:
 
 @dataclass(frozen=True)
 class Step:
-    """`step` is what would change it. `reads` names the readings the words rest on, whose age is theirs."""
+    """`step` is what would change it. `reads` names the readings the words rest on, whose age is
+    theirs.
+    """
 
     question: str
     verdict: Verdict
@@ -110,14 +118,19 @@ def explain(
 ) -> Answer:
     """Whether jobs of a repository may run on a runner.
 
-    `missing` says, by the name of a reading, which permission is lacking where it cannot be had. Without a group
-    nothing can be said about it: it was not read, or (see `sharing`) the organization has none.
+    `missing` says, by the name of a reading, which permission is lacking where it cannot be had.
+    Without a group nothing can be said about it: it was not read, or (see `sharing`) the
+    organization has none.
     """
     not_shared = sharing is not None and not sharing.shared
     steps = (
         _ready(runner),
         _group(group, sharing, missing),
-        *(_skipped_for_no_group() if group is None or not_shared else _of_group(group, repository, workflow, missing)),
+        *(
+            _skipped_for_no_group()
+            if group is None or not_shared
+            else _of_group(group, repository, workflow, missing)
+        ),
         _sharing(sharing, missing),
     )
     return Answer(_overall(steps), steps)
@@ -129,12 +142,17 @@ def _lacking(missing: Mapping[str, str], reading: str) -> str:
 
 def _overall(steps: tuple[Step, ...]) -> Verdict:
     verdicts = {step.verdict for step in steps}
-    return next(verdict for verdict in (Verdict.NO, Verdict.UNKNOWN, Verdict.YES) if verdict in verdicts)
+    return next(
+        verdict for verdict in (Verdict.NO, Verdict.UNKNOWN, Verdict.YES) if verdict in verdicts
+    )
 
 
 READY, GROUP, VISIBILITY = "Is the runner ready?", "Which group is it in?", "Whom is the group for?"
 LISTED, PUBLIC = "Is the repository on its list?", "May a public repository use it?"
-WORKFLOWS, SHARED = "May this workflow use it?", "Is the enterprise's group shared with this organization?"
+WORKFLOWS, SHARED = (
+    "May this workflow use it?",
+    "Is the enterprise's group shared with this organization?",
+)
 OF_GROUP = (VISIBILITY, LISTED, PUBLIC, WORKFLOWS)
 
 
@@ -146,23 +164,34 @@ def _ready(runner: RunnerFacts) -> Step:
     no = {
         "Provisioning": ("It is being made.", "Wait: it is usually Ready within minutes."),
         "Deleting": ("It is being deleted.", "Choose another runner."),
-        "offline": ("The machine is offline.", "Start the machine, or look at the runner software on it."),
+        "offline": (
+            "The machine is offline.",
+            "Start the machine, or look at the runner software on it.",
+        ),
     }
     if runner.status in no:
         words, step = no[runner.status]
         return Step(READY, Verdict.NO, words, step, see, reads)
     return Step(
-        READY, Verdict.UNKNOWN, f"Its status is {runner.status or 'not told'}, which GitHub does not define.",
-        "Look at the runner at GitHub.", see, reads,
-    )  # fmt: skip
+        READY,
+        Verdict.UNKNOWN,
+        f"Its status is {runner.status or 'not told'}, which GitHub does not define.",
+        "Look at the runner at GitHub.",
+        see,
+        reads,
+    )
 
 
-def _group(group: GroupFacts | None, sharing: SharingFacts | None, missing: Mapping[str, str]) -> Step:
+def _group(
+    group: GroupFacts | None, sharing: SharingFacts | None, missing: Mapping[str, str]
+) -> Step:
     if group is not None:
         origin = " It is inherited from the enterprise." if group.inherited else ""
         return Step(GROUP, Verdict.YES, f"{group.name}.{origin}", reads=("groups",))
     if sharing is not None:
-        return Step(GROUP, Verdict.SKIPPED, f"{sharing.group} of the enterprise {sharing.enterprise}.")
+        return Step(
+            GROUP, Verdict.SKIPPED, f"{sharing.group} of the enterprise {sharing.enterprise}."
+        )
     return Step(
         GROUP,
         Verdict.UNKNOWN,
@@ -173,11 +202,17 @@ def _group(group: GroupFacts | None, sharing: SharingFacts | None, missing: Mapp
 
 
 def _skipped_for_no_group() -> list[Step]:
-    return [Step(question, Verdict.SKIPPED, "The organization shows no such group.") for question in OF_GROUP]
+    return [
+        Step(question, Verdict.SKIPPED, "The organization shows no such group.")
+        for question in OF_GROUP
+    ]
 
 
 def _of_group(
-    group: GroupFacts, repository: RepositoryFacts, workflow: Workflow | None, missing: Mapping[str, str]
+    group: GroupFacts,
+    repository: RepositoryFacts,
+    workflow: Workflow | None,
+    missing: Mapping[str, str],
 ) -> tuple[Step, ...]:
     return (
         _visibility(group, repository, missing),
@@ -208,9 +243,13 @@ def _visibility(group: GroupFacts, repository: RepositoryFacts, missing: Mapping
     if repository.private:
         return Step(VISIBILITY, Verdict.YES, f"{words} {repository.name} is private.", reads=reads)
     return Step(
-        VISIBILITY, Verdict.NO, f"{words} {repository.name} is public.",
-        f"Open the group to all or to selected repositories{_at_enterprise(group)}.", Remedy.EDIT_GROUP, reads,
-    )  # fmt: skip
+        VISIBILITY,
+        Verdict.NO,
+        f"{words} {repository.name} is public.",
+        f"Open the group to all or to selected repositories{_at_enterprise(group)}.",
+        Remedy.EDIT_GROUP,
+        reads,
+    )
 
 
 def _listed(group: GroupFacts, repository: RepositoryFacts, missing: Mapping[str, str]) -> Step:
@@ -219,29 +258,40 @@ def _listed(group: GroupFacts, repository: RepositoryFacts, missing: Mapping[str
         return Step(LISTED, Verdict.SKIPPED, "The group has no list.")
     if group.listed is None:
         return Step(
-            LISTED, Verdict.UNKNOWN, "The list could not be read yet.", _lacking(missing, "group_access"), reads=reads
+            LISTED,
+            Verdict.UNKNOWN,
+            "The list could not be read yet.",
+            _lacking(missing, "group_access"),
+            reads=reads,
         )
     if group.listed:
         return Step(LISTED, Verdict.YES, f"{repository.name} is on it.", reads=reads)
     step = f"Add {repository.name} to the group's repositories."
-    return Step(LISTED, Verdict.NO, f"{repository.name} is not on it.", step, Remedy.ADD_REPOSITORY, reads)
+    return Step(
+        LISTED, Verdict.NO, f"{repository.name} is not on it.", step, Remedy.ADD_REPOSITORY, reads
+    )
 
 
 def _public(group: GroupFacts, repository: RepositoryFacts, missing: Mapping[str, str]) -> Step:
     reads = ("groups", "repositories")
     allowed = group.allows_public and group.enterprise_allows_public is not False
     if repository.private:
-        return Step(PUBLIC, Verdict.SKIPPED, f"{repository.name} is private.", reads=("repositories",))
+        return Step(
+            PUBLIC, Verdict.SKIPPED, f"{repository.name} is private.", reads=("repositories",)
+        )
     if allowed:
         return Step(PUBLIC, Verdict.YES, "The group allows public repositories.", reads=("groups",))
     if repository.private is None:
         words = f"The group keeps public repositories out. {_not_listed_by_credential(repository)}"
         return Step(PUBLIC, Verdict.UNKNOWN, words, _lacking(missing, "repositories"), reads=reads)
     return Step(
-        PUBLIC, Verdict.NO, f"{repository.name} is public, and the group keeps public repositories out.",
+        PUBLIC,
+        Verdict.NO,
+        f"{repository.name} is public, and the group keeps public repositories out.",
         f"Allow public repositories in the group{_at_enterprise(group)}, if their pull requests may run code there.",
-        Remedy.EDIT_GROUP, reads,
-    )  # fmt: skip
+        Remedy.EDIT_GROUP,
+        reads,
+    )
 
 
 def _not_listed_by_credential(repository: RepositoryFacts) -> str:
@@ -259,13 +309,25 @@ def _workflow(group: GroupFacts, repository: RepositoryFacts, workflow: Workflow
     if not group.workflows:
         step = f"Select workflows in the group{_where_restricted(group)}."
         return Step(
-            WORKFLOWS, Verdict.NO, "Only selected workflows may, and none is selected.", step, Remedy.EDIT_GROUP, reads
+            WORKFLOWS,
+            Verdict.NO,
+            "Only selected workflows may, and none is selected.",
+            step,
+            Remedy.EDIT_GROUP,
+            reads,
         )
     if workflow is None:
         own = f"{repository.owner}/{repository.name}/".lower()
         mine = [each for each in group.workflows if each.lower().startswith(own)]
         words = f"Only selected workflows may: {len(group.workflows)} of them, {len(mine)} in {repository.name}."
-        return Step(WORKFLOWS, Verdict.UNKNOWN, words, "Say above which workflow it is.", Remedy.NAME_WORKFLOW, reads)
+        return Step(
+            WORKFLOWS,
+            Verdict.UNKNOWN,
+            words,
+            "Say above which workflow it is.",
+            Remedy.NAME_WORKFLOW,
+            reads,
+        )
     match is_selected(workflow, group.workflows):
         case True:
             return Step(WORKFLOWS, Verdict.YES, f"{workflow} is among the selected.", reads=reads)
@@ -286,23 +348,37 @@ def _sharing(sharing: SharingFacts | None, missing: Mapping[str, str]) -> Step:
     if sharing is None:
         return Step(SHARED, Verdict.SKIPPED, "The runner is the organization's own.")
     if sharing.shared:
-        return Step(SHARED, Verdict.YES, f"{sharing.enterprise} shares {sharing.group}.", reads=("groups",))
+        return Step(
+            SHARED, Verdict.YES, f"{sharing.enterprise} shares {sharing.group}.", reads=("groups",)
+        )
     reads = ("groups", "group_access")
     if sharing.shared is None:
         words = sharing.reason or "That could not be read yet."
         step = _lacking(missing, "sharing") or "Look at the group in the enterprise."
         return Step(SHARED, Verdict.UNKNOWN, words, step, reads=reads)
-    words = sharing.reason or f"{sharing.enterprise} does not share {sharing.group} with this organization."
+    words = (
+        sharing.reason
+        or f"{sharing.enterprise} does not share {sharing.group} with this organization."
+    )
     step = f"Add the organization to the group {sharing.group} of the enterprise."
     return Step(SHARED, Verdict.NO, words, step, Remedy.SHARE_GROUP, reads)
 
 
 # What GitHub's API does not tell: said on the page, so that a yes is not taken for more than it is.
 NOT_CHECKED = (
-    ("Actions are on", "for the organization and for the repository, with a policy that allows the actions used."),
+    (
+        "Actions are on",
+        "for the organization and for the repository, with a policy that allows the actions used.",
+    ),
     ("Payment", "a valid payment method, and a budget above zero: larger runners are never free."),
-    ("Limits", "the plan's number of concurrent jobs, and the runner's own maximum, may keep jobs waiting."),
-    ("The workflow's words", "runs-on must name this runner's label, and its group if it names one."),
+    (
+        "Limits",
+        "the plan's number of concurrent jobs, and the runner's own maximum, may keep jobs waiting.",
+    ),
+    (
+        "The workflow's words",
+        "runs-on must name this runner's label, and its group if it names one.",
+    ),
     ("Pull requests from forks", "may need somebody's approval first."),
     ("Environments", "may ask for reviewers or allow only some branches."),
 )

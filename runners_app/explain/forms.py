@@ -1,4 +1,6 @@
-"""The question "Why can't my repository use this runner?": organization, repository, and perhaps a workflow."""
+"""The question "Why can't my repository use this runner?": organization, repository, and perhaps a
+workflow.
+"""
 
 import re
 from typing import Any
@@ -16,22 +18,35 @@ class ExplainForm(forms.Form):
     """`organization` holds the account, `workflow` what was read from what people typed."""
 
     organization = forms.ChoiceField()
-    repository = forms.CharField(max_length=201, help_text="Its name, with or without the organization.")
+    repository = forms.CharField(
+        max_length=201, help_text="Its name, with or without the organization."
+    )
     workflow = forms.CharField(
-        required=False, max_length=500, help_text="Such as deploy.yml, or the whole path of another repository's."
-    )  # fmt: skip
-    ref = forms.CharField(required=False, max_length=255, label="Branch, tag or commit", help_text="Such as main.")
+        required=False,
+        max_length=500,
+        help_text="Such as deploy.yml, or the whole path of another repository's.",
+    )
+    ref = forms.CharField(
+        required=False, max_length=255, label="Branch, tag or commit", help_text="Such as main."
+    )
 
     def __init__(self, *args: Any, organizations: list[Account], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.by_key = {str(account.pk): account for account in organizations}
         choice: Any = self.fields["organization"]
         choice.choices = [(key, account.slug) for key, account in self.by_key.items()]
-        self.fields["repository"].widget.attrs.update({
-            "list": "repositories", "autocomplete": "off", "spellcheck": "false",
-            "hx-get": reverse("groups-explain-repositories"), "hx-trigger": "input changed delay:200ms, focus once",
-            "hx-include": "#id_organization", "hx-target": "#repositories", "hx-swap": "innerHTML",
-        })  # fmt: skip
+        self.fields["repository"].widget.attrs.update(
+            {
+                "list": "repositories",
+                "autocomplete": "off",
+                "spellcheck": "false",
+                "hx-get": reverse("groups-explain-repositories"),
+                "hx-trigger": "input changed delay:200ms, focus once",
+                "hx-include": "#id_organization",
+                "hx-target": "#repositories",
+                "hx-swap": "innerHTML",
+            }
+        )
 
     def clean_organization(self) -> Account:
         return self.by_key[self.cleaned_data["organization"]]
@@ -40,9 +55,13 @@ class ExplainForm(forms.Form):
         owner, _, name = self.cleaned_data["repository"].strip().rpartition("/")
         organization: Account | None = self.cleaned_data.get("organization")
         if organization and owner and owner.lower() != organization.slug.lower():
-            raise forms.ValidationError(f"This is not in {organization}. Choose the organization {owner} instead.")
+            raise forms.ValidationError(
+                f"This is not in {organization}. Choose the organization {owner} instead."
+            )
         if not REPOSITORY.fullmatch(name):
-            raise forms.ValidationError("A name of a repository has letters, digits, dots, dashes and underscores.")
+            raise forms.ValidationError(
+                "A name of a repository has letters, digits, dots, dashes and underscores."
+            )
         return str(name)
 
     def clean(self) -> dict[str, Any]:

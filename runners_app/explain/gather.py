@@ -1,7 +1,9 @@
-"""What our tables know for `access.explain`: facts about runners, groups and repositories, in a few queries.
+"""What our tables know for `access.explain`: facts about runners, groups and repositories, in a few
+queries.
 
-An enterprise's runners come from two sides. The organization is shown those of the groups it inherits; whoever may see
-the enterprise, too, also gets those that are not shared, and links to them. Its groups are matched by name.
+An enterprise's runners come from two sides. The organization is shown those of the groups it
+inherits; whoever may see the enterprise, too, also gets those that are not shared, and links to
+them. Its groups are matched by name.
 """
 
 from collections.abc import Iterable, Sequence
@@ -47,9 +49,11 @@ AnyRunner = Runner | SelfHostedRunner | SharedRunner
 
 @dataclass(frozen=True)
 class Explained:
-    """One runner and the answer. `group` is the organization's row of it, `theirs` the enterprise's.
+    """One runner and the answer. `group` is the organization's row of it, `theirs` the
+    enterprise's.
 
-    `key` tells the runner from all others on the page; `pk` is that of a larger runner one may open.
+    `key` tells the runner from all others on the page; `pk` is that of a larger runner one may
+    open.
     """
 
     key: str
@@ -72,7 +76,9 @@ class Known:
     enterprises: list[Account]
     readings: dict[tuple[int, str], Reading] = field(default_factory=dict)
     groups: dict[tuple[int, int], RunnerGroup] = field(default_factory=dict)
-    listed: set[int] = field(default_factory=set)  # primary keys of groups that list the repository, or organization
+    listed: set[int] = field(
+        default_factory=set
+    )  # primary keys of groups that list the repository, or organization
 
     def reading(self, account: Account, resource: str) -> Reading | None:
         return self.readings.get((account.pk, resource))
@@ -80,12 +86,22 @@ class Known:
     @property
     def inherited(self) -> dict[str, RunnerGroup]:
         own = self.organization.pk
-        return {group.name: group for (account, _), group in self.groups.items() if account == own and group.inherited}
+        return {
+            group.name: group
+            for (account, _), group in self.groups.items()
+            if account == own and group.inherited
+        }
 
 
 def look_up(organization: Account, accounts: Iterable[Account], repository: str) -> Known:
-    """Readings and groups of the organization and of the enterprises at the same GitHub among `accounts`; 2 queries."""
-    enterprises = [each for each in accounts if each.kind == ENTERPRISE and each.api_url == organization.api_url]
+    """Readings and groups of the organization and of the enterprises at the same GitHub among
+    `accounts`; 2 queries.
+    """
+    enterprises = [
+        each
+        for each in accounts
+        if each.kind == ENTERPRISE and each.api_url == organization.api_url
+    ]
     known = Known(organization, enterprises)
     all_accounts = [organization, *enterprises]
     by_pk = {account.pk: account for account in all_accounts}
@@ -95,7 +111,10 @@ def look_up(organization: Account, accounts: Iterable[Account], repository: str)
     listed = Q(account=organization) & Q(Exists(lines.filter(name__iexact=repository)))
     listed |= ~Q(account=organization) & Q(Exists(lines.filter(name__iexact=organization.slug)))
     seen = Exists(RunnerGroup.objects.within(all_accounts).filter(pk=OuterRef("pk")))
-    facts = {"is_listed": listed, "is_seen": seen}  # as keywords mypy takes them for second attributes of these names
+    facts = {
+        "is_listed": listed,
+        "is_seen": seen,
+    }  # as keywords mypy takes them for second attributes of these names
     groups = RunnerGroup.objects.present().filter(account__in=all_accounts).annotate(**facts)
     for group in groups:
         group.account = by_pk[group.account_id]
@@ -105,12 +124,20 @@ def look_up(organization: Account, accounts: Iterable[Account], repository: str)
     return known
 
 
-def explain_all(known: Known, repository: RepositoryFacts, workflow: Workflow | None) -> list[Explained]:
-    """Every runner the organization might use, with the answer: its own by name, then others. Three queries."""
+def explain_all(
+    known: Known, repository: RepositoryFacts, workflow: Workflow | None
+) -> list[Explained]:
+    """Every runner the organization might use, with the answer: its own by name, then others. Three
+    queries.
+    """
     accounts = [known.organization, *_relevant_enterprises(known)]
     by_pk = {account.pk: account for account in accounts}
     by_group = {group.pk: group for group in known.groups.values()}
-    shared = [row for row in SharedRunner.objects.filter(group__account=known.organization) if row.group_id in by_group]
+    shared = [
+        row
+        for row in SharedRunner.objects.filter(group__account=known.organization)
+        if row.group_id in by_group
+    ]
     shared_ids = {(row.group_id, row.github_id) for row in shared}
     found: list[Explained] = []
     seen: set[tuple[int, int]] = set()
@@ -124,20 +151,30 @@ def explain_all(known: Known, repository: RepositoryFacts, workflow: Workflow | 
         group = by_group[line.group_id]
         if group.is_seen and (group.pk, line.github_id) not in seen:
             found.append(_explain_shared(known, line, group, repository, workflow))
-    return sorted(found, key=lambda one: (one.account != known.organization, one.name.lower(), one.key))
+    return sorted(
+        found, key=lambda one: (one.account != known.organization, one.name.lower(), one.key)
+    )
 
 
 def explain_repositories(
     known: Known, runner: Runner, repositories: Sequence[Repository]
 ) -> list[tuple[Repository, Explained]]:
     """The other way round: which repositories of the organization may use one runner. Two queries."""
-    account = next((each for each in known.enterprises if each.pk == runner.account_id), known.organization)
+    account = next(
+        (each for each in known.enterprises if each.pk == runner.account_id), known.organization
+    )
     group = known.groups.get((account.pk, runner.group_id or 0))
     if account.kind == ENTERPRISE and group is not None:
         group = known.inherited.get(group.name)
     ids = [repository.github_id for repository in repositories]
-    lines = set(GroupAccess.objects.filter(group=group, github_id__in=ids).values_list("github_id", flat=True))
-    shared = SharedRunner.objects.filter(group=group, github_id=runner.github_id).values_list("group_id", "github_id")
+    lines = set(
+        GroupAccess.objects.filter(group=group, github_id__in=ids).values_list(
+            "github_id", flat=True
+        )
+    )
+    shared = SharedRunner.objects.filter(group=group, github_id=runner.github_id).values_list(
+        "group_id", "github_id"
+    )
     shared_ids, listed = set(shared), known.listed
     found = []
     for repository in repositories:
@@ -159,7 +196,9 @@ def _relevant_enterprises(known: Known) -> list[Account]:
     """Those that share a group with the organization, or name it on a list."""
     inherited = known.inherited
     relevant = {
-        group.account_id for group in known.groups.values() if group.name in inherited or group.pk in known.listed
+        group.account_id
+        for group in known.groups.values()
+        if group.name in inherited or group.pk in known.listed
     }
     return [account for account in known.enterprises if account.pk in relevant]
 
@@ -178,26 +217,41 @@ def _explain_row(
         if theirs is None:
             return None
         group = known.inherited.get(theirs.name)
-        is_shown = isinstance(row, SelfHostedRunner) or group is None or (group.pk, row.github_id) in shared_ids
+        is_shown = (
+            isinstance(row, SelfHostedRunner)
+            or group is None
+            or (group.pk, row.github_id) in shared_ids
+        )
         sharing = _sharing(known, account, theirs, group, is_shown)
-    return _explained(known, account, row, group, theirs if sharing else None, sharing, repository, workflow)
+    return _explained(
+        known, account, row, group, theirs if sharing else None, sharing, repository, workflow
+    )
 
 
 def _sharing(
-    known: Known, enterprise: Account, theirs: RunnerGroup, group: RunnerGroup | None, is_shown: bool
+    known: Known,
+    enterprise: Account,
+    theirs: RunnerGroup,
+    group: RunnerGroup | None,
+    is_shown: bool,
 ) -> SharingFacts:
     def facts(shared: bool | None, reason: str = "") -> SharingFacts:
         return SharingFacts(str(enterprise), theirs.name, shared=shared, reason=reason)
 
     here = known.organization
     if group is not None:
-        return facts(True) if is_shown else facts(None, f"GitHub does not show this runner in {here}.")
+        return (
+            facts(True) if is_shown else facts(None, f"GitHub does not show this runner in {here}.")
+        )
     if theirs.visibility == "selected" and theirs.access_observed_at is None:
         return facts(None, "The group's list of organizations was not read yet.")
     if theirs.visibility == "selected" and theirs.pk not in known.listed:
         return facts(False)
     if theirs.default:
-        return facts(None, f"It is the enterprise's default group, which GitHub does not list among those of {here}.")
+        return facts(
+            None,
+            f"It is the enterprise's default group, which GitHub does not list among those of {here}.",
+        )
     reading = known.reading(here, R.GROUPS)
     if reading is None or reading.error or reading.last_good_at is None:
         return facts(None, f"The groups of {here} could not be read.")
@@ -205,7 +259,11 @@ def _sharing(
 
 
 def _explain_shared(
-    known: Known, line: SharedRunner, group: RunnerGroup, repository: RepositoryFacts, workflow: Workflow | None
+    known: Known,
+    line: SharedRunner,
+    group: RunnerGroup,
+    repository: RepositoryFacts,
+    workflow: Workflow | None,
 ) -> Explained:
     sharing = SharingFacts("The enterprise", group.name, shared=True)
     return _explained(known, known.organization, line, group, None, sharing, repository, workflow)
@@ -272,7 +330,9 @@ def _as_of(known: Known, account: Account, row: AnyRunner, answer: Answer) -> da
 
 
 def missing_of(known: Known) -> dict[str, str]:
-    """For an unknown: which permission is lacking, by the reading that lacks it, or that it was not read yet."""
+    """For an unknown: which permission is lacking, by the reading that lacks it, or that it was not
+    read yet.
+    """
     own = known.organization
     said: dict[str, str] = {
         resource: why_missing(known.reading(own, resource), needed_for(own, resource))
@@ -280,13 +340,17 @@ def missing_of(known: Known) -> dict[str, str]:
     }
     lists = [(each, known.reading(each, R.GROUP_ACCESS)) for each in known.enterprises]
     unread = [
-        why_missing(reading, needed_for(each, R.GROUP_ACCESS)) for each, reading in lists if reading and reading.error
+        why_missing(reading, needed_for(each, R.GROUP_ACCESS))
+        for each, reading in lists
+        if reading and reading.error
     ]
     return {**said, "sharing": unread[0] if unread else ""}
 
 
 def repositories_of(organization: Account) -> RepositoryQuerySet:
-    """Those one may see, of an account read with `visible_to`: none for who is limited to some groups."""
+    """Those one may see, of an account read with `visible_to`: none for who is limited to some
+    groups.
+    """
     return Repository.objects.present().within([organization])
 
 
@@ -295,22 +359,31 @@ def repository_of(organization: Account, name: str) -> Repository | None:
 
 
 def repository_facts(organization: Account, name: str, row: Repository | None) -> RepositoryFacts:
-    return RepositoryFacts(organization.slug, row.name if row else name, row.private if row else None)
+    return RepositoryFacts(
+        organization.slug, row.name if row else name, row.private if row else None
+    )
 
 
 @transaction.atomic
 def ask_github(organization: Account, repository: str, *, by: "User") -> None:
-    """Have a worker ask GitHub which groups a repository may use. A question on its way is not asked twice."""
+    """Have a worker ask GitHub which groups a repository may use. A question on its way is not
+    asked twice.
+    """
     name = repository.lower()
-    waiting = AccessCheck.objects.unanswered().filter(account=organization, repository=name).exists()
+    waiting = (
+        AccessCheck.objects.unanswered().filter(account=organization, repository=name).exists()
+    )
     if not waiting:
         AccessCheck.objects.update_or_create(
             account=organization,
             repository=name,
             defaults={
-                "asked_at": timezone.now(), "asked_by": by.get_username(), "answered_at": None, "group_ids": [],
+                "asked_at": timezone.now(),
+                "asked_by": by.get_username(),
+                "answered_at": None,
+                "group_ids": [],
                 "refusal": "",
             },
-        )  # fmt: skip
+        )
     Reading.objects.schedule_now(organization, R.ACCESS_CHECKS)
     wake_on_commit(organization.credential_id)

@@ -1,4 +1,6 @@
-"""Filters of lists. All of them live in the URL; the search box understands them as `word:value` too."""
+"""Filters of lists. All of them live in the URL; the search box understands them as `word:value`
+too.
+"""
 
 from typing import ClassVar
 
@@ -11,14 +13,22 @@ from runners_app.web.numbers import number_in
 
 
 class GroupFilter(CatalogFilter):
-    TERMS: ClassVar[dict[str, str]] = {name: name for name in ("visibility", "public", "inherited", "state")}
+    TERMS: ClassVar[dict[str, str]] = {
+        name: name for name in ("visibility", "public", "inherited", "state")
+    }
 
-    visibility = django_filters.CharFilter(field_name="visibility", lookup_expr="iexact", label="Visibility")
+    visibility = django_filters.CharFilter(
+        field_name="visibility", lookup_expr="iexact", label="Visibility"
+    )
     public = django_filters.ChoiceFilter(
-        choices=[("yes", "Allowed"), ("no", "Not allowed")], method="by_public", label="Public repositories"
+        choices=[("yes", "Allowed"), ("no", "Not allowed")],
+        method="by_public",
+        label="Public repositories",
     )
     inherited = django_filters.ChoiceFilter(
-        choices=[("yes", "From the enterprise"), ("no", "Own")], method="by_inherited", label="Origin"
+        choices=[("yes", "From the enterprise"), ("no", "Own")],
+        method="by_inherited",
+        label="Origin",
     )
     state = django_filters.ChoiceFilter(choices=[("gone", "Gone")], method="by_gone", label="State")
 
@@ -30,10 +40,14 @@ class GroupFilter(CatalogFilter):
         found, number = Q(name__icontains=word), number_in(word)
         return found if number is None else found | Q(github_id=number)
 
-    def by_public(self, rows: QuerySet[RunnerGroup], name: str, value: str) -> QuerySet[RunnerGroup]:
+    def by_public(
+        self, rows: QuerySet[RunnerGroup], name: str, value: str
+    ) -> QuerySet[RunnerGroup]:
         return rows.filter(allows_public_repositories=value.lower() == "yes")
 
-    def by_inherited(self, rows: QuerySet[RunnerGroup], name: str, value: str) -> QuerySet[RunnerGroup]:
+    def by_inherited(
+        self, rows: QuerySet[RunnerGroup], name: str, value: str
+    ) -> QuerySet[RunnerGroup]:
         return rows.filter(inherited=value.lower() == "yes")
 
     def by_gone(self, rows: QuerySet[RunnerGroup], name: str, value: str) -> QuerySet[RunnerGroup]:

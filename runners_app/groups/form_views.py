@@ -1,4 +1,6 @@
-"""Forms of one runner group: create, edit, delete, who may use it, and which self-hosted runners are in it."""
+"""Forms of one runner group: create, edit, delete, who may use it, and which self-hosted runners
+are in it.
+"""
 
 from typing import Any
 from uuid import uuid5
@@ -56,7 +58,9 @@ def group_new(request: Request) -> HttpResponse:
     accounts = list(Account.objects.manageable_by(request.user))
     again = resubmitted(request, Operation.Kind.CREATE_GROUP)
     asked = request.POST.get("account") or request.GET.get("account", "")
-    account = again.account if again else next((each for each in accounts if str(each.pk) == asked), None)
+    account = (
+        again.account if again else next((each for each in accounts if str(each.pk) == asked), None)
+    )
     account = account or (accounts[0] if len(accounts) == 1 else None)
     if account is None:
         status = 200 if accounts or request.user.is_superuser else 403
@@ -65,7 +69,12 @@ def group_new(request: Request) -> HttpResponse:
     form = GroupForm(request.POST or None, account=account, initial=_first_values(again))
     if form.is_valid():
         operation = asking.request_create_group(
-            account, form.settings, add=form.cleaned_add, by=request.user, nonce=form.nonce_text, again_from=again
+            account,
+            form.settings,
+            add=form.cleaned_add,
+            by=request.user,
+            nonce=form.nonce_text,
+            again_from=again,
         )
         return redirect("operation", operation.pk)
     return _form(request, form, again)
@@ -74,7 +83,10 @@ def group_new(request: Request) -> HttpResponse:
 def _first_values(again: Operation | None) -> dict[str, Any]:
     if again is None:
         return {"visibility": "selected"}
-    return {**initial_of_group(GroupSettings.from_stored(again.wanted)), "members": _names_in(again)}
+    return {
+        **initial_of_group(GroupSettings.from_stored(again.wanted)),
+        "members": _names_in(again),
+    }
 
 
 def _names_in(again: Operation) -> str:
@@ -92,7 +104,10 @@ def _form(request: Request, form: GroupForm, again: Operation | None) -> HttpRes
 def group_edit(request: Request, pk: int) -> HttpResponse:
     row = _own_group(request, pk)
     if row.inherited:
-        messages.info(request, f"{row.name} is managed by the enterprise. Here only its repositories can be changed.")
+        messages.info(
+            request,
+            f"{row.name} is managed by the enterprise. Here only its repositories can be changed.",
+        )
         return redirect("group-access", row.pk)
     again = resubmitted(request, Operation.Kind.UPDATE_GROUP)
     now = GroupSettings.of(row)
@@ -114,7 +129,9 @@ def group_edit(request: Request, pk: int) -> HttpResponse:
         context = {"group": row, "account": row.account, "conflict": conflict, "form": again_form}
         return render(request, "groups/conflict.html", context, status=409)
     if wanted == base and not add:
-        form.add_error(None, "Nothing is different from what the group has now, so there is nothing to send.")
+        form.add_error(
+            None, "Nothing is different from what the group has now, so there is nothing to send."
+        )
         return _form(request, form, again)
     operation = asking.request_update_group(
         row, wanted, base=base, add=add, by=request.user, nonce=form.nonce_text, again_from=again
@@ -130,22 +147,32 @@ def group_delete(request: Request, pk: int) -> HttpResponse:
         operation = asking.request_delete_group(row, by=request.user, nonce=form.nonce_text)
         return redirect("operation", operation.pk)
     inside = Runner.objects.present().filter(account=row.account, group_id=row.github_id)
-    machines = SelfHostedRunner.objects.present().filter(account=row.account, group_id=row.github_id)
+    machines = SelfHostedRunner.objects.present().filter(
+        account=row.account, group_id=row.github_id
+    )
     context = {
-        "group": row, "account": row.account, "form": form,
-        "runners": inside.count(), "self_hosted": machines.count(),
-    }  # fmt: skip
+        "group": row,
+        "account": row.account,
+        "form": form,
+        "runners": inside.count(),
+        "self_hosted": machines.count(),
+    }
     return render(request, "groups/delete.html", context, status=422 if form.is_bound else 200)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def group_access(request: Request, pk: int) -> HttpResponse:
-    """Who may use the group: a searchable list; those who manage the account add and remove from it."""
+    """Who may use the group: a searchable list; those who manage the account add and remove from
+    it.
+    """
     row = visible_or_404(RunnerGroup.objects.select_related("account"), request, pk)
     if request.method == "POST":
         return _change_access(request, row)
     account = visible_account_or_404(request, row.account_id)
-    is_organization, sees_whole = account.kind == Account.Kind.ORGANIZATION, limited_by(account) is None
+    is_organization, sees_whole = (
+        account.kind == Account.Kind.ORGANIZATION,
+        limited_by(account) is None,
+    )
     show = request.GET.get("show", "all") if is_organization and sees_whole else "with"
     words = request.GET.get("q", "").replace("\0", "").strip()[:100]
     candidates = _lines(row) if show == "with" else _candidates(row, account)
@@ -156,10 +183,19 @@ def group_access(request: Request, pk: int) -> HttpResponse:
     page = page_by_key(candidates, Order("name"), request.GET)
     manages = row.gone_at is None and account.may_be_changed
     context = {
-        "group": row, "account": account, "page": page, "show": show, "words": words, "nonce": new_nonce(),
-        "listed": row.access.count(), "may_manage": manages, "sees_whole": sees_whole,
-        "organizations": _organizations_to_add(request, row) if manages and not is_organization else [],
-    }  # fmt: skip
+        "group": row,
+        "account": account,
+        "page": page,
+        "show": show,
+        "words": words,
+        "nonce": new_nonce(),
+        "listed": row.access.count(),
+        "may_manage": manages,
+        "sees_whole": sees_whole,
+        "organizations": _organizations_to_add(request, row)
+        if manages and not is_organization
+        else [],
+    }
     return render_page(request, "groups/access.html", context, fragment="rows")
 
 
@@ -170,16 +206,21 @@ def _candidates(row: RunnerGroup, organization: Account) -> QuerySet[Any]:
 
 
 def _lines(row: RunnerGroup) -> QuerySet[Any]:
-    return GroupAccess.objects.filter(group=row).annotate(has_access=Exists(GroupAccess.objects.filter(group=row)))
+    return GroupAccess.objects.filter(group=row).annotate(
+        has_access=Exists(GroupAccess.objects.filter(group=row))
+    )
 
 
 def _organizations_to_add(request: Request, row: RunnerGroup) -> list[str]:
-    """Names to offer for an enterprise's group: organizations that stand on a list of the enterprise, or that one may
-    see here, and that are not on its own list."""
+    """Names to offer for an enterprise's group: organizations that stand on a list of the
+    enterprise, or that one may see here, and that are not on its own list.
+    """
     listed = {name.lower() for name in row.access.values_list("name", flat=True)}
     near = Account.objects.visible_to(request.user)
     near = near.filter(kind=Account.Kind.ORGANIZATION, api_url=row.account.api_url)
-    known = {name for _, name in members_of(row.account)} | set(near.values_list("slug", flat=True)[:MOST_AT_ONCE])
+    known = {name for _, name in members_of(row.account)} | set(
+        near.values_list("slug", flat=True)[:MOST_AT_ONCE]
+    )
     return sorted(name for name in known if name.lower() not in listed)
 
 
@@ -198,13 +239,20 @@ def _change_access(request: Request, row: RunnerGroup) -> HttpResponse:
 
 
 def _ticked(request: Request, row: RunnerGroup) -> tuple[dict[str, str], dict[str, str]]:
-    """Lines to add and to remove. Only ids that Trackside knows count; an organization may also be named."""
+    """Lines to add and to remove. Only ids that Trackside knows count; an organization may also be
+    named.
+    """
     ids = numbers_in(request.POST.getlist("line"))
-    listed = {str(key): name for key, name in row.access.filter(github_id__in=ids).values_list("github_id", "name")}
+    listed = {
+        str(key): name
+        for key, name in row.access.filter(github_id__in=ids).values_list("github_id", "name")
+    }
     if request.POST.get("action") == "remove":
         return {}, listed
     if row.account.kind == Account.Kind.ORGANIZATION:
-        rows = Repository.objects.present().filter(account=row.account, github_id__in=ids[:MOST_AT_ONCE])
+        rows = Repository.objects.present().filter(
+            account=row.account, github_id__in=ids[:MOST_AT_ONCE]
+        )
         found = {str(key): name for key, name in rows.values_list("github_id", "name")}
         return {key: name for key, name in found.items() if key not in listed}, {}
     name = request.POST.get("organization", "").strip()
@@ -216,20 +264,30 @@ def _ticked(request: Request, row: RunnerGroup) -> tuple[dict[str, str], dict[st
 
 @require_POST
 def group_self_hosted(request: Request, pk: int) -> HttpResponse:
-    """Move the ticked self-hosted runners of a group into another: one operation each, as one batch."""
+    """Move the ticked self-hosted runners of a group into another: one operation each, as one
+    batch.
+    """
     row = _own_group(request, pk)
     form = MoveForm(request.POST, account=row.account)
     ids = numbers_in(request.POST.getlist("runner"))
     inside = SelfHostedRunner.objects.present().filter(account=row.account, group_id=row.github_id)
-    chosen = list(inside.filter(pk__in=ids[:MOST_AT_ONCE]).select_related("account").order_by("name", "pk"))
+    chosen = list(
+        inside.filter(pk__in=ids[:MOST_AT_ONCE]).select_related("account").order_by("name", "pk")
+    )
     if not chosen or not form.is_valid():
-        messages.error(request, "Tick the runners and choose the group to move them to. Nothing was asked for.")
+        messages.error(
+            request, "Tick the runners and choose the group to move them to. Nothing was asked for."
+        )
         return redirect("group", row.pk)
     batch, target = form.cleaned_data["nonce"], form.cleaned_data["group"]
     with transaction.atomic():
         for machine in chosen:
             asking.request_move_self_hosted(
-                machine, target.github_id, by=request.user, nonce=str(uuid5(batch, str(machine.pk))), batch=batch
+                machine,
+                target.github_id,
+                by=request.user,
+                nonce=str(uuid5(batch, str(machine.pk))),
+                batch=batch,
             )
     return redirect("batch", batch)
 
@@ -243,4 +301,6 @@ def self_hosted_delete(request: Request, pk: int) -> HttpResponse:
         operation = asking.request_delete_self_hosted(row, by=request.user, nonce=form.nonce_text)
         return redirect("operation", operation.pk)
     context = {"machine": row, "account": row.account, "form": form}
-    return render(request, "groups/self_hosted_delete.html", context, status=422 if form.is_bound else 200)
+    return render(
+        request, "groups/self_hosted_delete.html", context, status=422 if form.is_bound else 200
+    )

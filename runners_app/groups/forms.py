@@ -16,16 +16,24 @@ from runners_app.web.forms import NonceForm, SettingsForm
 BASE_SALT = "group form base"
 VISIBILITIES = {
     Account.Kind.ORGANIZATION: [
-        ("all", "All repositories"), ("private", "Private repositories"), ("selected", "Selected repositories"),
+        ("all", "All repositories"),
+        ("private", "Private repositories"),
+        ("selected", "Selected repositories"),
     ],
     Account.Kind.ENTERPRISE: [("all", "All organizations"), ("selected", "Selected organizations")],
-}  # fmt: skip
+}
 FIELD_OF = {
-    "name": "name", "visibility": "visibility", "allows_public_repositories": "allows_public_repositories",
-    "restricted_to_workflows": "restricted_to_workflows", "selected_workflows": "selected_workflows",
-    "network_configuration_id": "network_configuration_id", "selected_repository_ids": "members",
-    "selected_organization_ids": "members", "repository_id": "members", "organization_id": "members",
-}  # fmt: skip
+    "name": "name",
+    "visibility": "visibility",
+    "allows_public_repositories": "allows_public_repositories",
+    "restricted_to_workflows": "restricted_to_workflows",
+    "selected_workflows": "selected_workflows",
+    "network_configuration_id": "network_configuration_id",
+    "selected_repository_ids": "members",
+    "selected_organization_ids": "members",
+    "repository_id": "members",
+    "organization_id": "members",
+}
 MOST_NAMED, MOST_LOOKED_UP = 500, 20
 
 
@@ -37,25 +45,35 @@ class GroupForm(SettingsForm):
     field_of = FIELD_OF
 
     name = forms.CharField(
-        max_length=255, help_text="Unique in the account, and among the groups its enterprise shares."
+        max_length=255,
+        help_text="Unique in the account, and among the groups its enterprise shares.",
     )
     visibility = forms.ChoiceField(widget=forms.RadioSelect)
-    members = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}))
+    members = forms.CharField(
+        required=False, widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"})
+    )
     allows_public_repositories = forms.BooleanField(
-        required=False, label="Allow public repositories",
+        required=False,
+        label="Allow public repositories",
         help_text="Anybody who can open a pull request in one may then run code on these runners.",
-    )  # fmt: skip
+    )
     restricted_to_workflows = forms.BooleanField(required=False, label="Only selected workflows")
     selected_workflows = forms.CharField(
-        required=False, label="Selected workflows", widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
+        required=False,
+        label="Selected workflows",
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
         help_text="One per line, with branch, tag or full commit: owner/repo/.github/workflows/deploy.yml@main",
-    )  # fmt: skip
+    )
     network_configuration_id = forms.CharField(
-        required=False, max_length=200, label="Network configuration",
+        required=False,
+        max_length=200,
+        label="Network configuration",
         help_text="Its id at GitHub, for runners in a private network. Empty: none.",
-    )  # fmt: skip
+    )
 
-    def __init__(self, *args: Any, account: Account, group: RunnerGroup | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, account: Account, group: RunnerGroup | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, account=account, is_edit=group is not None, **kwargs)
         self.group = group
         choices = list(VISIBILITIES[Account.Kind(account.kind)])
@@ -75,11 +93,17 @@ class GroupForm(SettingsForm):
         name: str = self.cleaned_data["name"]
         others = RunnerGroup.objects.present().filter(account=self.account, name__iexact=name)
         if others.exclude(pk=self.group.pk if self.group else 0).exists():
-            raise forms.ValidationError(f"{self.account} already has a runner group of this name, or inherits one.")
+            raise forms.ValidationError(
+                f"{self.account} already has a runner group of this name, or inherits one."
+            )
         return name
 
     def clean_selected_workflows(self) -> list[str]:
-        lines = [line.strip() for line in self.cleaned_data["selected_workflows"].splitlines() if line.strip()]
+        lines = [
+            line.strip()
+            for line in self.cleaned_data["selected_workflows"].splitlines()
+            if line.strip()
+        ]
         for line in lines:
             path, _, ref = line.rpartition("@")
             if not WORKFLOW_PATH.fullmatch(path) or not ref:
@@ -90,7 +114,11 @@ class GroupForm(SettingsForm):
         return sorted(set(lines))
 
     def clean_members(self) -> dict[str, str]:
-        names = [line.strip().rpartition("/")[2] for line in self.cleaned_data["members"].splitlines() if line.strip()]
+        names = [
+            line.strip().rpartition("/")[2]
+            for line in self.cleaned_data["members"].splitlines()
+            if line.strip()
+        ]
         if len(names) > MOST_NAMED:
             raise forms.ValidationError(f"More than {MOST_NAMED} at once. Add them in parts.")
         return self._found(dict.fromkeys(names)) if names else {}
@@ -108,15 +136,26 @@ class GroupForm(SettingsForm):
         if wrong := [name for name in missing if not SLUG.fullmatch(name)]:
             raise forms.ValidationError(f"These are no names of organizations: {_short(wrong)}.")
         if len(missing) > MOST_LOOKED_UP:
-            raise forms.ValidationError(f"At most {MOST_LOOKED_UP} at once that no group has yet. Add them in parts.")
+            raise forms.ValidationError(
+                f"At most {MOST_LOOKED_UP} at once that no group has yet. Add them in parts."
+            )
         return {**found, **{f"{UNKNOWN}{name}": name for name in missing}}
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if data.get("members") and data.get("visibility") not in ("selected", None):
-            self.add_error("members", "Only a group for selected ones has a list. Choose “Selected” above.")
-        if data.get("restricted_to_workflows") and not data.get("selected_workflows") and not self.errors:
-            self.add_error("selected_workflows", "Select at least one, or no job can use the runners of this group.")
+            self.add_error(
+                "members", "Only a group for selected ones has a list. Choose “Selected” above."
+            )
+        if (
+            data.get("restricted_to_workflows")
+            and not data.get("selected_workflows")
+            and not self.errors
+        ):
+            self.add_error(
+                "selected_workflows",
+                "Select at least one, or no job can use the runners of this group.",
+            )
         return data
 
     @property
@@ -148,10 +187,18 @@ def _short(names: list[str]) -> str:
 
 
 def members_of(account: Account) -> list[tuple[int, str]]:
-    """(id, name) of what can stand on the lists of an account's groups, as far as Trackside has read it."""
+    """(id, name) of what can stand on the lists of an account's groups, as far as Trackside has
+    read it.
+    """
     if account.kind == Account.Kind.ORGANIZATION:
-        return list(Repository.objects.present().filter(account=account).values_list("github_id", "name"))
-    return list(GroupAccess.objects.filter(group__account=account).values_list("github_id", "name").distinct())
+        return list(
+            Repository.objects.present().filter(account=account).values_list("github_id", "name")
+        )
+    return list(
+        GroupAccess.objects.filter(group__account=account)
+        .values_list("github_id", "name")
+        .distinct()
+    )
 
 
 def initial_of_group(settings: GroupSettings) -> dict[str, Any]:
@@ -172,4 +219,6 @@ class MoveForm(NonceForm):
     def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         group: Any = self.fields["group"]
-        group.queryset = RunnerGroup.objects.present().filter(account=account, inherited=False).order_by("name")
+        group.queryset = (
+            RunnerGroup.objects.present().filter(account=account, inherited=False).order_by("name")
+        )

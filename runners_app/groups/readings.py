@@ -1,6 +1,7 @@
 """Reading runner groups and who may use them: settings, access lists, shared runners, repositories.
 
-An access list is published whole: lines that GitHub no longer has are deleted, and the group's history says which.
+An access list is published whole: lines that GitHub no longer has are deleted, and the group's
+history says which.
 """
 
 from collections.abc import Callable, Iterator
@@ -64,10 +65,11 @@ def fetch_self_hosted_runners(fetcher: Fetcher) -> None:
 
 
 def fetch_group_access(fetcher: Fetcher) -> None:
-    """Lists of the groups that have one, and the runners of inherited groups: a request each, free while unchanged.
+    """Lists of the groups that have one, and the runners of inherited groups: a request each, free
+    while unchanged.
 
-    A group that vanished meanwhile is left to the reading of groups. When GitHub knows none of them any more it is the
-    right that is missing: NotFound.
+    A group that vanished meanwhile is left to the reading of groups. When GitHub knows none of them
+    any more it is the right that is missing: NotFound.
     """
     groups = RunnerGroup.objects.present().filter(account=fetcher.account).order_by("pk")
     listed = [group for group in groups if group.has_access_list]
@@ -83,7 +85,12 @@ def fetch_group_access(fetcher: Fetcher) -> None:
 def _fetch_list(fetcher: Fetcher, group: RunnerGroup) -> NotFound | None:
     into = RowSet(GroupAccess, {"group": group}, "github_id")
     try:
-        fetcher.read(pages_of_list(fetcher.client, group, fetcher.known), into, lambda line: line.id, line_values)
+        fetcher.read(
+            pages_of_list(fetcher.client, group, fetcher.known),
+            into,
+            lambda line: line.id,
+            line_values,
+        )
     except NotFound as error:
         fetcher.fetched.requests += 1
         return error
@@ -91,7 +98,9 @@ def _fetch_list(fetcher: Fetcher, group: RunnerGroup) -> NotFound | None:
     return None
 
 
-def pages_of_list(client: GitHubClient, group: RunnerGroup, known: Callable[[str], Any]) -> Iterator[Page[Any]]:
+def pages_of_list(
+    client: GitHubClient, group: RunnerGroup, known: Callable[[str], Any]
+) -> Iterator[Page[Any]]:
     """The access list of a group, of either kind of account."""
     owner = group.account.owner
     if owner.kind == "organization":
@@ -107,22 +116,36 @@ def line_values(line: Line) -> Values:
 
 def _fetch_shared_runners(fetcher: Fetcher, group: RunnerGroup) -> None:
     into = RowSet(SharedRunner, {"group": group}, "github_id")
-    pages = fetcher.client.list_hosted_runners_in_group(fetcher.owner, group.github_id, known=fetcher.known)
+    pages = fetcher.client.list_hosted_runners_in_group(
+        fetcher.owner, group.github_id, known=fetcher.known
+    )
     try:
         fetcher.read(pages, into, lambda runner: runner.id, _shared_values)
-    except (NotFound, Forbidden):  # a server without larger runners, or a credential that may not see the enterprise's
+    except (
+        NotFound,
+        Forbidden,
+    ):  # a server without larger runners, or a credential that may not see the enterprise's
         fetcher.fetched.requests += 1
         return
     fetcher.fetched.others.append(lambda fetched: _replace(into).counts)
 
 
 def _shared_values(runner: HostedRunner) -> Values:
-    return {"name": runner.name, "status": runner.status, "size": runner.size.id, "platform": runner.platform}
+    return {
+        "name": runner.name,
+        "status": runner.status,
+        "size": runner.size.id,
+        "platform": runner.platform,
+    }
 
 
 def _publish_fetched_list(group: RunnerGroup, found: RowSet, fetched: Fetched) -> Counts:
-    """A list that was written since this reading began stands; its pages are then read anew next time."""
-    written_at = RunnerGroup.objects.filter(pk=group.pk).values_list("access_observed_at", flat=True).get()
+    """A list that was written since this reading began stands; its pages are then read anew next
+    time.
+    """
+    written_at = (
+        RunnerGroup.objects.filter(pk=group.pk).values_list("access_observed_at", flat=True).get()
+    )
     if written_at is not None and written_at > fetched.begun:
         forget_pages(fetched.responses, group)
         return Counts()
@@ -138,12 +161,18 @@ def is_page_of(url: str, group: RunnerGroup) -> bool:
     """Whether an address is a page of the group's access list."""
     path = url.partition("?")[0]
     return path.endswith(
-        tuple(f"/runner-groups/{group.github_id}/{noun}" for noun in ("repositories", "organizations"))
+        tuple(
+            f"/runner-groups/{group.github_id}/{noun}" for noun in ("repositories", "organizations")
+        )
     )
 
 
-def publish_list(group: RunnerGroup, found: RowSet, *, first: bool, operation: Operation | None = None) -> Counts:
-    """Write an access list, inside a transaction. What changed goes into the history, unless it is new to us."""
+def publish_list(
+    group: RunnerGroup, found: RowSet, *, first: bool, operation: Operation | None = None
+) -> Counts:
+    """Write an access list, inside a transaction. What changed goes into the history, unless it is
+    new to us.
+    """
     replaced = _replace(found)
     if replaced.counts.any or first:
         RunnerGroup.objects.filter(pk=group.pk).update(access_observed_at=timezone.now())
@@ -164,16 +193,27 @@ class Replaced:
 def _replace(found: RowSet) -> Replaced:
     replaced = Replaced()
     stored = {row.github_id: row for row in found.model._default_manager.filter(**found.scope)}  # type: ignore[attr-defined]
-    fresh = [found.model(**found.scope, github_id=key, **row) for key, row in found.rows.items() if key not in stored]
+    fresh = [
+        found.model(**found.scope, github_id=key, **row)
+        for key, row in found.rows.items()
+        if key not in stored
+    ]
     found.model._default_manager.bulk_create(fresh, batch_size=500)
     gone = [row for key, row in stored.items() if key not in found.rows and key not in found.kept]
     found.model._default_manager.filter(pk__in=[row.pk for row in gone]).delete()
-    changed = [row for key, values in found.rows.items() if key in stored and _take(row := stored[key], values)]
+    changed = [
+        row
+        for key, values in found.rows.items()
+        if key in stored and _take(row := stored[key], values)
+    ]
     if changed:
         fields = sorted(next(iter(found.rows.values())))
         found.model._default_manager.bulk_update(changed, fields, batch_size=200)
     replaced.counts = Counts(len(fresh), len(changed), len(gone))
-    replaced.added, replaced.removed = sorted(str(row) for row in fresh), sorted(str(row) for row in gone)
+    replaced.added, replaced.removed = (
+        sorted(str(row) for row in fresh),
+        sorted(str(row) for row in gone),
+    )
     return replaced
 
 
@@ -190,12 +230,18 @@ def _keep_history(group: RunnerGroup, replaced: Replaced, operation: Operation |
     now = timezone.now()
     FieldChange.objects.bulk_create(
         FieldChange(
-            account=group.account, item=FieldChange.Item.GROUP, item_pk=group.pk, field=f"{noun}_{what}",
-            before=None, after=_shortened(names), at=now, operation=operation,
+            account=group.account,
+            item=FieldChange.Item.GROUP,
+            item_pk=group.pk,
+            field=f"{noun}_{what}",
+            before=None,
+            after=_shortened(names),
+            at=now,
+            operation=operation,
         )
         for what, names in (("added", replaced.added), ("removed", replaced.removed))
         if names
-    )  # fmt: skip
+    )
 
 
 def _shortened(names: list[str]) -> list[str]:
@@ -204,8 +250,12 @@ def _shortened(names: list[str]) -> list[str]:
 
 
 def fetch_access_checks(fetcher: Fetcher) -> None:
-    """Put the questions people asked. A refusal is the answer to its question, not a failure of the reading."""
-    open_ones = AccessCheck.objects.unanswered().filter(account=fetcher.account).order_by("asked_at")
+    """Put the questions people asked. A refusal is the answer to its question, not a failure of the
+    reading.
+    """
+    open_ones = (
+        AccessCheck.objects.unanswered().filter(account=fetcher.account).order_by("asked_at")
+    )
     for check in open_ones[:QUESTIONS_AT_ONCE]:
         fetcher.fetched.others.append(_ask(fetcher, check))
         fetcher.between_pages()

@@ -11,8 +11,8 @@ from runners_app.models import Account, Operation, RunnerGroup, SelfHostedRunner
 from runners_app.operations.requests import CannotSendAgain, OperationRequest, request_operation
 
 K = Operation.Kind
-# Id of a repository or organization → its name. Ids are text, as JSON has them; where only the name of an organization
-# is known, UNKNOWN and the name stand for the id, which a worker looks up.
+# Id of a repository or organization → its name. Ids are text, as JSON has them; where only the name
+# of an organization is known, UNKNOWN and the name stand for the id, which a worker looks up.
 Lines = Mapping[str, str]
 UNKNOWN = "@"
 
@@ -20,7 +20,9 @@ UNKNOWN = "@"
 def request_create_group(
     account: Account, wanted: GroupSettings, *, add: Lines, **request: Unpack[OperationRequest]
 ) -> Operation:
-    """Ask for a new group; `add` are the repositories or organizations of one whose visibility is `selected`."""
+    """Ask for a new group; `add` are the repositories or organizations of one whose visibility is
+    `selected`.
+    """
     lists = {"add": dict(add)} if add else {}
     return request_operation(
         account,
@@ -40,7 +42,9 @@ def request_update_group(
     remove: Lines | None = None,
     **request: Unpack[OperationRequest],
 ) -> Operation:
-    """Ask for other settings, other lines on the access list, or both: one operation with a step for each."""
+    """Ask for other settings, other lines on the access list, or both: one operation with a step
+    for each.
+    """
     lists = {"add": dict(add or {}), "remove": dict(remove or {})}
     return request_operation(
         group.account,
@@ -65,7 +69,9 @@ def request_delete_group(group: RunnerGroup, **request: Unpack[OperationRequest]
     )
 
 
-def request_move_self_hosted(runner: SelfHostedRunner, group_id: int, **request: Unpack[OperationRequest]) -> Operation:
+def request_move_self_hosted(
+    runner: SelfHostedRunner, group_id: int, **request: Unpack[OperationRequest]
+) -> Operation:
     """Ask for another group; `group_id` is GitHub's."""
     return request_operation(
         runner.account,
@@ -78,7 +84,9 @@ def request_move_self_hosted(runner: SelfHostedRunner, group_id: int, **request:
     )
 
 
-def request_delete_self_hosted(runner: SelfHostedRunner, **request: Unpack[OperationRequest]) -> Operation:
+def request_delete_self_hosted(
+    runner: SelfHostedRunner, **request: Unpack[OperationRequest]
+) -> Operation:
     """Ask for the removal of a self-hosted runner from GitHub; the machine itself stays."""
     return request_operation(
         runner.account,
@@ -90,7 +98,9 @@ def request_delete_self_hosted(runner: SelfHostedRunner, **request: Unpack[Opera
 
 
 def resubmit_group(operation: Operation, **request: Unpack[OperationRequest]) -> Operation:
-    """Ask for the same edit or deletion again, starting from how the group is now. Raises CannotSendAgain."""
+    """Ask for the same edit or deletion again, starting from how the group is now. Raises
+    CannotSendAgain.
+    """
     groups = RunnerGroup.objects.present().filter(account=operation.account)
     group = groups.filter(github_id=operation.target_github_id).first()
     if group is None:

@@ -45,7 +45,9 @@ class GroupSettings(Settings):
         return {**super().stored(), "selected_workflows": list(self.selected_workflows)}
 
     def to_create(self, selected_ids: tuple[int, ...]) -> NewRunnerGroup:
-        """The body of actions/create-self-hosted-runner-group-for-org, with the ids on its access list."""
+        """The body of actions/create-self-hosted-runner-group-for-org, with the ids on its access
+        list.
+        """
         return NewRunnerGroup(
             name=self.name,
             visibility=self.visibility,

@@ -1,4 +1,6 @@
-"""Runner groups: which repositories or organizations may use which runners. What changes them is in `group_forms`."""
+"""Runner groups: which repositories or organizations may use which runners. What changes them is in
+`group_forms`.
+"""
 
 from django.db.models import Count, QuerySet
 from django.http import HttpResponse
@@ -32,7 +34,11 @@ from runners_app.web.pages import (
 from runners_app.web.paging import Order, page_by_key
 
 SORTS = {"name": Order("name"), "visibility": Order("visibility")}
-VISIBILITIES = {"all": "All repositories", "selected": "Selected", "private": "Private repositories"}
+VISIBILITIES = {
+    "all": "All repositories",
+    "selected": "Selected",
+    "private": "Private repositories",
+}
 R = Reading.Resource
 RUNNERS_SHOWN = LINES_SHOWN = 50
 
@@ -101,7 +107,9 @@ def group(request: Request, pk: int) -> HttpResponse:
         "listed": row.access.count(),
         "machines": machines[:RUNNERS_SHOWN],
         "more_machines": len(machines) > RUNNERS_SHOWN,
-        "shared": list(row.shared_runners.order_by("name", "pk")[:RUNNERS_SHOWN]) if row.inherited else [],
+        "shared": list(row.shared_runners.order_by("name", "pk")[:RUNNERS_SHOWN])
+        if row.inherited
+        else [],
         "may_manage": manages,
         "targets": list(_other_groups(row)) if manages else [],
         "nonce": new_nonce(),
@@ -118,7 +126,11 @@ def group(request: Request, pk: int) -> HttpResponse:
 
 
 def _runners(row: RunnerGroup) -> "QuerySet[Runner]":
-    return Runner.objects.present().filter(account=row.account, group_id=row.github_id).order_by("name", "pk")
+    return (
+        Runner.objects.present()
+        .filter(account=row.account, group_id=row.github_id)
+        .order_by("name", "pk")
+    )
 
 
 def _machines(row: RunnerGroup) -> "QuerySet[SelfHostedRunner]":
@@ -134,13 +146,24 @@ def _other_groups(row: RunnerGroup) -> "QuerySet[RunnerGroup]":
 
 def _readings(row: RunnerGroup) -> dict[str, Reading]:
     wanted = (R.GROUPS, R.GROUP_ACCESS, R.RUNNERS)
-    return {each.resource: each for each in Reading.objects.filter(account=row.account, resource__in=wanted)}
+    return {
+        each.resource: each
+        for each in Reading.objects.filter(account=row.account, resource__in=wanted)
+    }
 
 
 def _same_name(row: RunnerGroup, request: Request) -> "QuerySet[RunnerGroup]":
-    """An enterprise's group stands in its organizations under its name, with ids of their own: the other ends of it."""
-    others = RunnerGroup.objects.visible_to(request.user).present().filter(name=row.name, default=False)
-    others = others.filter(account__api_url=row.account.api_url).exclude(pk=row.pk).select_related("account")
+    """An enterprise's group stands in its organizations under its name, with ids of their own: the
+    other ends of it.
+    """
+    others = (
+        RunnerGroup.objects.visible_to(request.user).present().filter(name=row.name, default=False)
+    )
+    others = (
+        others.filter(account__api_url=row.account.api_url)
+        .exclude(pk=row.pk)
+        .select_related("account")
+    )
     if row.inherited:
         others = others.filter(account__kind=Account.Kind.ENTERPRISE)
     elif row.account.kind == Account.Kind.ENTERPRISE:

@@ -14,7 +14,9 @@ class Workflow(NamedTuple):
         return f"{self.path}@{self.ref}" if self.ref else self.path
 
 
-WORKFLOW_PATH = re.compile(r"(?P<owner>[^/@\s]+)/(?P<repository>[^/@\s]+)/(?P<file>\.github/workflows/[^@\s]+)")
+WORKFLOW_PATH = re.compile(
+    r"(?P<owner>[^/@\s]+)/(?P<repository>[^/@\s]+)/(?P<file>\.github/workflows/[^@\s]+)"
+)
 COMMIT = re.compile(r"[0-9a-f]{40}", re.IGNORECASE)
 
 
@@ -42,7 +44,9 @@ def read_workflow(text: str, ref: str, *, repository: str) -> Workflow | None:
 
 
 def is_selected(workflow: Workflow, selected: tuple[str, ...]) -> bool | None:
-    """Nothing when the file is selected at some ref and the one in question is not told, or not comparable."""
+    """Nothing when the file is selected at some ref and the one in question is not told, or not
+    comparable.
+    """
     refs = refs_of(workflow.path, selected)
     if not refs:
         return False
@@ -64,12 +68,16 @@ def _is_same_file(one: str, other: str) -> bool:
     first, second = WORKFLOW_PATH.fullmatch(one), WORKFLOW_PATH.fullmatch(other)
     if first is None or second is None:
         return one == other
-    same_repository = all(first[part].lower() == second[part].lower() for part in ("owner", "repository"))
+    same_repository = all(
+        first[part].lower() == second[part].lower() for part in ("owner", "repository")
+    )
     return same_repository and first["file"] == second["file"]
 
 
 def _is_same_ref(one: str, other: str) -> bool:
-    """`main` is `refs/heads/main`, and `v1` is `refs/tags/v1`; a branch and a tag of one name differ."""
+    """`main` is `refs/heads/main`, and `v1` is `refs/tags/v1`; a branch and a tag of one name
+    differ.
+    """
     if one.startswith("refs/") and other.startswith("refs/"):
         return one == other
     return _short(one) == _short(other)

@@ -1,6 +1,8 @@
-"""Every list as CSV and as JSON, at stable addresses, with the filter of its page and for the same eyes.
+"""Every list as CSV and as JSON, at stable addresses, with the filter of its page and for the same
+eyes.
 
-Each leaves a line in the audit log before its first row leaves; if that line cannot be written, nothing leaves.
+Each leaves a line in the audit log before its first row leaves; if that line cannot be written,
+nothing leaves.
 """
 
 from typing import TYPE_CHECKING
@@ -18,26 +20,55 @@ if TYPE_CHECKING:
 from runners_app.web.export import CHUNK, _counted, _present_unless_asked, asked_of, export
 
 IMAGE_COLUMNS = (
-    "account", "source", "id", "name", "platform", "size_gb", "versions", "latest_version", "state", "used_by_runners",
-    "first_seen_at", "gone_at",
-)  # fmt: skip
+    "account",
+    "source",
+    "id",
+    "name",
+    "platform",
+    "size_gb",
+    "versions",
+    "latest_version",
+    "state",
+    "used_by_runners",
+    "first_seen_at",
+    "gone_at",
+)
 
 
 @require_safe
 def images(request: Request, form: str) -> StreamingHttpResponse:
-    """Those of the chosen tab; images that all accounts share stand once for each account that is offered them."""
+    """Those of the chosen tab; images that all accounts share stand once for each account that is
+    offered them.
+    """
     asked = request.GET.get("source", "")
     source = asked if asked in Image.Source.values else Image.Source.CUSTOM
-    listed = ImageFilter(request.GET, queryset=Image.objects.visible_to(request.user).filter(source=source))
+    listed = ImageFilter(
+        request.GET, queryset=Image.objects.visible_to(request.user).filter(source=source)
+    )
     users = Runner.objects.visible_to(request.user).present().filter(image_source=source)
     users = users.filter(account=OuterRef("account"), image_id=OuterRef("github_id"))
     rows = _present_unless_asked(listed).annotate(users=_counted(users))
     columns = (
-        "account__slug", "source", "github_id", "name", "platform", "size_gb", "versions_count", "latest_version",
-        "state", "users", "first_seen_at", "gone_at",
-    )  # fmt: skip
+        "account__slug",
+        "source",
+        "github_id",
+        "name",
+        "platform",
+        "size_gb",
+        "versions_count",
+        "latest_version",
+        "state",
+        "users",
+        "first_seen_at",
+        "gone_at",
+    )
     cells = rows.order_by("account__slug", "name", "pk").values_list(*columns)
     return export(
-        request, form, "images", IMAGE_COLUMNS, cells.iterator(chunk_size=CHUNK),
-        count=rows.count, asked=[("source", source), *asked_of(listed)],
-    )  # fmt: skip
+        request,
+        form,
+        "images",
+        IMAGE_COLUMNS,
+        cells.iterator(chunk_size=CHUNK),
+        count=rows.count,
+        asked=[("source", source), *asked_of(listed)],
+    )

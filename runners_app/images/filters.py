@@ -1,4 +1,6 @@
-"""Filters of lists. All of them live in the URL; the search box understands them as `word:value` too."""
+"""Filters of lists. All of them live in the URL; the search box understands them as `word:value`
+too.
+"""
 
 from typing import ClassVar
 
@@ -12,7 +14,9 @@ from runners_app.web.filters import CatalogFilter
 class ImageFilter(CatalogFilter):
     TERMS: ClassVar[dict[str, str]] = {"platform": "platform", "state": "state"}
 
-    platform = django_filters.CharFilter(field_name="platform", lookup_expr="iexact", label="Platform")
+    platform = django_filters.CharFilter(
+        field_name="platform", lookup_expr="iexact", label="Platform"
+    )
     state = django_filters.CharFilter(method="by_state", label="State")
 
     class Meta:

@@ -19,10 +19,18 @@ def fetch_catalog(fetcher: Fetcher) -> None:
         fetcher.collect(pages, into, lambda image: image.id, curated_image_values)
     sizes = RowSet(MachineSize, {"account": account}, "github_id")
     fetcher.collect(
-        client.list_machine_sizes(owner, known=fetcher.known), sizes, lambda size: size.id, machine_size_values
+        client.list_machine_sizes(owner, known=fetcher.known),
+        sizes,
+        lambda size: size.id,
+        machine_size_values,
     )
     platforms = RowSet(Platform, {"account": account}, "github_id")
-    fetcher.collect(client.list_platforms(owner, known=fetcher.known), platforms, lambda name: name, lambda _: {})
+    fetcher.collect(
+        client.list_platforms(owner, known=fetcher.known),
+        platforms,
+        lambda name: name,
+        lambda _: {},
+    )
 
 
 def fetch_custom_images(fetcher: Fetcher) -> None:
@@ -32,11 +40,15 @@ def fetch_custom_images(fetcher: Fetcher) -> None:
 
 
 def fetch_image_versions(fetcher: Fetcher) -> None:
-    """Versions of every custom image on our table; one that vanished meanwhile is left to the reading of images."""
+    """Versions of every custom image on our table; one that vanished meanwhile is left to the
+    reading of images.
+    """
     images = Image.objects.present().filter(account=fetcher.account, source=Image.Source.CUSTOM)
     for image in images.order_by("pk"):
         into = RowSet(ImageVersion, {"account": fetcher.account, "image": image}, "version")
-        pages = fetcher.client.list_custom_image_versions(fetcher.owner, int(image.github_id), known=fetcher.known)
+        pages = fetcher.client.list_custom_image_versions(
+            fetcher.owner, int(image.github_id), known=fetcher.known
+        )
         try:
             fetcher.collect(pages, into, lambda version: version.version, image_version_values)
         except NotFound:

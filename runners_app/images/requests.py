@@ -19,7 +19,9 @@ def request_delete_image(image: Image, **request: Unpack[OperationRequest]) -> O
     )
 
 
-def request_delete_image_version(version: ImageVersion, **request: Unpack[OperationRequest]) -> Operation:
+def request_delete_image_version(
+    version: ImageVersion, **request: Unpack[OperationRequest]
+) -> Operation:
     """Ask for the deletion of one version of a custom image."""
     image = version.image
     return request_operation(

@@ -1,4 +1,6 @@
-"""How the worker deletes custom images and their versions. GitHub has no way to create or change them."""
+"""How the worker deletes custom images and their versions. GitHub has no way to create or change
+them.
+"""
 
 from typing import Any
 
@@ -71,7 +73,9 @@ def _read_lists_again(operation: Operation) -> None:
     Reading.objects.schedule_now(operation.account, R.LIMITS, R.CUSTOM_IMAGES, R.IMAGE_VERSIONS)
 
 
-IMAGE_DELETION = Deletion(R.CUSTOM_IMAGES, _delete_image, _image_state, _image_is_listed, on_gone=_read_lists_again)
+IMAGE_DELETION = Deletion(
+    R.CUSTOM_IMAGES, _delete_image, _image_state, _image_is_listed, on_gone=_read_lists_again
+)
 VERSION_DELETION = Deletion(
     R.IMAGE_VERSIONS, _delete_version, _version_state, _version_is_listed, on_gone=_read_lists_again
 )

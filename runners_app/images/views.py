@@ -1,4 +1,6 @@
-"""Images: what runners can be made from. Custom images with their versions can be deleted; GitHub's are only shown."""
+"""Images: what runners can be made from. Custom images with their versions can be deleted; GitHub's
+are only shown.
+"""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -117,8 +119,12 @@ def _with_deletion(found: "QuerySet[Image]") -> "QuerySet[Image]":
     return found.annotate(deletion=Subquery(asked.values("pk")[:1]))
 
 
-def _one_of_each(found: "QuerySet[Image]", order: Order, request: Request) -> tuple[KeyPage[Image], int]:
-    """GitHub and its partners offer the same images to all: one row each, with how many accounts are offered it."""
+def _one_of_each(
+    found: "QuerySet[Image]", order: Order, request: Request
+) -> tuple[KeyPage[Image], int]:
+    """GitHub and its partners offer the same images to all: one row each, with how many accounts
+    are offered it.
+    """
     same = list(found.values(*SAME_IMAGE).annotate(first=Min("pk"), accounts=Count("pk")))
     rows = Image.objects.filter(pk__in=[each["first"] for each in same])
     page = page_by_key(rows, order, request.GET)
@@ -135,8 +141,9 @@ def _attach_accounts(rows: Iterable[Image | Runner], accounts: list[Account]) ->
 
 
 def _count_users(rows: list[Image], request: Request, account: str) -> None:
-    """How many runners use each image: of its own account when it is custom, else of the account the list is filtered
-    by, or of all one may see."""
+    """How many runners use each image: of its own account when it is custom, else of the account
+    the list is filtered by, or of all one may see.
+    """
     if not rows:
         return
     source = rows[0].source
@@ -145,7 +152,9 @@ def _count_users(rows: list[Image], request: Request, account: str) -> None:
     if source != CUSTOM and account:
         users = users.filter(account__slug__iexact=account)
     counts: dict[tuple[int, str], int] = {}
-    for account_id, image_id, count in users.values_list("account_id", "image_id").annotate(count=Count("pk")):
+    for account_id, image_id, count in users.values_list("account_id", "image_id").annotate(
+        count=Count("pk")
+    ):
         key = (account_id if source == CUSTOM else 0, image_id)
         counts[key] = counts.get(key, 0) + count
     for row in rows:
@@ -153,7 +162,9 @@ def _count_users(rows: list[Image], request: Request, account: str) -> None:
 
 
 def _offer(accounts: list[Account], source: str) -> dict[str, Any]:
-    """The tabs with how many images each holds, and what the filters offer; the same until an account changes."""
+    """The tabs with how many images each holds, and what the filters offer; the same until an
+    account changes.
+    """
 
     def read() -> list[tuple[str, str, str, int, int]]:
         rows = Image.objects.present().within(accounts).values_list("source", "platform", "state")
@@ -161,7 +172,11 @@ def _offer(accounts: list[Account], source: str) -> dict[str, Any]:
 
     seen = cache.get_or_set(f"images-offered:{version_of(accounts)}", read, 3600) or []
     tabs = [
-        (value.value, value.label, sum(rows if value == CUSTOM else ids for of, _, _, ids, rows in seen if of == value))
+        (
+            value.value,
+            value.label,
+            sum(rows if value == CUSTOM else ids for of, _, _, ids, rows in seen if of == value),
+        )
         for value in (CUSTOM, GITHUB, PARTNER)
     ]
     return {
@@ -191,7 +206,9 @@ def image(request: Request, pk: int) -> HttpResponse:
     versions = _versions(row) if row.source == CUSTOM else []
     users = _users(row, request)
     _attach_pinned(versions, users)
-    deletion = next((each for each in asked if not each.is_finished and not each.target_version), None)
+    deletion = next(
+        (each for each in asked if not each.is_finished and not each.target_version), None
+    )
     context = {
         "image": row,
         "account": account,
@@ -205,7 +222,9 @@ def image(request: Request, pk: int) -> HttpResponse:
         "may_delete": row.may_be_deleted and deletion is None,
         "readings": readings,
         "version": version,
-        "moving": row.is_moving or any(each.is_moving for each in versions) or any(each.is_moving for each in asked),
+        "moving": row.is_moving
+        or any(each.is_moving for each in versions)
+        or any(each.is_moving for each in asked),
         **freshness_of_one(account, next(iter(readings), None)),
     }
     return render_page(request, "images/detail.html", context, fragment="facts")
@@ -217,10 +236,14 @@ def _versions(row: Image) -> list[ImageVersion]:
 
 
 def _users(row: Image, request: Request) -> list[Runner]:
-    """All runners on a custom image; the first on one that all accounts share, of those the person may see."""
+    """All runners on a custom image; the first on one that all accounts share, of those the person
+    may see.
+    """
     runners = Runner.objects.visible_to(request.user).present().select_related("account")
     runners = runners.filter(image_source=row.source, image_id=row.github_id).order_by("name", "pk")
-    return list(runners.filter(account=row.account) if row.source == CUSTOM else runners[: USERS_SHOWN + 1])
+    return list(
+        runners.filter(account=row.account) if row.source == CUSTOM else runners[: USERS_SHOWN + 1]
+    )
 
 
 def _attach_pinned(versions: list[ImageVersion], users: list[Runner]) -> None:
@@ -261,7 +284,9 @@ def _readings(row: Image) -> list[Reading]:
 
 def _custom(request: Request, pk: int) -> Image:
     """A custom image that is still there and that the person may delete."""
-    row = visible_or_404(Image.objects.present().filter(source=CUSTOM).select_related("account"), request, pk)
+    row = visible_or_404(
+        Image.objects.present().filter(source=CUSTOM).select_related("account"), request, pk
+    )
     manage_or_403(request, row.account)
     return row
 
@@ -308,7 +333,9 @@ def image_version_delete(request: Request, pk: int, version_id: int) -> HttpResp
         "is_only": len(versions) == 1,
         "asked": _operations_on(row).unfinished().filter(target_version=version.version).first(),
     }
-    return render(request, "images/version_delete.html", context, status=422 if form.is_bound else 200)
+    return render(
+        request, "images/version_delete.html", context, status=422 if form.is_bound else 200
+    )
 
 
 @require_safe
@@ -336,28 +363,44 @@ def _count_by_machine(accounts: list[Account]) -> Counter[tuple[str, str]]:
     """How many runners have each ("size", its id) and each ("platform", its name)."""
     runners = Runner.objects.present().within(accounts)
     used: Counter[tuple[str, str]] = Counter()
-    for size, platform, count in runners.values_list("size", "platform").annotate(count=Count("pk")):
+    for size, platform, count in runners.values_list("size", "platform").annotate(
+        count=Count("pk")
+    ):
         used["size", size] += count
         used["platform", platform] += count
     return used
 
 
 def _sizes(accounts: list[Account], used: Counter[tuple[str, str]]) -> list[dict[str, Any]]:
-    rows = MachineSize.objects.present().filter(account__in=accounts).values_list("account_id", *SAME_SIZE)
+    rows = (
+        MachineSize.objects.present()
+        .filter(account__in=accounts)
+        .values_list("account_id", *SAME_SIZE)
+    )
     by_size: dict[tuple[Any, ...], set[int]] = {}
     for account_id, *facts in rows:
         by_size.setdefault(tuple(facts), set()).add(account_id)
     sizes = [
-        {**dict(zip(SAME_SIZE, facts, strict=True)), "used_by": used["size", facts[0]], "offered_to": offered}
+        {
+            **dict(zip(SAME_SIZE, facts, strict=True)),
+            "used_by": used["size", facts[0]],
+            "offered_to": offered,
+        }
         for facts, offered in by_size.items()
     ]
     _attach_offer(sizes, accounts)
-    return sorted(sizes, key=lambda size: (size["cpu_cores"] or 0, size["memory_gb"] or 0, size["github_id"]))
+    return sorted(
+        sizes, key=lambda size: (size["cpu_cores"] or 0, size["memory_gb"] or 0, size["github_id"])
+    )
 
 
 def _platforms(accounts: list[Account], used: Counter[tuple[str, str]]) -> list[dict[str, Any]]:
     by_name: dict[str, set[int]] = {}
-    rows = Platform.objects.present().filter(account__in=accounts).values_list("account_id", "github_id")
+    rows = (
+        Platform.objects.present()
+        .filter(account__in=accounts)
+        .values_list("account_id", "github_id")
+    )
     for account_id, name in rows:
         by_name.setdefault(name, set()).add(account_id)
     platforms: list[dict[str, Any]] = [

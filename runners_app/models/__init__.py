@@ -1,4 +1,6 @@
-"""Rows of Trackside. Words are those of `docs/design.md`; what a row means is a property of its model."""
+"""Rows of Trackside. Words are those of `docs/design.md`; what a row means is a property of its
+model.
+"""
 
 from runners_app.models.access import (
     AccessCheck,

@@ -9,7 +9,9 @@ from runners_app.models.visibility import OwnedQuerySet, PresentQuerySet
 
 
 class GroupAccess(models.Model):
-    """One line of a group's access list: a repository of an organization's, an organization of an enterprise's."""
+    """One line of a group's access list: a repository of an organization's, an organization of an
+    enterprise's.
+    """
 
     group = models.ForeignKey(RunnerGroup, on_delete=models.CASCADE, related_name="access")
     github_id = models.BigIntegerField(help_text="GitHub's id of the repository or organization.")
@@ -18,7 +20,9 @@ class GroupAccess(models.Model):
 
     class Meta:
         verbose_name_plural = "group access"
-        constraints = (models.UniqueConstraint(fields=["group", "github_id"], name="group_access_unique"),)
+        constraints = (
+            models.UniqueConstraint(fields=["group", "github_id"], name="group_access_unique"),
+        )
         indexes = (models.Index(fields=["group", "name", "id"], name="group_access_by_name"),)
 
     def __str__(self) -> str:
@@ -26,7 +30,9 @@ class GroupAccess(models.Model):
 
 
 class SharedRunner(models.Model):
-    """A larger runner of an enterprise in a group that an organization inherits, as the organization is shown it."""
+    """A larger runner of an enterprise in a group that an organization inherits, as the
+    organization is shown it.
+    """
 
     group = models.ForeignKey(RunnerGroup, on_delete=models.CASCADE, related_name="shared_runners")
     github_id = models.BigIntegerField(help_text="The enterprise's id of the runner.")
@@ -36,7 +42,9 @@ class SharedRunner(models.Model):
     platform = models.CharField(max_length=500, blank=True)
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["group", "github_id"], name="shared_runner_unique"),)
+        constraints = (
+            models.UniqueConstraint(fields=["group", "github_id"], name="shared_runner_unique"),
+        )
 
     def __str__(self) -> str:
         return self.name
@@ -47,7 +55,9 @@ class RepositoryQuerySet(PresentQuerySet["Repository"]):
 
 
 class Repository(models.Model):
-    """A repository of an organization, as far as the credential may list them. The name is without its owner."""
+    """A repository of an organization, as far as the credential may list them. The name is without
+    its owner.
+    """
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="repositories")
     github_id = models.BigIntegerField()
@@ -65,7 +75,9 @@ class Repository(models.Model):
 
     class Meta:
         verbose_name_plural = "repositories"
-        constraints = (models.UniqueConstraint(fields=["account", "github_id"], name="repository_unique"),)
+        constraints = (
+            models.UniqueConstraint(fields=["account", "github_id"], name="repository_unique"),
+        )
         indexes = (
             models.Index(fields=["account", "name", "id"], name="repository_by_name"),
             models.Index("account", Lower("name"), name="repository_by_lower_name"),
@@ -82,14 +94,18 @@ class SelfHostedRunnerQuerySet(PresentQuerySet["SelfHostedRunner"]):
 class SelfHostedRunner(models.Model):
     """A machine of one's own, as last seen. Trackside shows where it is and may move or delete it."""
 
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="self_hosted_runners")
+    account = models.ForeignKey(
+        Account, on_delete=models.CASCADE, related_name="self_hosted_runners"
+    )
     github_id = models.BigIntegerField()
     name = models.CharField(max_length=500)
     group_id = models.BigIntegerField(null=True, help_text="GitHub's id of its group.")
     os = models.CharField(max_length=500, blank=True)
     status = models.CharField(max_length=500, blank=True)
     busy = models.BooleanField(default=False)
-    labels = models.JSONField(default=list, help_text="[name, type] each; type is read-only or custom.")
+    labels = models.JSONField(
+        default=list, help_text="[name, type] each; type is read-only or custom."
+    )
 
     row_hash = models.CharField(max_length=64, blank=True)
     observed_at = models.DateTimeField()
@@ -99,8 +115,14 @@ class SelfHostedRunner(models.Model):
     objects = SelfHostedRunnerQuerySet.as_manager()
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["account", "github_id"], name="self_hosted_runner_unique"),)
-        indexes = (models.Index(fields=["account", "group_id", "name"], name="self_hosted_by_group"),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["account", "github_id"], name="self_hosted_runner_unique"
+            ),
+        )
+        indexes = (
+            models.Index(fields=["account", "group_id", "name"], name="self_hosted_by_group"),
+        )
 
     def __str__(self) -> str:
         return self.name
@@ -112,10 +134,14 @@ class AccessCheckQuerySet(OwnedQuerySet["AccessCheck"]):
 
 
 class AccessCheck(models.Model):
-    """Somebody asked GitHub which groups a repository may use; the last question about each repository is kept."""
+    """Somebody asked GitHub which groups a repository may use; the last question about each
+    repository is kept.
+    """
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="access_checks")
-    repository = models.CharField(max_length=100, help_text="Its name without the owner, in lower case.")
+    repository = models.CharField(
+        max_length=100, help_text="Its name without the owner, in lower case."
+    )
     asked_at = models.DateTimeField()
     asked_by = models.CharField(max_length=200)
     answered_at = models.DateTimeField(null=True)
@@ -125,7 +151,9 @@ class AccessCheck(models.Model):
     objects = AccessCheckQuerySet.as_manager()
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["account", "repository"], name="access_check_unique"),)
+        constraints = (
+            models.UniqueConstraint(fields=["account", "repository"], name="access_check_unique"),
+        )
 
     def __str__(self) -> str:
         return f"{self.account}/{self.repository}"

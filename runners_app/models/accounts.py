@@ -26,9 +26,11 @@ def web_origin(api_url: str) -> str:
 
 class AccountQuerySet(models.QuerySet["Account"]):
     def visible_to(self, user: "User | AnonymousUser") -> "AccountQuerySet":
-        """Every query of a page starts here: all accounts for an administrator, else those given to the person.
+        """Every query of a page starts here: all accounts for an administrator, else those given to
+        the person.
 
-        Each carries the `role` the person has in it, and as `limited_by` the membership that shows only some groups.
+        Each carries the `role` the person has in it, and as `limited_by` the membership that shows
+        only some groups.
         """
         if not user.is_active:
             return self.none()
@@ -43,15 +45,21 @@ class AccountQuerySet(models.QuerySet["Account"]):
         """After `visible_to`: without those of which the person sees only some runner groups."""
         return self.filter(Q(limited_by=None))
 
-    def versions_for(self, user: "User | AnonymousUser") -> "models.QuerySet[Account, tuple[Any, ...]]":
-        """Primary key, version and whatever `visible_to` tells about each: all that a page may depend on."""
+    def versions_for(
+        self, user: "User | AnonymousUser"
+    ) -> "models.QuerySet[Account, tuple[Any, ...]]":
+        """Primary key, version and whatever `visible_to` tells about each: all that a page may
+        depend on.
+        """
         if user.is_active and user.is_superuser:  # it tells the same of each
             return self.values_list("pk", "version")
         visible = self.visible_to(user)
         return visible.values_list("pk", "version", *visible.query.annotations)
 
     def raise_versions(self) -> int:
-        """Say that pages of these accounts differ from now on; call it in the transaction that changes them."""
+        """Say that pages of these accounts differ from now on; call it in the transaction that
+        changes them.
+        """
         return self.update(version=F("version") + 1)
 
     def manageable_by(self, user: "User | AnonymousUser") -> "AccountQuerySet":
@@ -62,11 +70,15 @@ class AccountQuerySet(models.QuerySet["Account"]):
         if user.is_superuser:
             return writable
         manager = Membership.Role.MANAGER
-        return writable.filter(memberships__user_id=user.pk, memberships__role=manager, memberships__limited=False)
+        return writable.filter(
+            memberships__user_id=user.pk, memberships__role=manager, memberships__limited=False
+        )
 
 
 class Account(models.Model):
-    """An organization or enterprise. `version` rises in the transaction that publishes anything pages show."""
+    """An organization or enterprise. `version` rises in the transaction that publishes anything
+    pages show.
+    """
 
     class Kind(models.TextChoices):
         ORGANIZATION = "organization", "Organization"
@@ -77,12 +89,16 @@ class Account(models.Model):
     api_url = models.CharField(max_length=300)
     credential = models.ForeignKey("Credential", on_delete=models.PROTECT, related_name="accounts")
     observe_only = models.BooleanField(
-        default=False, help_text="No writes and no buttons: for accounts that something else manages."
+        default=False,
+        help_text="No writes and no buttons: for accounts that something else manages.",
     )
     paused = models.BooleanField(default=False)
     demo = models.BooleanField(default=False)
     plan = models.CharField(
-        max_length=100, blank=True, db_default="", help_text="Of an organization, where the credential sees it."
+        max_length=100,
+        blank=True,
+        db_default="",
+        help_text="Of an organization, where the credential sees it.",
     )
     version = models.PositiveBigIntegerField(default=1)
     connected_at = models.DateTimeField(auto_now_add=True)
@@ -91,19 +107,27 @@ class Account(models.Model):
 
     class Meta:
         ordering = ("slug", "pk")
-        constraints = (models.UniqueConstraint("api_url", "kind", Lower("slug"), name="account_unique"),)
+        constraints = (
+            models.UniqueConstraint("api_url", "kind", Lower("slug"), name="account_unique"),
+        )
 
     def __str__(self) -> str:
         return self.slug
 
     @property
     def owner(self) -> Owner:
-        return Owner("enterprise" if self.kind == self.Kind.ENTERPRISE else "organization", self.slug)
+        return Owner(
+            "enterprise" if self.kind == self.Kind.ENTERPRISE else "organization", self.slug
+        )
 
     @property
     def may_be_changed(self) -> bool:
         """Whether the person this row was read for, by `visible_to`, may ask for writes in it."""
-        return getattr(self, "role", "") == Membership.Role.MANAGER and not self.observe_only and not self.paused
+        return (
+            getattr(self, "role", "") == Membership.Role.MANAGER
+            and not self.observe_only
+            and not self.paused
+        )
 
     @property
     def web_url(self) -> str:
@@ -122,14 +146,17 @@ class Account(models.Model):
 class Membership(models.Model):
     """What a person may do in one account. Administrators need none: they manage every account.
 
-    A viewer may be limited to some runner groups. `limited` says so by itself: without a group left, nothing is shown.
+    A viewer may be limited to some runner groups. `limited` says so by itself: without a group
+    left, nothing is shown.
     """
 
     class Role(models.TextChoices):
         VIEWER = "viewer", "Viewer"
         MANAGER = "manager", "Manager"
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
+    )
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=20, choices=Role, default=Role.VIEWER)
     limited = models.BooleanField(default=False, db_default=False)
@@ -140,7 +167,9 @@ class Membership(models.Model):
     class Meta:
         constraints = (
             models.UniqueConstraint(fields=["user", "account"], name="membership_unique"),
-            models.CheckConstraint(condition=Q(limited=False) | Q(role="viewer"), name="membership_limited_views"),
+            models.CheckConstraint(
+                condition=Q(limited=False) | Q(role="viewer"), name="membership_limited_views"
+            ),
         )
 
     def __str__(self) -> str:

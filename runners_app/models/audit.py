@@ -1,4 +1,6 @@
-"""The audit log: who asked for what. The database refuses to change it and to delete what is younger than 400 days."""
+"""The audit log: who asked for what. The database refuses to change it and to delete what is
+younger than 400 days.
+"""
 
 from django.db import models
 
@@ -43,11 +45,17 @@ class AuditEntry(models.Model):
         OPERATION_UPDATE_RUNNER = "operation.update_runner", "Requested: edit runner"
         OPERATION_DELETE_RUNNER = "operation.delete_runner", "Requested: delete runner"
         OPERATION_DELETE_IMAGE = "operation.delete_image", "Requested: delete image"
-        OPERATION_DELETE_IMAGE_VERSION = "operation.delete_image_version", "Requested: delete image version"
+        OPERATION_DELETE_IMAGE_VERSION = (
+            "operation.delete_image_version",
+            "Requested: delete image version",
+        )
         OPERATION_CREATE_GROUP = "operation.create_group", "Requested: create runner group"
         OPERATION_UPDATE_GROUP = "operation.update_group", "Requested: edit runner group"
         OPERATION_DELETE_GROUP = "operation.delete_group", "Requested: delete runner group"
-        OPERATION_MOVE_SELF_HOSTED_RUNNER = "operation.move_self_hosted_runner", "Requested: move self-hosted runner"
+        OPERATION_MOVE_SELF_HOSTED_RUNNER = (
+            "operation.move_self_hosted_runner",
+            "Requested: move self-hosted runner",
+        )
         OPERATION_DELETE_SELF_HOSTED_RUNNER = (
             "operation.delete_self_hosted_runner",
             "Requested: delete self-hosted runner",

@@ -1,4 +1,6 @@
-"""GitHub Apps and credentials: what Trackside may call GitHub with, and the manner it keeps while doing so."""
+"""GitHub Apps and credentials: what Trackside may call GitHub with, and the manner it keeps while
+doing so.
+"""
 
 import uuid
 from datetime import datetime, timedelta
@@ -16,7 +18,9 @@ ASKED_FOR = timedelta(minutes=10)
 
 class AppQuerySet(models.QuerySet["App"]):
     def unanswered(self, now: datetime) -> "AppQuerySet":
-        """Whose installations somebody waits for, unless that is long ago, or a worker is asking GitHub."""
+        """Whose installations somebody waits for, unless that is long ago, or a worker is asking
+        GitHub.
+        """
         free = Q(asking_until=None) | Q(asking_until__lte=now)
         asked = self.filter(free, asked_at__gt=now - ASKED_FOR)
         return asked.filter(Q(answered_at=None) | Q(answered_at__lt=F("asked_at")))
@@ -27,14 +31,20 @@ class App(models.Model):
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     api_url = models.CharField(max_length=300)
-    issuer = models.CharField(max_length=100, help_text="App id or client id; the `iss` of its tokens.")
+    issuer = models.CharField(
+        max_length=100, help_text="App id or client id; the `iss` of its tokens."
+    )
     name = models.CharField(max_length=200, blank=True)
     sealed_key = models.TextField()
     slug = models.CharField(max_length=200, blank=True, db_default="")
     owner = models.CharField(max_length=200, blank=True, db_default="")
-    asked_at = models.DateTimeField(null=True, blank=True, help_text="When somebody wanted its installations listed.")
+    asked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When somebody wanted its installations listed."
+    )
     answered_at = models.DateTimeField(null=True, blank=True)
-    asking_until = models.DateTimeField(null=True, blank=True, help_text="Until when one worker alone asks GitHub.")
+    asking_until = models.DateTimeField(
+        null=True, blank=True, help_text="Until when one worker alone asks GitHub."
+    )
     refusal = models.TextField(
         blank=True, db_default="", help_text="Why they could not be listed; empty when they were."
     )
@@ -54,7 +64,9 @@ class App(models.Model):
 
     @property
     def is_asking(self) -> bool:
-        return self.asked_at is not None and (self.answered_at is None or self.answered_at < self.asked_at)
+        return self.asked_at is not None and (
+            self.answered_at is None or self.answered_at < self.asked_at
+        )
 
 
 class CredentialQuerySet(models.QuerySet["Credential"]):
@@ -76,10 +88,11 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
 
 
 class Credential(models.Model):
-    """One token or one App installation. It serves one or many accounts of one origin and keeps one manner for all.
+    """One token or one App installation. It serves one or many accounts of one origin and keeps one
+    manner for all.
 
-    The lease, the time of the next write, pauses and quarantine stand here, so that many accounts under one token
-    behave as one client and a broken token stops only itself.
+    The lease, the time of the next write, pauses and quarantine stand here, so that many accounts
+    under one token behave as one client and a broken token stops only itself.
     """
 
     class Kind(models.TextChoices):
@@ -91,8 +104,12 @@ class Credential(models.Model):
     api_url = models.CharField(max_length=300)
     kind = models.CharField(max_length=20, choices=Kind)
     label = models.CharField(max_length=200, blank=True)
-    sealed_secret = models.TextField(blank=True, help_text="Encrypted token; empty for an installation.")
-    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of the token, or app and installation id.")
+    sealed_secret = models.TextField(
+        blank=True, help_text="Encrypted token; empty for an installation."
+    )
+    fingerprint = models.CharField(
+        max_length=64, help_text="SHA-256 of the token, or app and installation id."
+    )
     app = models.ForeignKey(App, null=True, blank=True, on_delete=models.PROTECT)
     installation_id = models.BigIntegerField(null=True, blank=True)
     sealed_installation_token = models.TextField(blank=True)
@@ -115,21 +132,29 @@ class Credential(models.Model):
     rate_reset_at = models.DateTimeField(null=True, blank=True)
     scopes = models.JSONField(null=True, blank=True)
     token_expires_at = models.DateTimeField(null=True, blank=True)
-    permissions = models.JSONField(null=True, blank=True, help_text="Of an installation, as GitHub tells them.")
+    permissions = models.JSONField(
+        null=True, blank=True, help_text="Of an installation, as GitHub tells them."
+    )
     stored_at = models.DateTimeField(default=timezone.now, db_default=Now())
-    check_due_at = models.DateTimeField(null=True, blank=True, help_text="When to look again at what it may do.")
+    check_due_at = models.DateTimeField(
+        null=True, blank=True, help_text="When to look again at what it may do."
+    )
     checked_at = models.DateTimeField(null=True, blank=True)
 
     objects = CredentialQuerySet.as_manager()
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["api_url", "fingerprint"], name="credential_unique"),)
+        constraints = (
+            models.UniqueConstraint(fields=["api_url", "fingerprint"], name="credential_unique"),
+        )
 
     def __str__(self) -> str:
         return self.label or self.get_kind_display()
 
     def budget_left(self, now: datetime) -> int | None:
-        """Percent of the rate budget, which is whole again at its reset; nothing before GitHub has told of one."""
+        """Percent of the rate budget, which is whole again at its reset; nothing before GitHub has
+        told of one.
+        """
         if not self.rate_limit or self.rate_remaining is None:
             return None
         if self.rate_reset_at and self.rate_reset_at <= now:

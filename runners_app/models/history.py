@@ -22,7 +22,9 @@ class FieldChange(models.Model):
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
     at = models.DateTimeField()
-    operation = models.ForeignKey("Operation", null=True, on_delete=models.SET_NULL, related_name="changes")
+    operation = models.ForeignKey(
+        "Operation", null=True, on_delete=models.SET_NULL, related_name="changes"
+    )
 
     is_outside: bool = False  # filled by pages: somebody changed it, and not from here
 

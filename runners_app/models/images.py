@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def is_passing(state: str) -> bool:
-    """Whether a state is on its way to another. GitHub defines none but Ready; the others are words like Deleting."""
+    """Whether a state is on its way to another. GitHub defines none but Ready; the others are words
+    like Deleting.
+    """
     return state.endswith("ing")
 
 
@@ -22,7 +24,9 @@ class ImageQuerySet(PresentQuerySet["Image"]):
 
 
 class Image(models.Model):
-    """An image of one account: GitHub's, a partner's or a custom one. Only custom images have versions."""
+    """An image of one account: GitHub's, a partner's or a custom one. Only custom images have
+    versions.
+    """
 
     class Source(models.TextChoices):
         GITHUB = "github", "GitHub"
@@ -31,10 +35,14 @@ class Image(models.Model):
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="images")
     source = models.CharField(max_length=20, choices=Source)
-    github_id = models.CharField(max_length=500, help_text="Opaque; a number written out for custom images.")
+    github_id = models.CharField(
+        max_length=500, help_text="Opaque; a number written out for custom images."
+    )
     name = models.CharField(max_length=500)
     platform = models.CharField(max_length=500, blank=True)
-    size_gb = models.BigIntegerField(null=True, help_text="One image of GitHub or a partner; all versions of a custom.")
+    size_gb = models.BigIntegerField(
+        null=True, help_text="One image of GitHub or a partner; all versions of a custom."
+    )
     versions_count = models.BigIntegerField(null=True)
     latest_version = models.CharField(max_length=500, blank=True)
     state = models.CharField(max_length=500, blank=True)
@@ -51,7 +59,9 @@ class Image(models.Model):
     offered_in: int = 1
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["account", "source", "github_id"], name="image_unique"),)
+        constraints = (
+            models.UniqueConstraint(fields=["account", "source", "github_id"], name="image_unique"),
+        )
         indexes = (models.Index(fields=["name", "id"], name="image_by_name"),)
 
     def __str__(self) -> str:
@@ -63,8 +73,14 @@ class Image(models.Model):
 
     @property
     def may_be_deleted(self) -> bool:
-        """By the person this row was read for, as `manageable` says. GitHub deletes custom images only."""
-        return getattr(self, "manageable", False) and self.source == self.Source.CUSTOM and self.gone_at is None
+        """By the person this row was read for, as `manageable` says. GitHub deletes custom images
+        only.
+        """
+        return (
+            getattr(self, "manageable", False)
+            and self.source == self.Source.CUSTOM
+            and self.gone_at is None
+        )
 
 
 class ImageVersionQuerySet(PresentQuerySet["ImageVersion"]):
@@ -92,7 +108,9 @@ class ImageVersion(models.Model):
     pinned: "Sequence[Runner]" = ()  # filled by pages: the runners that stay on this version
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["image", "version"], name="image_version_unique"),)
+        constraints = (
+            models.UniqueConstraint(fields=["image", "version"], name="image_version_unique"),
+        )
 
     def __str__(self) -> str:
         return self.version
@@ -121,7 +139,9 @@ class MachineSize(models.Model):
     objects = MachineSizeQuerySet.as_manager()
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["account", "github_id"], name="machine_size_unique"),)
+        constraints = (
+            models.UniqueConstraint(fields=["account", "github_id"], name="machine_size_unique"),
+        )
 
     def __str__(self) -> str:
         return self.github_id
@@ -143,7 +163,9 @@ class Platform(models.Model):
     objects = PlatformQuerySet.as_manager()
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["account", "github_id"], name="platform_unique"),)
+        constraints = (
+            models.UniqueConstraint(fields=["account", "github_id"], name="platform_unique"),
+        )
 
     def __str__(self) -> str:
         return self.github_id

@@ -1,4 +1,6 @@
-"""Limits: how many runners of an account may have static IPs, and how many do. Every change is a row."""
+"""Limits: how many runners of an account may have static IPs, and how many do. Every change is a
+row.
+"""
 
 from django.db import models
 
@@ -25,7 +27,9 @@ class Limits(models.Model):
     class Meta:
         verbose_name_plural = "limits"
         constraints = (
-            models.UniqueConstraint(fields=["account"], condition=models.Q(current=True), name="limits_one_current"),
+            models.UniqueConstraint(
+                fields=["account"], condition=models.Q(current=True), name="limits_one_current"
+            ),
         )
         indexes = (models.Index(fields=["account", "observed_at"], name="limits_by_time"),)
 

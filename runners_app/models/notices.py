@@ -9,7 +9,9 @@ from django.db import models
 
 
 class Event(models.Model):
-    """Something that needs a person, from when it was seen until it was over. One of a `key` is open at a time."""
+    """Something that needs a person, from when it was seen until it was over. One of a `key` is
+    open at a time.
+    """
 
     class Kind(models.TextChoices):
         TOKEN_EXPIRING = "token_expiring", "A token expires, told 14, 7 and 1 days before"
@@ -28,7 +30,9 @@ class Event(models.Model):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(fields=["key"], condition=models.Q(ended_at=None), name="event_open_once"),
+            models.UniqueConstraint(
+                fields=["key"], condition=models.Q(ended_at=None), name="event_open_once"
+            ),
         )
 
     def __str__(self) -> str:
@@ -36,14 +40,19 @@ class Event(models.Model):
 
 
 class Channel(models.Model):
-    """Where word goes: somebody's own mailbox, or an address that administrators share (mail, Slack, Teams, webhook).
+    """Where word goes: somebody's own mailbox, or an address that administrators share (mail,
+    Slack, Teams, webhook).
 
     The address of a shared one is a secret, because whoever knows it can write there.
     """
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     owner = models.OneToOneField(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="channel"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="channel",
     )
     name = models.CharField(max_length=100)
     scheme = models.CharField(max_length=20, blank=True)
@@ -59,12 +68,18 @@ class Channel(models.Model):
 
     def next_loud_moment(self, now: datetime) -> datetime:
         """Now, or the end of the quiet hours that hold now."""
-        if self.quiet_from is None or self.quiet_until is None or self.quiet_from == self.quiet_until:
+        if (
+            self.quiet_from is None
+            or self.quiet_until is None
+            or self.quiet_from == self.quiet_until
+        ):
             return now
         here = now.astimezone(ZoneInfo(self.zone))
         if not _is_between(here.time(), self.quiet_from, self.quiet_until):
             return now
-        end = here.replace(hour=self.quiet_until.hour, minute=self.quiet_until.minute, second=0, microsecond=0)
+        end = here.replace(
+            hour=self.quiet_until.hour, minute=self.quiet_until.minute, second=0, microsecond=0
+        )
         return end if end > here else end + timedelta(days=1)
 
 
@@ -73,7 +88,9 @@ def _is_between(moment: time, begin: time, end: time) -> bool:
 
 
 class Notice(models.Model):
-    """One message to one channel. Not sent while `due_at` is ahead; not tried again after `tries` were too many."""
+    """One message to one channel. Not sent while `due_at` is ahead; not tried again after `tries`
+    were too many.
+    """
 
     class Phase(models.TextChoices):
         BEGIN = "begin", "Began"
@@ -90,7 +107,9 @@ class Notice(models.Model):
     failure = models.TextField(blank=True)
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["channel", "event", "phase"], name="notice_once"),)
+        constraints = (
+            models.UniqueConstraint(fields=["channel", "event", "phase"], name="notice_once"),
+        )
         indexes = (models.Index(fields=["sent_at", "due_at"], name="notice_by_due"),)
 
     def __str__(self) -> str:

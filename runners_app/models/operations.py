@@ -23,12 +23,16 @@ class OperationQuerySet(OwnedQuerySet["Operation"]):
 
     def needing_attention(self) -> Self:
         """A person must decide: the outcome is unclear, or it lay unsent too long."""
-        return self.filter(Q(state=Operation.State.NEEDS_ATTENTION) | is_stale_request(timezone.now()))
+        return self.filter(
+            Q(state=Operation.State.NEEDS_ATTENTION) | is_stale_request(timezone.now())
+        )
 
     def due(self, now: datetime) -> Self:
-        """What a worker may carry on with now. Operations on one target run in the order they were asked for.
+        """What a worker may carry on with now. Operations on one target run in the order they were
+        asked for.
 
-        Creates of one name count as one target. Nothing is sent for an account that is only observed.
+        Creates of one name count as one target. Nothing is sent for an account that is only
+        observed.
         """
         same_runner = Q(target_id=OuterRef("target_id"))
         same_name = Q(target_id=None, kind=OuterRef("kind"), target_name=OuterRef("target_name"))
@@ -40,7 +44,9 @@ class OperationQuerySet(OwnedQuerySet["Operation"]):
             state__in=Operation.CARRIED_BY_WORKER,
         ).exclude(is_stale_request(now))
         return (
-            self.filter(state__in=Operation.CARRIED_BY_WORKER, next_step_at__lte=now, account__paused=False)
+            self.filter(
+                state__in=Operation.CARRIED_BY_WORKER, next_step_at__lte=now, account__paused=False
+            )
             .exclude(is_stale_request(now))
             .exclude(nothing_applied(), account__observe_only=True)
             .exclude(Exists(earlier))
@@ -54,8 +60,12 @@ def unsent_limit() -> timedelta:
 
 
 def nothing_applied() -> Q:
-    """GitHub did nothing for it yet: never sent, or sent and provably not taken (a rate limit, no connection)."""
-    return Q(state=Operation.State.REQUESTED) | Q(state=Operation.State.SENT, known_not_applied=True, begun=False)
+    """GitHub did nothing for it yet: never sent, or sent and provably not taken (a rate limit, no
+    connection).
+    """
+    return Q(state=Operation.State.REQUESTED) | Q(
+        state=Operation.State.SENT, known_not_applied=True, begun=False
+    )
 
 
 def is_stale_request(now: datetime) -> Q:
@@ -64,7 +74,9 @@ def is_stale_request(now: datetime) -> Q:
 
 
 class Operation(models.Model):
-    """One write. Its target is known by GitHub's id, without a foreign key: the row may be gone by then."""
+    """One write. Its target is known by GitHub's id, without a foreign key: the row may be gone by
+    then.
+    """
 
     class State(models.TextChoices):
         REQUESTED = "requested", "Requested"
@@ -100,32 +112,43 @@ class Operation(models.Model):
         GROUP = "group", "Runner group"
         SELF_HOSTED_RUNNER = "self_hosted_runner", "Self-hosted runner"
 
-    nonce = models.CharField(max_length=36, unique=True, default=new_nonce, help_text="One form, one operation.")
+    nonce = models.CharField(
+        max_length=36, unique=True, default=new_nonce, help_text="One form, one operation."
+    )
     batch = models.UUIDField(null=True, db_index=True)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="operations")
     kind = models.CharField(max_length=30, choices=Kind)
     state = models.CharField(max_length=20, choices=State, default=State.REQUESTED)
     target = models.CharField(max_length=20, choices=Target)
-    target_id = models.BigIntegerField(null=True, help_text="GitHub's id of the runner, image or group.")
+    target_id = models.BigIntegerField(
+        null=True, help_text="GitHub's id of the runner, image or group."
+    )
     target_name = models.CharField(max_length=500)
     target_version = models.CharField(max_length=500, blank=True)
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
     actor_name = models.CharField(max_length=200)
 
     base = models.JSONField(default=dict, help_text="The values the form started from.")
     wanted = models.JSONField(default=dict, help_text="The values asked for.")
-    ids_before = models.JSONField(null=True, help_text="Ids of a complete list read just before a create.")
+    ids_before = models.JSONField(
+        null=True, help_text="Ids of a complete list read just before a create."
+    )
     steps = models.JSONField(
         default=list,
         db_default=models.Value([], models.JSONField()),
         help_text="Of a write that needs two calls, in order: do, done.",
     )
     begun = models.BooleanField(
-        default=False, db_default=False, help_text="A first of several steps was applied: the rest must follow."
+        default=False,
+        db_default=False,
+        help_text="A first of several steps was applied: the rest must follow.",
     )
     sends = models.PositiveSmallIntegerField(default=0)
     known_not_applied = models.BooleanField(
-        default=False, help_text="GitHub or the network said so while the operation was sent; it may be sent again."
+        default=False,
+        help_text="GitHub or the network said so while the operation was sent; it may be sent again.",
     )
     refused_probes = models.PositiveSmallIntegerField(
         default=0,
@@ -133,12 +156,20 @@ class Operation(models.Model):
         db_column="refused_looks",
         help_text="How often in a row GitHub refused to show whether it took effect.",
     )
-    absent_since = models.DateTimeField(null=True, help_text="First complete answer that did not show the effect.")
-    reason = models.TextField(blank=True, help_text="Why it stands where it stands, in words for a person.")
-    refusal = models.JSONField(null=True, help_text="GitHub's words: status, message, errors, request_id.")
+    absent_since = models.DateTimeField(
+        null=True, help_text="First complete answer that did not show the effect."
+    )
+    reason = models.TextField(
+        blank=True, help_text="Why it stands where it stands, in words for a person."
+    )
+    refusal = models.JSONField(
+        null=True, help_text="GitHub's words: status, message, errors, request_id."
+    )
     conflict = models.JSONField(null=True, help_text="Field → [on GitHub now, before, asked for].")
     candidates = models.JSONField(null=True, help_text="Runner ids that may be the one created.")
-    again_from = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="sent_again_as")
+    again_from = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="sent_again_as"
+    )
 
     requested_at = models.DateTimeField()
     confirmed_at = models.DateTimeField(
@@ -154,7 +185,9 @@ class Operation(models.Model):
     class Meta:
         indexes = (
             models.Index(fields=["state", "next_step_at"], name="operation_by_step"),
-            models.Index(fields=["account", "target", "target_id", "id"], name="operation_by_target"),
+            models.Index(
+                fields=["account", "target", "target_id", "id"], name="operation_by_target"
+            ),
         )
 
     def __str__(self) -> str:
@@ -170,7 +203,9 @@ class Operation(models.Model):
 
     @property
     def is_cancellable(self) -> bool:
-        """Nothing was applied yet, as in `nothing_applied`: it can be cancelled without asking GitHub."""
+        """Nothing was applied yet, as in `nothing_applied`: it can be cancelled without asking
+        GitHub.
+        """
         sent = self.state == self.State.SENT and self.known_not_applied and not self.begun
         return sent or self.state == self.State.REQUESTED
 
@@ -193,7 +228,9 @@ class Operation(models.Model):
     @property
     def changed_fields(self) -> dict[str, object]:
         """Only these are sent by an update."""
-        return {field: value for field, value in self.wanted.items() if self.base.get(field) != value}
+        return {
+            field: value for field, value in self.wanted.items() if self.base.get(field) != value
+        }
 
 
 class OperationEvent(models.Model):

@@ -1,4 +1,6 @@
-"""Readings: the state of one resource of one account, what each run cost, and what GitHub's pages were known by."""
+"""Readings: the state of one resource of one account, what each run cost, and what GitHub's pages
+were known by.
+"""
 
 from datetime import datetime, timedelta
 from typing import ClassVar, Self
@@ -17,7 +19,9 @@ class ReadingQuerySet(OwnedQuerySet["Reading"]):
         return self.filter(due_at__lte=now, account__paused=False)
 
     def schedule_now(self, account: Account, *resources: str) -> None:
-        """Have resources read at once, also those that had gone quiet after refusals; all when none is named."""
+        """Have resources read at once, also those that had gone quiet after refusals; all when none
+        is named.
+        """
         rows = self.filter(account=account)
         if resources:
             rows = rows.filter(resource__in=resources)
@@ -29,7 +33,8 @@ class ReadingQuerySet(OwnedQuerySet["Reading"]):
         self.bulk_create(
             Reading(account=account, resource=resource, order=order, due_at=now)
             for order, resource in enumerate(Reading.ORDER)
-            if account.kind == Account.Kind.ORGANIZATION or resource not in Reading.OF_ORGANIZATIONS_ONLY
+            if account.kind == Account.Kind.ORGANIZATION
+            or resource not in Reading.OF_ORGANIZATIONS_ONLY
         )
 
     def failing(self) -> Self:
@@ -38,13 +43,16 @@ class ReadingQuerySet(OwnedQuerySet["Reading"]):
 
     def stale(self, now: datetime) -> Self:
         """Without an error, and yet not read although they have been due for long: no worker works."""
-        return self.filter(error="", due_at__lte=now - STALE_AFTER, last_good_at__lte=now - STALE_AFTER)
+        return self.filter(
+            error="", due_at__lte=now - STALE_AFTER, last_good_at__lte=now - STALE_AFTER
+        )
 
 
 class Reading(models.Model):
     """One resource of one account. It is read, published and fails on its own.
 
-    While it fails, the last good content stands, with `last_good_at` as its age and `error` as the reason.
+    While it fails, the last good content stands, with `last_good_at` as its age and `error` as the
+    reason.
     """
 
     class Resource(models.TextChoices):
@@ -92,7 +100,9 @@ class Reading(models.Model):
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="readings")
     resource = models.CharField(max_length=20, choices=Resource)
-    order = models.PositiveSmallIntegerField(help_text="Runners first: they appear before the slow resources.")
+    order = models.PositiveSmallIntegerField(
+        help_text="Runners first: they appear before the slow resources."
+    )
     due_at = models.DateTimeField(null=True, help_text="Nothing: quiet until somebody acts.")
     last_started_at = models.DateTimeField(null=True)
     last_good_at = models.DateTimeField(null=True)
@@ -103,7 +113,9 @@ class Reading(models.Model):
     not_modified_total = models.PositiveBigIntegerField(default=0, db_default=0)
     failures_total = models.PositiveBigIntegerField(default=0, db_default=0)
     error = models.CharField(
-        max_length=40, blank=True, help_text="Kind of the failure; empty when the last run was good."
+        max_length=40,
+        blank=True,
+        help_text="Kind of the failure; empty when the last run was good.",
     )
     error_message = models.TextField(blank=True)
     error_help_url = models.TextField(blank=True)
@@ -114,7 +126,9 @@ class Reading(models.Model):
 
     class Meta:
         ordering = ("order",)
-        constraints = (models.UniqueConstraint(fields=["account", "resource"], name="reading_unique"),)
+        constraints = (
+            models.UniqueConstraint(fields=["account", "resource"], name="reading_unique"),
+        )
         indexes = (models.Index(fields=["due_at"], name="reading_by_due"),)
 
     def __str__(self) -> str:
@@ -156,11 +170,13 @@ class ReadingRun(models.Model):
 class CachedResponse(models.Model):
     """What one page of GitHub was known by when it was last published, per credential and address.
 
-    ETags belong to one token. The row is written only in the transaction that publishes the page's content, and
-    forgotten whenever rows were written in another way.
+    ETags belong to one token. The row is written only in the transaction that publishes the page's
+    content, and forgotten whenever rows were written in another way.
     """
 
-    credential = models.ForeignKey("Credential", on_delete=models.CASCADE, related_name="cached_responses")
+    credential = models.ForeignKey(
+        "Credential", on_delete=models.CASCADE, related_name="cached_responses"
+    )
     reading = models.ForeignKey(Reading, on_delete=models.CASCADE, related_name="cached_responses")
     url = models.CharField(max_length=700)
     etag = models.CharField(max_length=300, blank=True)
@@ -171,7 +187,9 @@ class CachedResponse(models.Model):
 
     class Meta:
         db_table = "runners_app_knownanswer"
-        constraints = (models.UniqueConstraint(fields=["credential", "url"], name="known_answer_unique"),)
+        constraints = (
+            models.UniqueConstraint(fields=["credential", "url"], name="known_answer_unique"),
+        )
 
     def __str__(self) -> str:
         return self.url

@@ -24,17 +24,21 @@ class RunnerQuerySet(PresentQuerySet["Runner"]):
         return self.present().filter(last_active_on__lt=timezone.now() - IDLE_AFTER)
 
     def image_not_offered(self) -> Self:
-        """Made from an image its account is not offered any more; none while that list was never read."""
+        """Made from an image its account is not offered any more; none while that list was never
+        read.
+        """
         listed = Image.objects.filter(account=OuterRef("account"), source=OuterRef("image_source"))
         offered = listed.present().filter(github_id=OuterRef("image_id"))
         return self.present().exclude(image_id="").filter(Exists(listed), ~Exists(offered))
 
 
 class Runner(models.Model):
-    """A GitHub-hosted runner: a pool of up to `maximum_runners` machines with one name, image, size and group.
+    """A GitHub-hosted runner: a pool of up to `maximum_runners` machines with one name, image, size
+    and group.
 
-    `observed_at` is when this content was last written from an answer of GitHub: a list that began earlier must not
-    change the row. `gone_at` is set when a complete list lacks it; the row stays, with its history.
+    `observed_at` is when this content was last written from an answer of GitHub: a list that began
+    earlier must not change the row. `gone_at` is set when a complete list lacks it; the row stays,
+    with its history.
     """
 
     MOVING = ("Provisioning", "Deleting", "Stuck")
@@ -54,7 +58,9 @@ class Runner(models.Model):
     cpu_cores = models.BigIntegerField(null=True)
     memory_gb = models.BigIntegerField(null=True)
     storage_gb = models.BigIntegerField(null=True)
-    group_id = models.BigIntegerField(null=True, help_text="GitHub's id; the group itself may not be readable.")
+    group_id = models.BigIntegerField(
+        null=True, help_text="GitHub's id; the group itself may not be readable."
+    )
     maximum_runners = models.BigIntegerField(null=True)
     static_ip = models.BooleanField(default=False)
     public_ips = models.JSONField(default=list)
@@ -78,7 +84,9 @@ class Runner(models.Model):
     group_name: str = ""  # filled by pages, which read the names of all groups at once
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["account", "github_id"], name="runner_unique"),)
+        constraints = (
+            models.UniqueConstraint(fields=["account", "github_id"], name="runner_unique"),
+        )
         indexes = (
             models.Index(fields=["name", "id"], name="runner_by_name"),
             models.Index(fields=["status", "id"], name="runner_by_status_and_id"),
@@ -86,7 +94,9 @@ class Runner(models.Model):
             models.Index(fields=["group_id", "name", "id"], name="runner_by_group"),
             models.Index(fields=["image_id", "account"], name="runner_by_image"),
             models.Index(fields=["static_ip", "name", "id"], name="runner_by_static_ip"),
-            models.Index(fields=["name", "id"], condition=Q(gone_at__isnull=False), name="runner_gone"),
+            models.Index(
+                fields=["name", "id"], condition=Q(gone_at__isnull=False), name="runner_gone"
+            ),
             models.Index(fields=["cpu_cores", "id"], name="runner_by_size"),
             models.Index(fields=["maximum_runners", "id"], name="runner_by_maximum"),
             models.Index(fields=["last_active_on", "id"], name="runner_by_activity"),
@@ -106,7 +116,9 @@ class Runner(models.Model):
 
     @property
     def fixed_image_version(self) -> str | None:
-        """The version the runner stays on; nothing when it follows the latest, which GitHub writes in two ways."""
+        """The version the runner stays on; nothing when it follows the latest, which GitHub writes
+        in two ways.
+        """
         return None if self.image_version in ("", "latest") else self.image_version
 
     @property
@@ -115,7 +127,9 @@ class Runner(models.Model):
 
     @property
     def follows_latest(self) -> bool:
-        """Whether it takes the newest version of its custom image by itself, instead of staying on one."""
+        """Whether it takes the newest version of its custom image by itself, instead of staying on
+        one.
+        """
         return self.image_version in ("", "latest")
 
     @property
@@ -127,4 +141,6 @@ class Runner(models.Model):
     def ranges(self) -> list[tuple[str, bool]]:
         """Each public range, and whether GitHub has switched it on."""
         known = [ip for ip in self.public_ips if ip.get("prefix")]
-        return [(f"{ip['prefix']}/{ip.get('length')}", ip.get("enabled") is not False) for ip in known]
+        return [
+            (f"{ip['prefix']}/{ip.get('length')}", ip.get("enabled") is not False) for ip in known
+        ]

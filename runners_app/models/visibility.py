@@ -1,7 +1,9 @@
-"""The one rule of which rows a user sees: all of an account, or of it what belongs to some runner groups.
+"""The one rule of which rows a user sees: all of an account, or of it what belongs to some runner
+groups.
 
-A user limited to some groups sees runners, self-hosted runners, operations and history of those groups, and the images
-those runners use; of other groups nothing. Readings, sizes and platforms belong to the account, not to a group.
+A user limited to some groups sees runners, self-hosted runners, operations and history of those
+groups, and the images those runners use; of other groups nothing. Readings, sizes and platforms
+belong to the account, not to a group.
 """
 
 from collections.abc import Callable, Iterable
@@ -57,7 +59,9 @@ def _operations(memberships: "Memberships") -> Q:
     """On runners of those groups, and creates into them that have no runner yet."""
     mine = _model("Runner").filter(_in_groups(memberships), account=OuterRef("account"))
     wanted = Cast(KT("wanted__runner_group_id"), BigIntegerField())
-    own = _model("Operation").filter(pk=OuterRef("pk"), target_id=None).annotate(wanted_group=wanted)
+    own = (
+        _model("Operation").filter(pk=OuterRef("pk"), target_id=None).annotate(wanted_group=wanted)
+    )
     into = own.filter(Exists(_given(memberships).filter(github_id=OuterRef("wanted_group"))))
     on_runner = Q(Exists(mine.filter(github_id=OuterRef("target_id"))))
     return Q(target="runner") & (on_runner | Q(Exists(into)))
@@ -104,11 +108,15 @@ class OwnedQuerySet(models.QuerySet[M], Generic[M]):
         if user.is_active and user.is_superuser:
             return self.all()
         whole = Account.objects.visible_to(user).fully_visible()
-        memberships = Membership.objects.filter(user_id=user.pk or 0, user__is_active=True, limited=True)
+        memberships = Membership.objects.filter(
+            user_id=user.pk or 0, user__is_active=True, limited=True
+        )
         return self.filter(Q(account__in=whole) | rows_of(self.model, memberships))
 
     def within(self, accounts: Iterable[Account]) -> Self:
-        """The same as `visible_to`, of accounts that were read with it, and of these alone: quicker for long lists."""
+        """The same as `visible_to`, of accounts that were read with it, and of these alone: quicker
+        for long lists.
+        """
         whole, by = [], []
         for account in accounts:
             membership: int | None = account.limited_by  # type: ignore[attr-defined]

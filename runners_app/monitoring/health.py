@@ -19,7 +19,9 @@ BROKER_SECONDS = 1
 
 @dataclass(frozen=True)
 class Health:
-    """Pages work when `is_ready`. Without broker or worker they still do, and show how old everything is."""
+    """Pages work when `is_ready`. Without broker or worker they still do, and show how old
+    everything is.
+    """
 
     database: str
     migrations: str = "unknown"

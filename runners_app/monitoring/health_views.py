@@ -23,4 +23,6 @@ def livez(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     """503 only while pages cannot be served; broker and worker stand in the body."""
     state = health.look()
-    return JsonResponse({"ready": state.is_ready, **asdict(state)}, status=200 if state.is_ready else 503)
+    return JsonResponse(
+        {"ready": state.is_ready, **asdict(state)}, status=200 if state.is_ready else 503
+    )

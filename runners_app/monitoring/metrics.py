@@ -1,6 +1,8 @@
-"""What `/metrics` tells a Prometheus: counted by the database when it asks, in a handful of queries.
+"""What `/metrics` tells a Prometheus: counted by the database when it asks, in a handful of
+queries.
 
-Labels are names of accounts, GitHub's words and our own; what GitHub might make up without end is folded into "other".
+Labels are names of accounts, GitHub's words and our own; what GitHub might make up without end is
+folded into "other".
 """
 
 from collections import Counter
@@ -43,7 +45,9 @@ class Database(Collector):
         yield from _readings(now)
         yield from _budgets(now)
         yield _operations()
-        waiting = GaugeMetricFamily("trackside_credentials_waiting", "Credentials with work that no worker has taken.")
+        waiting = GaugeMetricFamily(
+            "trackside_credentials_waiting", "Credentials with work that no worker has taken."
+        )
         waiting.add_metric([], len(Credential.objects.due(now)))
         yield waiting
         yield from _queue()
@@ -57,7 +61,9 @@ def registry_of_database() -> CollectorRegistry:
 
 def _runners() -> Metric:
     names = (*ACCOUNT, "status", "platform", "size")
-    metric = GaugeMetricFamily("trackside_runners", "GitHub-hosted runners that GitHub lists.", labels=names)
+    metric = GaugeMetricFamily(
+        "trackside_runners", "GitHub-hosted runners that GitHub lists.", labels=names
+    )
     rows = Runner.objects.present().order_by().values_list(*COLUMNS, "status", "platform", "size")
     counts = list(rows.annotate(count=Count("pk")))
     known = [_most_used((row[place], row[-1]) for row in counts) for place in (3, 4, 5)]
@@ -78,9 +84,15 @@ def _most_used(counted: Iterable[tuple[str, int]]) -> set[str]:
 
 
 def _static_ips() -> Iterator[Metric]:
-    used = GaugeMetricFamily("trackside_static_ips_used", "Runners with static IPs.", labels=ACCOUNT)
-    maximum = GaugeMetricFamily("trackside_static_ips_maximum", "Runners that may have them.", labels=ACCOUNT)
-    for *account, is_used, may_be in Limits.objects.current().values_list(*COLUMNS, "used", "maximum"):
+    used = GaugeMetricFamily(
+        "trackside_static_ips_used", "Runners with static IPs.", labels=ACCOUNT
+    )
+    maximum = GaugeMetricFamily(
+        "trackside_static_ips_maximum", "Runners that may have them.", labels=ACCOUNT
+    )
+    for *account, is_used, may_be in Limits.objects.current().values_list(
+        *COLUMNS, "used", "maximum"
+    ):
         used.add_metric(account, is_used)
         maximum.add_metric(account, may_be)
     yield used
@@ -89,11 +101,21 @@ def _static_ips() -> Iterator[Metric]:
 
 def _readings(now: datetime) -> Iterator[Metric]:
     names = (*ACCOUNT, "resource")
-    age = GaugeMetricFamily("trackside_reading_age_seconds", "Since the last good reading.", labels=names)
-    duration = GaugeMetricFamily("trackside_reading_seconds", "How long the last reading took.", labels=names)
-    failing = GaugeMetricFamily("trackside_reading_failing", "1 while it fails.", labels=(*names, "error"))
-    requests = CounterMetricFamily("trackside_reading_requests", "Requests to GitHub.", labels=names)
-    free = CounterMetricFamily("trackside_reading_not_modified", "Requests that cost no budget.", labels=names)
+    age = GaugeMetricFamily(
+        "trackside_reading_age_seconds", "Since the last good reading.", labels=names
+    )
+    duration = GaugeMetricFamily(
+        "trackside_reading_seconds", "How long the last reading took.", labels=names
+    )
+    failing = GaugeMetricFamily(
+        "trackside_reading_failing", "1 while it fails.", labels=(*names, "error")
+    )
+    requests = CounterMetricFamily(
+        "trackside_reading_requests", "Requests to GitHub.", labels=names
+    )
+    free = CounterMetricFamily(
+        "trackside_reading_not_modified", "Requests that cost no budget.", labels=names
+    )
     errors = CounterMetricFamily("trackside_reading_errors", "Readings that failed.", labels=names)
     for reading in Reading.objects.select_related("account").only(
         *COLUMNS, "resource", "last_good_at", "error", "last_seconds", *COUNTED
@@ -116,10 +138,18 @@ COUNTED = ("requests_total", "not_modified_total", "failures_total")
 
 def _budgets(now: datetime) -> Iterator[Metric]:
     names = ("credential", "kind")
-    limit = GaugeMetricFamily("trackside_rate_limit", "Requests an hour GitHub allows.", labels=names)
-    remaining = GaugeMetricFamily("trackside_rate_remaining", "Requests left of them.", labels=names)
-    paused = GaugeMetricFamily("trackside_credential_paused", "1 while GitHub asked to wait.", labels=names)
-    unused = GaugeMetricFamily("trackside_credential_quarantined", "1 while it is out of use.", labels=names)
+    limit = GaugeMetricFamily(
+        "trackside_rate_limit", "Requests an hour GitHub allows.", labels=names
+    )
+    remaining = GaugeMetricFamily(
+        "trackside_rate_remaining", "Requests left of them.", labels=names
+    )
+    paused = GaugeMetricFamily(
+        "trackside_credential_paused", "1 while GitHub asked to wait.", labels=names
+    )
+    unused = GaugeMetricFamily(
+        "trackside_credential_quarantined", "1 while it is out of use.", labels=names
+    )
     for row in Credential.objects.all():
         labels = (str(row.pk), row.kind)
         if row.rate_limit is not None and row.rate_remaining is not None:
@@ -132,7 +162,9 @@ def _budgets(now: datetime) -> Iterator[Metric]:
 
 
 def _operations() -> Metric:
-    metric = GaugeMetricFamily("trackside_operations", "Operations by where they stand.", labels=("state", "kind"))
+    metric = GaugeMetricFamily(
+        "trackside_operations", "Operations by where they stand.", labels=("state", "kind")
+    )
     counts = Operation.objects.order_by().values_list("state", "kind").annotate(count=Count("pk"))
     for state, kind, count in counts:
         metric.add_metric((state, kind), count)

@@ -1,4 +1,6 @@
-"""For Prometheus: `/metrics`, which answers whoever has the token and does not exist where none is configured."""
+"""For Prometheus: `/metrics`, which answers whoever has the token and does not exist where none is
+configured.
+"""
 
 import os
 from secrets import compare_digest
@@ -21,7 +23,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if not settings.METRICS_TOKEN:
         raise Http404
     if not _has_token(request):
-        refused = HttpResponse("Send METRICS_TOKEN as a bearer token.\n", status=401, content_type="text/plain")
+        refused = HttpResponse(
+            "Send METRICS_TOKEN as a bearer token.\n", status=401, content_type="text/plain"
+        )
         refused.headers["WWW-Authenticate"] = 'Bearer realm="metrics"'
         return refused
     lines = generate_latest(registry_of_database()) + generate_latest(_pages())

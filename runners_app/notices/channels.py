@@ -1,4 +1,6 @@
-"""Channels of notices: making, changing and removing them. Each change is written down, no address is."""
+"""Channels of notices: making, changing and removing them. Each change is written down, no address
+is.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -22,7 +24,9 @@ def save_channel(channel: Channel, address: str, *, by: "User") -> None:
         channel.sealed_address = seal(address, uid=channel.uid, api_url=SEALED_FOR)
     channel.save()
     audit.record(
-        AuditEntry.Action.CHANNEL_ADDED if is_new else AuditEntry.Action.CHANNEL_CHANGED, by=by, subject=channel.name
+        AuditEntry.Action.CHANNEL_ADDED if is_new else AuditEntry.Action.CHANNEL_CHANGED,
+        by=by,
+        subject=channel.name,
     )
 
 

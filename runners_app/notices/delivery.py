@@ -1,4 +1,6 @@
-"""Sending one message to one channel. Only from a worker. What goes wrong is said without the address."""
+"""Sending one message to one channel. Only from a worker. What goes wrong is said without the
+address.
+"""
 
 import logging
 import re
@@ -16,17 +18,28 @@ from runners_app.security.secrets import SecretUnreadable, unseal
 
 # What an address may begin with. Others of apprise's would run programs or write files here.
 SCHEMES = {
-    "mailto": "Mail", "mailtos": "Mail", "slack": "Slack", "workflow": "Teams",
-    "workflows": "Teams", "json": "Webhook", "jsons": "Webhook",
-}  # fmt: skip
+    "mailto": "Mail",
+    "mailtos": "Mail",
+    "slack": "Slack",
+    "workflow": "Teams",
+    "workflows": "Teams",
+    "json": "Webhook",
+    "jsons": "Webhook",
+}
 FIXED_HOST = ("Slack",)  # what stands in its address is part of the secret, and no host
-# Where clouds tell their machines who they are and give them keys. The others are link-local, as of AWS, Azure, Google.
-METADATA = tuple(map(ip_network, (
-    "fd00:ec2::/32",  # AWS over IPv6
-    "fd20:ce::254/128",  # Google Cloud over IPv6
-    "100.100.100.200/32",  # Alibaba Cloud
-    "168.63.129.16/32",  # Azure's second one
-)))  # fmt: skip
+# Where clouds tell their machines who they are and give them keys. The others are link-local, as of
+# AWS, Azure, Google.
+METADATA = tuple(
+    map(
+        ip_network,
+        (
+            "fd00:ec2::/32",  # AWS over IPv6
+            "fd20:ce::254/128",  # Google Cloud over IPv6
+            "100.100.100.200/32",  # Alibaba Cloud
+            "168.63.129.16/32",  # Azure's second one
+        ),
+    )
+)
 NAT64 = ip_network("64:ff9b::/96")  # an IPv4 address is its last four bytes
 SEALED_FOR = ""
 STATUS = re.compile(r"error=(\d{3})")
@@ -50,7 +63,9 @@ def check_address(address: str) -> str:
             "Its host is neither a name nor an IP address. One of IPv6 stands in brackets: json://[2001:db8::1]/path."
         ) from None
     if scheme not in SCHEMES:
-        raise UnusableAddress(f"It must begin with one of: {', '.join(f'{name}://' for name in SCHEMES)}.")
+        raise UnusableAddress(
+            f"It must begin with one of: {', '.join(f'{name}://' for name in SCHEMES)}."
+        )
     if apprise.Apprise.instantiate(address.strip(), suppress_exceptions=True) is None:
         raise UnusableAddress("This address is not complete: see the examples on the right.")
     return scheme
@@ -97,9 +112,13 @@ def _check_host(server: apprise.NotifyBase) -> None:
     except OSError:
         return  # it will not be reached
     except ValueError:
-        raise NotDelivered("Its host is no name that can be looked up. Enter the address again.") from None
+        raise NotDelivered(
+            "Its host is no name that can be looked up. Enter the address again."
+        ) from None
     if any(map(_is_refused, found)):
-        raise NotDelivered("It leads to a link-local or metadata address, where Trackside sends nothing.")
+        raise NotDelivered(
+            "It leads to a link-local or metadata address, where Trackside sends nothing."
+        )
 
 
 def _is_refused(address: IPv4Address | IPv6Address) -> bool:
@@ -123,5 +142,7 @@ def _notify(address: str, title: str, body: str) -> None:
     if not arrived:
         status = STATUS.search(said)
         raise NotDelivered(
-            f"It answered {status[1]}." if status else "It could not be reached, or refused the message."
+            f"It answered {status[1]}."
+            if status
+            else "It could not be reached, or refused the message."
         )

@@ -1,4 +1,6 @@
-"""What needs a person right now, as facts: each with a key that stays the same as long as it lasts, and who sees it."""
+"""What needs a person right now, as facts: each with a key that stays the same as long as it lasts,
+and who sees it.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -23,7 +25,9 @@ STAGED = (K.TOKEN_EXPIRING, K.RUNNER_STUCK, K.STATIC_IPS)
 
 @dataclass(frozen=True)
 class Fact:
-    """`accounts` are those it is about, of which one must be seen; `row` says which row of `table` must be."""
+    """`accounts` are those it is about, of which one must be seen; `row` says which row of `table`
+    must be.
+    """
 
     kind: str
     key: str
@@ -49,7 +53,9 @@ def thing_of(fact: Fact | Event) -> str:
 
 
 def is_cut_short(event: Event) -> bool:
-    """Whether it ended only because nobody looks any more: the account is paused, or its credential out of use."""
+    """Whether it ended only because nobody looks any more: the account is paused, or its credential
+    out of use.
+    """
     hidden = Q(credential__quarantined_at__isnull=False)
     if event.kind == K.READING_STALE:
         hidden |= Q(paused=True)
@@ -71,10 +77,16 @@ def seen_by(person: "User", facts: Iterable[Fact]) -> set[str]:
         "runner": _visible(Runner.objects.visible_to(person), facts, "runner"),
         "operation": _visible(Operation.objects.visible_to(person), facts, "operation"),
     }
-    return {fact.key for fact in facts if (fact.row in rows[fact.table] if fact.table else fact.accounts & whole)}
+    return {
+        fact.key
+        for fact in facts
+        if (fact.row in rows[fact.table] if fact.table else fact.accounts & whole)
+    }
 
 
-def _visible(rows: "QuerySet[Runner] | QuerySet[Operation]", facts: list[Fact], table: str) -> set[int]:
+def _visible(
+    rows: "QuerySet[Runner] | QuerySet[Operation]", facts: list[Fact], table: str
+) -> set[int]:
     wanted = [fact.row for fact in facts if fact.table == table]
     return set(rows.filter(pk__in=wanted).values_list("pk", flat=True)) if wanted else set()
 
@@ -107,40 +119,69 @@ def _days_left(expires_at: datetime, now: datetime) -> int:
 
 def _readings(now: datetime) -> Iterator[Fact]:
     """One per account, however many of its readings lie."""
-    real = Reading.objects.filter(account__demo=False, account__paused=False, account__credential__quarantined_at=None)
+    real = Reading.objects.filter(
+        account__demo=False, account__paused=False, account__credential__quarantined_at=None
+    )
     failing = real.failing().filter(error_since__lte=now - STALE_AFTER)
     for pk, slug in set((failing | real.stale(now)).values_list("account_id", "account__slug")):
         path = reverse("account", args=[pk])
-        yield Fact(K.READING_STALE, f"stale:{pk}", f"{slug} could not be read for an hour", path, frozenset({pk}))
+        yield Fact(
+            K.READING_STALE,
+            f"stale:{pk}",
+            f"{slug} could not be read for an hour",
+            path,
+            frozenset({pk}),
+        )
 
 
 def _runners(now: datetime) -> Iterator[Fact]:
     late = Q(status="Provisioning", status_since__lte=now - PROVISIONING_TOO_LONG)
-    rows = Runner.objects.present().filter(Q(status="Stuck") | late, account__demo=False).select_related("account")
+    rows = (
+        Runner.objects.present()
+        .filter(Q(status="Stuck") | late, account__demo=False)
+        .select_related("account")
+    )
     for row in rows:
         what = "is Stuck" if row.status == "Stuck" else "has been Provisioning for 30 minutes"
         title = f"The runner {row.name} of {row.account} {what}"
         path, accounts = reverse("runner", args=[row.pk]), frozenset({row.account_id})
-        yield Fact(K.RUNNER_STUCK, f"runner:{row.pk}:{row.status}", title, path, accounts, "runner", row.pk)
+        yield Fact(
+            K.RUNNER_STUCK, f"runner:{row.pk}:{row.status}", title, path, accounts, "runner", row.pk
+        )
 
 
 def _operations(now: datetime) -> Iterator[Fact]:
-    for row in Operation.objects.needing_attention().filter(account__demo=False).select_related("account"):
+    for row in (
+        Operation.objects.needing_attention().filter(account__demo=False).select_related("account")
+    ):
         title = f"An operation in {row.account} needs a decision: {row}"
         path, accounts = reverse("operation", args=[row.pk]), frozenset({row.account_id})
-        yield Fact(K.OPERATION_WAITS, f"operation:{row.pk}", title, path, accounts, "operation", row.pk)
+        yield Fact(
+            K.OPERATION_WAITS, f"operation:{row.pk}", title, path, accounts, "operation", row.pk
+        )
 
 
 def _static_ips(now: datetime) -> Iterator[Fact]:
-    for row in Limits.objects.current().filter(maximum__gt=0, account__demo=False).select_related("account"):
+    for row in (
+        Limits.objects.current()
+        .filter(maximum__gt=0, account__demo=False)
+        .select_related("account")
+    ):
         if row.used < row.maximum * NEARLY:
             continue
         full = row.used >= row.maximum
         words = f"{row.account}: {row.used} of {row.maximum} static IPs are used"
-        path, key = reverse("static-ips"), f"static-ips:{row.account_id}:{'full' if full else 'nearly'}"
+        path, key = (
+            reverse("static-ips"),
+            f"static-ips:{row.account_id}:{'full' if full else 'nearly'}",
+        )
         yield Fact(K.STATIC_IPS, key, words, path, frozenset({row.account_id}))
 
 
 FINDERS: tuple[Callable[[datetime], Iterator[Fact]], ...] = (
-    _credentials, _readings, _runners, _operations, _static_ips,
-)  # fmt: skip
+    _credentials,
+    _readings,
+    _runners,
+    _operations,
+    _static_ips,
+)

@@ -1,6 +1,8 @@
-"""Forms of notices: a shared channel, and one's own mailbox. An address is taken and never shown again."""
+"""Forms of notices: a shared channel, and one's own mailbox. An address is taken and never shown
+again.
+"""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import available_timezones
 
 from django import forms
@@ -31,8 +33,11 @@ class ChannelForm(ModelForm):
     class Meta:
         model = Channel
         fields: tuple[str, ...] = ("is_on", "kinds", "quiet_from", "quiet_until", "zone")
-        widgets = {"quiet_from": forms.TimeInput(attrs=TIME), "quiet_until": forms.TimeInput(attrs=TIME)}  # noqa: RUF012
-        labels = {"zone": "Time zone"}  # noqa: RUF012
+        widgets: ClassVar = {
+            "quiet_from": forms.TimeInput(attrs=TIME),
+            "quiet_until": forms.TimeInput(attrs=TIME),
+        }
+        labels: ClassVar = {"zone": "Time zone"}
         help_texts = {  # noqa: RUF012
             "quiet_from": "What happens in quiet hours is told when they end, unless it is over by then.",
             "zone": "For example Europe/Berlin.",
@@ -46,21 +51,26 @@ class ChannelForm(ModelForm):
     def clean_zone(self) -> str:
         zone: str = self.cleaned_data["zone"]
         if zone not in available_timezones():
-            raise forms.ValidationError("This is no time zone. Write it like Europe/Berlin, or UTC.")
+            raise forms.ValidationError(
+                "This is no time zone. Write it like Europe/Berlin, or UTC."
+            )
         return zone
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        if (data.get("quiet_from") is None) != (data.get("quiet_until") is None) and not self.errors:
+        if (data.get("quiet_from") is None) != (
+            data.get("quiet_until") is None
+        ) and not self.errors:
             self.add_error("quiet_until", "Give both ends of the quiet hours, or neither.")
         return data
 
 
 class SharedChannelForm(ChannelForm):
     address = forms.CharField(
-        max_length=2000, widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        max_length=2000,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
         help_text="Stored encrypted and never shown again: whoever knows it can write there.",
-    )  # fmt: skip
+    )
     field_order = ("name", "address")
 
     class Meta(ChannelForm.Meta):

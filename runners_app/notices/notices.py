@@ -1,7 +1,7 @@
 """Word when something needs a person: once per event and channel, with a message when it is over.
 
-Every minute: what began and what ended is written down, then what is due is sent. A row is claimed before it is sent,
-so two workers do not send it twice.
+Every minute: what began and what ended is written down, then what is due is sent. A row is claimed
+before it is sent, so two workers do not send it twice.
 """
 
 import logging
@@ -37,7 +37,9 @@ def watch_and_send(now: datetime) -> None:
 def watch(now: datetime) -> None:
     """Open events that began, end those that are over, and write down who is to hear of it."""
     facts = {fact.key: fact for fact in find_facts(now)}
-    open_events = {event.key: event for event in Event.objects.select_for_update().filter(ended_at=None)}
+    open_events = {
+        event.key: event for event in Event.objects.select_for_update().filter(ended_at=None)
+    }
     things = {thing_of(fact) for fact in facts.values()}
     for event in open_events.values():
         if event.key not in facts:
@@ -52,7 +54,12 @@ def watch(now: datetime) -> None:
 
 def _columns(fact: Fact) -> dict[str, str]:
     """The title on one line, as the subject of a mail must be: names in it come from GitHub."""
-    return {"kind": fact.kind, "key": fact.key, "title": " ".join(fact.title.split())[:500], "path": fact.path}
+    return {
+        "kind": fact.kind,
+        "key": fact.key,
+        "title": " ".join(fact.title.split())[:500],
+        "path": fact.path,
+    }
 
 
 def _tell_channels(begun: list[Fact], events: dict[str, Event], now: datetime) -> None:
@@ -60,15 +67,22 @@ def _tell_channels(begun: list[Fact], events: dict[str, Event], now: datetime) -
         if channel.owner is not None and not channel.owner.is_active:
             continue
         seen = seen_by(channel.owner, begun) if channel.owner else {fact.key for fact in begun}
-        told = [events[fact.key] for fact in begun if fact.key in seen and fact.kind in channel.kinds]
+        told = [
+            events[fact.key] for fact in begun if fact.key in seen and fact.kind in channel.kinds
+        ]
         due_at = channel.next_loud_moment(now)
         Notice.objects.bulk_create(
-            [Notice(channel=channel, event=event, phase=BEGIN, made_at=now, due_at=due_at) for event in told]
+            [
+                Notice(channel=channel, event=event, phase=BEGIN, made_at=now, due_at=due_at)
+                for event in told
+            ]
         )
 
 
 def _end(event: Event, now: datetime, *, told: bool) -> None:
-    """Whoever heard that it began hears that it is over, unless another stage of it began or nobody looks any more."""
+    """Whoever heard that it began hears that it is over, unless another stage of it began or nobody
+    looks any more.
+    """
     Event.objects.filter(pk=event.pk).update(ended_at=now)
     Notice.objects.filter(event=event, phase=BEGIN, sent_at=None).delete()
     for channel in _listening(event) if told else ():
@@ -84,7 +98,11 @@ def _listening(event: Event) -> list[Channel]:
     """Those whose last word about it, at whatever stage, was that it began."""
     thing = thing_of(event)
     about = Notice.objects.filter(Q(event__key=thing) | Q(event__key__startswith=f"{thing}:"))
-    rows = about.filter(Q(phase=END) | Q(sent_at__isnull=False)).select_related("channel__owner").order_by("pk")
+    rows = (
+        about.filter(Q(phase=END) | Q(sent_at__isnull=False))
+        .select_related("channel__owner")
+        .order_by("pk")
+    )
     last = {row.channel_id: row for row in rows}
     return [row.channel for row in last.values() if row.phase == BEGIN]
 
@@ -112,14 +130,18 @@ def send_due(now: datetime) -> None:
 
 
 def _claim(notice: Notice, now: datetime) -> bool:
-    rows = Notice.objects.filter(pk=notice.pk, sent_at=None, due_at=notice.due_at, tries=notice.tries)
+    rows = Notice.objects.filter(
+        pk=notice.pk, sent_at=None, due_at=notice.due_at, tries=notice.tries
+    )
     return bool(rows.update(due_at=now + CLAIMED_FOR, tries=F("tries") + 1))
 
 
 def _drop(notice: Notice) -> bool:
     """Rights are those of this moment: between a row and its message may lie a night."""
     owner = notice.channel.owner
-    reason = _reason_to_drop(User.objects.filter(pk=owner.pk).first() if owner else None, notice.event)
+    reason = _reason_to_drop(
+        User.objects.filter(pk=owner.pk).first() if owner else None, notice.event
+    )
     if reason:
         Notice.objects.filter(pk=notice.pk).update(failure=reason, tries=len(RETRY_AFTER) + 1)
     return bool(reason)
@@ -141,7 +163,9 @@ def _failure_of(notices: list[Notice]) -> str:
         deliver(notices[0].channel, *_words(notices))
     except NotDelivered as error:
         return str(error)
-    except Exception as error:  # whatever it is keeps no other channel from its word, and may name a secret
+    except (
+        Exception
+    ) as error:  # whatever it is keeps no other channel from its word, and may name a secret
         log.exception("Notices to channel %s could not be sent.", notices[0].channel_id)
         return f"It could not be sent ({type(error).__name__}). The log of the worker says more."
     return ""
@@ -167,7 +191,9 @@ def ask_test(channel: Channel) -> None:
     """A worker sends it within a minute at most, quiet hours or not, also while the channel is off."""
     now = timezone.now()
     Notice.objects.filter(channel=channel, phase=TEST).delete()
-    Notice.objects.create(channel=channel, phase=TEST, made_at=now, due_at=now, tries=len(RETRY_AFTER))
+    Notice.objects.create(
+        channel=channel, phase=TEST, made_at=now, due_at=now, tries=len(RETRY_AFTER)
+    )
     wake_notices_on_commit()
 
 

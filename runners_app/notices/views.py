@@ -1,4 +1,6 @@
-"""Notices: shared channels for administrators, one's own mailbox for everybody, and how deliveries went."""
+"""Notices: shared channels for administrators, one's own mailbox for everybody, and how deliveries
+went.
+"""
 
 from django.conf import settings
 from django.contrib import messages
@@ -39,7 +41,10 @@ def notices(request: Request) -> HttpResponse:
         return HttpResponse(status=204)
     failing = {row.channel_id for row in rows if row.failure and row.sent_at is None}
     context = {
-        "channels": [(channel, SCHEMES.get(channel.scheme, ""), channel.pk in failing) for channel in channels],
+        "channels": [
+            (channel, SCHEMES.get(channel.scheme, ""), channel.pk in failing)
+            for channel in channels
+        ],
         "notices": rows,
         "open": open_events,
         "given_up": GIVEN_UP,
@@ -49,7 +54,16 @@ def notices(request: Request) -> HttpResponse:
 
 
 def _shown(row: Channel) -> tuple[object, ...]:
-    return row.pk, row.name, row.scheme, row.kinds, row.is_on, row.quiet_from, row.quiet_until, row.zone
+    return (
+        row.pk,
+        row.name,
+        row.scheme,
+        row.kinds,
+        row.is_on,
+        row.quiet_from,
+        row.quiet_until,
+        row.zone,
+    )
 
 
 @sensitive_variables("form")
@@ -102,7 +116,13 @@ def your_notices(request: Request) -> HttpResponse:
         messages.success(request, "Saved.")
         return redirect("your-notices")
     mine = recent([row])[:10] if row.pk else []
-    context = {"form": form, "channel": row, "notices": mine, "mail": settings.MAIL_IS_SET_UP, "given_up": GIVEN_UP}
+    context = {
+        "form": form,
+        "channel": row,
+        "notices": mine,
+        "mail": settings.MAIL_IS_SET_UP,
+        "given_up": GIVEN_UP,
+    }
     return render(request, "notices/yours.html", context, status=422 if form.is_bound else 200)
 
 

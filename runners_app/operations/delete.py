@@ -1,7 +1,8 @@
 """Deleting something: done only when two views of GitHub agree that it is gone.
 
-GitHub takes its time: a runner stays readable as Deleting. It is gone when asking for it answers 404 and a complete
-list lacks it; a 404 alone may also mean that the credential lost its right to see it.
+GitHub takes its time: a runner stays readable as Deleting. It is gone when asking for it answers
+404 and a complete list lacks it; a 404 alone may also mean that the credential lost its right to
+see it.
 """
 
 from collections.abc import Callable
@@ -34,10 +35,12 @@ GONE = "gone"
 
 @dataclass(frozen=True)
 class Deletion:
-    """How one kind of thing is deleted, asked for and listed; its methods are the steps of such an operation.
+    """How one kind of thing is deleted, asked for and listed; its methods are the steps of such an
+    operation.
 
-    `status` answers GitHub's word for it and raises NotFound. `name` answers the name our row has now, for things whose
-    name a person typed to confirm. `on_gone` runs in the transaction that confirms.
+    `status` answers GitHub's word for it and raises NotFound. `name` answers the name our row has
+    now, for things whose name a person typed to confirm. `on_gone` runs in the transaction that
+    confirms.
     """
 
     resource: str
@@ -52,7 +55,8 @@ class Deletion:
         return Steps(self.start, self.probe, self.observe)
 
     def start(self, operation: Operation, work: Work) -> None:
-        """While nothing was applied: check that it still is what was to be deleted, then send the request.
+        """While nothing was applied: check that it still is what was to be deleted, then send the
+        request.
 
         A 404 is left to the request.
         """
@@ -70,7 +74,9 @@ class Deletion:
 
         name = self.name(operation) if self.name else None
         if name is not None and name != operation.target_name:
-            note = "Somebody gave it another name since its deletion was asked for. Nothing was sent."
+            note = (
+                "Somebody gave it another name since its deletion was asked for. Nothing was sent."
+            )
             conflict = {"name": [name, operation.target_name, "Delete it"]}
             give_up_unsent(operation, work, note, conflict=conflict)
             return
@@ -89,7 +95,9 @@ class Deletion:
         if status == GONE:
             begin_observing(operation, work, "The answer was lost, but it is gone.")
         elif status == "Deleting":
-            begin_observing(operation, work, "The answer was lost, but GitHub shows it as Deleting.")
+            begin_observing(
+                operation, work, "The answer was lost, but GitHub shows it as Deleting."
+            )
         else:
             absent(operation, work, again=lambda: self._send(operation, work))
 
@@ -122,7 +130,9 @@ class Deletion:
         if answer is None:
             return
         is_gone = isinstance(answer, NotFound)
-        note = "GitHub answers that it is not there." if is_gone else "GitHub accepted the deletion."
+        note = (
+            "GitHub answers that it is not there." if is_gone else "GitHub accepted the deletion."
+        )
         begin_observing(operation, work, note, answer.meta.request_id or "")
 
     def _compare_with_list(self, operation: Operation, work: Work) -> None:

@@ -1,6 +1,8 @@
-"""Reading the target of an update, before it is sent and after: what becomes of the operation if it cannot be read.
+"""Reading the target of an update, before it is sent and after: what becomes of the operation if it
+cannot be read.
 
-Each answers what GitHub shows now, or nothing once it has noted on the operation why there is nothing to show.
+Each answers what GitHub shows now, or nothing once it has noted on the operation why there is
+nothing to show.
 """
 
 from collections.abc import Callable
@@ -17,7 +19,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Target(Generic[T]):
-    """What is changed: its name in words, the reading that lists it, and how to look at it (raises GitHubError)."""
+    """What is changed: its name in words, the reading that lists it, and how to look at it (raises
+    GitHubError).
+    """
 
     name: str
     resource: str
@@ -36,9 +40,13 @@ def read_before_sending(
     except STOPS:
         raise
     except UNREACHED as error:
-        retry_start(operation, work, f"Not sent yet: the {target.name} could not be read first. {error}")
+        retry_start(
+            operation, work, f"Not sent yet: the {target.name} could not be read first. {error}"
+        )
     except Refused as error:
-        give_up_unsent(operation, work, f"GitHub did not show the {target.name}. {rest} {error.message}")
+        give_up_unsent(
+            operation, work, f"GitHub did not show the {target.name}. {rest} {error.message}"
+        )
     return None
 
 
@@ -47,7 +55,9 @@ def read_after_loss(target: Target[T], operation: Operation, work: Work) -> T | 
     try:
         return target.now(operation, work)
     except NotFound:
-        need_attention(operation, work, f"The answer was lost, and meanwhile GitHub has no such {target.name}.")
+        need_attention(
+            operation, work, f"The answer was lost, and meanwhile GitHub has no such {target.name}."
+        )
         Reading.objects.schedule_now(operation.account, target.resource)
     except STOPS:
         raise
@@ -62,7 +72,9 @@ def read_for_effect(target: Target[T], operation: Operation, work: Work) -> T | 
     try:
         return target.now(operation, work)
     except NotFound:
-        need_attention(operation, work, f"GitHub accepted it, and meanwhile has no such {target.name}.")
+        need_attention(
+            operation, work, f"GitHub accepted it, and meanwhile has no such {target.name}."
+        )
         Reading.objects.schedule_now(operation.account, target.resource)
     except STOPS:
         raise
@@ -70,5 +82,9 @@ def read_for_effect(target: Target[T], operation: Operation, work: Work) -> T | 
         note = f"GitHub accepted it, and then did not show the {target.name}. {error}"
         retry_probe(operation, work, note, error)
     except UNREACHED as error:
-        keep_observing(operation, work, f"GitHub accepted it, and the {target.name} could not be read since. {error}")
+        keep_observing(
+            operation,
+            work,
+            f"GitHub accepted it, and the {target.name} could not be read since. {error}",
+        )
     return None

@@ -1,6 +1,8 @@
-"""Asking for writes: each becomes an operation and an audit entry in one transaction, and a worker is woken.
+"""Asking for writes: each becomes an operation and an audit entry in one transaction, and a worker
+is woken.
 
-Nothing here calls GitHub. See `transitions` for the states and `carry_out` for what the worker does.
+Nothing here calls GitHub. See `transitions` for the states and `carry_out` for what the worker
+does.
 """
 
 import json
@@ -58,8 +60,12 @@ SAME_FORM = ("account_id", "kind", "target_id", "target_version", "wanted")
 
 
 @transaction.atomic
-def request_operation(account: Account, kind: str, request: OperationRequest, **values: Any) -> Operation:
-    """Store an operation with its audit entry and wake a worker. The same form again answers the same operation."""
+def request_operation(
+    account: Account, kind: str, request: OperationRequest, **values: Any
+) -> Operation:
+    """Store an operation with its audit entry and wake a worker. The same form again answers the
+    same operation.
+    """
     now = timezone.now()
     row = Operation(
         nonce=request["nonce"],
@@ -92,7 +98,8 @@ def request_operation(account: Account, kind: str, request: OperationRequest, **
 def _sent_with_this_form(row: Operation) -> Operation | None:
     """Store the operation, unless the same form arrived before: then answer what it became.
 
-    A form that came back by the browser's back button and was filled in differently is another wish, not a double.
+    A form that came back by the browser's back button and was filled in differently is another
+    wish, not a double.
     """
     for _ in range(2):
         try:
@@ -113,17 +120,23 @@ def _sent_with_this_form(row: Operation) -> Operation | None:
 def cancel(operation: Operation, *, by: "User") -> None:
     """Take back what GitHub has not done yet. Raises NotMoved when it may have."""
     if not operation.is_cancellable:
-        raise NotMoved("It has ended." if operation.is_finished else "It may have been applied by now.")
+        raise NotMoved(
+            "It has ended." if operation.is_finished else "It may have been applied by now."
+        )
     if operation.state == S.SENT:
         move(operation, S.UNKNOWN, note="GitHub has not taken it so far.")
         move(operation, S.NEEDS_ATTENTION, note="A person was asked.")
-    move(operation, S.CANCELLED, note="Taken back before anything was changed.", by=by.get_username())
+    move(
+        operation, S.CANCELLED, note="Taken back before anything was changed.", by=by.get_username()
+    )
     record(operation, AuditEntry.Action.OPERATION_CANCELLED, by)
 
 
 @transaction.atomic
 def confirm_again(operation: Operation, *, by: "User") -> None:
-    """A person confirms an operation that lay unsent. Raises NotMoved when it is not waiting for that."""
+    """A person confirms an operation that lay unsent. Raises NotMoved when it is not waiting for
+    that.
+    """
     if not operation.is_cancellable:
         raise NotMoved("It is no longer waiting to be sent.")
     note = "Confirmed again after lying unsent."
@@ -142,14 +155,18 @@ class CannotSendAgain(ValueError):
 
 @transaction.atomic
 def settle(operation: Operation, to: str, *, by: "User") -> None:
-    """A person decides an operation that needs attention: it took effect, or it did not. Raises NotMoved."""
+    """A person decides an operation that needs attention: it took effect, or it did not. Raises
+    NotMoved.
+    """
     check_undecided(operation)
     notes = {
         S.CONFIRMED: "Decided by a person: it took effect.",
         S.CANCELLED: "Decided by a person: it did not take effect.",
     }
     move(operation, to, note=notes[S(to)], by=by.get_username())
-    Reading.objects.schedule_now(operation.account, *READ_AFTER.get(operation.target, (Reading.Resource.RUNNERS,)))
+    Reading.objects.schedule_now(
+        operation.account, *READ_AFTER.get(operation.target, (Reading.Resource.RUNNERS,))
+    )
     wake_on_commit(operation.account.credential_id)
     record(operation, AuditEntry.Action.OPERATION_SETTLED, by)
 

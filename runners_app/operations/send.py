@@ -1,4 +1,6 @@
-"""Sending a write once: what is committed before, and what each kind of answer makes of the operation."""
+"""Sending a write once: what is committed before, and what each kind of answer makes of the
+operation.
+"""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -35,28 +37,39 @@ UNREACHED = (NotSent, AnswerLost, AnswerUnusable)
 
 @dataclass(frozen=True)
 class Work(Held):
-    """What a worker holds while it carries out operations of one credential; `fetchers` by resource."""
+    """What a worker holds while it carries out operations of one credential; `fetchers` by
+    resource.
+    """
 
     client: GitHubClient
     fetchers: Mapping[str, Fetch]
 
 
 def send(
-    operation: Operation, work: Work, call: Callable[[], T], *, again: str = "Sent to GitHub again.", **fields: Any
+    operation: Operation,
+    work: Work,
+    call: Callable[[], T],
+    *,
+    again: str = "Sent to GitHub again.",
+    **fields: Any,
 ) -> T | None:
-    """Commit that it is sent, then send. Nothing comes back when the answer was lost or is a refusal already noted.
+    """Commit that it is sent, then send. Nothing comes back when the answer was lost or is a
+    refusal already noted.
 
     `fields` are further columns to commit, `again` the words when it was sent before.
 
-    A rate limit and a connection that never opened prove that nothing was applied: the operation stays `sent`,
-    marked so, and goes out again. RateLimited and BadCredentials are raised: the worker stops with this credential.
+    A rate limit and a connection that never opened prove that nothing was applied: the operation
+    stays `sent`, marked so, and goes out again. RateLimited and BadCredentials are raised: the
+    worker stops with this credential.
     """
     _mark_sent(operation, work, again, fields)
     try:
         return call()
     except STOPS as error:
         with suppress(LeaseLost):  # the credential must be left alone all the same
-            _stay_unapplied(operation, work, f"GitHub did not take it: {error.message}", error.request_id or "")
+            _stay_unapplied(
+                operation, work, f"GitHub did not take it: {error.message}", error.request_id or ""
+            )
         raise
     except NotSent as error:
         _stay_unapplied(operation, work, f"Nothing was applied: {error}")
@@ -64,7 +77,10 @@ def send(
         _refused(operation, work, error)
     except GitHubError as error:
         _move_to_unknown(
-            operation, work, f"The answer was lost: {error} Trackside looks whether it was applied.", error
+            operation,
+            work,
+            f"The answer was lost: {error} Trackside looks whether it was applied.",
+            error,
         )
     finally:
         work.lease.book_write()
@@ -74,35 +90,65 @@ def send(
 def _mark_sent(operation: Operation, work: Work, again: str, fields: dict[str, Any]) -> None:
     now = timezone.now()
     with step(work):
-        if operation.state == S.SENT:  # proven not applied: out it goes again, without counting as another try
+        if (
+            operation.state == S.SENT
+        ):  # proven not applied: out it goes again, without counting as another try
             stay(operation, seconds=0, note=again, known_not_applied=False, sent_at=now, **fields)
         else:
             move(
-                operation, S.SENT, note="Sent to GitHub.", sends=operation.sends + 1, sent_at=now, next_step_at=now,
-                known_not_applied=False, absent_since=None, **fields,
-            )  # fmt: skip
+                operation,
+                S.SENT,
+                note="Sent to GitHub.",
+                sends=operation.sends + 1,
+                sent_at=now,
+                next_step_at=now,
+                known_not_applied=False,
+                absent_since=None,
+                **fields,
+            )
 
 
 def _stay_unapplied(operation: Operation, work: Work, note: str, request_id: str = "") -> None:
     with step(work):
-        stay(operation, seconds=retry_seconds(operation), note=note, request_id=request_id, known_not_applied=True)
+        stay(
+            operation,
+            seconds=retry_seconds(operation),
+            note=note,
+            request_id=request_id,
+            known_not_applied=True,
+        )
 
 
-def _move_to_unknown(operation: Operation, work: Work, note: str, error: GitHubError, **fields: Any) -> None:
+def _move_to_unknown(
+    operation: Operation, work: Work, note: str, error: GitHubError, **fields: Any
+) -> None:
     with step(work):
         move(
-            operation, S.UNKNOWN, note=note, request_id=error.request_id or "", next_step_at=timezone.now(),
-            absent_since=None, **fields,
-        )  # fmt: skip
+            operation,
+            S.UNKNOWN,
+            note=note,
+            request_id=error.request_id or "",
+            next_step_at=timezone.now(),
+            absent_since=None,
+            **fields,
+        )
 
 
 def _refused(operation: Operation, work: Work, error: Refused) -> None:
-    """A create refused when it was sent again may be refused because the first try was applied after all."""
+    """A create refused when it was sent again may be refused because the first try was applied
+    after all.
+    """
     if operation.kind in Operation.CREATES and operation.sends > 1:
         note = f"Sent again, and refused: {error.message} The first try may have been applied. Trackside looks."
         _move_to_unknown(operation, work, note, error, refusal=words_of(error))
     else:
-        reject(operation, work, error.message, request_id=error.request_id or "", refusal=words_of(error))
+        reject(
+            operation,
+            work,
+            error.message,
+            request_id=error.request_id or "",
+            refusal=words_of(error),
+        )
 
 
 def words_of(error: Refused) -> dict[str, object]:
@@ -116,7 +162,9 @@ def words_of(error: Refused) -> dict[str, object]:
 
 
 def absent(operation: Operation, work: Work, *, again: Callable[[], None]) -> None:
-    """A complete answer does not show the effect. Seen twice with time between, it was not applied: send once more."""
+    """A complete answer does not show the effect. Seen twice with time between, it was not applied:
+    send once more.
+    """
     now = timezone.now()
     spacing = settings.LOST_ANSWER_SPACING_SECONDS
     if operation.absent_since is None:
@@ -128,7 +176,11 @@ def absent(operation: Operation, work: Work, *, again: Callable[[], None]) -> No
         refused = f" GitHub's words: {operation.refusal['message']}" if operation.refusal else ""
         need_attention(operation, work, f"Sent twice, and GitHub shows no effect.{refused}")
     elif operation.confirmed_too_long_ago or operation.account.observe_only:
-        need_attention(operation, work, "It was not applied. It is too old by now to be sent again without asking.")
+        need_attention(
+            operation,
+            work,
+            "It was not applied. It is too old by now to be sent again without asking.",
+        )
     else:
         again()
 
@@ -147,9 +199,17 @@ def retry_start(operation: Operation, work: Work, note: str) -> None:
 
 
 def retry_probe(operation: Operation, work: Work, note: str, error: Exception | None) -> None:
-    """GitHub could not be asked whether it took effect. A refusal is asked for three times and then shown."""
+    """GitHub could not be asked whether it took effect. A refusal is asked for three times and then
+    shown.
+    """
     refused_probes = operation.refused_probes + 1 if isinstance(error, Refused) else 0
     if refused_probes >= 3:
         need_attention(operation, work, note)
     else:
-        remain(operation, work, seconds=retry_seconds(operation), note=note, refused_probes=refused_probes)
+        remain(
+            operation,
+            work,
+            seconds=retry_seconds(operation),
+            note=note,
+            refused_probes=refused_probes,
+        )

@@ -1,4 +1,6 @@
-"""Settings of something at GitHub: what a form, a bulk change or the API wants, compared with what is there."""
+"""Settings of something at GitHub: what a form, a bulk change or the API wants, compared with what
+is there.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -16,7 +18,9 @@ class Settings:
 
     @classmethod
     def from_stored(cls, values: Mapping[str, Any]) -> Self:
-        """From JSON as an operation or a signed form holds it; other keys are ignored, missing ones are None."""
+        """From JSON as an operation or a signed form holds it; other keys are ignored, missing ones
+        are None.
+        """
         return cls(**{field.name: values.get(field.name) for field in fields(cls)})
 
     def stored(self) -> dict[str, Any]:
@@ -38,11 +42,15 @@ class Settings:
         return all(mine[name] == others[name] for name in names)
 
     def on_top_of(self, now: Self, *, base: Self) -> Self:
-        """The changes made since `base`, and all else as it is `now`: what the edit did not touch stays."""
+        """The changes made since `base`, and all else as it is `now`: what the edit did not touch
+        stays.
+        """
         return replace(now, **{name: getattr(self, name) for name in self.changes_from(base)})
 
     def conflicts_with(self, now: Self, *, base: Self) -> dict[str, list[object]]:
-        """What changed at GitHub since `base` and this would overwrite: field → [now, before, wanted]."""
+        """What changed at GitHub since `base` and this would overwrite: field → [now, before,
+        wanted].
+        """
         theirs, before = now.stored(), base.stored()
         return {
             name: [theirs[name], before[name], value]

@@ -1,4 +1,6 @@
-"""Steps of a worker: one transaction, in which its lease still holds and the operation is as it was read."""
+"""Steps of a worker: one transaction, in which its lease still holds and the operation is as it was
+read.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,9 +38,9 @@ class Held:
 class Steps:
     """How one kind of operation is carried out. A step sends requests, and ends in one transaction.
 
-    `start` while nothing was applied: from `requested`, or from `sent` when known not applied. `probe` from `unknown`:
-    the answer was lost, was it applied? `observe` from `observing`: GitHub accepted it, does it show yet? Kinds whose
-    answer shows the outcome have none.
+    `start` while nothing was applied: from `requested`, or from `sent` when known not applied.
+    `probe` from `unknown`: the answer was lost, was it applied? `observe` from `observing`: GitHub
+    accepted it, does it show yet? Kinds whose answer shows the outcome have none.
     """
 
     start: "Step"
@@ -54,7 +56,9 @@ def step(held: Held) -> Iterator[None]:
         yield
 
 
-def remain(operation: Operation, held: Held, *, seconds: float, note: str | None = None, **fields: Any) -> None:
+def remain(
+    operation: Operation, held: Held, *, seconds: float, note: str | None = None, **fields: Any
+) -> None:
     with step(held):
         stay(operation, seconds=seconds, note=note, **fields)
 
@@ -75,7 +79,9 @@ def need_attention(operation: Operation, held: Held, note: str, **fields: Any) -
 
 
 def give_up_unsent(operation: Operation, held: Held, note: str, **fields: Any) -> None:
-    """Nothing was applied and nothing will be sent. One that GitHub did not take before waits for a person's word."""
+    """Nothing was applied and nothing will be sent. One that GitHub did not take before waits for a
+    person's word.
+    """
     with step(held):
         if operation.state == S.REQUESTED:
             move(operation, S.CANCELLED, note=note, **fields)
@@ -88,7 +94,14 @@ def begin_observing(operation: Operation, held: Held, note: str, request_id: str
     """GitHub accepted: from now on look until the effect shows."""
     now = timezone.now()
     with step(held):
-        move(operation, S.OBSERVING, note=note, request_id=request_id, observing_since=now, next_step_at=now)
+        move(
+            operation,
+            S.OBSERVING,
+            note=note,
+            request_id=request_id,
+            observing_since=now,
+            next_step_at=now,
+        )
 
 
 def keep_observing(operation: Operation, held: Held, note: str) -> None:
@@ -103,6 +116,8 @@ def keep_observing(operation: Operation, held: Held, note: str) -> None:
 
 def _observe_interval(held: Held) -> float:
     """Many deletions at once must not use up what GitHub allows per minute."""
-    watched = Operation.objects.filter(account__credential_id=held.lease.credential_id, state=S.OBSERVING).count()
+    watched = Operation.objects.filter(
+        account__credential_id=held.lease.credential_id, state=S.OBSERVING
+    ).count()
     interval: float = settings.OBSERVE_INTERVAL_SECONDS
     return interval * max(1.0, watched / WATCHED_AT_FULL_PACE)

@@ -25,10 +25,14 @@ FINAL = frozenset(state for state, following in TRANSITIONS.items() if not follo
 
 
 class NotMoved(Exception):
-    """The operation is not where the mover thought: somebody else moved it first, or the table forbids it."""
+    """The operation is not where the mover thought: somebody else moved it first, or the table
+    forbids it.
+    """
 
 
-def move(operation: Operation, to: str, *, note: str, by: str = "", request_id: str = "", **fields: Any) -> None:
+def move(
+    operation: Operation, to: str, *, note: str, by: str = "", request_id: str = "", **fields: Any
+) -> None:
     """Move by a conditional update, with a line in the timeline; call it inside a transaction.
 
     `fields` are further columns to set. Raises NotMoved, and then nothing is written.
@@ -36,7 +40,13 @@ def move(operation: Operation, to: str, *, note: str, by: str = "", request_id: 
     if to not in TRANSITIONS[operation.state]:
         raise NotMoved(f"An operation that is {operation.state} cannot become {to}.")
     now = timezone.now()
-    values: dict[str, Any] = {"state": to, "reason": note, "next_step_at": None, "refused_probes": 0, **fields}
+    values: dict[str, Any] = {
+        "state": to,
+        "reason": note,
+        "next_step_at": None,
+        "refused_probes": 0,
+        **fields,
+    }
     if to in FINAL:
         values |= {"finished_at": now, "next_step_at": None}
     _write(operation, values)
@@ -44,9 +54,16 @@ def move(operation: Operation, to: str, *, note: str, by: str = "", request_id: 
 
 
 def stay(
-    operation: Operation, *, seconds: float, note: str | None = None, by: str = "", request_id: str = "", **fields: Any
+    operation: Operation,
+    *,
+    seconds: float,
+    note: str | None = None,
+    by: str = "",
+    request_id: str = "",
+    **fields: Any,
 ) -> None:
-    """Stay in the state, by a conditional update too, and go on after some seconds; call it inside a transaction.
+    """Stay in the state, by a conditional update too, and go on after some seconds; call it inside
+    a transaction.
 
     A note that says something new becomes a line in the timeline. Raises NotMoved.
     """
@@ -60,7 +77,9 @@ def stay(
 
 
 def _write(operation: Operation, values: dict[str, Any]) -> None:
-    """Only if it still is as it was read. Whether it may have been applied is part of where it stands."""
+    """Only if it still is as it was read. Whether it may have been applied is part of where it
+    stands.
+    """
     as_read = Operation.objects.filter(
         pk=operation.pk,
         state=operation.state,
@@ -76,6 +95,11 @@ def _write(operation: Operation, values: dict[str, Any]) -> None:
 def add_event(operation: Operation, *, note: str, by: str = "", request_id: str = "") -> None:
     """Add a line to the timeline, which pages of the account then show."""
     OperationEvent.objects.create(
-        operation=operation, at=timezone.now(), state=operation.state, by=by, note=note, request_id=request_id[:200]
+        operation=operation,
+        at=timezone.now(),
+        state=operation.state,
+        by=by,
+        note=note,
+        request_id=request_id[:200],
     )
     Account.objects.filter(pk=operation.account_id).update(version=F("version") + 1)

@@ -1,4 +1,6 @@
-"""What all accounts a person may see add up to, in a few queries however many accounts and runners there are."""
+"""What all accounts a person may see add up to, in a few queries however many accounts and runners
+there are.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,7 +20,9 @@ PROVISIONING_TOO_LONG = timedelta(minutes=30)
 
 @dataclass
 class AccountFacts:
-    """One account in numbers. `failing` and `stale` are its readings that went wrong or lie too long."""
+    """One account in numbers. `failing` and `stale` are its readings that went wrong or lie too
+    long.
+    """
 
     account: Account
     by_status: dict[str, int] = field(default_factory=dict)
@@ -69,7 +73,9 @@ def _accounts(facts: dict[int, AccountFacts]) -> list[Account]:
 
 
 def _add_runners(facts: dict[int, AccountFacts], now: datetime) -> None:
-    rows = Runner.objects.present().within(_accounts(facts)).order_by().values("account_id", "status")
+    rows = (
+        Runner.objects.present().within(_accounts(facts)).order_by().values("account_id", "status")
+    )
     late = Q(status="Provisioning", status_since__lt=now - PROVISIONING_TOO_LONG)
     counts = rows.annotate(
         runners=Count("pk"),
@@ -84,8 +90,12 @@ def _add_runners(facts: dict[int, AccountFacts], now: datetime) -> None:
         one.provisioning_long += row["late"]
         one.idle += row["idle"]
         one.stuck += row["runners"] if row["status"] == "Stuck" else 0
-    orphans = Runner.objects.image_not_offered().within(_accounts(facts)).order_by().values("account_id")
-    for account_id, runners in orphans.annotate(runners=Count("pk")).values_list("account_id", "runners"):
+    orphans = (
+        Runner.objects.image_not_offered().within(_accounts(facts)).order_by().values("account_id")
+    )
+    for account_id, runners in orphans.annotate(runners=Count("pk")).values_list(
+        "account_id", "runners"
+    ):
         facts[account_id].image_not_offered = runners
 
 
@@ -96,7 +106,9 @@ def _add_limits(facts: dict[int, AccountFacts]) -> None:
 
 def _add_groups(facts: dict[int, AccountFacts]) -> None:
     """Groups that public repositories may use, with runners in them."""
-    holds_runners = Runner.objects.present().filter(account=OuterRef("account"), group_id=OuterRef("github_id"))
+    holds_runners = Runner.objects.present().filter(
+        account=OuterRef("account"), group_id=OuterRef("github_id")
+    )
     public = RunnerGroup.objects.present().within(_accounts(facts))
     public = public.filter(Exists(holds_runners), allows_public_repositories=True)
     for row in public.order_by().values("account_id").annotate(groups=Count("pk")):
@@ -106,12 +118,19 @@ def _add_groups(facts: dict[int, AccountFacts]) -> None:
 def _add_readings(facts: dict[int, AccountFacts], now: datetime) -> None:
     mine = Reading.objects.filter(account__in=facts)
     stale = Q(pk__in=mine.stale(now).values("pk"))
-    rows = mine.order_by().values("account_id").annotate(
-        synced_at=Min("last_good_at", filter=Q(resource=Reading.Resource.RUNNERS)), stale=Count("pk", filter=stale)
-    )  # fmt: skip
+    rows = (
+        mine.order_by()
+        .values("account_id")
+        .annotate(
+            synced_at=Min("last_good_at", filter=Q(resource=Reading.Resource.RUNNERS)),
+            stale=Count("pk", filter=stale),
+        )
+    )
     for row in rows:
         facts[row["account_id"]].synced_at = row["synced_at"]
-        facts[row["account_id"]].stale = 0 if facts[row["account_id"]].account.paused else row["stale"]
+        facts[row["account_id"]].stale = (
+            0 if facts[row["account_id"]].account.paused else row["stale"]
+        )
     for reading in mine.failing().order_by("order"):
         facts[reading.account_id].failing.append(reading)
 

@@ -1,4 +1,6 @@
-"""The fleet in numbers for pictures: how many runners there are of each kind, and how many there were each day."""
+"""The fleet in numbers for pictures: how many runners there are of each kind, and how many there
+were each day.
+"""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -14,7 +16,9 @@ DAYS = 30
 
 @dataclass
 class Fleet:
-    """How many runners have each status, platform and size; `per_day` are those there were at the end of each day."""
+    """How many runners have each status, platform and size; `per_day` are those there were at the
+    end of each day.
+    """
 
     by_status: Counter[str] = field(default_factory=Counter)
     by_platform: Counter[str] = field(default_factory=Counter)
@@ -35,7 +39,8 @@ def count_fleet(runners: RunnerQuerySet, now: datetime) -> Fleet:
 
 
 def _per_day(runners: RunnerQuerySet, today: int, now: datetime) -> list[int]:
-    """Counted backwards from today: what came on a day was not there before, what went was. Oldest first.
+    """Counted backwards from today: what came on a day was not there before, what went was. Oldest
+    first.
 
     The days before the first runner was seen are left out: nobody looked then.
     """
@@ -52,5 +57,10 @@ def _per_day(runners: RunnerQuerySet, today: int, now: datetime) -> list[int]:
 
 
 def _by_day(rows: RunnerQuerySet, column: str) -> Counter[object]:
-    days = rows.order_by().annotate(day=TruncDate(column)).values_list("day").annotate(count=Count("pk"))
+    days = (
+        rows.order_by()
+        .annotate(day=TruncDate(column))
+        .values_list("day")
+        .annotate(count=Count("pk"))
+    )
     return Counter(dict(days))

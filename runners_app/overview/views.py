@@ -54,44 +54,81 @@ class Countable:
 
 COUNTABLES = (
     Countable(
-        "stuck", "danger", "exclamation-triangle", "runner is Stuck", "runners are Stuck", "runners",
-        {"status": "Stuck"}, "GitHub does not define this status. Deleting and creating the runner anew usually helps.",
+        "stuck",
+        "danger",
+        "exclamation-triangle",
+        "runner is Stuck",
+        "runners are Stuck",
+        "runners",
+        {"status": "Stuck"},
+        "GitHub does not define this status. Deleting and creating the runner anew usually helps.",
     ),
     Countable(
-        "needing_decision", "danger", "question-mark-circle", "operation needs your decision",
-        "operations need your decision", "operations", {"state": "needs_attention"},
+        "needing_decision",
+        "danger",
+        "question-mark-circle",
+        "operation needs your decision",
+        "operations need your decision",
+        "operations",
+        {"state": "needs_attention"},
         "Trackside could not prove how it ended.",
     ),
     Countable(
-        "unsent", "warning", "clock", "operation lay unsent", "operations lay unsent", "operations",
-        {"state": "requested"}, "Nothing old is sent by surprise: somebody must confirm it again.",
+        "unsent",
+        "warning",
+        "clock",
+        "operation lay unsent",
+        "operations lay unsent",
+        "operations",
+        {"state": "requested"},
+        "Nothing old is sent by surprise: somebody must confirm it again.",
     ),
     Countable(
-        "provisioning_long", "warning", "arrow-path", "runner has been Provisioning for more than 30 minutes",
-        "runners have been Provisioning for more than 30 minutes", "runners",
+        "provisioning_long",
+        "warning",
+        "arrow-path",
+        "runner has been Provisioning for more than 30 minutes",
+        "runners have been Provisioning for more than 30 minutes",
+        "runners",
         {"status": "Provisioning", "sort": "since"},
     ),
     Countable(
-        "image_not_offered", "warning", "square-3-stack-3d", "runner is made from an image that is no longer offered",
-        "runners are made from images that are no longer offered", "runners", {"image_offered": "no"},
+        "image_not_offered",
+        "warning",
+        "square-3-stack-3d",
+        "runner is made from an image that is no longer offered",
+        "runners are made from images that are no longer offered",
+        "runners",
+        {"image_offered": "no"},
     ),
     Countable(
-        "public_groups", "warning", "globe-alt", "group with runners is open to public repositories",
-        "groups with runners are open to public repositories", "groups", {"public": "yes"},
+        "public_groups",
+        "warning",
+        "globe-alt",
+        "group with runners is open to public repositories",
+        "groups with runners are open to public repositories",
+        "groups",
+        {"public": "yes"},
         "Anybody who may open a pull request there could run code on them.",
     ),
     Countable(
-        "idle", "muted", "moon", "runner was not used for 90 days", "runners were not used for 90 days", "runners",
+        "idle",
+        "muted",
+        "moon",
+        "runner was not used for 90 days",
+        "runners were not used for 90 days",
+        "runners",
         {"idle": "yes"},
     ),
-)  # fmt: skip
+)
 
 
 @require_safe
 def overview(request: Request) -> HttpResponse:
     now = timezone.now()
     facts = read_accounts(request.user, now)
-    # Ages and limits of time change without any account changing: once a minute the page is made anew.
+    # Ages and limits of time change without any account changing: once a minute the page is made
+    # anew.
     version = version_of([each.account for each in facts], now.replace(second=0, microsecond=0))
     line = {
         "synced_at": min((each.synced_at for each in facts if each.synced_at), default=None),
@@ -130,16 +167,29 @@ def _pictures(request: Request, totals: list[AccountFacts], now: datetime) -> di
     accounts = [each.account for each in totals]
 
     def count() -> Fleet:
-        return count_fleet(Runner.objects.visible_to(request.user).filter(account__in=accounts), now)
+        return count_fleet(
+            Runner.objects.visible_to(request.user).filter(account__in=accounts), now
+        )
 
     fleet = cache.get_or_set(f"fleet:{version_of(accounts, now.date())}", count, 3600) or Fleet()
-    by_column = (("status", fleet.by_status), ("platform", fleet.by_platform), ("size", fleet.by_size))
-    return {"pictures": [_picture(column, counts) for column, counts in by_column], "per_day": fleet.per_day}
+    by_column = (
+        ("status", fleet.by_status),
+        ("platform", fleet.by_platform),
+        ("size", fleet.by_size),
+    )
+    return {
+        "pictures": [_picture(column, counts) for column, counts in by_column],
+        "per_day": fleet.per_day,
+    }
 
 
 def _picture(column: str, counts: Counter[str]) -> Picture:
     bars = [
-        Bar(value or "unknown", count, f"{reverse('runners')}?{urlencode({column: value})}" if value else "")
+        Bar(
+            value or "unknown",
+            count,
+            f"{reverse('runners')}?{urlencode({column: value})}" if value else "",
+        )
         for value, count in counts.most_common()
     ]
     return Picture(f"By {column}", bars[:BARS_SHOWN], bars[BARS_SHOWN:])
@@ -178,7 +228,12 @@ def credential_lines(accounts: Iterable[Account], now: datetime) -> Iterator[Lin
         names, address = _and_more([account.slug for account in serves]), _page(serves[0])
         if credential.quarantined_at:
             yield Line(
-                "danger", "key", f"The token of {names} is out of use", address, credential.quarantine_reason, SHOW
+                "danger",
+                "key",
+                f"The token of {names} is out of use",
+                address,
+                credential.quarantine_reason,
+                SHOW,
             )
         elif credential.token_expires_at and credential.token_expires_at < now + EXPIRES_SOON:
             yield _expiry_line(credential.token_expires_at, now, names, address)
@@ -189,7 +244,13 @@ def credential_lines(accounts: Iterable[Account], now: datetime) -> Iterator[Lin
 
 def _expiry_line(expires_at: datetime, now: datetime, names: str, address: str) -> Line:
     days = (expires_at - now).days
-    when = "has expired" if expires_at <= now else "expires today" if days < 1 else f"expires in {days + 1} days"
+    when = (
+        "has expired"
+        if expires_at <= now
+        else "expires today"
+        if days < 1
+        else f"expires in {days + 1} days"
+    )
     note = "Make a new one at GitHub and replace it before readings stop."
     return Line("warning", "key", f"The token of {names} {when}", address, note, SHOW)
 
@@ -202,7 +263,12 @@ def reading_lines(facts: list[AccountFacts]) -> Iterator[Line]:
             what = ", ".join(reading.get_resource_display() for reading in failing)
             note = failing[0].error_message
             yield Line(
-                "warning", "exclamation-circle", f"{account}: {what} could not be read", _page(account), note, SHOW
+                "warning",
+                "exclamation-circle",
+                f"{account}: {what} could not be read",
+                _page(account),
+                note,
+                SHOW,
             )
         elif each.stale:
             note = "No worker has read it for more than an hour. Whoever runs Trackside finds out why at /readyz."

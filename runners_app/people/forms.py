@@ -39,7 +39,11 @@ class OwnPasswordForm(ChangePasswordForm):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        words = {"oldpassword": "Current password", "password1": "New password", "password2": "New password again"}
+        words = {
+            "oldpassword": "Current password",
+            "password1": "New password",
+            "password2": "New password again",
+        }
         for name, label in words.items():
             self.fields[name].label = label
             self.fields[name].widget.attrs.pop("placeholder", None)
@@ -63,7 +67,9 @@ class PersonForm(CreationForm):
             self.fields["email"].label = "E-mail"
         self.fields["password2"].label = "Password again"
         self.fields["password2"].help_text = ""
-        self.fields["password1"].help_text = "At least 8 characters, not only digits, none of the common ones."
+        self.fields[
+            "password1"
+        ].help_text = "At least 8 characters, not only digits, none of the common ones."
 
 
 class SetupForm(PersonForm):
@@ -100,11 +106,15 @@ class PasswordForm(NewPasswordForm):
 
 
 class GiveForm(forms.Form):
-    account = forms.ModelChoiceField(queryset=Account.objects.none(), empty_label="Choose an account")
+    account = forms.ModelChoiceField(
+        queryset=Account.objects.none(), empty_label="Choose an account"
+    )
     role = forms.ChoiceField(
-        choices=Membership.Role.choices, initial=Membership.Role.VIEWER, widget=forms.RadioSelect,
+        choices=Membership.Role.choices,
+        initial=Membership.Role.VIEWER,
+        widget=forms.RadioSelect,
         help_text="A viewer reads; a manager also changes runners, images and runner groups.",
-    )  # fmt: skip
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -115,23 +125,33 @@ class LimitForm(forms.Form):
     """Which runner groups of an account a viewer sees."""
 
     extent = forms.ChoiceField(
-        label="What they see", choices=[("all", "The whole account"), ("groups", "Only some runner groups")],
+        label="What they see",
+        choices=[("all", "The whole account"), ("groups", "Only some runner groups")],
         widget=forms.RadioSelect,
-    )  # fmt: skip
+    )
     groups = forms.ModelMultipleChoiceField(
-        queryset=RunnerGroup.objects.none(), required=False, label="Runner groups", widget=forms.CheckboxSelectMultiple,
+        queryset=RunnerGroup.objects.none(),
+        required=False,
+        label="Runner groups",
+        widget=forms.CheckboxSelectMultiple,
         help_text="Their runners, what was done to them, and the images they use; nothing of the other groups.",
-    )  # fmt: skip
+    )
 
     def __init__(self, *args: Any, membership: Membership, **kwargs: Any) -> None:
         given = list(membership.groups.values_list("pk", flat=True))
         initial = {"extent": "groups" if membership.limited else "all", "groups": given}
         super().__init__(*args, **{"initial": initial, **kwargs})
-        rows = RunnerGroup.objects.filter(account=membership.account).filter(Q(gone_at=None) | Q(pk__in=given))
+        rows = RunnerGroup.objects.filter(account=membership.account).filter(
+            Q(gone_at=None) | Q(pk__in=given)
+        )
         self.fields["groups"].queryset = rows.order_by("name", "pk")  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
-        if self.cleaned_data.get("extent") == "groups" and not self.cleaned_data.get("groups") and not self.errors:
+        if (
+            self.cleaned_data.get("extent") == "groups"
+            and not self.cleaned_data.get("groups")
+            and not self.errors
+        ):
             self.add_error("groups", "Choose at least one group, or take the account away instead.")
         return self.cleaned_data
 
@@ -146,7 +166,9 @@ class AuditFilterForm(forms.Form):
     """All from the address; what makes no sense filters nothing."""
 
     person = forms.CharField(required=False, max_length=200)
-    action = forms.ChoiceField(required=False, choices=[("", "Any action"), *AuditEntry.Action.choices])
+    action = forms.ChoiceField(
+        required=False, choices=[("", "Any action"), *AuditEntry.Action.choices]
+    )
     account = forms.CharField(required=False, max_length=200)
     since = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))

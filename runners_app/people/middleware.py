@@ -23,27 +23,45 @@ log = logging.getLogger(__name__)
 SEEN_EVERY_SECONDS = 60
 ALLAUTH_PAGES, PROVIDERS = ("/sign-in/disabled/", "/sign-in/with/", "/you/"), "/sign-in/with/"
 ALLAUTH_METHODS = ("GET", "HEAD", "POST")
-# An answer of another shape than allauth reads without looking, or with what no column holds; or a bug of ours.
-# ImproperlyConfigured is what allauth says of somebody whose id is too long.
+# An answer of another shape than allauth reads without looking, or with what no column holds; or a
+# bug of ours. ImproperlyConfigured is what allauth says of somebody whose id is too long.
 ODD_ANSWERS = (KeyError, TypeError, ValueError, AttributeError, DataError, ImproperlyConfigured)
-TYPED_SECRETS = frozenset({
-    "address", "code", "credential", "new_password1", "new_password2", "oldpassword", "password", "password1",
-    "password2", "private_key", "token",
-})  # fmt: skip
+TYPED_SECRETS = frozenset(
+    {
+        "address",
+        "code",
+        "credential",
+        "new_password1",
+        "new_password2",
+        "oldpassword",
+        "password",
+        "password1",
+        "password2",
+        "private_key",
+        "token",
+    }
+)
 LONGEST_TYPED, GREATEST_NUMBER = 4_000, 2**63 - 1  # a private key of 4096 bits is shorter
 WITHOUT_SECOND_FACTOR = ("/you/", "/sign-out/")
 
 
 def session_age(get_response: GetResponse) -> GetResponse:
-    """A session ends when nobody used it for a while, and after a day's work in any case. Polls are no use of it."""
+    """A session ends when nobody used it for a while, and after a day's work in any case. Polls are
+    no use of it.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if request.user.is_authenticated:
             now, session = int(time.time()), request.session
             began, seen = session.get(BEGAN, now), session.get(SEEN, now)
-            if now - began >= settings.SESSION_COOKIE_AGE or now - seen >= settings.SESSION_IDLE_SECONDS:
+            if (
+                now - began >= settings.SESSION_COOKIE_AGE
+                or now - seen >= settings.SESSION_IDLE_SECONDS
+            ):
                 logout(request)
-            elif BEGAN not in session or (now - seen >= SEEN_EVERY_SECONDS and not _is_poll(request)):
+            elif BEGAN not in session or (
+                now - seen >= SEEN_EVERY_SECONDS and not _is_poll(request)
+            ):
                 session[BEGAN], session[SEEN] = began, now
                 session.set_expiry(max(1, began + settings.SESSION_COOKIE_AGE - now))
         return get_response(request)
@@ -56,7 +74,9 @@ def _is_poll(request: HttpRequest) -> bool:
 
 
 def second_factor(get_response: GetResponse) -> GetResponse:
-    """With REQUIRE_MFA_FOR_ADMINS an administrator without one comes no further than to the pages that set it up."""
+    """With REQUIRE_MFA_FOR_ADMINS an administrator without one comes no further than to the pages
+    that set it up.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if settings.REQUIRE_MFA_FOR_ADMINS and not request.path.startswith(WITHOUT_SECOND_FACTOR):
@@ -73,7 +93,9 @@ class SignInBroke(Exception):
 
 
 class SignInPages:
-    """What allauth leaves open: other methods on its pages, providers nobody configured, and those that misbehave."""
+    """What allauth leaves open: other methods on its pages, providers nobody configured, and those
+    that misbehave.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -92,12 +114,19 @@ class SignInPages:
         return None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """A provider that is down, or sends what nobody expects, ends on a page that says what to do."""
-        if not request.path.startswith(PROVIDERS) or not isinstance(error, (RequestException, *ODD_ANSWERS)):
+        """A provider that is down, or sends what nobody expects, ends on a page that says what to
+        do.
+        """
+        if not request.path.startswith(PROVIDERS) or not isinstance(
+            error, (RequestException, *ODD_ANSWERS)
+        ):
             return None
         if not isinstance(error, RequestException):
             where = SignInBroke(type(error).__name__).with_traceback(error.__traceback__)
-            log.error("Signing in with a provider broke: its answer is odd, or Trackside has a bug", exc_info=where)
+            log.error(
+                "Signing in with a provider broke: its answer is odd, or Trackside has a bug",
+                exc_info=where,
+            )
         answer: HttpResponse = render_authentication_error(request, None, exception=error)
         return answer
 
@@ -111,7 +140,9 @@ def _without_wishes(query: QueryDict) -> QueryDict:
 
 
 class BeforeViews:
-    """No row has a number that no database can hold; and what somebody types as a secret is kept out of every log."""
+    """No row has a number that no database can hold; and what somebody types as a secret is kept
+    out of every log.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -119,7 +150,9 @@ class BeforeViews:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.get_response(request)
 
-    def process_view(self, request: HttpRequest, view: object, args: object, numbers: dict[str, object]) -> None:
+    def process_view(
+        self, request: HttpRequest, view: object, args: object, numbers: dict[str, object]
+    ) -> None:
         if any(isinstance(number, int) and number > GREATEST_NUMBER for number in numbers.values()):
             raise Http404
         if request.method == "POST":

@@ -1,4 +1,6 @@
-"""People who may sign in: adding them, what they may do, and disabling them. Each change is written down."""
+"""People who may sign in: adding them, what they may do, and disabling them. Each change is written
+down.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -16,11 +18,15 @@ if TYPE_CHECKING:
 
 
 class CannotChange(ValueError):
-    """The change would lock somebody out who must not be; the message says why. Nothing was changed."""
+    """The change would lock somebody out who must not be; the message says why. Nothing was
+    changed.
+    """
 
 
 def setup_code() -> str:
-    """Proves that somebody who makes the first administrator runs Trackside: it follows from SECRET_KEY."""
+    """Proves that somebody who makes the first administrator runs Trackside: it follows from
+    SECRET_KEY.
+    """
     return salted_hmac("setup code", "first administrator").hexdigest()[:20]
 
 
@@ -30,14 +36,23 @@ def add_first_administrator(username: str, *, password: str) -> User:
     if User.objects.exists():
         raise CannotChange("Somebody is set up already.")
     person = User.objects.create_superuser(username, password=password)
-    audit.record(AuditEntry.Action.PERSON_ADDED, by=None, subject=username, details={"administrator": True})
+    audit.record(
+        AuditEntry.Action.PERSON_ADDED, by=None, subject=username, details={"administrator": True}
+    )
     return person
 
 
 @transaction.atomic
 def add_person(username: str, *, email: str, password: str, administrator: bool, by: User) -> User:
-    person = User.objects.create_user(username, email=email, password=password, is_superuser=administrator)
-    audit.record(AuditEntry.Action.PERSON_ADDED, by=by, subject=username, details={"administrator": administrator})
+    person = User.objects.create_user(
+        username, email=email, password=password, is_superuser=administrator
+    )
+    audit.record(
+        AuditEntry.Action.PERSON_ADDED,
+        by=by,
+        subject=username,
+        details={"administrator": administrator},
+    )
     return person
 
 
@@ -47,7 +62,12 @@ def set_administrator(person: User, value: bool, *, by: User) -> None:
     _check_may_lose(person, by, losing=not value)
     person.is_superuser = value
     person.save(update_fields=["is_superuser"])
-    audit.record(AuditEntry.Action.PERSON_ADMINISTRATOR, by=by, subject=person.get_username(), details={"on": value})
+    audit.record(
+        AuditEntry.Action.PERSON_ADMINISTRATOR,
+        by=by,
+        subject=person.get_username(),
+        details={"on": value},
+    )
 
 
 @transaction.atomic
@@ -75,7 +95,9 @@ def set_password(person: User, password: str, *, by: User) -> None:
 
 @transaction.atomic
 def remove_second_factors(person: User, *, by: User | None) -> int:
-    """Of somebody who lost them; how many there were. Their sessions end. Raises CannotChange for one's own."""
+    """Of somebody who lost them; how many there were. Their sessions end. Raises CannotChange for
+    one's own.
+    """
     if by is not None and by.pk == person.pk:
         raise CannotChange("Your own second factor is on your own page.")
     removed: int = Authenticator.objects.filter(user=person).delete()[0]
@@ -88,7 +110,9 @@ def remove_second_factors(person: User, *, by: User | None) -> int:
 @transaction.atomic
 def give_account(person: User, account: Account, role: str, *, by: User) -> None:
     """Give an account, or another role in it."""
-    membership, made = Membership.objects.get_or_create(user=person, account=account, defaults={"role": role})
+    membership, made = Membership.objects.get_or_create(
+        user=person, account=account, defaults={"role": role}
+    )
     before = None if made else membership.role
     if before == role:
         return
@@ -99,24 +123,40 @@ def give_account(person: User, account: Account, role: str, *, by: User) -> None
     Account.objects.filter(pk=account.pk).raise_versions()
     details: dict[str, object] = {"role": role, "before": before}
     audit.record(
-        AuditEntry.Action.MEMBERSHIP_GIVEN, by=by, account=account, subject=person.get_username(), details=details
+        AuditEntry.Action.MEMBERSHIP_GIVEN,
+        by=by,
+        account=account,
+        subject=person.get_username(),
+        details=details,
     )
 
 
 @transaction.atomic
-def limit_to_groups(person: User, account: Account, groups: "Iterable[RunnerGroup] | None", *, by: User) -> None:
-    """Show a viewer only these runner groups of the account, or all of it with None. Raises CannotChange."""
+def limit_to_groups(
+    person: User, account: Account, groups: "Iterable[RunnerGroup] | None", *, by: User
+) -> None:
+    """Show a viewer only these runner groups of the account, or all of it with None. Raises
+    CannotChange.
+    """
     membership = Membership.objects.select_for_update().filter(user=person, account=account).first()
     if membership is None or membership.role != Membership.Role.VIEWER:
-        raise CannotChange("Only a viewer can be limited to runner groups. Give them that role first.")
+        raise CannotChange(
+            "Only a viewer can be limited to runner groups. Give them that role first."
+        )
     chosen = list(groups or ())
     membership.limited = groups is not None
     membership.save(update_fields=["limited"])
     membership.groups.set(chosen)
     Account.objects.filter(pk=account.pk).raise_versions()
-    details: dict[str, object] = {"groups": [group.name for group in chosen] if membership.limited else "all"}
+    details: dict[str, object] = {
+        "groups": [group.name for group in chosen] if membership.limited else "all"
+    }
     audit.record(
-        AuditEntry.Action.MEMBERSHIP_LIMITED, by=by, account=account, subject=person.get_username(), details=details
+        AuditEntry.Action.MEMBERSHIP_LIMITED,
+        by=by,
+        account=account,
+        subject=person.get_username(),
+        details=details,
     )
 
 
@@ -125,12 +165,19 @@ def take_account(person: User, account: Account, *, by: User) -> None:
     taken, _ = Membership.objects.filter(user=person, account=account).delete()
     if taken:
         Account.objects.filter(pk=account.pk).raise_versions()
-        audit.record(AuditEntry.Action.MEMBERSHIP_TAKEN, by=by, account=account, subject=person.get_username())
+        audit.record(
+            AuditEntry.Action.MEMBERSHIP_TAKEN,
+            by=by,
+            account=account,
+            subject=person.get_username(),
+        )
 
 
 def _check_may_lose(person: User, by: User, *, losing: bool) -> None:
     """Locks the administrators, so that two who disable each other at once do not both succeed."""
-    administrators = _pks(User.objects.select_for_update().filter(is_superuser=True, is_active=True))
+    administrators = _pks(
+        User.objects.select_for_update().filter(is_superuser=True, is_active=True)
+    )
     if by.pk not in administrators:
         raise CannotChange("You are no administrator any more.")
     if losing and person.pk == by.pk:

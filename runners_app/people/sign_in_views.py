@@ -1,4 +1,6 @@
-"""Signing in and out, the first administrator, and the pages about oneself. The second factor's pages are allauth's."""
+"""Signing in and out, the first administrator, and the pages about oneself. The second factor's
+pages are allauth's.
+"""
 
 from typing import Any
 
@@ -22,7 +24,7 @@ from runners_app.web.pages import Request
 
 
 class SignIn(LoginView):  # type: ignore[misc]
-    template_name = "sign_in.html"
+    template_name = "people/sign_in.html"
 
     def get_form_class(self) -> type[SignInForm]:
         return SignInForm
@@ -35,29 +37,37 @@ sign_in = login_not_required(require_http_methods(["GET", "HEAD", "POST"])(SignI
 sign_out = login_not_required(require_POST(LogoutView.as_view()))
 
 
-def locked_out(request: HttpRequest, response: HttpResponse, credentials: dict[str, Any]) -> HttpResponse:
+def locked_out(
+    request: HttpRequest, response: HttpResponse, credentials: dict[str, Any]
+) -> HttpResponse:
     """Instead of the answer, for somebody who guessed too often."""
     form = SignInForm(request=request)
     form.cleaned_data = {}
     form.add_error(None, "Too many sign-ins failed. Wait a quarter of an hour, then try again.")
-    return render(request, "sign_in.html", {"form": form}, status=429)
+    return render(request, "people/sign_in.html", {"form": form}, status=429)
 
 
 @login_not_required
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def setup(request: HttpRequest) -> HttpResponse:
-    """Make the first administrator, with the code that whoever runs Trackside can read. 404 once anybody exists."""
+    """Make the first administrator, with the code that whoever runs Trackside can read. 404 once
+    anybody exists.
+    """
     if User.objects.exists():
         raise Http404
     form = SetupForm(request.POST or None)
     if form.is_valid():
         try:
-            add_first_administrator(form.cleaned_data["username"], password=form.cleaned_data["password1"])
+            add_first_administrator(
+                form.cleaned_data["username"], password=form.cleaned_data["password1"]
+            )
         except CannotChange:
             raise Http404 from None
         return redirect("sign-in")
-    return render(request, "setup.html", {"form": form}, status=422 if form.is_bound else 200)
+    return render(
+        request, "people/setup.html", {"form": form}, status=422 if form.is_bound else 200
+    )
 
 
 @sensitive_post_parameters()
@@ -73,12 +83,18 @@ def password(request: Request) -> HttpResponse:
 @require_safe
 def you(request: Request) -> HttpResponse:
     """What one may change about oneself."""
-    accounts = request.user.memberships.select_related("account").prefetch_related("groups").order_by("account__slug")
+    accounts = (
+        request.user.memberships.select_related("account")
+        .prefetch_related("groups")
+        .order_by("account__slug")
+    )
     providers = " and ".join(provider.name for provider in get_adapter().list_providers(request))
     context = {
-        "has_second_factor": has_second_factor(request.user), "memberships": accounts, "providers": providers,
-    }  # fmt: skip
-    return render(request, "you.html", context)
+        "has_second_factor": has_second_factor(request.user),
+        "memberships": accounts,
+        "providers": providers,
+    }
+    return render(request, "people/you.html", context)
 
 
 @require_POST
@@ -86,5 +102,8 @@ def you(request: Request) -> HttpResponse:
 def sessions_end(request: Request) -> HttpResponse:
     """One's own, everywhere but here."""
     ended = end_other_sessions(request.user, kept=request.session.session_key)
-    messages.success(request, f"{ended} {'session was' if ended == 1 else 'sessions were'} ended. This one goes on.")
+    messages.success(
+        request,
+        f"{ended} {'session was' if ended == 1 else 'sessions were'} ended. This one goes on.",
+    )
     return redirect("you")

@@ -1,4 +1,6 @@
-"""Sign-ins, and the ways to sign in, in the audit log; when a session began, and what ends or renews sessions."""
+"""Sign-ins, and the ways to sign in, in the audit log; when a session began, and what ends or
+renews sessions.
+"""
 
 import time
 from functools import partial
@@ -48,11 +50,15 @@ def connect_signals() -> None:
     for signal, action in FACTOR_CHANGES:
         signal.connect(partial(_factor_changed, action), dispatch_uid=f"audit {action}", weak=False)
     for signal, action in PROVIDER_CHANGES:
-        signal.connect(partial(_provider_changed, action), dispatch_uid=f"audit {action}", weak=False)
+        signal.connect(
+            partial(_provider_changed, action), dispatch_uid=f"audit {action}", weak=False
+        )
 
 
 def end_sessions(person: User, *, but: str | None = None) -> int:
-    """Everywhere and for good, also should the person be let in again; `but` is the key of one that stays."""
+    """Everywhere and for good, also should the person be let in again; `but` is the key of one that
+    stays.
+    """
     ended = 0
     for session in Session.objects.filter(expire_date__gt=timezone.now()).iterator():
         if session.session_key != but and session.get_decoded().get(SESSION_KEY) == str(person.pk):
@@ -65,7 +71,10 @@ def end_other_sessions(person: User, *, kept: str | None) -> int:
     """How many there were."""
     ended = end_sessions(person, but=kept)
     audit.record(
-        AuditEntry.Action.SESSIONS_ENDED, by=person, subject=person.get_username(), details={"sessions": ended}
+        AuditEntry.Action.SESSIONS_ENDED,
+        by=person,
+        subject=person.get_username(),
+        details={"sessions": ended},
     )
     return ended
 
@@ -80,21 +89,35 @@ def _signed_out(sender: Any, request: HttpRequest, user: User | None, **kwargs: 
         audit.record(AuditEntry.Action.SIGN_OUT, by=user)
 
 
-def _failed(sender: Any, credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: Any) -> None:
+def _failed(
+    sender: Any, credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: Any
+) -> None:
     username = str(credentials.get("username", ""))
     known = "\0" not in username and User.objects.filter(username=username).exists()
-    details: dict[str, object] = {"address": address_of(request), "name": mark_of(username), "known": known}
+    details: dict[str, object] = {
+        "address": address_of(request),
+        "name": mark_of(username),
+        "known": known,
+    }
     audit.record(FAILED, by=None, subject=username if known else "", details=details)
 
 
 def _factor_failed(sender: Any, request: HttpRequest, user: User, **kwargs: Any) -> None:
     username = user.get_username()
-    details: dict[str, object] = {"address": address_of(request), "name": mark_of(username), "second_factor": True}
+    details: dict[str, object] = {
+        "address": address_of(request),
+        "name": mark_of(username),
+        "second_factor": True,
+    }
     audit.record(FAILED, by=None, subject=username, details=details)
 
 
-def _confirmed(sender: Any, request: HttpRequest, reauthenticated: bool = False, **kwargs: Any) -> None:
-    """Whoever proves again who they are goes on with a new key: one that was copied before is worth no more."""
+def _confirmed(
+    sender: Any, request: HttpRequest, reauthenticated: bool = False, **kwargs: Any
+) -> None:
+    """Whoever proves again who they are goes on with a new key: one that was copied before is worth
+    no more.
+    """
     if reauthenticated:
         request.session.cycle_key()
 
@@ -125,6 +148,8 @@ def _provider_changed(
     **kwargs: Any,
 ) -> None:
     row = socialaccount or sociallogin.account
-    audit.record(action, by=row.user, subject=row.user.get_username(), details={"provider": row.provider})
+    audit.record(
+        action, by=row.user, subject=row.user.get_username(), details={"provider": row.provider}
+    )
     if request.user == row.user:  # not while somebody is let in by it for the first time
         end_sessions(row.user, but=request.session.session_key)

@@ -30,7 +30,8 @@ def people(request: Request) -> HttpResponse:
 def _ask_who_it_is(request: Request) -> None:
     """Once more, before anything that gives somebody a way in: a session alone may be stolen.
 
-    What was sent waits in the session until then, but no password, which would lie there to be read.
+    What was sent waits in the session until then, but no password, which would lie there to be
+    read.
     """
     if not is_reauthentication_required(request, app=""):
         return
@@ -39,7 +40,10 @@ def _ask_who_it_is(request: Request) -> None:
         del kept[name]
     if len(kept) < len(request.POST):
         request.POST = kept  # type: ignore[assignment] # a copy, typed as one that may change
-        messages.info(request, "What you entered is kept, but not the password: please enter that again afterwards.")
+        messages.info(
+            request,
+            "What you entered is kept, but not the password: please enter that again afterwards.",
+        )
     raise ReauthenticationRequired
 
 
@@ -52,10 +56,15 @@ def person_new(request: Request) -> HttpResponse:
     if form.is_valid():
         data = form.cleaned_data
         person = changing.add_person(
-            data["username"], email=data["email"], password=data["password1"],
-            administrator=data["administrator"], by=request.user,
-        )  # fmt: skip
-        messages.success(request, f"{person} may sign in now. Give them the accounts they look after.")
+            data["username"],
+            email=data["email"],
+            password=data["password1"],
+            administrator=data["administrator"],
+            by=request.user,
+        )
+        messages.success(
+            request, f"{person} may sign in now. Give them the accounts they look after."
+        )
         return redirect("person", person.pk)
     return render(request, "people/new.html", {"form": form}, status=422 if form.is_bound else 200)
 
@@ -67,10 +76,14 @@ def person(request: Request, pk: int) -> HttpResponse:
     return _page(request, row, GiveForm(), PasswordForm(row))
 
 
-def _page(request: Request, row: User, give: GiveForm, password: PasswordForm, *, status: int = 200) -> HttpResponse:
+def _page(
+    request: Request, row: User, give: GiveForm, password: PasswordForm, *, status: int = 200
+) -> HttpResponse:
     context = {
         "person": row,
-        "memberships": row.memberships.select_related("account").prefetch_related("groups").order_by("account__slug"),
+        "memberships": row.memberships.select_related("account")
+        .prefetch_related("groups")
+        .order_by("account__slug"),
         "give": give,
         "password": password,
         "entries": _entries(row),
@@ -130,7 +143,10 @@ def person_second_factor(request: Request, pk: int) -> HttpResponse:
     row = get_object_or_404(User, pk=pk)
     try:
         changing.remove_second_factors(row, by=request.user)
-        messages.success(request, f"{row} signs in with the password alone until they set up another second factor.")
+        messages.success(
+            request,
+            f"{row} signs in with the password alone until they set up another second factor.",
+        )
     except CannotChange as error:
         messages.error(request, str(error))
     return redirect("person", row.pk)
@@ -143,7 +159,9 @@ def person_give(request: Request, pk: int) -> HttpResponse:
     form = GiveForm(request.POST)
     if not form.is_valid():
         return _page(request, row, form, PasswordForm(row), status=422)
-    changing.give_account(row, form.cleaned_data["account"], form.cleaned_data["role"], by=request.user)
+    changing.give_account(
+        row, form.cleaned_data["account"], form.cleaned_data["role"], by=request.user
+    )
     return redirect("person", row.pk)
 
 
@@ -151,7 +169,9 @@ def person_give(request: Request, pk: int) -> HttpResponse:
 def person_groups(request: Request, pk: int, account_id: int) -> HttpResponse:
     """Limit a viewer to some runner groups of an account."""
     administrator_or_403(request)
-    viewers = Membership.objects.filter(role=Membership.Role.VIEWER).select_related("user", "account")
+    viewers = Membership.objects.filter(role=Membership.Role.VIEWER).select_related(
+        "user", "account"
+    )
     membership = get_object_or_404(viewers, user=pk, account=account_id)
     form = LimitForm(request.POST or None, membership=membership)
     if form.is_valid():

@@ -12,7 +12,9 @@ OF_LATE = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Costs:
-    """Requests sent, and how many of them GitHub answered with "not modified", which costs no budget."""
+    """Requests sent, and how many of them GitHub answered with "not modified", which costs no
+    budget.
+    """
 
     requests: int
     not_modified: int

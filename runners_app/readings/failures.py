@@ -41,9 +41,13 @@ def failure_of(error: Exception, reading: Reading) -> Failure:
         case BadCredentials():
             return Failure("credential", refused_credential(error), None)
         case RateLimited(wait_until=until):
-            return Failure("rate_limit", f"GitHub asks to wait until {until:%H:%M:%S} UTC.", timedelta(0))
+            return Failure(
+                "rate_limit", f"GitHub asks to wait until {until:%H:%M:%S} UTC.", timedelta(0)
+            )
         case Forbidden():
-            return Failure("permission", _forbidden(error), _after_refusal(reading), error.sso_url or "")
+            return Failure(
+                "permission", _forbidden(error), _after_refusal(reading), error.sso_url or ""
+            )
         case NotFound():
             kind, message = _not_found(error, reading)
             return Failure(kind, message, _after_refusal(reading))
@@ -52,12 +56,18 @@ def failure_of(error: Exception, reading: Reading) -> Failure:
         case IncompleteList():
             return Failure("incomplete", f"{error} It is read again.", _backoff(reading))
         case NotSent() | AnswerLost() | ServerFailed():
-            return Failure("unreachable", f"GitHub could not be reached: {error}", _backoff(reading))
+            return Failure(
+                "unreachable", f"GitHub could not be reached: {error}", _backoff(reading)
+            )
         case RedirectRefused() | AnswerUnusable():
-            return Failure("unusable", f"GitHub's answer could not be used: {error}", _backoff(reading))
+            return Failure(
+                "unusable", f"GitHub's answer could not be used: {error}", _backoff(reading)
+            )
         case GitHubError():
             return Failure("refused", str(error), _backoff(reading))
-    return Failure("internal", "Trackside failed to read this; its log says why.", _backoff(reading))
+    return Failure(
+        "internal", "Trackside failed to read this; its log says why.", _backoff(reading)
+    )
 
 
 def refused_credential(error: BadCredentials) -> str:
@@ -72,9 +82,7 @@ def _forbidden(error: Forbidden) -> str:
     if error.sso_url:
         return "The token is not authorised for this organization's single sign-on. Authorise it, then refresh."
     if error.accepted_permissions:
-        return (
-            f"The token lacks the permission {in_words(error.accepted_permissions)}. GitHub answered 403{_said(error)}."
-        )
+        return f"The token lacks the permission {in_words(error.accepted_permissions)}. GitHub answered 403{_said(error)}."
     return (
         _scope_missing(error)
         or f"GitHub answered 403{_said(error)}. Its owner may not do this, or a policy forbids it."
@@ -84,7 +92,10 @@ def _forbidden(error: Forbidden) -> str:
 def _not_found(error: NotFound, reading: Reading) -> tuple[str, str]:
     account = reading.account
     if reading.last_good_at is None and account.api_url.endswith("/api/v3"):
-        return "not_offered", "This server does not offer this: GitHub Enterprise Server has no hosted runners."
+        return (
+            "not_offered",
+            "This server does not offer this: GitHub Enterprise Server has no hosted runners.",
+        )
     if missing := _scope_missing(error):
         return "permission", missing
     return (
@@ -95,14 +106,16 @@ def _not_found(error: NotFound, reading: Reading) -> tuple[str, str]:
 
 
 def _scope_missing(error: Refused) -> str:
-    """Words when GitHub tells the scopes of a classic token and none of them is among those it accepts here."""
+    """Words when GitHub tells the scopes of a classic token and none of them is among those it
+    accepts here.
+    """
     accepted, has = error.meta.accepted_oauth_scopes, error.meta.oauth_scopes
     if not accepted or has is None or set(accepted) & set(has):
         return ""
-    shown = f"{'the scope' if len(has) == 1 else 'the scopes'} {', '.join(has)}" if has else "no scope"
-    return (
-        f"The token has {shown}, and this needs {' or '.join(accepted)}. GitHub answered {error.status}{_said(error)}."
+    shown = (
+        f"{'the scope' if len(has) == 1 else 'the scopes'} {', '.join(has)}" if has else "no scope"
     )
+    return f"The token has {shown}, and this needs {' or '.join(accepted)}. GitHub answered {error.status}{_said(error)}."
 
 
 def _said(error: Refused) -> str:
@@ -120,7 +133,9 @@ PERMISSIONS = {
 def in_words(permissions: str) -> str:
     """What GitHub writes as `organization_administration=read`, as its settings page calls it."""
     named = [part.strip().partition("=") for part in permissions.replace(";", ",").split(",")]
-    return ", ".join(f"“{PERMISSIONS.get(name, name)}” ({level or 'read'})" for name, _, level in named if name)
+    return ", ".join(
+        f"“{PERMISSIONS.get(name, name)}” ({level or 'read'})" for name, _, level in named if name
+    )
 
 
 NEXT_STEPS = {

@@ -36,14 +36,17 @@ def check_whole(ids: list[Any], totals: set[int | None]) -> None:
 class Fetched:
     """All a reading brought: rows to publish, limits, and what its pages are known by from now on.
 
-    `others` write, in the publishing transaction, what is no list of rows that stay when they are gone.
+    `others` write, in the publishing transaction, what is no list of rows that stay when they are
+    gone.
     """
 
     begun: datetime
     row_sets: list[RowSet] = field(default_factory=list)
     others: list[Callable[["Fetched"], Counts]] = field(default_factory=list)
     limits: GitHubLimits | None = None
-    cached: dict[str, CachedResponse] = field(default_factory=dict)  # by address, as stored when it began
+    cached: dict[str, CachedResponse] = field(
+        default_factory=dict
+    )  # by address, as stored when it began
     responses: dict[str, CachedResponse] = field(default_factory=dict)
     requests: int = 0
     not_modified: int = 0
@@ -71,7 +74,9 @@ class Fetcher:
         answer = self._cached.get(url)
         if answer is None:
             return None
-        return KnownPage(answer.etag or None, answer.body_sha256, answer.next_url or None, answer.total_count)
+        return KnownPage(
+            answer.etag or None, answer.body_sha256, answer.next_url or None, answer.total_count
+        )
 
     def collect(
         self,
@@ -80,7 +85,9 @@ class Fetcher:
         key_of: Callable[[T], Any],
         values_of: Callable[[T], Values],
     ) -> None:
-        """Read a whole list into a row set, to be published. Raises IncompleteList when its pages do not add up."""
+        """Read a whole list into a row set, to be published. Raises IncompleteList when its pages
+        do not add up.
+        """
         self.read(pages, into, key_of, values_of)
         self.fetched.row_sets.append(into)
 

@@ -1,4 +1,6 @@
-"""Publishing: what GitHub answered becomes rows, in one transaction, and only what differs is written."""
+"""Publishing: what GitHub answered becomes rows, in one transaction, and only what differs is
+written.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -52,8 +54,9 @@ class Counts:
 class RowSet:
     """Rows of one kind, as a complete list or a part of it showed them.
 
-    `scope` are the columns all rows share (account, image, source); `key` names the column that identifies a row
-    within the scope. `kept` are keys on pages that had not changed: present, values as they stand.
+    `scope` are the columns all rows share (account, image, source); `key` names the column that
+    identifies a row within the scope. `kept` are keys on pages that had not changed: present,
+    values as they stand.
     """
 
     model: type[models.Model]
@@ -64,7 +67,9 @@ class RowSet:
     complete: bool = True
 
 
-def publish_rows(rows: RowSet, *, account: Account, begun: datetime, operation: Operation | None = None) -> Counts:
+def publish_rows(
+    rows: RowSet, *, account: Account, begun: datetime, operation: Operation | None = None
+) -> Counts:
     """Write what differs; mark as gone what a complete list lacks. Call it inside a transaction.
 
     A row observed after `begun` is left alone, so that a slow list never undoes a fresh write.
@@ -72,9 +77,9 @@ def publish_rows(rows: RowSet, *, account: Account, begun: datetime, operation: 
     now = timezone.now()
     stored = {
         key: (pk, row_hash, observed_at, gone_at)
-        for pk, key, row_hash, observed_at, gone_at in rows.model._default_manager.filter(**rows.scope).values_list(
-            "pk", rows.key, "row_hash", "observed_at", "gone_at"
-        )
+        for pk, key, row_hash, observed_at, gone_at in rows.model._default_manager.filter(
+            **rows.scope
+        ).values_list("pk", rows.key, "row_hash", "observed_at", "gone_at")
     }
     fresh: dict[Any, Values] = {}
     differing: dict[int, tuple[Values, str]] = {}
@@ -89,7 +94,11 @@ def publish_rows(rows: RowSet, *, account: Account, begun: datetime, operation: 
     missing = [
         pk
         for key, (pk, _, observed_at, gone_at) in stored.items()
-        if rows.complete and gone_at is None and key not in rows.rows and key not in rows.kept and observed_at <= begun
+        if rows.complete
+        and gone_at is None
+        and key not in rows.rows
+        and key not in rows.kept
+        and observed_at <= begun
     ]
     _add(rows, fresh, now)
     changes = _change(rows, differing, now) + _mark_gone(rows, missing, now)
@@ -113,7 +122,9 @@ def _times_of_new(model: type[models.Model], now: datetime) -> Values:
     return {**times, "status_since": now} if model is Runner else times
 
 
-def _change(rows: RowSet, differing: Mapping[int, tuple[Values, str]], now: datetime) -> list[Change]:
+def _change(
+    rows: RowSet, differing: Mapping[int, tuple[Values, str]], now: datetime
+) -> list[Change]:
     if not differing:
         return []
     changes: list[Change] = []
@@ -138,7 +149,11 @@ def _change(rows: RowSet, differing: Mapping[int, tuple[Values, str]], now: date
         row.pk = None  # the conflict to resolve is that of the scope and key
     unique = {"image", rows.key} if rows.model is ImageVersion else {*rows.scope, rows.key}
     rows.model._default_manager.bulk_create(
-        changed_rows, update_conflicts=True, unique_fields=sorted(unique), update_fields=sorted(written), batch_size=500
+        changed_rows,
+        update_conflicts=True,
+        unique_fields=sorted(unique),
+        update_fields=sorted(written),
+        batch_size=500,
     )
     return changes
 
@@ -149,7 +164,11 @@ def _mark_gone(rows: RowSet, missing: list[int], now: datetime) -> list[Change]:
 
 
 def _keep_history(
-    rows: RowSet, changes: list[Change], account: Account, now: datetime, operation: Operation | None
+    rows: RowSet,
+    changes: list[Change],
+    account: Account,
+    now: datetime,
+    operation: Operation | None,
 ) -> None:
     item = ITEMS.get(rows.model)
     if item is None:

@@ -1,7 +1,7 @@
 """Readings: keep our tables like GitHub's, one resource of one account at a time.
 
-`run_reading` fetches all pages, then publishes in one transaction; a failure leaves the last good content standing,
-with its age and the reason.
+`run_reading` fetches all pages, then publishes in one transaction; a failure leaves the last good
+content standing, with its age and the reason.
 """
 
 import logging
@@ -49,7 +49,9 @@ class Ran:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What one run cost and brought; `failure` says why it published nothing, `error` is what was raised."""
+    """What one run cost and brought; `failure` says why it published nothing, `error` is what was
+    raised.
+    """
 
     reading: Reading
     counts: Counts
@@ -91,14 +93,17 @@ def run_reading(
     except (GitHubError, IncompleteList, SecretUnreadable) as error:
         return fail_reading(reading, error, lease, time.perf_counter() - clock)
     counts = _publish(reading, fetched, lease, time.perf_counter() - clock)
-    return RunResult(reading, counts, fetched.requests, fetched.not_modified, time.perf_counter() - clock)
+    return RunResult(
+        reading, counts, fetched.requests, fetched.not_modified, time.perf_counter() - clock
+    )
 
 
 def _publish(reading: Reading, fetched: Fetched, lease: Lease, seconds: float) -> Counts:
     account = reading.account
     with transaction.atomic():
         credential = lease.check()
-        # Pages as they were have rows as they were: a fresh write would have forgotten what they are known by.
+        # Pages as they were have rows as they were: a fresh write would have forgotten what they
+        # are known by.
         news = fetched.row_sets if _differing(fetched.cached, fetched.responses) else []
         overtaken = any(_was_written_since(rows, fetched.begun) for rows in news)
         counts = Counts()
@@ -127,18 +132,26 @@ def _publish(reading: Reading, fetched: Fetched, lease: Lease, seconds: float) -
 
 
 def publish_fresh(
-    row_set: RowSet, *, account: Account, lease: Lease, operation: Operation | None = None, resource: str
+    row_set: RowSet,
+    *,
+    account: Account,
+    lease: Lease,
+    operation: Operation | None = None,
+    resource: str,
 ) -> None:
     """Publish a single item from an answer to a write or a look at it, as of now.
 
-    The pages that list it are forgotten, so that the next reading takes them as they are and not as unchanged.
+    The pages that list it are forgotten, so that the next reading takes them as they are and not as
+    unchanged.
     """
     with transaction.atomic():
         lease.check()
         counts = publish_rows(row_set, account=account, begun=timezone.now(), operation=operation)
         CachedResponse.objects.filter(reading__account=account, reading__resource=resource).delete()
         if counts.any:
-            Reading.objects.filter(account=account, resource=resource).update(last_changed_at=timezone.now())
+            Reading.objects.filter(account=account, resource=resource).update(
+                last_changed_at=timezone.now()
+            )
             Account.objects.filter(pk=account.pk).raise_versions()
 
 
@@ -159,9 +172,11 @@ def _was_written_since(row_set: RowSet, begun: datetime) -> bool:
 
 
 def _remember_answers(known: dict[str, CachedResponse], answers: dict[str, CachedResponse]) -> None:
-    """Keep what the pages are known by; nothing after a fresh write meanwhile, so that the next run takes them anew.
+    """Keep what the pages are known by; nothing after a fresh write meanwhile, so that the next run
+    takes them anew.
 
-    `known` may have been forgotten meanwhile, by a fresh write: then an equal answer is not kept either.
+    `known` may have been forgotten meanwhile, by a fresh write: then an equal answer is not kept
+    either.
     """
     if stale := [answer.pk for url, answer in known.items() if url not in answers]:
         CachedResponse.objects.filter(pk__in=stale).delete()
@@ -174,7 +189,9 @@ def _remember_answers(known: dict[str, CachedResponse], answers: dict[str, Cache
         )
 
 
-def _differing(known: dict[str, CachedResponse], answers: dict[str, CachedResponse]) -> list[CachedResponse]:
+def _differing(
+    known: dict[str, CachedResponse], answers: dict[str, CachedResponse]
+) -> list[CachedResponse]:
     return [
         answer
         for url, answer in answers.items()
@@ -187,7 +204,9 @@ def _fingerprint(answer: CachedResponse) -> tuple[int, str, str, str]:
 
 
 def _succeed(reading: Reading, credential: Credential, counts: Counts, ran: Ran) -> bool:
-    """Note the good run and plan the next; says whether pages show a difference because an error is over."""
+    """Note the good run and plan the next; says whether pages show a difference because an error is
+    over.
+    """
     now = timezone.now()
     recovered = bool(reading.error) or reading.last_good_at is None
     stored = ["last_good_at", "interval_seconds", *ERROR_COLUMNS]
@@ -206,7 +225,9 @@ ERROR_COLUMNS = ("error", "error_message", "error_help_url", "error_since", "fai
 
 
 def _store(reading: Reading, columns: Iterable[str], due_at: datetime | None, ran: Ran) -> None:
-    """Write some columns, and the next time unless somebody asked for another one while this run went on."""
+    """Write some columns, and the next time unless somebody asked for another one while this run
+    went on.
+    """
     written = {
         **{name: getattr(reading, name) for name in columns},
         "last_started_at": reading.last_started_at,
@@ -227,7 +248,11 @@ def fail_reading(reading: Reading, error: Exception, lease: Lease, seconds: floa
     with transaction.atomic():
         lease.check()
         is_news = (reading.error, reading.error_message) != (failure.kind, failure.message)
-        reading.error, reading.error_message, reading.error_help_url = failure.kind, failure.message, failure.help_url
+        reading.error, reading.error_message, reading.error_help_url = (
+            failure.kind,
+            failure.message,
+            failure.help_url,
+        )
         reading.error_since = reading.error_since or now
         reading.failures = min(reading.failures + 1, 1000)
         due_at = None if failure.retry_in is None else now + failure.retry_in

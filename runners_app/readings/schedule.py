@@ -1,6 +1,8 @@
-"""When a reading is due again: seconds while something moves, a minute while active, five when quiet.
+"""When a reading is due again: seconds while something moves, a minute while active, five when
+quiet.
 
-All of it slower when the hourly budget of the credential would not last: a fifth of it is kept for people.
+All of it slower when the hourly budget of the credential would not last: a fifth of it is kept for
+people.
 """
 
 import random
@@ -13,7 +15,8 @@ JUST_CHANGED = timedelta(minutes=2)
 RECENTLY = timedelta(hours=1)
 HOUR = 3600
 KEPT_FOR_PEOPLE = 0.2
-# A runner may stay Stuck for ever; after this long it is no longer worth a request every few seconds.
+# A runner may stay Stuck for ever; after this long it is no longer worth a request every few
+# seconds.
 WATCH_STUCK = timedelta(minutes=15)
 
 R = Reading.Resource
@@ -30,10 +33,12 @@ def interval_of(reading: Reading, credential: Credential, now: datetime) -> int:
 
 
 def stretch_of(credential: Credential, now: datetime) -> float:
-    """How many times slower than wanted, so that what readings may spend lasts until the budget is full again.
+    """How many times slower than wanted, so that what readings may spend lasts until the budget is
+    full again.
 
-    What they may spend is four fifths of the limit. With half of that left at half of the hour nothing is slower;
-    with a quarter left everything takes twice as long; with nothing left it waits for the full budget.
+    What they may spend is four fifths of the limit. With half of that left at half of the hour
+    nothing is slower; with a quarter left everything takes twice as long; with nothing left it
+    waits for the full budget.
     """
     left = seconds_to_reset(credential, now)
     if not left or not credential.rate_limit or credential.rate_remaining is None:
@@ -44,7 +49,8 @@ def stretch_of(credential: Credential, now: datetime) -> float:
 
 
 def may_read_again(account: Account, now: datetime) -> bool:
-    """Whether somebody may have an account read at once: managers always, viewers while readings have budget left.
+    """Whether somebody may have an account read at once: managers always, viewers while readings
+    have budget left.
 
     Else whoever may look could use up what is kept for changes. `account` comes from `visible_to`.
     """

@@ -1,7 +1,8 @@
-"""Bulk changes: one wish for many runners, worked out runner by runner before anything is asked of GitHub.
+"""Bulk changes: one wish for many runners, worked out runner by runner before anything is asked of
+GitHub.
 
-Groups, images and sizes differ from account to account, so a wish names them and each account resolves the name to its
-own id. Runners for which that cannot be done are listed with the reason.
+Groups, images and sizes differ from account to account, so a wish names them and each account
+resolves the name to its own id. Runners for which that cannot be done are listed with the reason.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DesiredChange:
-    """What is to become of every runner; what is None stays. Image and group by name, `image_version` "" is latest."""
+    """What is to become of every runner; what is None stays. Image and group by name,
+    `image_version` "" is latest.
+    """
 
     maximum_runners: int | None = None
     group: str | None = None
@@ -96,19 +99,28 @@ class Catalog:
         }
         self.images: dict[tuple[int, str, str], list[Image]] = {}
         for image in Image.objects.present().filter(account__in=rows):
-            self.images.setdefault((image.account_id, image.source, image.name.lower()), []).append(image)
-        self.by_id = {(i.account_id, i.source, i.github_id): i for images in self.images.values() for i in images}
+            self.images.setdefault((image.account_id, image.source, image.name.lower()), []).append(
+                image
+            )
+        self.by_id = {
+            (i.account_id, i.source, i.github_id): i
+            for images in self.images.values()
+            for i in images
+        }
         versions = ImageVersion.objects.present().filter(account__in=rows)
         self.versions = set(versions.values_list("image_id", "version"))
         self.sizes = {
-            (size.account_id, size.github_id): size for size in MachineSize.objects.present().filter(account__in=rows)
+            (size.account_id, size.github_id): size
+            for size in MachineSize.objects.present().filter(account__in=rows)
         }
         limits = Limits.objects.current().filter(account__in=rows)
         self.static_ips_left = {row.account_id: row.left for row in limits}
 
 
 def make_plan(runners: Sequence[Runner], wish: DesiredChange) -> BulkPlan:
-    """Work a wish out for runners read with the account as `visible_to` gives it. A constant number of queries."""
+    """Work a wish out for runners read with the account as `visible_to` gives it. A constant number
+    of queries.
+    """
     catalog = Catalog({runner.account.pk: runner.account for runner in runners}.values())
     plan = BulkPlan()
     for runner in runners:
@@ -137,7 +149,9 @@ def why_not(runner: Runner) -> str:
     return f"You may look at {account} but not change it."
 
 
-def _wanted(runner: Runner, base: RunnerSettings, wish: DesiredChange, catalog: Catalog) -> RunnerSettings:
+def _wanted(
+    runner: Runner, base: RunnerSettings, wish: DesiredChange, catalog: Catalog
+) -> RunnerSettings:
     """Raises NotApplicable."""
     if reason := why_not(runner):
         raise NotApplicable(reason)
@@ -149,7 +163,11 @@ def _wanted(runner: Runner, base: RunnerSettings, wish: DesiredChange, catalog: 
     image = catalog.by_id.get((runner.account_id, runner.image_source, runner.image_id))
     if wish.image is not None:
         image, version = _image(runner, wish, catalog)
-        wanted |= {"image_source": image.source, "image_id": image.github_id, "image_version": version}
+        wanted |= {
+            "image_source": image.source,
+            "image_id": image.github_id,
+            "image_version": version,
+        }
     if wish.size is not None or wish.image is not None:
         wanted["size"] = _size(runner, wish.size or runner.size, image, catalog)
     if wish.enable_static_ip is not None:
@@ -172,7 +190,9 @@ def _image(runner: Runner, wish: DesiredChange, catalog: Catalog) -> tuple[Image
     if not offered:
         raise NotApplicable(f"{runner.account} is not offered the image {name}.")
     if not same_platform:
-        raise NotApplicable(f"{name} is for {offered[0].platform}, the runner is {runner.platform}.")
+        raise NotApplicable(
+            f"{name} is for {offered[0].platform}, the runner is {runner.platform}."
+        )
     image = same_platform[0]
     if source != Image.Source.CUSTOM or not wish.image_version:
         return image, None
@@ -200,10 +220,21 @@ def _count_static_ip(runner: Runner, wanted: bool, catalog: Catalog) -> None:
 
 
 def values_of_clone(runner: Runner, account: Account) -> dict[str, Any]:
-    """Initial form values for a runner like this one, in its own or another account, where names find their ids."""
+    """Initial form values for a runner like this one, in its own or another account, where names
+    find their ids.
+    """
     catalog = Catalog([runner.account, account])
-    image = catalog.images.get((account.pk, runner.image_source, runner.image_name.lower()), [None])[0]
-    old_group = next((n for (a, n), g in catalog.groups.items() if (a, g) == (runner.account_id, runner.group_id)), "")
+    image = catalog.images.get(
+        (account.pk, runner.image_source, runner.image_name.lower()), [None]
+    )[0]
+    old_group = next(
+        (
+            n
+            for (a, n), g in catalog.groups.items()
+            if (a, g) == (runner.account_id, runner.group_id)
+        ),
+        "",
+    )
     return {
         "name": f"{runner.name}-copy"[:64].replace(" ", "-"),
         "image": f"{image.source}:{image.github_id}" if image else "",
@@ -217,11 +248,20 @@ def values_of_clone(runner: Runner, account: Account) -> dict[str, Any]:
 
 
 @transaction.atomic
-def request_updates(items: Sequence[Item], *, by: "User", batch: UUID, first: int | None = None) -> None:
-    """One operation per item, as one batch. With `first`, the others are held until somebody says go on."""
+def request_updates(
+    items: Sequence[Item], *, by: "User", batch: UUID, first: int | None = None
+) -> None:
+    """One operation per item, as one batch. With `first`, the others are held until somebody says
+    go on.
+    """
     asked = [
         request_update(
-            item.runner, item.wanted, base=item.base, by=by, nonce=str(uuid5(batch, str(item.runner.pk))), batch=batch
+            item.runner,
+            item.wanted,
+            base=item.base,
+            by=by,
+            nonce=str(uuid5(batch, str(item.runner.pk))),
+            batch=batch,
         )
         for item in items
     ]
@@ -233,7 +273,9 @@ def request_updates(items: Sequence[Item], *, by: "User", batch: UUID, first: in
 def request_creates(wanted: Mapping[Account, RunnerSettings], *, by: "User", batch: UUID) -> None:
     """The same runner in several accounts: one operation each."""
     for account, values in wanted.items():
-        request_create(account, values, by=by, nonce=str(uuid5(batch, f"account {account.pk}")), batch=batch)
+        request_create(
+            account, values, by=by, nonce=str(uuid5(batch, f"account {account.pk}")), batch=batch
+        )
 
 
 @transaction.atomic
@@ -243,5 +285,9 @@ def request_deletes(runners: Sequence[Runner], *, by: "User", batch: UUID) -> No
 
 
 def hold(operation_ids: Sequence[int]) -> None:
-    """Keep operations from being sent until `go_on`: they are requested, and have no time to look at them."""
-    Operation.objects.filter(pk__in=operation_ids, state=Operation.State.REQUESTED).update(next_step_at=None)
+    """Keep operations from being sent until `go_on`: they are requested, and have no time to look
+    at them.
+    """
+    Operation.objects.filter(pk__in=operation_ids, state=Operation.State.REQUESTED).update(
+        next_step_at=None
+    )

@@ -22,18 +22,30 @@ def images_by_name(images: ImageQuerySet) -> list[tuple[str, list[tuple[str, str
 
 
 class BulkForm(forms.Form):
-    """What every chosen runner shall get; fields left empty stay. Choices are those of all accounts involved,
-    read with `visible_to`, as far as one sees them."""
+    """What every chosen runner shall get; fields left empty stay. Choices are those of all accounts
+    involved, read with `visible_to`, as far as one sees them.
+    """
 
-    image = forms.ChoiceField(required=False, help_text="By name: each account resolves it to its own image.")
-    image_version = forms.ChoiceField(required=False, label="Image version", help_text="For custom images.")
+    image = forms.ChoiceField(
+        required=False, help_text="By name: each account resolves it to its own image."
+    )
+    image_version = forms.ChoiceField(
+        required=False, label="Image version", help_text="For custom images."
+    )
     size = forms.ChoiceField(required=False)
-    group = forms.ChoiceField(required=False, label="Runner group", help_text="By name, in each account.")
-    maximum_runners = forms.IntegerField(required=False, min_value=1, max_value=1000, label="Maximum runners")
+    group = forms.ChoiceField(
+        required=False, label="Runner group", help_text="By name, in each account."
+    )
+    maximum_runners = forms.IntegerField(
+        required=False, min_value=1, max_value=1000, label="Maximum runners"
+    )
     enable_static_ip = forms.TypedChoiceField(
-        required=False, label="Static public IPs", choices=[("", STAYS), ("on", "On"), ("off", "Off")],
-        coerce=lambda value: value == "on", empty_value=None,
-    )  # fmt: skip
+        required=False,
+        label="Static public IPs",
+        choices=[("", STAYS), ("on", "On"), ("off", "Off")],
+        coerce=lambda value: value == "on",
+        empty_value=None,
+    )
 
     def __init__(self, *args: Any, accounts: list[Account], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -44,7 +56,11 @@ class BulkForm(forms.Form):
         sizes = MachineSize.objects.present().within(accounts).order_by("cpu_cores", "github_id")
         self._offer("size", list(dict.fromkeys(sizes.values_list("github_id", flat=True))))
         versions = ImageVersion.objects.present().within(accounts).order_by("-created_on")
-        self._offer("image_version", list(dict.fromkeys(versions.values_list("version", flat=True))), "Latest")
+        self._offer(
+            "image_version",
+            list(dict.fromkeys(versions.values_list("version", flat=True))),
+            "Latest",
+        )
 
     def _offer(self, name: str, values: list[str], empty: str = STAYS) -> None:
         field: Any = self.fields[name]
@@ -77,9 +93,11 @@ class ConfirmForm(NonceForm):
 
     digest = forms.CharField(widget=forms.HiddenInput)
     first = forms.IntegerField(
-        required=False, min_value=1, label="Try it on the first",
+        required=False,
+        min_value=1,
+        label="Try it on the first",
         help_text="The others wait until you say go on. Empty: all of them.",
-    )  # fmt: skip
+    )
 
 
 class BulkDeleteForm(ConfirmForm):
@@ -92,7 +110,9 @@ class BulkDeleteForm(ConfirmForm):
         super().__init__(*args, **kwargs)
         self.count = count
         self.fields["typed"].label = f"Type {count}, the number of runners, to confirm"
-        self.fields["typed"].error_messages["required"] = f"Type {count} here first. Nothing was deleted."
+        self.fields["typed"].error_messages["required"] = (
+            f"Type {count} here first. Nothing was deleted."
+        )
         self.fields["typed"].widget.attrs.update({"autocomplete": "off", "inputmode": "numeric"})
 
     def clean_typed(self) -> str:

@@ -21,7 +21,9 @@ CHANGE_FIELDS = ("image", "image_version", "size", "group", "maximum_runners", "
 
 
 def chosen_runners(request: Request) -> list[Runner]:
-    """The runners named in the address, or all that match its filter: worked out again on every step."""
+    """The runners named in the address, or all that match its filter: worked out again on every
+    step.
+    """
     accounts = {account.pk: account for account in Account.objects.visible_to(request.user)}
     rows = Runner.objects.present().within(accounts.values())
     if "matching" in request.GET:
@@ -30,7 +32,9 @@ def chosen_runners(request: Request) -> list[Runner]:
         rows = rows.filter(pk__in=numbers_in(request.GET.getlist("runner"))[:MOST_AT_ONCE])
     chosen = list(rows.order_by("account__slug", "name", "pk")[: MOST_AT_ONCE + 1])
     if len(chosen) > MOST_AT_ONCE:
-        raise BadRequest(f"More than {MOST_AT_ONCE:,} runners match. Filter more narrowly and do it in parts.")
+        raise BadRequest(
+            f"More than {MOST_AT_ONCE:,} runners match. Filter more narrowly and do it in parts."
+        )
     for runner in chosen:
         runner.account = accounts[runner.account_id]
     return chosen
@@ -44,7 +48,9 @@ def runners_edit(request: Request) -> HttpResponse:
     form = BulkForm(request.GET if asked or "change" in request.GET else None, accounts=accounts)
     context: dict[str, Any] = {"runners": runners, "accounts": accounts, "form": form}
     if not runners or not form.is_valid():
-        return render(request, "bulk/choose.html", context, status=422 if form.errors else 200)
+        return render(
+            request, "runners/bulk/choose.html", context, status=422 if form.errors else 200
+        )
     plan = bulk.make_plan(runners, form.wish)
     confirm = ConfirmForm(request.POST or None, initial={"digest": plan.digest})
     if request.method == "POST" and confirm.is_valid():
@@ -56,10 +62,17 @@ def runners_edit(request: Request) -> HttpResponse:
         context["differs"] = True
     names = Names(request.user, (account.pk for account in accounts))
     lines = [
-        (item.runner, names.changes(item.runner.account_id, item.base.stored(), item.wanted.stored()))
+        (
+            item.runner,
+            names.changes(item.runner.account_id, item.base.stored(), item.wanted.stored()),
+        )
         for item in plan.items
     ]
-    return render(request, "bulk/confirm.html", {**context, "plan": plan, "lines": lines, "confirm": confirm})
+    return render(
+        request,
+        "runners/bulk/confirm.html",
+        {**context, "plan": plan, "lines": lines, "confirm": confirm},
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -75,7 +88,7 @@ def runners_new(request: Request) -> HttpResponse:
         bulk.request_creates(wanted, by=request.user, batch=form.cleaned_data["nonce"])
         return redirect("batch", form.cleaned_data["nonce"])
     context = {"form": form, "accounts": accounts}
-    return render(request, "bulk/new.html", context, status=422 if form.is_bound else 200)
+    return render(request, "runners/bulk/new.html", context, status=422 if form.is_bound else 200)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -92,4 +105,4 @@ def runners_delete(request: Request) -> HttpResponse:
             return redirect("batch", form.cleaned_data["nonce"])
         form = BulkDeleteForm(initial={"digest": digest}, count=len(possible))
         context |= {"differs": True, "form": form}
-    return render(request, "bulk/delete.html", context, status=422 if form.errors else 200)
+    return render(request, "runners/bulk/delete.html", context, status=422 if form.errors else 200)

@@ -16,13 +16,20 @@ from runners_app.web.forms import NonceForm
 class ManyRunnersForm(NonceForm):
     """`settings` are those for each account by primary key."""
 
-    name = forms.CharField(max_length=500, strip=False, help_text=f"{NAME_RULE} The same in every account.")
+    name = forms.CharField(
+        max_length=500, strip=False, help_text=f"{NAME_RULE} The same in every account."
+    )
     image = forms.ChoiceField(help_text="By name: each account resolves it to its own image.")
     image_version = forms.CharField(
-        required=False, max_length=100, label="Image version", help_text="For custom images. Empty: the latest."
+        required=False,
+        max_length=100,
+        label="Image version",
+        help_text="For custom images. Empty: the latest.",
     )
     size = forms.ChoiceField()
-    maximum_runners = forms.IntegerField(min_value=1, max_value=1000, initial=10, label="Maximum runners")
+    maximum_runners = forms.IntegerField(
+        min_value=1, max_value=1000, initial=10, label="Maximum runners"
+    )
     enable_static_ip = forms.BooleanField(required=False, label="Static public IPs")
     image_gen = forms.BooleanField(required=False, label="May build custom images")
 
@@ -33,7 +40,11 @@ class ManyRunnersForm(NonceForm):
         self.settings: dict[int, RunnerSettings] = {}
         images = images_by_name(Image.objects.filter(account__in=accounts))
         self._field("image").choices = [("", "Choose an image"), *images]
-        sizes = MachineSize.objects.present().filter(account__in=accounts).order_by("cpu_cores", "github_id")
+        sizes = (
+            MachineSize.objects.present()
+            .filter(account__in=accounts)
+            .order_by("cpu_cores", "github_id")
+        )
         names = dict.fromkeys(sizes.values_list("github_id", flat=True))
         self._field("size").choices = [("", "Choose a size"), *((name, name) for name in names)]
         self._offer_groups()
@@ -42,11 +53,18 @@ class ManyRunnersForm(NonceForm):
         return self.fields[name]
 
     def _offer_groups(self) -> None:
-        rows = RunnerGroup.objects.present().filter(account__in=self.accounts).order_by("-default", "name")
+        rows = (
+            RunnerGroup.objects.present()
+            .filter(account__in=self.accounts)
+            .order_by("-default", "name")
+        )
         offered: dict[int, list[tuple[int, str]]] = {}
         for account_id, github_id, name in rows.values_list("account_id", "github_id", "name"):
             offered.setdefault(account_id, []).append((github_id, name))
-        left = {row.account_id: row for row in Limits.objects.current().filter(account__in=self.accounts)}
+        left = {
+            row.account_id: row
+            for row in Limits.objects.current().filter(account__in=self.accounts)
+        }
         for account in self.accounts:
             limits = left.get(account.pk)
             self.fields[group_field(account)] = forms.TypedChoiceField(
@@ -82,7 +100,10 @@ class ManyRunnersForm(NonceForm):
             return f"{account} is not offered the image {name}."
         if size is None or image is None:
             return f"{account} is not offered the size {data['size']} for {name}."
-        if version and not ImageVersion.objects.present().filter(image=image, version=version).exists():
+        if (
+            version
+            and not ImageVersion.objects.present().filter(image=image, version=version).exists()
+        ):
             return f"{name} has no version {version} in {account}."
         if data["enable_static_ip"] and self.catalog.static_ips_left.get(account.pk) == 0:
             return f"{account} has no static IPs left."

@@ -1,6 +1,8 @@
-"""Every list as CSV and as JSON, at stable addresses, with the filter of its page and for the same eyes.
+"""Every list as CSV and as JSON, at stable addresses, with the filter of its page and for the same
+eyes.
 
-Each leaves a line in the audit log before its first row leaves; if that line cannot be written, nothing leaves.
+Each leaves a line in the audit log before its first row leaves; if that line cannot be written,
+nothing leaves.
 """
 
 from collections.abc import Iterator
@@ -20,10 +22,30 @@ if TYPE_CHECKING:
 from runners_app.web.export import CHUNK, _present_unless_asked, asked_of, export
 
 RUNNER_COLUMNS = (
-    "account", "id", "name", "status", "status_since", "platform", "image", "image_id", "image_source", "image_version",
-    "size", "cpu_cores", "memory_gb", "storage_gb", "group", "group_id", "maximum_runners", "static_ip", "public_ips",
-    "last_active_on", "builds_images", "first_seen_at", "gone_at",
-)  # fmt: skip
+    "account",
+    "id",
+    "name",
+    "status",
+    "status_since",
+    "platform",
+    "image",
+    "image_id",
+    "image_source",
+    "image_version",
+    "size",
+    "cpu_cores",
+    "memory_gb",
+    "storage_gb",
+    "group",
+    "group_id",
+    "maximum_runners",
+    "static_ip",
+    "public_ips",
+    "last_active_on",
+    "builds_images",
+    "first_seen_at",
+    "gone_at",
+)
 
 
 @require_safe
@@ -32,14 +54,35 @@ def runners(request: Request, form: str) -> StreamingHttpResponse:
     groups = RunnerGroup.objects.filter(account=OuterRef("account"), github_id=OuterRef("group_id"))
     rows = _present_unless_asked(listed).annotate(group_title=Subquery(groups.values("name")[:1]))
     cells = _runner_rows(rows.select_related("account"))
-    return export(request, form, "runners", RUNNER_COLUMNS, cells, count=rows.count, asked=asked_of(listed))
+    return export(
+        request, form, "runners", RUNNER_COLUMNS, cells, count=rows.count, asked=asked_of(listed)
+    )
 
 
 def _runner_rows(rows: "QuerySet[Any]") -> Iterator[Row]:
     for row in rows.order_by("account__slug", "name", "pk").iterator(chunk_size=CHUNK):
         yield (
-            row.account.slug, row.github_id, row.name, row.status, row.status_since, row.platform, row.image_name,
-            row.image_id, row.image_source, row.image_version, row.size, row.cpu_cores, row.memory_gb, row.storage_gb,
-            row.group_title, row.group_id, row.maximum_runners, row.static_ip, row.ip_ranges, row.last_active_on,
-            row.image_gen, row.first_seen_at, row.gone_at,
-        )  # fmt: skip
+            row.account.slug,
+            row.github_id,
+            row.name,
+            row.status,
+            row.status_since,
+            row.platform,
+            row.image_name,
+            row.image_id,
+            row.image_source,
+            row.image_version,
+            row.size,
+            row.cpu_cores,
+            row.memory_gb,
+            row.storage_gb,
+            row.group_title,
+            row.group_id,
+            row.maximum_runners,
+            row.static_ip,
+            row.ip_ranges,
+            row.last_active_on,
+            row.image_gen,
+            row.first_seen_at,
+            row.gone_at,
+        )

@@ -1,6 +1,8 @@
-"""What an account's runners are made of, remembered per version of the account: choices of filters, names of groups.
+"""What an account's runners are made of, remembered per version of the account: choices of filters,
+names of groups.
 
-Reading it from all runners of a large installation takes long; when one account changes, only that one is read again.
+Reading it from all runners of a large installation takes long; when one account changes, only that
+one is read again.
 """
 
 from collections.abc import Iterable
@@ -20,7 +22,9 @@ KEPT_SECONDS = 3600
 
 @dataclass
 class Facets:
-    """The distinct values of one account's runners; `not_offered` are images (source, id) it is offered no more."""
+    """The distinct values of one account's runners; `not_offered` are images (source, id) it is
+    offered no more.
+    """
 
     runners: int = 0
     statuses: set[str] = field(default_factory=set)
@@ -32,7 +36,9 @@ class Facets:
 
 
 def read_facets(accounts: Iterable[Account], user: "User | None" = None) -> dict[int, Facets]:
-    """The facets of accounts by primary key: all there is in them or, for a user, what that person may see."""
+    """The facets of accounts by primary key: all there is in them or, for a user, what that person
+    may see.
+    """
     keys = {account.pk: _key(account, user) for account in accounts}
     kept = caches["pages"].get_many(list(keys.values()))
     found = {pk: kept[key] for pk, key in keys.items() if key in kept}
@@ -52,7 +58,9 @@ def _key(account: Account, user: "User | None") -> str:
 def _fill(missing: dict[int, Facets], user: "User | None") -> None:
     listed: dict[int, set[str]] = {pk: set() for pk in missing}
     offered: dict[int, set[tuple[str, str]]] = {pk: set() for pk in missing}
-    images = Image.objects.filter(account__in=missing).values_list("account_id", "source", "github_id", "gone_at")
+    images = Image.objects.filter(account__in=missing).values_list(
+        "account_id", "source", "github_id", "gone_at"
+    )
     for account, source, image_id, gone_at in images:
         listed[account].add(source)
         if gone_at is None:
@@ -64,7 +72,9 @@ def _fill(missing: dict[int, Facets], user: "User | None") -> None:
     columns = ("account_id", "status", "platform", "size", "image_name", "image_source", "image_id")
     runners = Runner.objects.visible_to(user) if user else Runner.objects.all()
     of_runners = runners.present().filter(account__in=missing).order_by().values_list(*columns)
-    for account, status, platform, size, image, source, image_id, count in of_runners.annotate(count=Count("pk")):
+    for account, status, platform, size, image, source, image_id, count in of_runners.annotate(
+        count=Count("pk")
+    ):
         facets = missing[account]
         facets.runners += count
         facets.statuses.add(status)

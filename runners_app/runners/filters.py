@@ -1,4 +1,6 @@
-"""Filters of lists. All of them live in the URL; the search box understands them as `word:value` too."""
+"""Filters of lists. All of them live in the URL; the search box understands them as `word:value`
+too.
+"""
 
 import re
 from datetime import timedelta
@@ -41,11 +43,15 @@ class RunnerFilter(django_filters.FilterSet):
     q = django_filters.CharFilter(method="search", label="Search")
     account = django_filters.CharFilter(field_name="account", method="by_account", label="Account")
     status = django_filters.CharFilter(method="by_status", label="Status")
-    platform = django_filters.CharFilter(field_name="platform", lookup_expr="iexact", label="Platform")
+    platform = django_filters.CharFilter(
+        field_name="platform", lookup_expr="iexact", label="Platform"
+    )
     size = django_filters.CharFilter(field_name="size", lookup_expr="iexact", label="Size")
     image = django_filters.CharFilter(method="by_image", label="Image")
     group = django_filters.CharFilter(method="by_group", label="Group")
-    static_ip = django_filters.ChoiceFilter(choices=YES_NO, method="by_static_ip", label="Static IPs")
+    static_ip = django_filters.ChoiceFilter(
+        choices=YES_NO, method="by_static_ip", label="Static IPs"
+    )
     idle = django_filters.ChoiceFilter(choices=IDLE, method="by_idle", label="Idle")
     age = django_filters.CharFilter(method="by_age", label="First seen")
     image_offered = django_filters.ChoiceFilter(
@@ -77,7 +83,11 @@ class RunnerFilter(django_filters.FilterSet):
         return bool(terms) or others or any(len(word) >= SHORTEST_INDEXED for word in words.split())
 
     def by_account(self, rows: QuerySet[Runner], name: str, value: str) -> QuerySet[Runner]:
-        return rows.filter(account__in=list(Account.objects.filter(slug__iexact=value).values_list("pk", flat=True)))
+        return rows.filter(
+            account__in=list(
+                Account.objects.filter(slug__iexact=value).values_list("pk", flat=True)
+            )
+        )
 
     def by_status(self, rows: QuerySet[Runner], name: str, value: str) -> QuerySet[Runner]:
         if value.lower() == "gone":
@@ -90,14 +100,18 @@ class RunnerFilter(django_filters.FilterSet):
 
     def by_image_offered(self, rows: QuerySet[Runner], name: str, value: str) -> QuerySet[Runner]:
         wanted = Q(pk__in=[])
-        for account, facets in read_facets(Account.objects.order_by().only("pk", "version")).items():
+        for account, facets in read_facets(
+            Account.objects.order_by().only("pk", "version")
+        ).items():
             for source, image_id in facets.not_offered:
                 wanted |= Q(account=account, image_id=image_id, image_source=source)
         return rows.filter(wanted, gone_at=None)
 
     def by_group(self, rows: QuerySet[Runner], name: str, value: str) -> QuerySet[Runner]:
         accounts: dict[int, list[int]] = {}
-        for account, group in RunnerGroup.objects.filter(name__iexact=value).values_list("account_id", "github_id"):
+        for account, group in RunnerGroup.objects.filter(name__iexact=value).values_list(
+            "account_id", "github_id"
+        ):
             accounts.setdefault(group, []).append(account)
         wanted = Q(pk__in=[])
         for group, having in accounts.items():
@@ -121,11 +135,18 @@ class RunnerFilter(django_filters.FilterSet):
         if asked is None or days > OLDEST_DAYS:
             return rows.none()
         moment = timezone.now() - timedelta(days=days)
-        return rows.filter(first_seen_at__lt=moment) if asked[1] == ">" else rows.filter(first_seen_at__gte=moment)
+        return (
+            rows.filter(first_seen_at__lt=moment)
+            if asked[1] == ">"
+            else rows.filter(first_seen_at__gte=moment)
+        )
 
     @property
     def shows_gone(self) -> bool:
         """Runners that are gone are shown only when asked for."""
         values: dict[str, Any] = self.form.cleaned_data if self.form.is_valid() else {}
-        asked = {str(values.get("status", "")).lower(), split_search(values.get("q", ""))[1].get("status", "").lower()}
+        asked = {
+            str(values.get("status", "")).lower(),
+            split_search(values.get("q", ""))[1].get("status", "").lower(),
+        }
         return "gone" in asked

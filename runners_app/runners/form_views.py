@@ -36,12 +36,19 @@ def runner_new(request: Request) -> HttpResponse:
     account = again.account if again else _asked_account(request, accounts)
     if account is None:
         status = 200 if accounts or request.user.is_superuser else 403
-        return render(request, "runners/new_account.html", {"accounts": accounts, "clone": clone}, status=status)
+        return render(
+            request,
+            "runners/new_account.html",
+            {"accounts": accounts, "clone": clone},
+            status=status,
+        )
     manage_or_403(request, account)
     if request.method == "POST":
         form = RunnerForm(request.POST, account=account)
         if form.is_valid():
-            operation = request_create(account, form.settings, by=request.user, nonce=form.nonce_text, again_from=again)
+            operation = request_create(
+                account, form.settings, by=request.user, nonce=form.nonce_text, again_from=again
+            )
             return redirect("operation", operation.pk)
         return _form(request, form, accounts, status=422)
     initial = {**(values_of_clone(clone, account) if clone else {}), **_initial(request, again)}
@@ -58,7 +65,9 @@ def _asked_account(request: Request, accounts: list[Account]) -> Account | None:
     return chosen[0] if chosen else accounts[0] if len(accounts) == 1 else None
 
 
-def _initial(request: Request, again: Operation | None, runner: Runner | None = None) -> dict[str, Any]:
+def _initial(
+    request: Request, again: Operation | None, runner: Runner | None = None
+) -> dict[str, Any]:
     """What the form starts with: the operation sent again, the runner, or what was chosen so far."""
     now = RunnerSettings.of(runner) if runner else None
     if again:
@@ -81,7 +90,11 @@ def _form(
 ) -> HttpResponse:
     image = form.chosen_image
     size, machines = form["size"].value(), form["maximum_runners"].value()
-    cost = usd_per_hour(image.platform, size or "", machines if isinstance(machines, int) else None) if image else None
+    cost = (
+        usd_per_hour(image.platform, size or "", machines if isinstance(machines, int) else None)
+        if image
+        else None
+    )
     context = {
         "form": form,
         "account": form.account,
@@ -105,7 +118,9 @@ def runner_name(request: Request) -> HttpResponse:
 
 @require_safe
 def runner_cost(request: Request) -> HttpResponse:
-    """What the pool can cost, while its form is filled in. `?account=`, `?image=`, `?size=`, `?maximum_runners=`."""
+    """What the pool can cost, while its form is filled in. `?account=`, `?image=`, `?size=`,
+    `?maximum_runners=`.
+    """
     account = _named_account(request)
     platform = _platform_of(request, account)
     machines = number_in(request.GET.get("maximum_runners", ""))
@@ -118,7 +133,9 @@ def _platform_of(request: Request, account: Account) -> str:
     source, _, image_id = request.GET.get("image", "").partition(":")
     if "\0" in source + image_id:  # PostgreSQL takes no such text, not even to look for it
         return ""
-    offered = Image.objects.visible_to(request.user).filter(account=account, source=source, github_id=image_id)
+    offered = Image.objects.visible_to(request.user).filter(
+        account=account, source=source, github_id=image_id
+    )
     return offered.values_list("platform", flat=True).first() or ""
 
 
@@ -149,9 +166,13 @@ def runner_edit(request: Request, pk: int) -> HttpResponse:
         context = {"runner": row, "account": row.account, "conflict": shown, "form": anyway}
         return render(request, "runners/conflict.html", context, status=409)
     if wanted == base:
-        form.add_error(None, "Nothing is different from what the runner has now, so there is nothing to send.")
+        form.add_error(
+            None, "Nothing is different from what the runner has now, so there is nothing to send."
+        )
         return _form(request, form, [], status=422)
-    operation = request_update(row, wanted, base=base, by=request.user, nonce=form.nonce_text, again_from=again)
+    operation = request_update(
+        row, wanted, base=base, by=request.user, nonce=form.nonce_text, again_from=again
+    )
     return redirect("operation", operation.pk)
 
 
@@ -164,6 +185,11 @@ def runner_delete(request: Request, pk: int) -> HttpResponse:
         operation = request_delete_runner(row, by=request.user, nonce=form.nonce_text)
         return redirect("operation", operation.pk)
     row.group_name = group_name_of(row)
-    alone = not Runner.objects.present().filter(account=row.account, group_id=row.group_id).exclude(pk=pk).exists()
+    alone = (
+        not Runner.objects.present()
+        .filter(account=row.account, group_id=row.group_id)
+        .exclude(pk=pk)
+        .exists()
+    )
     context = {"runner": row, "account": row.account, "form": form, "is_alone_in_group": alone}
     return render(request, "runners/delete.html", context, status=422 if form.is_bound else 200)

@@ -25,11 +25,20 @@ BASE_SALT = "runner form base"
 
 
 FIELD_OF = {
-    "name": "name", "size": "size", "runner_group_id": "group", "maximum_runners": "maximum_runners",
-    "enable_static_ip": "enable_static_ip", "image_gen": "image_gen", "image": "image", "image_id": "image",
-    "image_source": "image", "image_version": "image_version", "version": "image_version", "id": "image",
+    "name": "name",
+    "size": "size",
+    "runner_group_id": "group",
+    "maximum_runners": "maximum_runners",
+    "enable_static_ip": "enable_static_ip",
+    "image_gen": "image_gen",
+    "image": "image",
+    "image_id": "image",
+    "image_source": "image",
+    "image_version": "image_version",
+    "version": "image_version",
+    "id": "image",
     "source": "image",
-}  # fmt: skip
+}
 
 
 class RunnerForm(SettingsForm):
@@ -41,22 +50,30 @@ class RunnerForm(SettingsForm):
     salt = BASE_SALT
     field_of = FIELD_OF
 
-    name = forms.CharField(max_length=500, strip=False, help_text=f"{NAME_RULE} It is the label in runs-on.")
+    name = forms.CharField(
+        max_length=500, strip=False, help_text=f"{NAME_RULE} It is the label in runs-on."
+    )
     image = forms.ChoiceField()
     image_version = forms.ChoiceField(required=False, label="Image version")
     size = forms.ChoiceField()
     group = forms.TypedChoiceField(coerce=int, label="Runner group")
     maximum_runners = forms.IntegerField(
-        min_value=1, max_value=1000, initial=10, label="Maximum runners",
+        min_value=1,
+        max_value=1000,
+        initial=10,
+        label="Maximum runners",
         help_text="How many machines may run at the same time. GitHub allows 1,000 for most Linux runners.",
-    )  # fmt: skip
+    )
     enable_static_ip = forms.BooleanField(required=False, label="Static public IPs")
     image_gen = forms.BooleanField(
-        required=False, label="May build custom images",
+        required=False,
+        label="May build custom images",
         help_text="Jobs with a snapshot on this runner make image versions.",
-    )  # fmt: skip
+    )
 
-    def __init__(self, *args: Any, account: Account, runner: Runner | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, account: Account, runner: Runner | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, account=account, is_edit=runner is not None, **kwargs)
         self.runner = runner
         self.choices: Choices = choices_for(account)
@@ -71,19 +88,33 @@ class RunnerForm(SettingsForm):
     def _ask_while_typing(self) -> None:
         """The name is checked, and versions and sizes follow the image, without a page load."""
         whose = f"runner={self.runner.pk}" if self.runner else f"account={self.account.pk}"
-        self.fields["name"].widget.attrs.update({
-            "hx-get": f"{reverse('runner-name')}?{whose}", "hx-trigger": "input changed delay:300ms",
-            "hx-target": "#id_name_hint", "hx-swap": "innerHTML", "autocomplete": "off", "spellcheck": "false",
-        })  # fmt: skip
-        self.fields["image"].widget.attrs.update({
-            "hx-get": "", "hx-trigger": "change", "hx-include": "#runner-form", "hx-target": "#following",
-            "hx-params": "account,image,image_version,size", "hx-swap": "outerHTML",
-        })  # fmt: skip
+        self.fields["name"].widget.attrs.update(
+            {
+                "hx-get": f"{reverse('runner-name')}?{whose}",
+                "hx-trigger": "input changed delay:300ms",
+                "hx-target": "#id_name_hint",
+                "hx-swap": "innerHTML",
+                "autocomplete": "off",
+                "spellcheck": "false",
+            }
+        )
+        self.fields["image"].widget.attrs.update(
+            {
+                "hx-get": "",
+                "hx-trigger": "change",
+                "hx-include": "#runner-form",
+                "hx-target": "#following",
+                "hx-params": "account,image,image_version,size",
+                "hx-swap": "outerHTML",
+            }
+        )
 
     def _offer_images(self) -> None:
         by_source: dict[str, list[tuple[str, str]]] = {}
         for image in self.choices.images:
-            by_source.setdefault(image.get_source_display(), []).append((_image_key(image), _image_label(image)))
+            by_source.setdefault(image.get_source_display(), []).append(
+                (_image_key(image), _image_label(image))
+            )
         options: list[Any] = [("", "Choose an image"), *by_source.items()]
         if self.runner and not self.choices.image(self.runner.image_source, self.runner.image_id):
             shown = self.runner.image_name or self.runner.image_id or "no image known"
@@ -93,11 +124,18 @@ class RunnerForm(SettingsForm):
     def _follow_image(self) -> None:
         """Versions and sizes of the image chosen so far."""
         image = self.chosen_image
-        versions = self.choices.versions.get(image.github_id, []) if image and image.source == "custom" else []
+        versions = (
+            self.choices.versions.get(image.github_id, [])
+            if image and image.source == "custom"
+            else []
+        )
         fixed = self.runner.fixed_image_version if self.runner else None
         if fixed and self.runner and image and self.runner.image_id == image.github_id:
             versions = list(dict.fromkeys([*versions, fixed]))
-        self._field("image_version").choices = [(LATEST, "Latest, follows new versions"), *((v, v) for v in versions)]
+        self._field("image_version").choices = [
+            (LATEST, "Latest, follows new versions"),
+            *((v, v) for v in versions),
+        ]
         sizes = [(size.github_id, _size_label(size)) for size in self.choices.sizes_for(image)]
         if self.runner and self.runner.size not in dict(sizes):
             sizes.append((self.runner.size, f"{self.runner.size} (as it is now)"))
@@ -117,7 +155,11 @@ class RunnerForm(SettingsForm):
 
     @property
     def chosen_image(self) -> Image | None:
-        key = self.data.get("image") if self.is_bound else self.get_initial_for_field(self.fields["image"], "image")
+        key = (
+            self.data.get("image")
+            if self.is_bound
+            else self.get_initial_for_field(self.fields["image"], "image")
+        )
         source, _, image_id = str(key or "").partition(":")
         return self.choices.image(source, image_id)
 
@@ -163,20 +205,31 @@ class RunnerForm(SettingsForm):
         )
 
     def _wanted_version(self, source: str, image_id: str) -> str | None:
-        """Only custom images have versions to choose; another image keeps the one GitHub told as long as it stays."""
+        """Only custom images have versions to choose; another image keeps the one GitHub told as
+        long as it stays.
+        """
         if source == Image.Source.CUSTOM:
             return self.cleaned_data["image_version"] or None
-        stays = self.runner and (self.runner.image_source, self.runner.image_id) == (source, image_id)
+        stays = self.runner and (self.runner.image_source, self.runner.image_id) == (
+            source,
+            image_id,
+        )
         return self.runner.fixed_image_version if self.runner and stays else None
 
 
 def problem_of_name(name: str, account: Account, runner: Runner | None = None) -> str:
-    """What is wrong with a runner's name, or nothing. An old name with spaces stays as long as it is not changed."""
+    """What is wrong with a runner's name, or nothing. An old name with spaces stays as long as it
+    is not changed.
+    """
     if runner is not None and name == runner.name:
         return ""
     if not NAME.fullmatch(name):
         return f"GitHub takes {NAME_RULE}"
-    others = Runner.objects.present().filter(account=account, name__iexact=name).exclude(pk=runner.pk if runner else 0)
+    others = (
+        Runner.objects.present()
+        .filter(account=account, name__iexact=name)
+        .exclude(pk=runner.pk if runner else 0)
+    )
     return f"{account} already has a runner of this name." if others.exists() else ""
 
 

@@ -1,4 +1,6 @@
-"""The list of runners: no more than versions for a poll, kept parts for a page that was shown before."""
+"""The list of runners: no more than versions for a poll, kept parts for a page that was shown
+before.
+"""
 
 import hashlib
 from datetime import datetime
@@ -41,9 +43,21 @@ KEPT_SECONDS = 120
 # So many matches are quicker sorted than met one by one on a walk through all rows in order.
 FEW = 5000
 COLUMNS = (
-    "account_id", "name", "status", "platform", "image_name", "image_source", "size", "cpu_cores", "group_id",
-    "maximum_runners", "static_ip", "last_active_on", "status_since", "gone_at",
-)  # fmt: skip
+    "account_id",
+    "name",
+    "status",
+    "platform",
+    "image_name",
+    "image_source",
+    "size",
+    "cpu_cores",
+    "group_id",
+    "maximum_runners",
+    "static_ip",
+    "last_active_on",
+    "status_since",
+    "gone_at",
+)
 
 
 @require_safe
@@ -64,13 +78,17 @@ def runners(request: Request) -> HttpResponse:
 
 
 def _version(request: Request, seen: list[tuple[Any, ...]]) -> str:
-    """What the page depends on: the accounts one may see and how far, and the address. No two people share more."""
+    """What the page depends on: the accounts one may see and how far, and the address. No two
+    people share more.
+    """
     shown = (seen, request.user.is_superuser, query_without(request, "version"))
     return hashlib.sha256(repr(shown).encode()).hexdigest()[:32]
 
 
 def _make_parts(request: Request, version: str, synced_at: datetime | None) -> dict[str, Any]:
-    """The parts of the page that are the same until a version rises: no relative times, no tokens in them."""
+    """The parts of the page that are the same until a version rises: no relative times, no tokens
+    in them.
+    """
     accounts = list(Account.objects.visible_to(request.user))
     facets = read_facets(accounts, request.user)
     options = _options(facets)
@@ -96,7 +114,9 @@ def _make_parts(request: Request, version: str, synced_at: datetime | None) -> d
 def _troubles(accounts: list[Account]) -> dict[str, list[Reading]]:
     """Readings of runners that fail, and those that are still awaited for the first time."""
     by_id = {account.pk: account for account in accounts}
-    rows = Reading.objects.filter(~Q(error="") | Q(last_good_at=None), account__in=by_id, resource=R.RUNNERS)
+    rows = Reading.objects.filter(
+        ~Q(error="") | Q(last_good_at=None), account__in=by_id, resource=R.RUNNERS
+    )
     readings = list(rows.only("account_id", "error", "error_message"))
     for reading in readings:
         reading.account = by_id[reading.account_id]
@@ -140,7 +160,9 @@ def runner_words(request: Request) -> HttpResponse:
     """What the search box may hold next, as options of its list."""
     accounts = list(Account.objects.visible_to(request.user))
     values = _words(accounts, _options(read_facets(accounts, request.user)))
-    return render(request, "runners/words.html", {"words": complete(request.GET.get("q", "")[:300], values)})
+    return render(
+        request, "runners/words.html", {"words": complete(request.GET.get("q", "")[:300], values)}
+    )
 
 
 def _words(accounts: list[Account], options: dict[str, list[str]]) -> dict[str, list[str]]:

@@ -31,7 +31,10 @@ def runner_values(runner: HostedRunner) -> Values:
         "group_id": runner.group_id,
         "maximum_runners": runner.maximum_runners,
         "static_ip": runner.static_ip,
-        "public_ips": [{"enabled": ip.enabled, "prefix": ip.prefix, "length": ip.length} for ip in runner.public_ips],
+        "public_ips": [
+            {"enabled": ip.enabled, "prefix": ip.prefix, "length": ip.length}
+            for ip in runner.public_ips
+        ],
         "last_active_on": runner.last_active_on,
         "image_gen": runner.image_gen,
     }

@@ -19,7 +19,9 @@ from runners_app.runners.settings import RunnerSettings
 K = Operation.Kind
 
 
-def request_create(account: Account, wanted: RunnerSettings, **request: Unpack[OperationRequest]) -> Operation:
+def request_create(
+    account: Account, wanted: RunnerSettings, **request: Unpack[OperationRequest]
+) -> Operation:
     """Ask for a new runner. The same nonce again answers the same operation."""
     return request_operation(
         account,
@@ -62,7 +64,9 @@ def request_delete_runner(runner: Runner, **request: Unpack[OperationRequest]) -
 
 
 def resubmit(operation: Operation, **request: Unpack[OperationRequest]) -> Operation:
-    """Ask for the same edit or deletion again, starting from how the runner is now. Raises CannotSendAgain."""
+    """Ask for the same edit or deletion again, starting from how the runner is now. Raises
+    CannotSendAgain.
+    """
     runners = Runner.objects.present().filter(account=operation.account)
     runner = runners.filter(github_id=operation.target_github_id).first()
     if runner is None:

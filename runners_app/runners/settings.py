@@ -15,8 +15,9 @@ LATEST = (None, "latest")
 class RunnerSettings(Settings):
     """A runner's settings in the words of GitHub's update body.
 
-    `runner_group_id` and `image_id` are GitHub's ids. `image_version` is None for the latest, and for images without
-    versions. `enable_static_ip` is what a runner's answer calls `public_ip_enabled`.
+    `runner_group_id` and `image_id` are GitHub's ids. `image_version` is None for the latest, and
+    for images without versions. `enable_static_ip` is what a runner's answer calls
+    `public_ip_enabled`.
     """
 
     TOGETHER: ClassVar[tuple[str, ...]] = ("image_id", "image_source", "image_version")
@@ -62,11 +63,18 @@ class RunnerSettings(Settings):
         )
 
     def has(self, sent: Mapping[str, Any]) -> bool:
-        """Whether these are the values that were `sent`, without any doubt about a version that follows the latest."""
+        """Whether these are the values that were `sent`, without any doubt about a version that
+        follows the latest.
+        """
         mine = self.stored()
-        return all(mine[name] in LATEST if value is None else mine[name] == value for name, value in sent.items())
+        return all(
+            mine[name] in LATEST if value is None else mine[name] == value
+            for name, value in sent.items()
+        )
 
     def shows(self, sent: Mapping[str, Any]) -> bool:
-        """The same after GitHub accepted them: no version means the latest, whatever GitHub then calls it."""
+        """The same after GitHub accepted them: no version means the latest, whatever GitHub then
+        calls it.
+        """
         mine = self.stored()
         return all(mine[name] == value for name, value in sent.items() if value is not None)

@@ -1,4 +1,6 @@
-"""Which machine sizes fit which platform. GitHub's list of sizes does not say, so unknown ones are offered."""
+"""Which machine sizes fit which platform. GitHub's list of sizes does not say, so unknown ones are
+offered.
+"""
 
 from runners_app.models import Image, MachineSize
 
@@ -10,8 +12,15 @@ FITS: dict[str, frozenset[str]] = {"2-core": LINUX, "64-core": X64, "96-core": X
 
 
 def fits(size: MachineSize, image: Image) -> bool:
-    """Whether the size may be offered for the image: by platform, and by storage, which must hold the image."""
-    if image.source != Image.Source.CUSTOM and image.size_gb and size.storage_gb and size.storage_gb < image.size_gb:
+    """Whether the size may be offered for the image: by platform, and by storage, which must hold
+    the image.
+    """
+    if (
+        image.source != Image.Source.CUSTOM
+        and image.size_gb
+        and size.storage_gb
+        and size.storage_gb < image.size_gb
+    ):
         return False
     if not image.platform:
         return True

@@ -8,7 +8,9 @@ REQUESTS = 5
 
 
 def support_facts(runner: Runner, operations: Iterable[Operation]) -> str:
-    """Facts, one on each line, and the ids of GitHub's last answers about this runner. Nothing secret is among them."""
+    """Facts, one on each line, and the ids of GitHub's last answers about this runner. Nothing
+    secret is among them.
+    """
     account = runner.account
     lines = [
         f"{account.get_kind_display()}: {account.slug} at {account.api_url}",
@@ -25,8 +27,12 @@ def support_facts(runner: Runner, operations: Iterable[Operation]) -> str:
     ]
     if runner.gone_at:
         lines.append(f"Not listed any more since: {runner.gone_at:%Y-%m-%d %H:%M:%S} UTC")
-    answered = OperationEvent.objects.filter(operation__in=[operation.pk for operation in operations])
-    for event in answered.exclude(request_id="").select_related("operation").order_by("-pk")[:REQUESTS]:
+    answered = OperationEvent.objects.filter(
+        operation__in=[operation.pk for operation in operations]
+    )
+    for event in (
+        answered.exclude(request_id="").select_related("operation").order_by("-pk")[:REQUESTS]
+    ):
         kind = event.operation.get_kind_display()
         lines.append(f"Request id: {event.request_id} ({kind}, {event.at:%Y-%m-%d %H:%M:%S} UTC)")
     return "\n".join(lines)

@@ -21,11 +21,23 @@ from runners_app.web.pages import (
     visible_or_404,
 )
 
-# Without an operation of ours somebody changed these elsewhere; the others GitHub changes by itself.
-CHANGED_BY_PEOPLE = frozenset({
-    "name", "maximum_runners", "group_id", "image_id", "image_source", "image_name", "image_version", "size",
-    "static_ip", "image_gen", "gone_at",
-})  # fmt: skip
+# Without an operation of ours somebody changed these elsewhere; the others GitHub changes by
+# itself.
+CHANGED_BY_PEOPLE = frozenset(
+    {
+        "name",
+        "maximum_runners",
+        "group_id",
+        "image_id",
+        "image_source",
+        "image_name",
+        "image_version",
+        "size",
+        "static_ip",
+        "image_gen",
+        "gone_at",
+    }
+)
 
 
 @require_POST
@@ -43,7 +55,9 @@ def runner(request: Request, pk: int) -> HttpResponse:
     if is_unchanged(request, version):
         return unchanged([account], Reading.Resource.RUNNERS)
     row.group_name = group_name_of(row)
-    asked = Operation.objects.filter(account=account, target=Operation.Target.RUNNER, target_id=row.github_id)
+    asked = Operation.objects.filter(
+        account=account, target=Operation.Target.RUNNER, target_id=row.github_id
+    )
     reading = Reading.objects.filter(account=account, resource=Reading.Resource.RUNNERS).first()
     recent = list(asked.order_by("-pk")[:20])
     context = {
@@ -70,7 +84,11 @@ def _changes(request: Request, row: Runner) -> list[FieldChange]:
     changes = list(rows.select_related("operation").order_by("-at", "-pk")[:100])
     names = Names(request.user, [row.account_id]) if changes else None
     named = {change.at for change in changes if change.field == "image_name"}
-    shown = [each for each in changes if each.at not in named or each.field not in ("image_id", "image_source")]
+    shown = [
+        each
+        for each in changes
+        if each.at not in named or each.field not in ("image_id", "image_source")
+    ]
     for change in shown:
         if names:
             change.before = names.value(row.account_id, change.field, change.before)
@@ -80,8 +98,12 @@ def _changes(request: Request, row: Runner) -> list[FieldChange]:
 
 
 def _is_offered(row: Runner) -> bool | None:
-    """Whether the runner's image is in the account's list of images; nothing when that list was never read."""
-    images = Image.objects.filter(account_id=row.account_id, source=row.image_source or Image.Source.GITHUB)
+    """Whether the runner's image is in the account's list of images; nothing when that list was
+    never read.
+    """
+    images = Image.objects.filter(
+        account_id=row.account_id, source=row.image_source or Image.Source.GITHUB
+    )
     if not images.exists():
         return None
     return images.present().filter(github_id=row.image_id).exists()

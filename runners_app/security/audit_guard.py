@@ -1,4 +1,5 @@
-"""The database itself keeps the audit log: no UPDATE, and no DELETE of what is younger than the retention.
+"""The database itself keeps the audit log: no UPDATE, and no DELETE of what is younger than the
+retention.
 
 What is older goes with `services.pruning`, once a night.
 
@@ -41,11 +42,16 @@ def _run(connection: BaseDatabaseWrapper, statements: list[str]) -> None:
 
 def _removal(connection: BaseDatabaseWrapper, table: str) -> list[str]:
     on_table = "" if connection.vendor == "sqlite" else f" ON {table}"
-    return [f"DROP TRIGGER IF EXISTS audit_no_{verb}{on_table}" for verb in ("update", "delete", "replace", "truncate")]
+    return [
+        f"DROP TRIGGER IF EXISTS audit_no_{verb}{on_table}"
+        for verb in ("update", "delete", "replace", "truncate")
+    ]
 
 
 def _sqlite(table: str, days: int) -> list[str]:
-    """INSERT OR REPLACE deletes what it replaces without asking the triggers for DELETE, so it is refused by itself."""
+    """INSERT OR REPLACE deletes what it replaces without asking the triggers for DELETE, so it is
+    refused by itself.
+    """
     refuse = f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
     is_there = f"EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id)"  # noqa: S608 - our own table's name
     return [

@@ -1,4 +1,6 @@
-"""Exports in the audit log: who took which list away, with which filter, how many rows of it, and to where."""
+"""Exports in the audit log: who took which list away, with which filter, how many rows of it, and
+to where.
+"""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -18,13 +20,20 @@ def record_export(
 ) -> None:
     """One line, before the first row leaves. `asked` are the filters as pairs of name and value."""
     details: dict[str, object] = {
-        "rows": rows, "format": form, "filter": _words(asked) or None, "address": address[:100] or None,
-    }  # fmt: skip
+        "rows": rows,
+        "format": form,
+        "filter": _words(asked) or None,
+        "address": address[:100] or None,
+    }
     audit.record(AuditEntry.Action.LIST_EXPORTED, by=by, subject=name, details=details)
 
 
 def _words(asked: Iterable[tuple[str, str]]) -> str:
-    """On one line, without what no database keeps, and without a token that somebody pasted into a search box."""
+    """On one line, without what no database keeps, and without a token that somebody pasted into a
+    search box.
+    """
     text = ", ".join(f"{name}={value}" for name, value in asked if value)
-    printable = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in redact(text))
+    printable = "".join(
+        each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in redact(text)
+    )
     return printable if len(printable) <= LONGEST_FILTER else f"{printable[:LONGEST_FILTER]}…"

@@ -1,8 +1,10 @@
-"""Taking secrets out of text, at the very end: after exceptions, tracebacks and values have become a line of a log.
+"""Taking secrets out of text, at the very end: after exceptions, tracebacks and values have become
+a line of a log.
 
-Two nets. Whatever looks like a secret (GitHub's tokens, JWTs, private keys, what we sealed) is taken out by its shape.
-Whatever this process has seen as a secret (`hide`) is taken out by its value, also as it looks within an address,
-within JSON, escaped, or in base64. Imports nothing from Django.
+Two nets. Whatever looks like a secret (GitHub's tokens, JWTs, private keys, what we sealed) is
+taken out by its shape. Whatever this process has seen as a secret (`hide`) is taken out by its
+value, also as it looks within an address, within JSON, escaped, or in base64. Imports nothing from
+Django.
 """
 
 import base64
@@ -26,7 +28,8 @@ SHAPES = re.compile(
 )
 SHORTEST, KEY = 8, 6
 PRIVATE_KEY, MOST_PARTS = "-----BEGIN", 100
-# How many are kept of each kind. Anybody can type thousands, which then push out nothing but what was typed.
+# How many are kept of each kind. Anybody can type thousands, which then push out nothing but what
+# was typed.
 MOST = {"settings": math.inf, "stored": 2000, "typed": 200}
 
 _remembered: dict[str, "OrderedDict[str, set[str]]"] = {kind: OrderedDict() for kind in MOST}
@@ -86,9 +89,15 @@ def _let_go(variant: str) -> None:
 def _variants(secret: str) -> set[str]:
     """As it looks in an address, in JSON, in HTML, in a repr, and in base64 wherever it begins."""
     found = {
-        secret, quote(secret, safe=""), quote(secret), quote_plus(secret), json.dumps(secret)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1], escape(secret), repr(secret)[1:-1],
-    }  # fmt: skip
+        secret,
+        quote(secret, safe=""),
+        quote(secret),
+        quote_plus(secret),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        escape(secret),
+        repr(secret)[1:-1],
+    }
     raw = secret.encode("utf-8", "replace")
     for before in range(3):
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
@@ -109,7 +118,11 @@ def _without_remembered(text: str) -> str:
     pieces, start, position, last = [], 0, 0, len(text) - SHORTEST
     while position <= last:
         candidates = _by_beginning.get(text[position : position + KEY])
-        found = next((each for each in candidates if text.startswith(each, position)), None) if candidates else None
+        found = (
+            next((each for each in candidates if text.startswith(each, position)), None)
+            if candidates
+            else None
+        )
         if found is None:
             position += 1
             continue

@@ -1,7 +1,8 @@
 """Sealing every stored secret anew under the first of CREDENTIAL_KEYS, one row at a time.
 
-Each row changes by compare-and-swap: only if it still holds what was read. So it may run while workers renew tokens,
-and may be killed anywhere: what was reached is under the new key, the rest under the old one, and both open.
+Each row changes by compare-and-swap: only if it still holds what was read. So it may run while
+workers renew tokens, and may be killed anywhere: what was reached is under the new key, the rest
+under the old one, and both open.
 """
 
 from collections.abc import Iterator
@@ -27,7 +28,11 @@ TRIES = 5
 def rotate_all() -> Iterator[tuple[str, str]]:
     """Yields (row, "resealed" | "unchanged" | "unreadable") for each secret as it goes."""
     for model, field in SEALED:
-        rows = model._default_manager.exclude(**{field: ""}).order_by("pk").values_list("pk", flat=True)
+        rows = (
+            model._default_manager.exclude(**{field: ""})
+            .order_by("pk")
+            .values_list("pk", flat=True)
+        )
         for pk in list(rows):
             yield f"{model._meta.verbose_name} {pk}", _rotate(model, pk, field, reseal)
     for pk in list(Authenticator.objects.order_by("pk").values_list("pk", flat=True)):
@@ -51,5 +56,7 @@ def _rotate(model: Any, pk: int, field: str, anew: Any) -> str:
 
 
 def _reseal_data(data: dict[str, Any]) -> dict[str, Any]:
-    sealed = {name: reseal(data[name]) for name in SEALED_IN_DATA if isinstance(data.get(name), str)}
+    sealed = {
+        name: reseal(data[name]) for name in SEALED_IN_DATA if isinstance(data.get(name), str)
+    }
     return {**data, **sealed}

@@ -1,7 +1,9 @@
-"""Secrets at rest: encrypted under CREDENTIAL_KEYS, bound to the row and the origin they were given for.
+"""Secrets at rest: encrypted under CREDENTIAL_KEYS, bound to the row and the origin they were given
+for.
 
-The first key encrypts; all keys decrypt. The row's uid and origin stand inside the encrypted text, because Fernet has
-no associated data: a sealed secret copied to another row, or kept while `api_url` is changed, does not open.
+The first key encrypts; all keys decrypt. The row's uid and origin stand inside the encrypted text,
+because Fernet has no associated data: a sealed secret copied to another row, or kept while
+`api_url` is changed, does not open.
 """
 
 import json
@@ -29,16 +31,22 @@ def unseal(sealed: str, *, uid: UUID | str, api_url: str) -> str:
     try:
         plain = json.loads(_fernet().decrypt(sealed.encode()))
     except InvalidToken:
-        raise SecretUnreadable("No key in CREDENTIAL_KEYS opens this secret. Enter it again.") from None
+        raise SecretUnreadable(
+            "No key in CREDENTIAL_KEYS opens this secret. Enter it again."
+        ) from None
     if plain["uid"] != str(uid) or plain["api_url"] != api_url:
-        raise SecretUnreadable("This secret was stored for another credential or address. Enter it again.")
+        raise SecretUnreadable(
+            "This secret was stored for another credential or address. Enter it again."
+        )
     secret: str = plain["secret"]
     hide(secret)
     return secret
 
 
 def reseal(sealed: str) -> str:
-    """The same secret under the first key; the very same text when it is that already. Raises SecretUnreadable."""
+    """The same secret under the first key; the very same text when it is that already. Raises
+    SecretUnreadable.
+    """
     if _opens(Fernet(settings.CREDENTIAL_KEYS[0]), sealed):
         return sealed
     try:

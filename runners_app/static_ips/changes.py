@@ -1,4 +1,6 @@
-"""Which ranges came and went since a moment, told from the history of runners: for those who look after firewalls."""
+"""Which ranges came and went since a moment, told from the history of runners: for those who look
+after firewalls.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +25,9 @@ class RangeChange:
 
 @dataclass(frozen=True)
 class _Life:
-    """A runner's ranges: in use at that moment, in use now, and when each was last switched on or off since."""
+    """A runner's ranges: in use at that moment, in use now, and when each was last switched on or
+    off since.
+    """
 
     runner: Runner
     then: set[Network]
@@ -32,10 +36,11 @@ class _Life:
 
 
 def changed_since(runners: RunnerQuerySet, since: datetime) -> list[RangeChange]:
-    """What to allow, then what to take away, among the runners given, gone ones included; each in address order.
+    """What to allow, then what to take away, among the runners given, gone ones included; each in
+    address order.
 
-    A range that went from one runner to another did not change. Before a runner was first seen it had no ranges.
-    Two queries, however many runners.
+    A range that went from one runner to another did not change. Before a runner was first seen it
+    had no ranges. Two queries, however many runners.
     """
     changes = FieldChange.objects.filter(
         item=FieldChange.Item.RUNNER, field__in=("public_ips", "gone_at"), at__gt=since
@@ -63,7 +68,9 @@ def _by_runner(changes: "QuerySet[FieldChange]") -> dict[int, list[FieldChange]]
 
 
 def _life(runner: Runner, changes: list[FieldChange], since: datetime) -> _Life:
-    """Rewind the changes from what is known now, then play them again to see when each range came or went."""
+    """Rewind the changes from what is known now, then play them again to see when each range came
+    or went.
+    """
     state = {"public_ips": runner.public_ips, "gone_at": runner.gone_at}
     now = _in_use(state)
     for change in reversed(changes):

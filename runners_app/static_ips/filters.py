@@ -1,4 +1,6 @@
-"""Filters of lists. All of them live in the URL; the search box understands them as `word:value` too."""
+"""Filters of lists. All of them live in the URL; the search box understands them as `word:value`
+too.
+"""
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
@@ -9,7 +11,9 @@ from runners_app.web.filters import CatalogFilter
 
 
 class StaticIpFilter(CatalogFilter):
-    """Runners with static IPs. An address or a range in the search box finds the runners whose ranges hold it."""
+    """Runners with static IPs. An address or a range in the search box finds the runners whose
+    ranges hold it.
+    """
 
     class Meta:
         model = Runner

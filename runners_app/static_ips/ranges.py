@@ -21,4 +21,6 @@ def networks_of(public_ips: Sequence[Mapping[str, object]]) -> tuple[list[Networ
 
 def in_order(networks: Iterable[Network]) -> list[Network]:
     """Each once, in the order of addresses."""
-    return sorted(set(networks), key=lambda network: (network.version, int(network[0]), network.prefixlen))
+    return sorted(
+        set(networks), key=lambda network: (network.version, int(network[0]), network.prefixlen)
+    )

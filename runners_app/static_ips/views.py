@@ -1,4 +1,6 @@
-"""Static IPs: how many runners of an account may have them, how many do, and the ranges to allow in firewalls."""
+"""Static IPs: how many runners of an account may have them, how many do, and the ranges to allow in
+firewalls.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -71,7 +73,10 @@ class Gauge:
     @property
     def rank(self) -> tuple[float, str]:
         """The nearest to used up first."""
-        return (-self.limits.used / self.limits.maximum if self.limits and self.limits.maximum else 0.0, str(self))
+        return (
+            -self.limits.used / self.limits.maximum if self.limits and self.limits.maximum else 0.0,
+            str(self),
+        )
 
     def __str__(self) -> str:
         return self.account.slug
@@ -79,7 +84,9 @@ class Gauge:
 
 @dataclass(frozen=True)
 class Holder:
-    """A runner that has static IPs, and its ranges in CIDR notation; those GitHub has not switched on stand apart."""
+    """A runner that has static IPs, and its ranges in CIDR notation; those GitHub has not switched
+    on stand apart.
+    """
 
     pk: int
     enabled: list[Network]
@@ -126,7 +133,9 @@ def static_ips(request: Request) -> HttpResponse:
 
 @require_safe
 def static_ip_ranges(request: Request, form: str) -> HttpResponse | StreamingHttpResponse:
-    """The ranges, filtered as the page is: as text those in use, each on a line; as CSV and JSON all, with runners."""
+    """The ranges, filtered as the page is: as text those in use, each on a line; as CSV and JSON
+    all, with runners.
+    """
     listed, found, holders = _found(request)
     name, asked = "static-ip-ranges", asked_of(listed)
     if form == "txt":
@@ -139,7 +148,15 @@ def static_ip_ranges(request: Request, form: str) -> HttpResponse | StreamingHtt
 def _range_rows(rows: "QuerySet[Any]") -> Iterator[Row]:
     for row in rows:
         for written, enabled in row.ranges:
-            yield written, enabled, row.account.slug, row.name, row.github_id, row.group_title, row.status
+            yield (
+                written,
+                enabled,
+                row.account.slug,
+                row.name,
+                row.github_id,
+                row.group_title,
+                row.status,
+            )
 
 
 @require_safe
@@ -147,9 +164,14 @@ def static_ip_changes(request: Request, form: str) -> HttpResponse | StreamingHt
     """The ranges that came and went since `?since=`, filtered as the page is."""
     since = since_of(request)
     if since is None:
-        raise BadRequest("Say since when: ?since=2026-11-01, or with a time as in ?since=2026-11-01T08:00:00Z.")
+        raise BadRequest(
+            "Say since when: ?since=2026-11-01, or with a time as in ?since=2026-11-01T08:00:00Z."
+        )
     listed, changes = _changes(request, since)
-    name, asked = "static-ip-changes", [("since", since.isoformat(timespec="minutes")), *asked_of(listed)]
+    name, asked = (
+        "static-ip-changes",
+        [("since", since.isoformat(timespec="minutes")), *asked_of(listed)],
+    )
     if form == "txt":
         lines = [f"{'+' if each.is_added else '-'} {each.network}" for each in changes]
         return export_text(request, name, lines, asked=asked)
@@ -159,11 +181,20 @@ def static_ip_changes(request: Request, form: str) -> HttpResponse | StreamingHt
 
 def _change_row(each: RangeChange) -> Row:
     change = "added" if each.is_added else "removed"
-    return change, str(each.network), each.runner.account.slug, each.runner.name, each.runner.github_id, each.at
+    return (
+        change,
+        str(each.network),
+        each.runner.account.slug,
+        each.runner.name,
+        each.runner.github_id,
+        each.at,
+    )
 
 
 def since_of(request: Request) -> datetime | None:
-    """The moment `?since=` names, a day or a time (UTC unless it says otherwise); nothing when it names none."""
+    """The moment `?since=` names, a day or a time (UTC unless it says otherwise); nothing when it
+    names none.
+    """
     asked = request.GET.get("since", "").strip()
     try:
         moment = parse_datetime(asked)
@@ -191,11 +222,20 @@ def static_ips_refresh(request: Request) -> HttpResponse:
 
 
 def _found(request: Request) -> tuple[StaticIpFilter, "QuerySet[Runner]", list[Holder]]:
-    """The runners that match and their ranges. An account has few with static IPs, so an address is sought here."""
-    runners = Runner.objects.visible_to(request.user).present().filter(Q(static_ip=True) | ~Q(public_ips=[]))
+    """The runners that match and their ranges. An account has few with static IPs, so an address is
+    sought here.
+    """
+    runners = (
+        Runner.objects.visible_to(request.user)
+        .present()
+        .filter(Q(static_ip=True) | ~Q(public_ips=[]))
+    )
     listed = StaticIpFilter(request.GET, queryset=runners)
     found: QuerySet[Runner] = listed.qs
-    holders = [Holder(pk, *networks_of(public_ips)) for pk, public_ips in found.values_list("pk", "public_ips")]
+    holders = [
+        Holder(pk, *networks_of(public_ips))
+        for pk, public_ips in found.values_list("pk", "public_ips")
+    ]
     if (sought := listed.network) is not None:
         holders = [holder for holder in holders if _holds(holder, sought)]
         found = found.filter(pk__in=[holder.pk for holder in holders])
@@ -212,17 +252,26 @@ def _overlaps(network: Network, sought: Network) -> bool:
 
 def _written(holders: list[Holder]) -> list[str]:
     """Every range that is in use, once, in the order of addresses."""
-    return [str(network) for network in in_order(network for holder in holders for network in holder.enabled)]
+    return [
+        str(network)
+        for network in in_order(network for holder in holders for network in holder.enabled)
+    ]
 
 
 def _with_group(found: "QuerySet[Runner]") -> "QuerySet[Runner]":
     groups = RunnerGroup.objects.filter(account=OuterRef("account"), github_id=OuterRef("group_id"))
-    return found.annotate(group_pk=Subquery(groups.values("pk")[:1]), group_title=Subquery(groups.values("name")[:1]))
+    return found.annotate(
+        group_pk=Subquery(groups.values("pk")[:1]), group_title=Subquery(groups.values("name")[:1])
+    )
 
 
 def _told_of(accounts: list[Account], asked: str) -> list[Account]:
     """Those one sees whole: who sees only some groups of an account is not told its totals."""
-    return [row for row in accounts if asked.lower() in ("", row.slug.lower()) and limited_by(row) is None]
+    return [
+        row
+        for row in accounts
+        if asked.lower() in ("", row.slug.lower()) and limited_by(row) is None
+    ]
 
 
 def _gauges(shown: list[Account]) -> list[Gauge]:
@@ -230,6 +279,11 @@ def _gauges(shown: list[Account]) -> list[Gauge]:
     for reading in Reading.objects.filter(account__in=shown, resource=Reading.Resource.LIMITS):
         gauges[reading.account_id].reading = reading
     age = Window(RowNumber(), partition_by=F("account"), order_by=F("observed_at").desc())
-    for row in Limits.objects.filter(account__in=shown).annotate(age=age).filter(age__lte=HISTORY).order_by("age"):
+    for row in (
+        Limits.objects.filter(account__in=shown)
+        .annotate(age=age)
+        .filter(age__lte=HISTORY)
+        .order_by("age")
+    ):
         gauges[row.account_id].history.append(row)
     return sorted(gauges.values(), key=lambda gauge: gauge.rank)

@@ -1,4 +1,6 @@
-"""Pictures drawn on the server as SVG, built in for every template. The numbers stand beside them, as text."""
+"""Pictures drawn on the server as SVG, built in for every template. The numbers stand beside them,
+as text.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,10 +28,17 @@ class Bar:
 
 
 @register.simple_tag
-def bars(rows: Sequence[Bar], caption: str, noun: str = "Runners", *, statuses: bool = False) -> SafeString:
-    """A table whose rows are drawn as bars, longest value full; statuses in their own icons and colours."""
+def bars(
+    rows: Sequence[Bar], caption: str, noun: str = "Runners", *, statuses: bool = False
+) -> SafeString:
+    """A table whose rows are drawn as bars, longest value full; statuses in their own icons and
+    colours.
+    """
     most = max((row.count for row in rows), default=0) or 1
-    lines = ((*_label(row, statuses=statuses), f"{row.count / most * 100:.1f}", f"{row.count:,}") for row in rows)
+    lines = (
+        (*_label(row, statuses=statuses), f"{row.count / most * 100:.1f}", f"{row.count:,}")
+        for row in rows
+    )
     return format_html(
         '<table class="bars"><caption class="visually-hidden">{}</caption>'
         '<thead class="visually-hidden"><tr><th scope="col">Value</th><th scope="col">{}</th></tr></thead>'
@@ -53,7 +62,9 @@ def _label(row: Bar, *, statuses: bool) -> tuple[str, SafeString]:
     name, tone = STATUSES.get(row.label, ("question-mark-circle", "unknown"))
     word = STATUS_WORDS.get(row.label, row.label)
     still = "progress-still" if tone == "progress" else tone
-    return tone, format_html('<a class="status status-{}" href="{}">{}{}</a>', still, row.address, icon(name), word)
+    return tone, format_html(
+        '<a class="status status-{}" href="{}">{}{}</a>', still, row.address, icon(name), word
+    )
 
 
 class Point(NamedTuple):
@@ -66,7 +77,9 @@ class Point(NamedTuple):
 
 @register.simple_tag
 def steps(points: Sequence[Point], until: datetime, label: str) -> SafeString:
-    """Used and maximum over time, oldest first: each stands until the next. The table of numbers belongs beside it."""
+    """Used and maximum over time, oldest first: each stands until the next. The table of numbers
+    belongs beside it.
+    """
     if not points:
         return SafeString("")
     first, seconds = points[0].at, max((until - points[0].at).total_seconds(), 1.0)
@@ -76,7 +89,10 @@ def steps(points: Sequence[Point], until: datetime, label: str) -> SafeString:
         places = [((point.at - first).total_seconds() / seconds * CHART_WIDTH) for point in points]
         heights = [CHART_HEIGHT - 2 - value / top * (CHART_HEIGHT - 6) for value in values]
         ends = [*places[1:], CHART_WIDTH]
-        return " ".join(f"{x:.1f},{y:.1f} {end:.1f},{y:.1f}" for x, end, y in zip(places, ends, heights, strict=True))
+        return " ".join(
+            f"{x:.1f},{y:.1f} {end:.1f},{y:.1f}"
+            for x, end, y in zip(places, ends, heights, strict=True)
+        )
 
     used = line([point.used for point in points])
     return format_html(

@@ -1,6 +1,8 @@
-"""What a long list repeats hundreds of times, made without a template for each: a template took four times as long.
+"""What a long list repeats hundreds of times, made without a template for each: a template took
+four times as long.
 
-Built in for every template. All text of GitHub's goes through `escape`; the rest are numbers and our own markup.
+Built in for every template. All text of GitHub's goes through `escape`; the rest are numbers and
+our own markup.
 """
 
 from collections.abc import Iterable
@@ -30,7 +32,9 @@ def _option(value: str, chosen: str) -> str:
 
 @register.simple_tag
 def runner_rows(runners: Iterable[Runner], address: str, *, ticks: bool) -> SafeString:
-    """The rows of the list of runners. `address` is the list's own; `ticks` puts a checkbox before each."""
+    """The rows of the list of runners. `address` is the list's own; `ticks` puts a checkbox before
+    each.
+    """
     return mark_safe("".join(_runner_row(runner, address, ticks) for runner in runners))  # noqa: S308 -- see below
 
 

@@ -1,7 +1,7 @@
 """Template tags and filters of Trackside, built in for every template.
 
-Several of these run hundreds of times per page. So they render no templates, and markup that does not depend on the
-argument (icons, the known statuses) is made once.
+Several of these run hundreds of times per page. So they render no templates, and markup that does
+not depend on the argument (icons, the known statuses) is made once.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,8 @@ from heroicons import _render_icon
 
 register = template.Library()
 
-# GitHub's words, the icon and the tone each is shown in. Whatever else GitHub may send is shown raw.
+# GitHub's words, the icon and the tone each is shown in. Whatever else GitHub may send is shown
+# raw.
 STATUSES = {
     "Ready": ("check-circle", "success"),
     "Provisioning": ("arrow-path", "progress"),
@@ -67,7 +68,9 @@ PLACE_PARAMETERS = ("after", "before")
 @register.simple_tag
 @lru_cache(maxsize=512)
 def icon(name: str, size: int = 16) -> SafeString:
-    """One icon of the heroicons set, inlined; decorative, so put a word beside it or an aria-label around it."""
+    """One icon of the heroicons set, inlined; decorative, so put a word beside it or an aria-label
+    around it.
+    """
     svg = _render_icon("mini" if size > 16 else "micro", str(name), size, {"class": "icon"})
     return mark_safe("".join(line.strip() for line in svg.splitlines()))  # noqa: S308 -- from the icon package
 
@@ -85,7 +88,9 @@ def _status(value: str) -> SafeString:
 
 @register.simple_tag
 def status(value: object) -> SafeString:
-    """A runner's status: icon, word and colour. Statuses we do not know are shown as GitHub sent them."""
+    """A runner's status: icon, word and colour. Statuses we do not know are shown as GitHub sent
+    them.
+    """
     return _status(str(value) if value else "No status")
 
 
@@ -93,7 +98,9 @@ def status(value: object) -> SafeString:
 def status_count(value: object, count: int) -> SafeString:
     """How many runners have a status: "12 Ready", in its icon and colour."""
     name, tone = STATUSES.get(str(value), ("question-mark-circle", "unknown"))
-    return _state(name, tone, f"{count:,} {STATUS_WORDS.get(str(value), str(value))}", status_note(value))
+    return _state(
+        name, tone, f"{count:,} {STATUS_WORDS.get(str(value), str(value))}", status_note(value)
+    )
 
 
 @register.filter
@@ -138,7 +145,9 @@ def level_icon(level: object) -> SafeString:
 
 
 def relative(moment: datetime, now: datetime) -> str:
-    """The distance in words: "just now", "3 minutes ago", "in 4 minutes". The script says it the same way."""
+    """The distance in words: "just now", "3 minutes ago", "in 4 minutes". The script says it the
+    same way.
+    """
     seconds = (now - moment).total_seconds()
     distance = abs(seconds)
     if distance < MINUTE:
@@ -172,7 +181,9 @@ def ago(moment: datetime | None, never: str = "never") -> SafeString:
 
 @register.simple_tag
 def when(moment: datetime | None, never: str = "never") -> SafeString:
-    """Like ``ago`` for fragments that are cached: the text is exact until the script makes it relative."""
+    """Like ``ago`` for fragments that are cached: the text is exact until the script makes it
+    relative.
+    """
     if moment is None:
         return _nothing(never)
     moment = moment.astimezone(UTC)
@@ -219,7 +230,9 @@ def gauge(used: int | None, maximum: int | None, noun: str = "used") -> SafeStri
     """A bar and the numbers it is drawn from, for static IPs and other limits."""
     if used is None or not maximum:
         text = "unknown" if used is None else f"{used:,} {noun}"
-        return format_html('<span class="gauge"><span class="gauge-text muted">{}</span></span>', text)
+        return format_html(
+            '<span class="gauge"><span class="gauge-text muted">{}</span></span>', text
+        )
     share = min(max(used / maximum, 0), 1)
     tone = "danger" if share >= 1 else "warning" if share >= 0.8 else "normal"
     return format_html(
@@ -240,7 +253,9 @@ SPARK_WIDTH, SPARK_HEIGHT = 96, 24
 
 @register.simple_tag
 def sparkline(values: Iterable[float | None] | None, label: str = "") -> SafeString:
-    """A small line of numbers over time; ``label`` says what they are. Put the table of numbers beside it."""
+    """A small line of numbers over time; ``label`` says what they are. Put the table of numbers
+    beside it.
+    """
     numbers = [value for value in values or () if value is not None]
     if len(numbers) < 2:
         return _nothing("not enough readings yet")
@@ -248,7 +263,10 @@ def sparkline(values: Iterable[float | None] | None, label: str = "") -> SafeStr
     step = SPARK_WIDTH / (len(numbers) - 1)
     scale = (SPARK_HEIGHT - 4) / ((high - low) or 1)
     flat = SPARK_HEIGHT / 2 if high == low else None
-    points = [(i * step, flat or SPARK_HEIGHT - 2 - (value - low) * scale) for i, value in enumerate(numbers)]
+    points = [
+        (i * step, flat or SPARK_HEIGHT - 2 - (value - low) * scale)
+        for i, value in enumerate(numbers)
+    ]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     name = f"{label}: " if label else ""
     return format_html(
@@ -263,7 +281,9 @@ def sparkline(values: Iterable[float | None] | None, label: str = "") -> SafeStr
 
 @register.simple_tag
 def copy_button(text: object, label: str = "Copy", *, words: bool = False) -> SafeString:
-    """A button that copies ``text``; ``label`` says what that is. ``words=True`` shows the label beside the icon."""
+    """A button that copies ``text``; ``label`` says what that is. ``words=True`` shows the label
+    beside the icon.
+    """
     if words:
         return format_html(
             '<button type="button" class="button button-small needs-js" data-copy="{}">{}<span>{}</span></button>',
@@ -302,7 +322,9 @@ def query(context: template.Context, **changes: Any) -> str:
 
 @register.simple_tag(takes_context=True)
 def filters(context: template.Context, target: str) -> SafeString:
-    """Attributes of a toolbar's form: with JavaScript only the list is asked for, and the address follows."""
+    """Attributes of a toolbar's form: with JavaScript only the list is asked for, and the address
+    follows.
+    """
     return format_html(
         'hx-get="{}" hx-target="{}" hx-swap="outerHTML" hx-push-url="true" hx-trigger="submit, change target:select"'
         ' hx-sync="this:queue last"',
@@ -313,7 +335,9 @@ def filters(context: template.Context, target: str) -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def filters_summary(context: template.Context, *names: str) -> SafeString:
-    """What opens the filters of a toolbar on a phone; ``names`` are those within, and it tells how many are set."""
+    """What opens the filters of a toolbar on a phone; ``names`` are those within, and it tells how
+    many are set.
+    """
     count = sum(bool(context["request"].GET.get(name)) for name in names)
     return format_html(
         '<summary class="button">{}Filters<span class="counter" data-filters{}>{}</span></summary>',
@@ -324,20 +348,33 @@ def filters_summary(context: template.Context, *names: str) -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
-def sort_header(context: template.Context, key: str, label: str, current: str = "", css: str = "") -> SafeString:
-    """A column header that sorts by ``key``; ``current`` is the sort in force, "-name" for descending."""
+def sort_header(
+    context: template.Context, key: str, label: str, current: str = "", css: str = ""
+) -> SafeString:
+    """A column header that sorts by ``key``; ``current`` is the sort in force, "-name" for
+    descending.
+    """
     direction = {key: "ascending", f"-{key}": "descending"}.get(current or "", "")
-    arrow = {"ascending": "chevron-up", "descending": "chevron-down"}.get(direction, "chevron-up-down")
+    arrow = {"ascending": "chevron-up", "descending": "chevron-down"}.get(
+        direction, "chevron-up-down"
+    )
     following = f"-{key}" if direction == "ascending" else key
     href = _query(context, {"sort": following, **dict.fromkeys(PLACE_PARAMETERS)})
     aria = format_html(' aria-sort="{}"', direction) if direction else ""
     return format_html(
-        '<th scope="col" class="{}"{}><a class="sort" href="{}">{}{}</a></th>', css, aria, href, label, icon(arrow)
+        '<th scope="col" class="{}"{}><a class="sort" href="{}">{}{}</a></th>',
+        css,
+        aria,
+        href,
+        label,
+        icon(arrow),
     )
 
 
 @register.simple_tag(takes_context=True)
-def nav_link(context: template.Context, name: str, label: str, icon_name: str, key: str = "") -> SafeString:
+def nav_link(
+    context: template.Context, name: str, label: str, icon_name: str, key: str = ""
+) -> SafeString:
     """A link of the header's navigation, marked when it leads to this page or to one above it.
 
     A page this installation does not route has no link.
@@ -354,7 +391,9 @@ def nav_link(context: template.Context, name: str, label: str, icon_name: str, k
 
 @lru_cache(maxsize=64)
 def _address(name: str, prefix: str, urlconf: str | None) -> str:
-    """Of a page without arguments; empty when it is not routed. Prefix and routes are what the answer depends on."""
+    """Of a page without arguments; empty when it is not routed. Prefix and routes are what the
+    answer depends on.
+    """
     try:
         return reverse(name)
     except NoReverseMatch:

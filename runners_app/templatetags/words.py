@@ -51,7 +51,9 @@ def field_label(name: object) -> str:
 
 @register.filter
 def sentence_case(text: str) -> str:
-    """`Change Password` → "Change password": for fixed titles and buttons that others wrote, never for names."""
+    """`Change Password` → "Change password": for fixed titles and buttons that others wrote, never
+    for names.
+    """
     first, *others = re.split(r"(?<=[ -])(?=[A-Z][a-z]+\b)", text.strip())
     return first + "".join(each[0].lower() + each[1:] for each in others)
 
@@ -78,7 +80,11 @@ def plain_value(value: object) -> str:
     if isinstance(value, datetime):
         return value.strftime("%-d %B %Y, %H:%M UTC")
     if isinstance(value, dict):
-        return f"{value['prefix']}/{value['length']}" if {"prefix", "length"} <= value.keys() else str(value)
+        return (
+            f"{value['prefix']}/{value['length']}"
+            if {"prefix", "length"} <= value.keys()
+            else str(value)
+        )
     if isinstance(value, list | tuple):
         return ", ".join(plain_value(item) for item in value)
     return str(value)

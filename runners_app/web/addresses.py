@@ -1,4 +1,6 @@
-"""How allauth and axes fit Trackside: who may join, what is kept of an attempt, and where second factors are sealed."""
+"""How allauth and axes fit Trackside: who may join, what is kept of an attempt, and where second
+factors are sealed.
+"""
 
 import re
 from ipaddress import IPv4Address, ip_address
@@ -16,7 +18,11 @@ def address_of(request: HttpRequest | None) -> str:
     """Of the browser: what the nearest of one's own proxies saw, or who called when there is none."""
     if request is None:
         return ""
-    told = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
+    told = [
+        part.strip()
+        for part in request.headers.get("X-Forwarded-For", "").split(",")
+        if part.strip()
+    ]
     forwarded = told[-settings.PROXY_COUNT] if 0 < settings.PROXY_COUNT <= len(told) else ""
     return _address_in(forwarded) or _address_in(request.META.get("REMOTE_ADDR", "")) or NO_ADDRESS
 

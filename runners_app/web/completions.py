@@ -1,4 +1,6 @@
-"""What somebody may be about to type in a search box: words, then their values. Each completion is the whole text."""
+"""What somebody may be about to type in a search box: words, then their values. Each completion is
+the whole text.
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +11,9 @@ TERM = re.compile(r'(?:"[^"]*(?:"|$)|[^\s"])+')
 
 
 def complete(text: str, values: Mapping[str, Sequence[str]]) -> list[str]:
-    """Completions of the last term of `text`, at most a dozen; `values` are those each word may take, in order."""
+    """Completions of the last term of `text`, at most a dozen; `values` are those each word may
+    take, in order.
+    """
     last = next((match for match in TERM.finditer(text) if match.end() == len(text)), None)
     before, term = (text[: last.start()], last[0]) if last else (text, "")
     return [f"{before}{each}" for each in _of_term(term, values)][:MOST]

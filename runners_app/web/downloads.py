@@ -1,4 +1,6 @@
-"""What exports of lists look like, streamed row by row: CSV whose cells no spreadsheet takes for formulas, and JSON."""
+"""What exports of lists look like, streamed row by row: CSV whose cells no spreadsheet takes for
+formulas, and JSON.
+"""
 
 import csv
 import json
@@ -20,14 +22,23 @@ class _Echo:
         return text
 
 
-def export_answer(form: str, name: str, header: Sequence[str], rows: Iterable[Row]) -> StreamingHttpResponse:
+def export_answer(
+    form: str, name: str, header: Sequence[str], rows: Iterable[Row]
+) -> StreamingHttpResponse:
     """A download of rows as `csv` or as `json`, an array of objects.
 
-    A cell may be text, a number, a truth, a moment or a list; CSV writes a list with spaces between.
+    A cell may be text, a number, a truth, a moment or a list; CSV writes a list with spaces
+    between.
     """
-    writers = {"csv": (_csv_lines, "text/csv; charset=utf-8"), "json": (_json_lines, "application/json")}
+    writers = {
+        "csv": (_csv_lines, "text/csv; charset=utf-8"),
+        "json": (_json_lines, "application/json"),
+    }
     lines, content_type = writers[form]
-    headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"', "Cache-Control": "no-store"}
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}.{form}"',
+        "Cache-Control": "no-store",
+    }
     return StreamingHttpResponse(lines(header, rows), content_type=content_type, headers=headers)
 
 

@@ -15,7 +15,9 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Called while the error is handled. Neither template may ask the database, which may be what is down."""
+    """Called while the error is handled. Neither template may ask the database, which may be what
+    is down.
+    """
     if _is_of_database(sys.exc_info()[1]):
         return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": "10"})
     return HttpResponse(render_to_string("500.html"), status=500)

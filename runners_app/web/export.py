@@ -1,6 +1,8 @@
-"""Every list as CSV and as JSON, at stable addresses, with the filter of its page and for the same eyes.
+"""Every list as CSV and as JSON, at stable addresses, with the filter of its page and for the same
+eyes.
 
-Each leaves a line in the audit log before its first row leaves; if that line cannot be written, nothing leaves.
+Each leaves a line in the audit log before its first row leaves; if that line cannot be written,
+nothing leaves.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -25,10 +27,18 @@ CHUNK = 1000
 
 
 def export(
-    request: Request, form: str, name: str, header: Sequence[str], rows: Iterable[Row], *,
-    count: Callable[[], int], asked: Asked = (),
-) -> StreamingHttpResponse:  # fmt: skip
-    """A download of rows, written down first. `count` is how many there are. HEAD takes none, so nothing is written."""
+    request: Request,
+    form: str,
+    name: str,
+    header: Sequence[str],
+    rows: Iterable[Row],
+    *,
+    count: Callable[[], int],
+    asked: Asked = (),
+) -> StreamingHttpResponse:
+    """A download of rows, written down first. `count` is how many there are. HEAD takes none, so
+    nothing is written.
+    """
     if form not in FORMS:
         raise Http404
     if request.method == "HEAD":
@@ -48,13 +58,19 @@ def export_text(request: Request, name: str, lines: Sequence[str], *, asked: Ask
 
 
 def _write_down(request: Request, form: str, name: str, rows: int, asked: Asked) -> None:
-    record_export(name, by=request.user, form=form, rows=rows, asked=asked, address=address_of(request))
+    record_export(
+        name, by=request.user, form=form, rows=rows, asked=asked, address=address_of(request)
+    )
 
 
 def asked_of(listed: "FilterSet") -> list[tuple[str, str]]:
     """The filters in force; what makes no sense filters nothing."""
     listed.form.is_valid()
-    return [(name, str(value)) for name, value in listed.form.cleaned_data.items() if value not in (None, "")]
+    return [
+        (name, str(value))
+        for name, value in listed.form.cleaned_data.items()
+        if value not in (None, "")
+    ]
 
 
 def _present_unless_asked(listed: Any) -> "QuerySet[Any]":

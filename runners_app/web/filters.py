@@ -1,4 +1,6 @@
-"""Filters of lists. All of them live in the URL; the search box understands them as `word:value` too."""
+"""Filters of lists. All of them live in the URL; the search box understands them as `word:value`
+too.
+"""
 
 import re
 from typing import Any, ClassVar
@@ -13,9 +15,18 @@ TERM = re.compile(r'(\w+):("[^"]*"|\S+)')
 
 # What people type in the search box → parameter of the URL.
 WORDS = {
-    "org": "account", "account": "account", "enterprise": "account", "status": "status", "size": "size",
-    "image": "image", "group": "group", "ip": "static_ip", "platform": "platform", "idle": "idle", "age": "age",
-}  # fmt: skip
+    "org": "account",
+    "account": "account",
+    "enterprise": "account",
+    "status": "status",
+    "size": "size",
+    "image": "image",
+    "group": "group",
+    "ip": "static_ip",
+    "platform": "platform",
+    "idle": "idle",
+    "age": "age",
+}
 
 
 GONE = "gone"
@@ -40,7 +51,9 @@ def split_search(text: str, known: dict[str, str] = WORDS) -> tuple[str, dict[st
 
 
 class CatalogFilter(django_filters.FilterSet):
-    """What the lists beside runners share: an account, words, and `word:value` terms in the search box."""
+    """What the lists beside runners share: an account, words, and `word:value` terms in the search
+    box.
+    """
 
     TERMS: ClassVar[dict[str, str]] = {}
 
@@ -65,7 +78,11 @@ class CatalogFilter(django_filters.FilterSet):
         return Q(name__icontains=word)
 
     def by_account(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
-        return rows.filter(account__in=list(Account.objects.filter(slug__iexact=value).values_list("pk", flat=True)))
+        return rows.filter(
+            account__in=list(
+                Account.objects.filter(slug__iexact=value).values_list("pk", flat=True)
+            )
+        )
 
     def by_state(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
         if value.lower() == GONE:

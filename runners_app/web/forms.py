@@ -17,7 +17,9 @@ def new_nonce() -> str:
 class NonceForm(forms.Form):
     """A form that is one operation however often it arrives."""
 
-    nonce = forms.UUIDField(widget=forms.HiddenInput, initial=new_nonce, error_messages={"invalid": "Open it again."})
+    nonce = forms.UUIDField(
+        widget=forms.HiddenInput, initial=new_nonce, error_messages={"invalid": "Open it again."}
+    )
 
     @property
     def nonce_text(self) -> str:
@@ -28,7 +30,9 @@ class SettingsForm(NonceForm):
     """Create or edit something at GitHub. `base` holds the values an edit starts from, signed."""
 
     salt: ClassVar[str]
-    field_of: ClassVar[dict[str, str]]  # field names GitHub may use in its refusals → fields of the form
+    field_of: ClassVar[
+        dict[str, str]
+    ]  # field names GitHub may use in its refusals → fields of the form
 
     base = forms.CharField(required=False, widget=forms.HiddenInput)
 
@@ -38,17 +42,26 @@ class SettingsForm(NonceForm):
 
     def clean_base(self) -> dict[str, Any]:
         try:
-            base: dict[str, Any] = signing.loads(self.cleaned_data["base"], salt=self.salt) if self.is_edit else {}
+            base: dict[str, Any] = (
+                signing.loads(self.cleaned_data["base"], salt=self.salt) if self.is_edit else {}
+            )
         except signing.BadSignature:
-            raise forms.ValidationError("This form was changed on its way. Open it again.") from None
+            raise forms.ValidationError(
+                "This form was changed on its way. Open it again."
+            ) from None
         return base
 
     def show_refusal(self, operation: Operation) -> None:
-        """GitHub's words at the fields they belong to, when an operation is edited to be sent again."""
+        """GitHub's words at the fields they belong to, when an operation is edited to be sent
+        again.
+        """
         placed = False
         for error in (operation.refusal or {}).get("errors", []):
             field = self.field_of.get((error.get("field") or "").split(".")[-1])
-            words = error.get("message") or f"GitHub says: {(error.get('code') or 'invalid').replace('_', ' ')}."
+            words = (
+                error.get("message")
+                or f"GitHub says: {(error.get('code') or 'invalid').replace('_', ' ')}."
+            )
             self._add_initial_error(field, words)
             placed = placed or field is not None
         if not placed and operation.reason:
@@ -57,7 +70,9 @@ class SettingsForm(NonceForm):
     def _add_initial_error(self, field: str | None, words: str) -> None:
         """An error on a form that is not bound yet."""
         errors = self.errors  # empty, and kept, while the form is not bound
-        errors.setdefault(field or NON_FIELD_ERRORS, self.error_class(renderer=self.renderer)).append(words)
+        errors.setdefault(
+            field or NON_FIELD_ERRORS, self.error_class(renderer=self.renderer)
+        ).append(words)
 
 
 class DeleteForm(NonceForm):
@@ -69,7 +84,9 @@ class DeleteForm(NonceForm):
         super().__init__(*args, **kwargs)
         self.expected = expected
         self.fields["typed"].label = f"Type {expected} to confirm"
-        self.fields["typed"].error_messages["required"] = f"Type {expected} here first. Nothing was deleted."
+        self.fields["typed"].error_messages["required"] = (
+            f"Type {expected} here first. Nothing was deleted."
+        )
         self.fields["typed"].widget.attrs.update({"autocomplete": "off", "spellcheck": "false"})
 
     def clean_typed(self) -> str:

@@ -14,7 +14,9 @@ from runners_app.web.paging import Order
 
 
 def order_of(request: Request, sorts: dict[str, Order], default: str = "name") -> tuple[str, Order]:
-    """The sort asked for by `?sort=`, with a leading minus for descending, and the order it stands for."""
+    """The sort asked for by `?sort=`, with a leading minus for descending, and the order it stands
+    for.
+    """
     asked = request.GET.get("sort", "")
     name = asked.removeprefix("-")
     if name not in sorts:
@@ -31,7 +33,9 @@ def count_once(kind: str, version: str, count: Callable[[], int]) -> int:
 def read_again(request: Request, *resources: str) -> None:
     """Have resources of every account one may see read at once."""
     refused = []
-    for account in Account.objects.visible_to(request.user).filter(paused=False).select_related("credential"):
+    for account in (
+        Account.objects.visible_to(request.user).filter(paused=False).select_related("credential")
+    ):
         if may_read_again(account, timezone.now()):
             Reading.objects.schedule_now(account, *resources)
             wake(account.credential_id)
@@ -45,7 +49,9 @@ def read_again(request: Request, *resources: str) -> None:
 
 def budget_words(accounts: Sequence[str]) -> str:
     """Why GitHub is not asked for somebody who only looks."""
-    names = ", ".join(accounts[:3]) + (f" and {len(accounts) - 3} more" if len(accounts) > 3 else "")
+    names = ", ".join(accounts[:3]) + (
+        f" and {len(accounts) - 3} more" if len(accounts) > 3 else ""
+    )
     return (
         f"GitHub's hourly budget for {names} is nearly used, and the rest is kept for changes. "
         "It is read again by itself within the hour."

@@ -1,4 +1,6 @@
-"""What all pages share: whole page or fragment, who may, and whether anything changed since the last poll."""
+"""What all pages share: whole page or fragment, who may, and whether anything changed since the
+last poll.
+"""
 
 import hashlib
 from collections.abc import Iterable
@@ -25,16 +27,25 @@ M = TypeVar("M", bound=models.Model)
 
 
 class Request(HttpRequest):
-    """As views see it: the middleware lets nobody but signed-in people through, and tells about htmx."""
+    """As views see it: the middleware lets nobody but signed-in people through, and tells about
+    htmx.
+    """
 
     user: User
     htmx: HtmxDetails
 
 
 def render_page(
-    request: Request, template: str, context: dict[str, Any], *, fragment: str = "", status: int = 200
+    request: Request,
+    template: str,
+    context: dict[str, Any],
+    *,
+    fragment: str = "",
+    status: int = 200,
 ) -> HttpResponse:
-    """The whole page, or its fragment when htmx asks for one, with how fresh it is: that line is no part of it."""
+    """The whole page, or its fragment when htmx asks for one, with how fresh it is: that line is no
+    part of it.
+    """
     if fragment and wants_fragment(request):
         part = render(request, f"{template}#{fragment}", context, status=status)
         return with_freshness(part, context) if "freshness_state" in context else part
@@ -63,7 +74,9 @@ def named_or_404(rows: OwnedQuerySet[M], request: Request, parameter: str) -> M 
 
 def resubmitted(request: Request, kind: str) -> Operation | None:
     """The operation to edit and send again, named by `?again=`."""
-    return named_or_404(Operation.objects.filter(kind=kind).select_related("account"), request, "again")
+    return named_or_404(
+        Operation.objects.filter(kind=kind).select_related("account"), request, "again"
+    )
 
 
 def visible_or_404(rows: OwnedQuerySet[M], request: Request, pk: int) -> M:
@@ -75,7 +88,9 @@ def visible_or_404(rows: OwnedQuerySet[M], request: Request, pk: int) -> M:
 
 
 def visible_account_or_404(request: Request, pk: int) -> Account:
-    account = Account.objects.visible_to(request.user).select_related("credential").filter(pk=pk).first()
+    account = (
+        Account.objects.visible_to(request.user).select_related("credential").filter(pk=pk).first()
+    )
     if account is None:
         raise Http404
     bind_contextvars(account=account.slug)
@@ -83,14 +98,20 @@ def visible_account_or_404(request: Request, pk: int) -> Account:
 
 
 def may_manage(request: Request, account: Account) -> bool:
-    """Whether the person may ask for writes in this account, which also must not be paused or observe only."""
+    """Whether the person may ask for writes in this account, which also must not be paused or
+    observe only.
+    """
     return Account.objects.manageable_by(request.user).filter(pk=account.pk).exists()
 
 
 def came_from(request: Request) -> str:
     """The page of ours a form stood on, with its filters; empty where that is not told."""
     address = request.headers.get("Referer", "")
-    return address if url_has_allowed_host_and_scheme(address, {request.get_host()}, request.is_secure()) else ""
+    return (
+        address
+        if url_has_allowed_host_and_scheme(address, {request.get_host()}, request.is_secure())
+        else ""
+    )
 
 
 def manage_or_403(request: Request, account: Account) -> None:
@@ -100,7 +121,9 @@ def manage_or_403(request: Request, account: Account) -> None:
         raise PermissionDenied(f"{account} is set to observe only: Trackside writes nothing there.")
     if account.paused:
         raise PermissionDenied(f"{account} is paused: nothing is read from it or written to it.")
-    raise PermissionDenied(f"You may look at {account} but not change it. Ask an administrator for the manager role.")
+    raise PermissionDenied(
+        f"You may look at {account} but not change it. Ask an administrator for the manager role."
+    )
 
 
 def administrator_or_403(request: Request) -> None:
@@ -109,7 +132,9 @@ def administrator_or_403(request: Request) -> None:
 
 
 def version_of(accounts: Iterable[Account], *parts: object) -> str:
-    """What a page's content depends on, as short text: the accounts one may see, how much of each, their versions."""
+    """What a page's content depends on, as short text: the accounts one may see, how much of each,
+    their versions.
+    """
     seen = [(account.pk, account.version, limited_by(account)) for account in accounts]
     return hashlib.sha256(repr((seen, parts)).encode()).hexdigest()[:16]
 
@@ -130,13 +155,19 @@ def chips_of(listed: "FilterSet", query: QueryDict) -> list[dict[str, str]]:
         for parameter in (name, "after", "before", "version"):
             rest.pop(parameter, None)
         chips.append(
-            {"label": listed.filters[name].label or name, "value": str(value), "remove": f"?{rest.urlencode()}"}
+            {
+                "label": listed.filters[name].label or name,
+                "value": str(value),
+                "remove": f"?{rest.urlencode()}",
+            }
         )
     return chips
 
 
 def query_without(request: Request, *names: str) -> str:
-    """The query string without some parameters, for links that must not carry a place or a version on."""
+    """The query string without some parameters, for links that must not carry a place or a version
+    on.
+    """
     query = request.GET.copy()
     for name in names:
         query.pop(name, None)
@@ -145,5 +176,7 @@ def query_without(request: Request, *names: str) -> str:
 
 def group_name_of(runner: Runner) -> str:
     """The name of a runner's group; empty where groups may not be read."""
-    group = RunnerGroup.objects.filter(account_id=runner.account_id, github_id=runner.group_id or 0).first()
+    group = RunnerGroup.objects.filter(
+        account_id=runner.account_id, github_id=runner.group_id or 0
+    ).first()
     return group.name if group else ""

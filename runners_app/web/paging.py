@@ -1,6 +1,8 @@
-"""Paging by key: `?after=` and `?before=` name a row's place in the order, so that deep pages cost what the first does.
+"""Paging by key: `?after=` and `?before=` name a row's place in the order, so that deep pages cost
+what the first does.
 
-A place is the sort value and the primary key, written as URL-safe text. A place that cannot be read is the first page.
+A place is the sort value and the primary key, written as URL-safe text. A place that cannot be read
+is the first page.
 """
 
 import base64
@@ -27,7 +29,9 @@ UNFIT = re.compile("[\0\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Order:
-    """One column to sort by, ties broken by primary key. A nullable column sorts its empty rows last."""
+    """One column to sort by, ties broken by primary key. A nullable column sorts its empty rows
+    last.
+    """
 
     column: str
     descending: bool = False
@@ -50,7 +54,8 @@ class KeyPage(Generic[M]):
 def page_by_key(
     rows: "models.QuerySet[M]", order: Order, query: QueryDict, *, size: int = 0, find: Find = "all"
 ) -> KeyPage[M]:
-    """One page of `size` rows, else as many as `?size_of_page=` says; reads one more to know whether a page follows.
+    """One page of `size` rows, else as many as `?size_of_page=` says; reads one more to know
+    whether a page follows.
 
     `find` says what a filter has left of the rows: it decides how to find them, see `_in_order`.
     """
@@ -62,7 +67,12 @@ def page_by_key(
     more, found = len(found) > size, found[:size]
     if backwards:
         found.reverse()
-        return KeyPage(found, _write(found[-1], order) if found else "", _write(found[0], order) if more else "", size)
+        return KeyPage(
+            found,
+            _write(found[-1], order) if found else "",
+            _write(found[0], order) if more else "",
+            size,
+        )
     return KeyPage(
         found,
         _write(found[-1], order) if more else "",
@@ -78,14 +88,22 @@ def _size_of_page(query: QueryDict) -> int:
 
 
 def _from_place(
-    rows: "models.QuerySet[M]", order: Order, place: Place | None, backwards: bool, count: int, find: Find
+    rows: "models.QuerySet[M]",
+    order: Order,
+    place: Place | None,
+    backwards: bool,
+    count: int,
+    find: Find,
 ) -> list[M]:
     """The first `count` rows beyond a place, read by index from there on.
 
-    Empty values stand at the end of either direction, so they are asked for on their own: NULLS LAST, or an OR of two
-    conditions, would make the database walk the whole index.
+    Empty values stand at the end of either direction, so they are asked for on their own: NULLS
+    LAST, or an OR of two conditions, would make the database walk the whole index.
     """
-    parts = [rows.filter(**{f"{order.column}__isnull": False}), rows.filter(**{f"{order.column}__isnull": True})]
+    parts = [
+        rows.filter(**{f"{order.column}__isnull": False}),
+        rows.filter(**{f"{order.column}__isnull": True}),
+    ]
     if not order.nullable:
         parts = [rows]
     first = 1 if order.nullable and place and place[0] is None else 0
@@ -101,12 +119,15 @@ def _from_place(
     return found
 
 
-def _in_order(rows: "models.QuerySet[M]", order: Order, backwards: bool, count: int, find: Find) -> Iterable[M]:
-    """The first rows in order. What is filtered is found by primary key first, which an index alone may answer.
+def _in_order(
+    rows: "models.QuerySet[M]", order: Order, backwards: bool, count: int, find: Find
+) -> Iterable[M]:
+    """The first rows in order. What is filtered is found by primary key first, which an index alone
+    may answer.
 
-    A database expects matches to be spread evenly over the order and walks it until it has met enough of them. They
-    are not: names begin with what people look for. So few that an index leads to are found first,
-    and sorted after.
+    A database expects matches to be spread evenly over the order and walks it until it has met
+    enough of them. They are not: names begin with what people look for. So few that an index leads
+    to are found first, and sorted after.
     """
     column: Any = F(order.column)
     if find == "few":
@@ -154,7 +175,9 @@ def _read(text: str, order: Order, model: type[models.Model]) -> Place | None:
 
 
 def _fits(value: object, column: object) -> bool:
-    """Whether every database compares the column with the value: whoever writes an address may have made it up."""
+    """Whether every database compares the column with the value: whoever writes an address may have
+    made it up.
+    """
     match column:
         case models.DateTimeField():
             return isinstance(value, datetime) and value.utcoffset() == timedelta(0)

@@ -12,7 +12,9 @@ S = Operation.State
 
 
 def carry_out(operation: Operation, work: Work) -> None:
-    """Take one step. An operation found `sent` was left by a worker that died, unless it is known not applied."""
+    """Take one step. An operation found `sent` was left by a worker that died, unless it is known
+    not applied.
+    """
     if operation.state == S.SENT and not operation.known_not_applied:
         with step(work):
             note = "The worker stopped before the answer came. Trackside checks whether it was applied."

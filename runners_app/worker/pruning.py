@@ -1,4 +1,6 @@
-"""Keeping history bounded: what is older than its retention goes, once a night, in small transactions."""
+"""Keeping history bounded: what is older than its retention goes, once a night, in small
+transactions.
+"""
 
 import logging
 import time
@@ -31,18 +33,29 @@ GRACE = timedelta(minutes=1)
 
 
 def prune(now: datetime) -> dict[str, int]:
-    """Delete what is past its retention; says how many rows of which table. What is left over goes the next night."""
+    """Delete what is past its retention; says how many rows of which table. What is left over goes
+    the next night.
+    """
     deadline = time.monotonic() + LONGEST_SECONDS
-    deleted = {rows.model._meta.model_name or "": _delete(rows, deadline) for rows in past_retention(now)}
-    log.info("Pruned: %s.", ", ".join(f"{count} {name}" for name, count in deleted.items() if count) or "nothing")
+    deleted = {
+        rows.model._meta.model_name or "": _delete(rows, deadline) for rows in past_retention(now)
+    }
+    log.info(
+        "Pruned: %s.",
+        ", ".join(f"{count} {name}" for name, count in deleted.items() if count) or "nothing",
+    )
     return deleted
 
 
 def past_retention(now: datetime) -> list["QuerySet"]:  # type: ignore[type-arg] # of many models
-    """What may go. Never what still holds: limits in force, operations under way, things GitHub lists."""
+    """What may go. Never what still holds: limits in force, operations under way, things GitHub
+    lists.
+    """
     history = now - timedelta(days=settings.HISTORY_RETENTION_DAYS)
     runs = now - timedelta(days=settings.RUNS_RETENTION_DAYS)
-    finished = Operation.objects.filter(finished_at__lt=history).exclude(state__in=Operation.UNFINISHED)
+    finished = Operation.objects.filter(finished_at__lt=history).exclude(
+        state__in=Operation.UNFINISHED
+    )
     return [
         ReadingRun.objects.filter(last_at__lt=runs),
         FieldChange.objects.filter(at__lt=history),
@@ -54,8 +67,12 @@ def past_retention(now: datetime) -> list["QuerySet"]:  # type: ignore[type-arg]
         RunnerGroup.objects.filter(gone_at__lt=history),
         Runner.objects.filter(gone_at__lt=history),
         Repository.objects.filter(gone_at__lt=history),
-        SelfHostedRunner.objects.filter(gone_at__lt=runs),  # GitHub gives ephemeral ones a new id for every job
-        AuditEntry.objects.filter(at__lt=now - timedelta(days=settings.AUDIT_RETENTION_DAYS) - GRACE),
+        SelfHostedRunner.objects.filter(
+            gone_at__lt=runs
+        ),  # GitHub gives ephemeral ones a new id for every job
+        AuditEntry.objects.filter(
+            at__lt=now - timedelta(days=settings.AUDIT_RETENTION_DAYS) - GRACE
+        ),
         Session.objects.filter(expire_date__lt=now),
     ]
 
@@ -66,5 +83,9 @@ def _delete(rows: "QuerySet", deadline: float) -> int:  # type: ignore[type-arg]
         keys = list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH])
         if not keys:
             break
-        deleted += rows.model._default_manager.filter(pk__in=keys).delete()[1].get(rows.model._meta.label, 0)
+        deleted += (
+            rows.model._default_manager.filter(pk__in=keys)
+            .delete()[1]
+            .get(rows.model._meta.label, 0)
+        )
     return deleted

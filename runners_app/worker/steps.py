@@ -22,6 +22,8 @@ STEPS: dict[str, Steps] = {
     K.CREATE_GROUP: Steps(create_group.start, create_group.probe),
     K.UPDATE_GROUP: Steps(update_group.start, update_group.probe, update_group.observe),
     K.DELETE_GROUP: GROUP_DELETION.steps,
-    K.MOVE_SELF_HOSTED_RUNNER: Steps(move_self_hosted.start, move_self_hosted.probe, move_self_hosted.observe),
+    K.MOVE_SELF_HOSTED_RUNNER: Steps(
+        move_self_hosted.start, move_self_hosted.probe, move_self_hosted.observe
+    ),
     K.DELETE_SELF_HOSTED_RUNNER: SELF_HOSTED_DELETION.steps,
 }

@@ -1,4 +1,6 @@
-"""The work of one credential: operations first, then due readings, looking for new operations between pages."""
+"""The work of one credential: operations first, then due readings, looking for new operations
+between pages.
+"""
 
 import logging
 import time
@@ -24,7 +26,8 @@ from runners_app.worker import carry_out
 from runners_app.worker.fetchers import FETCHERS
 
 log = logging.getLogger(__name__)
-# After this long a worker hands the credential back, so that one busy credential does not keep it for ever.
+# After this long a worker hands the credential back, so that one busy credential does not keep it
+# for ever.
 LONGEST_SHIFT_SECONDS = 120
 AFTER_A_BUG_SECONDS = 60
 UNOPENED_SECONDS = 30
@@ -35,7 +38,9 @@ UNINSTALLED = (
 
 
 def work_credential(credential_id: int, holder: str) -> None:
-    """Do all that is due for a credential, alone. `holder` names this worker where the lease is shown."""
+    """Do all that is due for a credential, alone. `holder` names this worker where the lease is
+    shown.
+    """
     deadline = time.monotonic() + LONGEST_SHIFT_SECONDS
     while time.monotonic() < deadline and _has_work(credential_id):
         lease = take_lease(credential_id, holder)
@@ -74,7 +79,9 @@ def _work(lease: Lease, deadline: float) -> None:
                 break
             _read(reading, work, deadline)
             _carry_out_due(work, deadline)
-        if credential_check.is_check_due(credential.pk):  # last, because runners matter more to whoever waits
+        if credential_check.is_check_due(
+            credential.pk
+        ):  # last, because runners matter more to whoever waits
             credential_check.check(credential, client)
     except (BadCredentials, RateLimited) as error:
         _stop(credential, error)
@@ -84,14 +91,18 @@ def _work(lease: Lease, deadline: float) -> None:
 
 
 def _open(credential: Credential, lease: Lease) -> GitHubClient | None:
-    """A client, or nothing when the secret does not open or the App cannot mint a token: said on every reading."""
+    """A client, or nothing when the secret does not open or the App cannot mint a token: said on
+    every reading.
+    """
     try:
         return credentials.open_client(credential, lease)
     except (SecretUnreadable, ValueError) as error:
         credentials.quarantine(credential.pk, str(error))
     except BadCredentials as error:
         if credential.app is not None:
-            credentials.quarantine_app(credential.app, f"GitHub does not accept the App's key: {error.message}")
+            credentials.quarantine_app(
+                credential.app, f"GitHub does not accept the App's key: {error.message}"
+            )
     except RateLimited as error:
         credentials.pause(credential.pk, error)
     except NotFound:
@@ -111,23 +122,35 @@ def _pause_unopened(credential: Credential, lease: Lease, error: GitHubError) ->
 
 def readings_of(credential: Credential) -> Iterator[Reading]:
     now = timezone.now()
-    yield from Reading.objects.due(now).filter(account__credential=credential).select_related("account")
+    yield from (
+        Reading.objects.due(now).filter(account__credential=credential).select_related("account")
+    )
 
 
 class CredentialBusy(Exception):
-    """A worker holds the credential, or GitHub asked to wait, or refused it; the message says which."""
+    """A worker holds the credential, or GitHub asked to wait, or refused it; the message says
+    which.
+    """
 
 
-def read_accounts(accounts: list[Account], resources: list[str] | None, holder: str) -> Iterator[RunResult]:
+def read_accounts(
+    accounts: list[Account], resources: list[str] | None, holder: str
+) -> Iterator[RunResult]:
     """Read accounts of one credential in this process, due or not. Raises CredentialBusy."""
     credential = accounts[0].credential
     if credential.quarantined_at is not None:
-        raise CredentialBusy(f"not read, the credential is out of use: {credential.quarantine_reason}")
+        raise CredentialBusy(
+            f"not read, the credential is out of use: {credential.quarantine_reason}"
+        )
     if credential.paused_until is not None and credential.paused_until > timezone.now():
-        raise CredentialBusy(f"not read, GitHub asked to wait until {credential.paused_until:%H:%M:%S} UTC")
+        raise CredentialBusy(
+            f"not read, GitHub asked to wait until {credential.paused_until:%H:%M:%S} UTC"
+        )
     lease = take_lease(credential.pk, holder)
     if lease is None:
-        raise CredentialBusy("not read, a worker is busy with this credential; try again in a moment")
+        raise CredentialBusy(
+            "not read, a worker is busy with this credential; try again in a moment"
+        )
     try:
         client = _open(credential, lease)
         if client is None:
@@ -143,13 +166,18 @@ def read_accounts(accounts: list[Account], resources: list[str] | None, holder: 
                 return
         credentials.keep_client(credential, client)
     except LeaseLost:
-        raise CredentialBusy("stopped, the credential was taken over meanwhile; try again") from None
+        raise CredentialBusy(
+            "stopped, the credential was taken over meanwhile; try again"
+        ) from None
     finally:
         lease.release()
 
 
 def _carry_out_due(work: Work, deadline: float) -> None:
-    while time.monotonic() < deadline and (operation := carry_out.next_due(work.lease.credential_id)) is not None:
+    while (
+        time.monotonic() < deadline
+        and (operation := carry_out.next_due(work.lease.credential_id)) is not None
+    ):
         try:
             carry_out.carry_out(operation, work)
         except NotMoved:
@@ -157,9 +185,16 @@ def _carry_out_due(work: Work, deadline: float) -> None:
             _rest(operation, work, 1)
         except (LeaseLost, BadCredentials, RateLimited):
             raise
-        except Exception:  # a bug must stop neither other operations nor readings, and must not spin
+        except (
+            Exception
+        ):  # a bug must stop neither other operations nor readings, and must not spin
             log.exception("Operation %s failed in an unforeseen way.", operation.pk)
-            _rest(operation, work, AFTER_A_BUG_SECONDS, "Trackside failed here; its log says why. It tries again.")
+            _rest(
+                operation,
+                work,
+                AFTER_A_BUG_SECONDS,
+                "Trackside failed here; its log says why. It tries again.",
+            )
 
 
 def _rest(operation: Operation, work: Work, seconds: float, note: str | None = None) -> None:
@@ -178,7 +213,9 @@ def _read(reading: Reading, work: Work, deadline: float) -> None:
 
 def _run(reading: Reading, work: Work, between_pages: Callable[[], None]) -> RunResult:
     try:
-        return run_reading(reading, work.client, work.lease, work.fetchers[reading.resource], between_pages)
+        return run_reading(
+            reading, work.client, work.lease, work.fetchers[reading.resource], between_pages
+        )
     except (LeaseLost, BadCredentials, RateLimited):
         raise
     except Exception as error:  # contained in its reading, as every failure is

@@ -1,4 +1,6 @@
-"""A whole Trackside as `make run` starts it (web, worker with beat, simulator), and a real Chromium in front of it."""
+"""A whole Trackside as `make run` starts it (web, worker with beat, simulator), and a real Chromium
+in front of it.
+"""
 
 import os
 import re
@@ -39,14 +41,20 @@ new PerformanceObserver((list) => {
 }).observe({ type: 'layout-shift', buffered: true });
 """
 CHROMIUM_ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-first-run",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
 
 
 @dataclass(frozen=True)
 class Trackside:
-    """A running installation: its address, what it printed (passwords by user name, setup code), its supervisor."""
+    """A running installation: its address, what it printed (passwords by user name, setup code),
+    its supervisor.
+    """
 
     url: str
     passwords: dict[str, str]
@@ -66,7 +74,12 @@ def start_trackside(data_dir: Path, *arguments: str, **settings: str) -> Iterato
         process = subprocess.Popen(
             [sys.executable, "manage.py", "serve", "--port", str(port), *arguments],
             cwd=ROOT,
-            env={**os.environ, "TRACKSIDE_DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1", **settings},
+            env={
+                **os.environ,
+                "TRACKSIDE_DATA_DIR": str(data_dir),
+                "PYTHONUNBUFFERED": "1",
+                **settings,
+            },
             stdout=out,
             stderr=subprocess.STDOUT,
         )
@@ -76,9 +89,13 @@ def start_trackside(data_dir: Path, *arguments: str, **settings: str) -> Iterato
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
-        found = re.findall(r"^  (?:administrator|team lead) +(\S+) +(\S+)$", log.read_text(), re.MULTILINE)
+        found = re.findall(
+            r"^  (?:administrator|team lead) +(\S+) +(\S+)$", log.read_text(), re.MULTILINE
+        )
         code = re.search(r"setup code (\w+)", log.read_text())
-        yield Trackside(f"http://127.0.0.1:{port}", dict(found), code[1] if code else "", process.pid)
+        yield Trackside(
+            f"http://127.0.0.1:{port}", dict(found), code[1] if code else "", process.pid
+        )
     finally:
         process.terminate()
         process.wait(20)
@@ -93,10 +110,14 @@ def trackside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trackside]:
 
 
 def everything_was_read(data_dir: Path) -> bool:
-    """Whether each reading has come to an end once, well or not: forms then offer images, sizes and groups."""
+    """Whether each reading has come to an end once, well or not: forms then offer images, sizes and
+    groups.
+    """
     with closing(sqlite3.connect(data_dir / "trackside.sqlite3")) as database:
         unread = "last_good_at IS NULL AND error = ''"
-        known = database.execute(f"SELECT COUNT(*), SUM({unread}) FROM runners_app_reading").fetchone()  # noqa: S608
+        known = database.execute(
+            f"SELECT COUNT(*), SUM({unread}) FROM runners_app_reading"  # noqa: S608 - our own names
+        ).fetchone()
     return bool(known[0]) and known[1] == 0
 
 
@@ -115,7 +136,9 @@ def browser() -> Iterator[Browser]:
 
 @dataclass
 class Visit:
-    """A signed-in person at a page. Everything the browser complains about, or asks of others, is kept."""
+    """A signed-in person at a page. Everything the browser complains about, or asks of others, is
+    kept.
+    """
 
     page: Page
     url: str
@@ -136,11 +159,15 @@ SignIn = Callable[..., Visit]
 
 @pytest.fixture
 def sign_in(browser: Browser, trackside: Trackside) -> Iterator[SignIn]:
-    """Sign somebody in: `sign_in("admin", width=1280, theme="light")`. After the test nothing may be complained of."""
+    """Sign somebody in: `sign_in("admin", width=1280, theme="light")`. After the test nothing may
+    be complained of.
+    """
     contexts: list[BrowserContext] = []
     visits: list[Visit] = []
 
-    def start(username: str, *, width: int = 1280, theme: str = "light", javascript: bool = True) -> Visit:
+    def start(
+        username: str, *, width: int = 1280, theme: str = "light", javascript: bool = True
+    ) -> Visit:
         context = new_context(browser, width=width, theme=theme, javascript=javascript)
         contexts.append(context)
         visit = Visit(context.new_page(), trackside.url)
@@ -156,8 +183,12 @@ def sign_in(browser: Browser, trackside: Trackside) -> Iterator[SignIn]:
     assert [request for visit in visits for request in visit.foreign] == []
 
 
-def new_context(browser: Browser, *, width: int, theme: str, javascript: bool = True) -> BrowserContext:
-    """A browser window. Themes are light, dark, high-contrast and high-contrast-dark; shifts of layout are added up."""
+def new_context(
+    browser: Browser, *, width: int, theme: str, javascript: bool = True
+) -> BrowserContext:
+    """A browser window. Themes are light, dark, high-contrast and high-contrast-dark; shifts of
+    layout are added up.
+    """
     context = browser.new_context(
         color_scheme="dark" if theme.endswith("dark") else "light",
         viewport={"width": width, "height": 900},

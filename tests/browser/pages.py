@@ -15,7 +15,8 @@ WRONG = {"oldpassword": "wrong", "password1": "short", "password2": "other"}
 
 @dataclass(frozen=True)
 class Shown:
-    """One page: its address (words in braces are filled in from the world), who opens it, what is done there first.
+    """One page: its address (words in braces are filled in from the world), who opens it, what is
+    done there first.
 
     `status` is what the server answers last; the browser itself complains of everything from 400.
     """
@@ -42,7 +43,9 @@ def save_from(base: str, changed: Callable[[Page], None]) -> Callable[[Page, Wor
     """Save a form as somebody does who opened it before others changed the same thing."""
 
     def do(page: Page, world: World) -> None:
-        page.locator("main [name=base]").evaluate("(field, base) => { field.value = base }", world[base])
+        page.locator("main [name=base]").evaluate(
+            "(field, base) => { field.value = base }", world[base]
+        )
         changed(page)
         page.get_by_role("button", name="Save changes").click()
         expect(page.get_by_role("heading", name="Nothing was sent")).to_be_visible()
@@ -51,7 +54,9 @@ def save_from(base: str, changed: Callable[[Page], None]) -> Callable[[Page, Wor
 
 
 def send_without_token(page: Page, world: World) -> None:
-    page.locator("main [name=csrfmiddlewaretoken]").evaluate_all("fields => fields.forEach((field) => field.remove())")
+    page.locator("main [name=csrfmiddlewaretoken]").evaluate_all(
+        "fields => fields.forEach((field) => field.remove())"
+    )
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_role("heading", name="This form is out of date")).to_be_visible()
 
@@ -86,10 +91,14 @@ PAGES = {
     "runner-changed": Shown("/runners/{legacy}/"),
     "runner-new-account": Shown("/runners/new/"),
     "runner-new": Shown("/runners/new/?account=1"),
-    "runner-new-refused": Shown("/runners/new/?account=1", then=press("Create runner", name="not a name"), status=422),
+    "runner-new-refused": Shown(
+        "/runners/new/?account=1", then=press("Create runner", name="not a name"), status=422
+    ),
     "runner-clone": Shown("/runners/new/?clone={runner}"),
     "runner-edit": Shown("/runners/{runner}/edit/"),
-    "runner-conflict": Shown("/runners/{legacy}/edit/", then=save_from("legacy_base", raise_maximum), status=409),
+    "runner-conflict": Shown(
+        "/runners/{legacy}/edit/", then=save_from("legacy_base", raise_maximum), status=409
+    ),
     "runner-delete": Shown("/runners/{runner}/delete/"),
     "bulk-new": Shown("/runners/bulk/new/?account=1&account=2"),
     "bulk-choose": Shown("/runners/bulk/edit/?matching=status%3DReady"),
@@ -108,7 +117,9 @@ PAGES = {
     "group-new-account": Shown("/groups/new/"),
     "group-new": Shown("/groups/new/?account=1"),
     "group-edit": Shown("/groups/{group}/edit/"),
-    "group-conflict": Shown("/groups/{changed_group}/edit/", then=save_from("group_base", rename), status=409),
+    "group-conflict": Shown(
+        "/groups/{changed_group}/edit/", then=save_from("group_base", rename), status=409
+    ),
     "group-delete": Shown("/groups/{group}/delete/"),
     "group-access": Shown("/groups/{group}/access/"),
     "self-hosted-delete": Shown("/groups/self-hosted/{machine}/delete/"),
@@ -169,8 +180,12 @@ PAGES = {
 # Of somebody who is not signed in.
 ENTRANCE = {
     "sign-in": Shown("/sign-in/"),
-    "sign-in-refused": Shown("/sign-in/", then=press("Sign in", username="nobody", password="wrong")),
-    "sign-in-second-factor": Shown("/sign-in/", then=press("Sign in", username="nina", password="{nina}")),
+    "sign-in-refused": Shown(
+        "/sign-in/", then=press("Sign in", username="nobody", password="wrong")
+    ),
+    "sign-in-second-factor": Shown(
+        "/sign-in/", then=press("Sign in", username="nina", password="{nina}")
+    ),
     "sign-in-disabled": Shown("/sign-in/disabled/"),
 }
 

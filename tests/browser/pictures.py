@@ -30,7 +30,9 @@ def main() -> None:
         start_trackside(Path(data_dir), "--demo-speed", "30") as trackside,
         sync_playwright() as playwright,
     ):
-        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_ARGUMENTS)
+        chromium = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=CHROMIUM_ARGUMENTS
+        )
         light = signed_in(chromium, trackside, "admin", "light")
         make_something_happen(light)
         for name, path in {
@@ -46,11 +48,17 @@ def main() -> None:
         }.items():
             take(light, name, path.format(**found_in(light)))
         take(signed_in(chromium, trackside, "admin", "dark"), "overview-dark", "/")
-        take(signed_in(chromium, trackside, "lead", "light", width=360), "phone", "/runners/?status=Stuck")
+        take(
+            signed_in(chromium, trackside, "lead", "light", width=360),
+            "phone",
+            "/runners/?status=Stuck",
+        )
         chromium.close()
 
 
-def signed_in(chromium: Browser, trackside: Trackside, username: str, theme: str, width: int = 1280) -> Visit:
+def signed_in(
+    chromium: Browser, trackside: Trackside, username: str, theme: str, width: int = 1280
+) -> Visit:
     visit = Visit(new_context(chromium, width=width, theme=theme).new_page(), trackside.url)
     visit.page.set_viewport_size({"width": width, "height": 800})
     enter(visit, username, trackside.passwords[username])

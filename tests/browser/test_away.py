@@ -1,4 +1,6 @@
-"""Trackside does not answer for a while: pages say so and stay readable, typed words stay, all goes on by itself."""
+"""Trackside does not answer for a while: pages say so and stay readable, typed words stay, all goes
+on by itself.
+"""
 
 import os
 import secrets
@@ -30,11 +32,15 @@ def own(tmp_path: Path) -> Iterator[Trackside]:
 
 @contextmanager
 def without_web(trackside: Trackside) -> Iterator[None]:
-    """Its web process is killed, and its supervisor held still so that it starts no other meanwhile."""
+    """Its web process is killed, and its supervisor held still so that it starts no other
+    meanwhile.
+    """
     os.kill(trackside.pid, signal.SIGSTOP)
     try:
         children = Path(f"/proc/{trackside.pid}/task/{trackside.pid}/children").read_text().split()
-        web = [int(pid) for pid in children if "gunicorn" in Path(f"/proc/{pid}/cmdline").read_text()]
+        web = [
+            int(pid) for pid in children if "gunicorn" in Path(f"/proc/{pid}/cmdline").read_text()
+        ]
         os.killpg(web[0], signal.SIGKILL)
         yield
     finally:
@@ -43,7 +49,9 @@ def without_web(trackside: Trackside) -> Iterator[None]:
 
 def forgive(visit: Visit, *words: str) -> None:
     """The browser itself tells of every request that failed."""
-    visit.complaints[:] = [each for each in visit.complaints if not any(word in each for word in words)]
+    visit.complaints[:] = [
+        each for each in visit.complaints if not any(word in each for word in words)
+    ]
 
 
 def poll_once(page: Page, event: Literal["requestfinished", "requestfailed"]) -> None:
@@ -64,7 +72,9 @@ def poll_once(page: Page, event: Literal["requestfinished", "requestfailed"]) ->
     assert seen
 
 
-def test_a_page_stays_says_so_and_goes_on_by_itself_when_the_server_is_back(browser: Browser, own: Trackside) -> None:
+def test_a_page_stays_says_so_and_goes_on_by_itself_when_the_server_is_back(
+    browser: Browser, own: Trackside
+) -> None:
     context = new_context(browser, width=1280, theme="light")
     visit = Visit(context.new_page(), own.url)
     enter(visit, "admin", own.passwords["admin"])
@@ -114,12 +124,16 @@ def test_it_is_told_since_when_nobody_answers(sign_in: SignIn) -> None:
     forgive(visit, "ERR_INTERNET_DISCONNECTED")
 
 
-def test_a_server_that_is_not_ready_is_told_once_and_the_note_can_be_put_away(sign_in: SignIn) -> None:
+def test_a_server_that_is_not_ready_is_told_once_and_the_note_can_be_put_away(
+    sign_in: SignIn,
+) -> None:
     visit = sign_in("lead")
     page = visit.page
     page.clock.install()
     visit.open("/accounts/1/")
-    page.route("**/accounts/1/?version=*", lambda route: route.fulfill(status=503, body="not ready"))
+    page.route(
+        "**/accounts/1/?version=*", lambda route: route.fulfill(status=503, body="not ready")
+    )
     poll_once(page, "requestfinished")
     poll_once(page, "requestfinished")
     page.locator("#away").get_by_role("button", name="Dismiss").click()
@@ -152,7 +166,9 @@ def test_leaving_while_a_filter_is_asked_for_leaves_no_error_behind(sign_in: Sig
     devtools.send("Network.emulateNetworkConditions", SLOW_NETWORK)
     with page.expect_request("**/runners/?platform=*"):
         page.get_by_label("Platform", exact=True).select_option("linux-x64")
-    page.get_by_role("navigation", name="Pages", exact=True).get_by_role("link", name="Images").click()
+    page.get_by_role("navigation", name="Pages", exact=True).get_by_role(
+        "link", name="Images"
+    ).click()
     expect(page.get_by_role("heading", name="Images")).to_be_visible(timeout=SLOW_MS)
     assert visit.complaints == []
 

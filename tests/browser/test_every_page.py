@@ -1,7 +1,8 @@
-"""Every page in every theme, wide and on a phone: accessible, silent, steady, alone, and not too wide.
+"""Every page in every theme, wide and on a phone: accessible, silent, steady, alone, and not too
+wide.
 
-In `make test` each page is looked at in one theme and one width, in turn; `make proof` looks at all of them. Each look
-leaves a screenshot in test-output/screenshots.
+In `make test` each page is looked at in one theme and one width, in turn; `make proof` looks at all
+of them. Each look leaves a screenshot in test-output/screenshots.
 """
 
 import re
@@ -18,18 +19,22 @@ from playwright.sync_api import Browser, BrowserContext
 from tests.browser.conftest import Trackside, Visit, enter, listen, new_context, start_trackside
 from tests.browser.pages import EMPTY, ENTRANCE, NO_PAGES, PAGES, SETUP, Shown, World, press
 from tests.browser.world import PASSWORD, add_person, confirm, make_world, set_up_second_factor
-from tests.test_who_may import ADDRESSES, LINES
+from tests.people.test_who_may import ADDRESSES, LINES
 
 pytestmark = pytest.mark.browser
 THEMES = ("light", "dark", "high-contrast", "high-contrast-dark")
 WIDTHS = (1280, 360)
 LOOKS = tuple(product(THEMES, WIDTHS))
 # What is closed is not looked at by axe; the filters stand open on wide screens all the same.
-OPEN_DETAILS = "document.querySelectorAll('details:not(.menu)').forEach((details) => { details.open = true })"
+OPEN_DETAILS = (
+    "document.querySelectorAll('details:not(.menu)').forEach((details) => { details.open = true })"
+)
 
 
 class Windows:
-    """A browser window for each person, theme and width; people sign in once, and their windows share the session."""
+    """A browser window for each person, theme and width; people sign in once, and their windows
+    share the session.
+    """
 
     def __init__(self, browser: Browser, trackside: Trackside) -> None:
         self.browser, self.url = browser, trackside.url
@@ -54,7 +59,9 @@ class Windows:
         return self.kept[person, theme, width][1]
 
     def confirm(self, person: str, visit: Visit) -> None:
-        """Show the password again where a page asks for it. That renews the session, for all windows of the person."""
+        """Show the password again where a page asks for it. That renews the session, for all
+        windows of the person.
+        """
         if confirm(visit.page, self.passwords.get(person, "")):
             self.cookies[person] = visit.page.context.cookies()
             for (owner, _, _), (context, _) in self.kept.items():
@@ -87,7 +94,9 @@ def world(windows: Windows) -> World:
     return found
 
 
-def look_at(windows: Windows, person: str, world: World, name: str, shown: Shown, theme: str, width: int) -> None:
+def look_at(
+    windows: Windows, person: str, world: World, name: str, shown: Shown, theme: str, width: int
+) -> None:
     visit = windows.of(person, theme, width)
     page = visit.page
     if not person:
@@ -126,12 +135,18 @@ def look_at_all(look: Callable[[str, int], None], looks: Sequence[tuple[str, int
     return wrong
 
 
-@pytest.mark.parametrize(("name", "theme", "width"), [(n, *LOOKS[i % len(LOOKS)]) for i, n in enumerate(PAGES)])
-def test_every_page_is_fit_to_be_seen(windows: Windows, world: World, name: str, theme: str, width: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "theme", "width"), [(n, *LOOKS[i % len(LOOKS)]) for i, n in enumerate(PAGES)]
+)
+def test_every_page_is_fit_to_be_seen(
+    windows: Windows, world: World, name: str, theme: str, width: int
+) -> None:
     look_at(windows, PAGES[name].by, world, name, PAGES[name], theme, width)
 
 
-@pytest.mark.parametrize(("name", "theme", "width"), [(n, *LOOKS[i % len(LOOKS)]) for i, n in enumerate(ENTRANCE)])
+@pytest.mark.parametrize(
+    ("name", "theme", "width"), [(n, *LOOKS[i % len(LOOKS)]) for i, n in enumerate(ENTRANCE)]
+)
 def test_every_page_of_signing_in_is_fit_to_be_seen(
     windows: Windows, world: World, name: str, theme: str, width: int
 ) -> None:
@@ -151,7 +166,12 @@ def look_at_empty(browser: Browser, data_dir: Path, looks: Sequence[tuple[str, i
 
         wrong = look("", "setup", SETUP)
         page = windows.of("", *looks[0]).open(SETUP.address)
-        typed = {"code": empty.setup_code, "username": "ada", "password1": PASSWORD, "password2": PASSWORD}
+        typed = {
+            "code": empty.setup_code,
+            "username": "ada",
+            "password1": PASSWORD,
+            "password2": PASSWORD,
+        }
         press("Make administrator", **typed)(page, {})
         for name, shown in EMPTY.items():
             wrong += look("ada", name, shown)
@@ -159,7 +179,9 @@ def look_at_empty(browser: Browser, data_dir: Path, looks: Sequence[tuple[str, i
     return wrong
 
 
-def test_every_page_without_anything_on_it_is_fit_to_be_seen(browser: Browser, tmp_path: Path) -> None:
+def test_every_page_without_anything_on_it_is_fit_to_be_seen(
+    browser: Browser, tmp_path: Path
+) -> None:
     assert look_at_empty(browser, tmp_path, [("light", 360)]) == []
 
 
@@ -173,7 +195,9 @@ def test_every_page_without_anything_on_it_is_fit_to_be_seen_in_every_theme_and_
 
 @pytest.mark.proof
 @pytest.mark.parametrize("name", [*PAGES, *ENTRANCE])
-def test_every_page_is_fit_to_be_seen_in_every_theme_and_width(windows: Windows, world: World, name: str) -> None:
+def test_every_page_is_fit_to_be_seen_in_every_theme_and_width(
+    windows: Windows, world: World, name: str
+) -> None:
     shown = PAGES[name] if name in PAGES else ENTRANCE[name]
     person = shown.by if name in PAGES else ""
 
@@ -193,11 +217,22 @@ def route_of(shown: Shown) -> str:
 
 
 def test_every_address_that_is_a_page_is_looked_at() -> None:
-    known = {"/operations/<int:pk>/", "/operations/batches/<uuid:batch>/", "/accounts/apps/<int:pk>/"}
-    known |= {"/notices/<int:pk>/", "/you/two-factor/authenticate/"}  # where the world and signing in lead
-    seen = known | {route_of(shown) for shown in (*PAGES.values(), *ENTRANCE.values(), *EMPTY.values(), SETUP)}
+    known = {
+        "/operations/<int:pk>/",
+        "/operations/batches/<uuid:batch>/",
+        "/accounts/apps/<int:pk>/",
+    }
+    known |= {
+        "/notices/<int:pk>/",
+        "/you/two-factor/authenticate/",
+    }  # where the world and signing in lead
+    seen = known | {
+        route_of(shown) for shown in (*PAGES.values(), *ENTRANCE.values(), *EMPTY.values(), SETUP)
+    }
     readable = {line.name for line in LINES if line.method in ("GET", "ANY")}
     pages = {name for name in readable if "<str:form>" not in ADDRESSES[name]}
     unseen = {name for name in pages if ADDRESSES[name] not in seen}
-    assert unseen - set(NO_PAGES) == set(), "pages nobody looks at: add them to tests/browser/pages.py"
+    assert unseen - set(NO_PAGES) == set(), (
+        "pages nobody looks at: add them to tests/browser/pages.py"
+    )
     assert set(NO_PAGES) - unseen == set(), "no longer true"

@@ -63,7 +63,9 @@ def test_a_phone_filters_without_javascript(sign_in: SignIn) -> None:
 
 def make_older(page: Page) -> None:
     """What the list shows is no longer the newest: the next poll brings it anew."""
-    page.locator("#runners").evaluate("part => { part.dataset.version = 'older'; part.classList.add('older') }")
+    page.locator("#runners").evaluate(
+        "part => { part.dataset.version = 'older'; part.classList.add('older') }"
+    )
 
 
 def test_a_poll_on_its_way_does_not_swallow_the_answer_of_a_filter(sign_in: SignIn) -> None:

@@ -17,7 +17,13 @@ BUDGET = {"words": "Rate budget: 7 % left", "address": "/accounts/", "is_low": T
 
 def learn(page: Page, **told: Any) -> None:
     """The next poll finds nothing new but this."""
-    line = {"at": "2026-01-02T10:00:00+00:00", "failing": False, "reason": "", "budget": None, **told}
+    line = {
+        "at": "2026-01-02T10:00:00+00:00",
+        "failing": False,
+        "reason": "",
+        "budget": None,
+        **told,
+    }
 
     def answer(route: Route) -> None:
         route.fulfill(status=204, headers={"HX-Trigger": json.dumps({"freshness": line})})
@@ -27,7 +33,9 @@ def learn(page: Page, **told: Any) -> None:
     page.unroute(re.compile(r"version="))
 
 
-def test_a_list_shows_that_readings_began_to_fail_and_that_the_budget_runs_low(sign_in: SignIn) -> None:
+def test_a_list_shows_that_readings_began_to_fail_and_that_the_budget_runs_low(
+    sign_in: SignIn,
+) -> None:
     visit = sign_in("lead")
     page = visit.page
     page.clock.install()

@@ -1,4 +1,6 @@
-"""Runner groups in a real browser: who may use a runner, why not, and the way from the answer to the change."""
+"""Runner groups in a real browser: who may use a runner, why not, and the way from the answer to
+the change.
+"""
 
 import re
 
@@ -40,10 +42,14 @@ def test_an_answer_leads_to_the_change_that_turns_it_round(sign_in: SignIn) -> N
 
     page = explain(visit, "mobile")
     page.get_by_role("link", name=re.compile("^No ")).click()
-    row = page.get_by_role("listitem").filter(has_text="gpu-train-t4").filter(has_text="gpu-research")
+    row = (
+        page.get_by_role("listitem").filter(has_text="gpu-train-t4").filter(has_text="gpu-research")
+    )
     expect(row).to_contain_text("mobile is not on it")
     row.get_by_text("The whole chain").click()
-    expect(row.get_by_role("row").filter(has_text="Is the repository on its list?")).to_contain_text("No")
+    expect(
+        row.get_by_role("row").filter(has_text="Is the repository on its list?")
+    ).to_contain_text("No")
     visit.screenshot("groups-explain-light-1280")
     row.get_by_role("link", name="Add the repository").click()
 
@@ -55,10 +61,14 @@ def test_an_answer_leads_to_the_change_that_turns_it_round(sign_in: SignIn) -> N
     expect(page.locator(".timeline")).to_contain_text("Repositories added")
 
     page = explain(visit, "mobile")
-    row = page.get_by_role("listitem").filter(has_text="gpu-train-t4").filter(has_text="gpu-research")
+    row = (
+        page.get_by_role("listitem").filter(has_text="gpu-train-t4").filter(has_text="gpu-research")
+    )
     expect(row).to_contain_text("Yes")
     page.get_by_role("button", name="Check with GitHub now").click()
-    expect(page.get_by_text(re.compile(r"mobile may use \d+ groups"))).to_be_visible(timeout=SLOW_MS)
+    expect(page.get_by_text(re.compile(r"mobile may use \d+ groups"))).to_be_visible(
+        timeout=SLOW_MS
+    )
     expect(page.get_by_text("GitHub says otherwise")).to_have_count(0)
 
 
@@ -123,7 +133,9 @@ def test_a_chosen_group_stays_chosen_when_the_page_follows_a_change(sign_in: Sig
     assert to.evaluate("select => select.validity.valueMissing")
     to.select_option("sandbox")
     machines.get_by_label("onprem-rack-02").check()
-    page.locator("#group").evaluate("part => { part.dataset.version = 'older'; part.classList.add('older') }")
+    page.locator("#group").evaluate(
+        "part => { part.dataset.version = 'older'; part.classList.add('older') }"
+    )
     page.clock.run_for(40_000)
     expect(page.locator("#group:not(.older)")).to_be_visible()
     expect(to.locator("option:checked")).to_have_text("sandbox")

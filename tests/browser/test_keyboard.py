@@ -13,13 +13,17 @@ MOST_TABS = 120
 
 
 def tab_to(page: Page, target: Locator) -> None:
-    """Press Tab until the focus is there, as somebody without a mouse does; and it must be visible there."""
+    """Press Tab until the focus is there, as somebody without a mouse does; and it must be visible
+    there.
+    """
     for _ in range(MOST_TABS):
         if target.evaluate("element => element === document.activeElement"):
             break
         page.keyboard.press("Tab")
     expect(target).to_be_focused()
-    outline = target.evaluate("element => getComputedStyle(element).outlineStyle + getComputedStyle(element).boxShadow")
+    outline = target.evaluate(
+        "element => getComputedStyle(element).outlineStyle + getComputedStyle(element).boxShadow"
+    )
     assert outline != "nonenone", "the focus is not to be seen"
 
 
@@ -34,7 +38,12 @@ def test_shortcuts_lead_to_every_page_and_are_told(sign_in: SignIn) -> None:
     listed = {text.split()[1] for text in keys if text.startswith("g")}
     links = page.locator("[data-go]")
     assert listed == {links.nth(number).get_attribute("data-go") for number in range(links.count())}
-    for key, heading in (("r", "Runners"), ("i", "Images"), ("u", "Runner groups"), ("s", "Static IPs")):
+    for key, heading in (
+        ("r", "Runners"),
+        ("i", "Images"),
+        ("u", "Runner groups"),
+        ("s", "Static IPs"),
+    ):
         page.keyboard.press("g")
         page.keyboard.press(key)
         expect(page.get_by_role("heading", name=heading, level=1)).to_be_visible()

@@ -1,4 +1,6 @@
-"""The main job in a real browser: see, create, edit and delete a runner, and watch each of it happen."""
+"""The main job in a real browser: see, create, edit and delete a runner, and watch each of it
+happen.
+"""
 
 import re
 
@@ -11,7 +13,9 @@ pytestmark = pytest.mark.browser
 SLOW_MS = 30_000  # what the simulated GitHub may take
 
 
-def test_an_administrator_creates_edits_and_deletes_a_runner_with_the_mouse(sign_in: SignIn) -> None:
+def test_an_administrator_creates_edits_and_deletes_a_runner_with_the_mouse(
+    sign_in: SignIn,
+) -> None:
     visit = sign_in("admin")
     page = visit.page
     page.get_by_role("navigation").get_by_role("link", name="Runners").click()
@@ -79,7 +83,9 @@ def test_an_answer_that_failed_sets_nothing_back_later(sign_in: SignIn) -> None:
     page.get_by_label("Name").press_sequentially("after-a-failure")
     expect(page.get_by_text("This name is free")).to_be_visible()
     expect(page.get_by_label("Size")).to_have_value("8-core")
-    visit.complaints[:] = [each for each in visit.complaints if "500" not in each]  # the browser tells of every failure
+    visit.complaints[:] = [
+        each for each in visit.complaints if "500" not in each
+    ]  # the browser tells of every failure
 
 
 def status_of(page: Page) -> Locator:
@@ -132,4 +138,6 @@ def test_what_a_colleague_saved_meanwhile_is_shown_and_not_overwritten(sign_in: 
     mine.screenshot("runner-conflict-light-1280")
     mine.page.get_by_role("link", name="Edit the new values").click()
     expect(mine.page.get_by_label("Maximum runners")).to_have_value("9")
-    mine.complaints[:] = [each for each in mine.complaints if "409" not in each]  # the browser tells of every conflict
+    mine.complaints[:] = [
+        each for each in mine.complaints if "409" not in each
+    ]  # the browser tells of every conflict

@@ -1,4 +1,6 @@
-"""From an empty database to the first synced organization, led by the pages alone, and back to an empty one."""
+"""From an empty database to the first synced organization, led by the pages alone, and back to an
+empty one.
+"""
 
 import re
 from collections.abc import Iterator
@@ -25,7 +27,9 @@ def github() -> Iterator[SimulatorHandle]:
 
 @pytest.fixture
 def empty(tmp_path: Path, github: SimulatorHandle) -> Iterator[Trackside]:
-    with start_trackside(tmp_path / "trackside", "--no-demo", GITHUB_API_ORIGINS=github.base_url) as running:
+    with start_trackside(
+        tmp_path / "trackside", "--no-demo", GITHUB_API_ORIGINS=github.base_url
+    ) as running:
         yield running
 
 
@@ -67,7 +71,9 @@ def test_an_empty_dashboard_leads_to_the_first_synced_organization_and_tells_of_
     page.get_by_role("button", name="Connect", exact=True).click()
     expect(page.get_by_role("heading", name="acme")).to_be_visible()
     visit.screenshot("onboarding-4-first-sync")
-    expect(page.get_by_role("heading", name="Being read for the first time")).to_have_count(0, timeout=SLOW_MS)
+    expect(page.get_by_role("heading", name="Being read for the first time")).to_have_count(
+        0, timeout=SLOW_MS
+    )
     expect(page.get_by_role("link", name="12 runners").first).to_be_visible()
     account = page.url
     visit.screenshot("onboarding-5-read")
@@ -84,10 +90,14 @@ def test_an_empty_dashboard_leads_to_the_first_synced_organization_and_tells_of_
     expect(page.get_by_role("heading", name="acme: Runners cannot be read")).to_be_visible()
 
     github.clear_faults()
-    github.add_fault("GET", "/", "status", status=401, body={"message": "Bad credentials"}, times=100)
+    github.add_fault(
+        "GET", "/", "status", status=401, body={"message": "Bad credentials"}, times=100
+    )
     page.goto(account)
     page.get_by_role("button", name="Check now").click()
-    expect(page.get_by_role("heading", name="The token is out of use")).to_be_visible(timeout=SLOW_MS)
+    expect(page.get_by_role("heading", name="The token is out of use")).to_be_visible(
+        timeout=SLOW_MS
+    )
     visit.screenshot("credential-broken")
     github.clear_faults()
     page.get_by_role("link", name="Replace the token").click()
@@ -96,7 +106,9 @@ def test_an_empty_dashboard_leads_to_the_first_synced_organization_and_tells_of_
     expect(page.get_by_role("heading", name="The token is out of use")).to_have_count(0)
     expect(page.get_by_text("Failing")).to_have_count(0, timeout=SLOW_MS)
 
-    page.get_by_role("navigation", name="Pages", exact=True).get_by_role("link", name="Accounts").click()
+    page.get_by_role("navigation", name="Pages", exact=True).get_by_role(
+        "link", name="Accounts"
+    ).click()
     page.get_by_role("link", name="acme").click()
     page.get_by_role("link", name="Disconnect").click()
     expect(page.get_by_role("heading", name="Nothing is deleted at GitHub")).to_be_visible()

@@ -11,9 +11,13 @@ from pytest_django.live_server_helper import LiveServer
 
 PASSWORD = "a password for tests"
 AUTHENTICATOR = {
-    "protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True,
-    "isUserVerified": True, "automaticPresenceSimulation": True,
-}  # fmt: skip
+    "protocol": "ctap2",
+    "transport": "internal",
+    "hasResidentKey": True,
+    "hasUserVerification": True,
+    "isUserVerified": True,
+    "automaticPresenceSimulation": True,
+}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -27,7 +31,10 @@ def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context()
     opened = context.new_page()
     complaints: list[str] = []
-    opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    opened.on(
+        "console",
+        lambda message: complaints.append(message.text) if message.type == "error" else None,
+    )
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     devtools = context.new_cdp_session(opened)
     devtools.send("WebAuthn.enable")

@@ -1,4 +1,6 @@
-"""A form inside a part of the page that asks for itself again: what somebody sends there is not lost without a word."""
+"""A form inside a part of the page that asks for itself again: what somebody sends there is not
+lost without a word.
+"""
 
 import re
 import secrets
@@ -14,7 +16,9 @@ ANOTHER = '<div class="stack" id="notices" data-poll="/notices/" data-poll-secon
 
 
 def send_and_hold(visit: Visit) -> tuple[Page, Route, list[str]]:
-    """Press a button of a polled part: the page, its question whether somebody answers, and forms that were sent."""
+    """Press a button of a polled part: the page, its question whether somebody answers, and forms
+    that were sent.
+    """
     add_channel(visit, secrets.token_hex(4))
     page, held, sent = visit.page, list[Route](), list[str]()
 

@@ -87,5 +87,7 @@ def test_a_filter_brings_the_list_alone_and_the_address_follows(sign_in: SignIn)
 def test_words_are_completed_while_typing(sign_in: SignIn) -> None:
     page = sign_in("admin").open("/runners/")
     page.get_by_label("Search runners").press_sequentially("org:acme status:st")
-    expect(page.locator("#search-words option").first).to_have_attribute("value", "org:acme status:Stuck")
+    expect(page.locator("#search-words option").first).to_have_attribute(
+        "value", "org:acme status:Stuck"
+    )
     expect(page).to_have_url(re.compile(r"/runners/$"))

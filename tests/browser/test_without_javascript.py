@@ -39,7 +39,9 @@ def test_details_read_well_and_nothing_is_offered_that_does_not_work(sign_in: Si
     visit.screenshot("runner-without-javascript")
 
 
-@pytest.mark.parametrize("path", ["/", "/images/", "/groups/", "/static-ips/", "/operations/", "/accounts/"])
+@pytest.mark.parametrize(
+    "path", ["/", "/images/", "/groups/", "/static-ips/", "/operations/", "/accounts/"]
+)
 def test_every_list_is_there(sign_in: SignIn, path: str) -> None:
     page = sign_in("admin", javascript=False).open(path)
     expect(page.get_by_role("heading", level=1)).to_be_visible()

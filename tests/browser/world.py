@@ -1,4 +1,6 @@
-"""What the pages are about: one of each thing in the demo, a change of several, and somebody with a second factor."""
+"""What the pages are about: one of each thing in the demo, a change of several, and somebody with a
+second factor.
+"""
 
 import re
 import time
@@ -14,9 +16,13 @@ SLOW_MS = 30_000
 ROW = ".table a.row-link"
 PASSWORD = "a long enough password"
 AUTHENTICATOR = {
-    "protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True,
-    "isUserVerified": True, "automaticPresenceSimulation": True,
-}  # fmt: skip
+    "protocol": "ctap2",
+    "transport": "internal",
+    "hasResidentKey": True,
+    "hasUserVerification": True,
+    "isUserVerified": True,
+    "automaticPresenceSimulation": True,
+}
 
 
 def make_world(visit: Visit) -> dict[str, str]:
@@ -36,7 +42,9 @@ def make_world(visit: Visit) -> dict[str, str]:
     href = page.locator("a[href*='/versions/']").first.get_attribute("href") or ""
     found["version"] = re.findall(r"\d+", href)[1]
     visit.open(f"/groups/{number(visit, '/groups/?account=acme&q=default', ROW)}/")
-    found["machine"] = re.sub(r"\D", "", page.locator("a[href*='/self-hosted/']").first.get_attribute("href") or "")
+    found["machine"] = re.sub(
+        r"\D", "", page.locator("a[href*='/self-hosted/']").first.get_attribute("href") or ""
+    )
     found["legacy_base"] = base_of(visit, f"/runners/{found['legacy']}/edit/")
     found["group_base"] = base_of(visit, f"/groups/{found['changed_group']}/edit/")
     found |= {"app": add_app(visit), "channel": add_channel(visit)}
@@ -80,7 +88,9 @@ def add_app(visit: Visit) -> str:
     page.locator("[name=private_key]").fill(told["pem"])
     page.locator("[name=api_url]").fill(api)
     page.get_by_role("button", name="Store the App").click()
-    expect(page.get_by_role("link", name="acme").or_(page.get_by_text("acme")).first).to_be_visible(timeout=SLOW_MS)
+    expect(page.get_by_role("link", name="acme").or_(page.get_by_text("acme")).first).to_be_visible(
+        timeout=SLOW_MS
+    )
     return page.url.removeprefix(visit.url)
 
 
@@ -104,7 +114,8 @@ def add_person(visit: Visit, name: str) -> None:
 
 
 def set_up_second_factor(visit: Visit, name: str) -> str:
-    """Somebody just added gets an authenticator app, recovery codes and a passkey, and stays signed in.
+    """Somebody just added gets an authenticator app, recovery codes and a passkey, and stays signed
+    in.
 
     Returns the primary key of the passkey.
     """
@@ -133,7 +144,9 @@ def code_of(secret: str) -> str:
 
 
 def confirm(page: Page, password: str) -> bool:
-    """Some minutes after signing in, pages about signing in ask for the password once more; whether they did."""
+    """Some minutes after signing in, pages about signing in ask for the password once more; whether
+    they did.
+    """
     if not re.search(r"/you/confirm/|/reauthenticate/", page.url):
         return False
     if "/you/confirm/" not in page.url:

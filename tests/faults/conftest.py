@@ -1,4 +1,6 @@
-"""Waiting times of a fraction of a second, and a worker that goes on until nothing is left to wait for."""
+"""Waiting times of a fraction of a second, and a worker that goes on until nothing is left to wait
+for.
+"""
 
 import time
 from collections.abc import Callable
@@ -18,7 +20,9 @@ SIMULATED_SECONDS_PER_SECOND = 600
 MOST_ROUNDS = 400
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     """After `make proof`: what was run so far, in this run and those before it."""
     if config.option.markexpr == "proof":
         terminalreporter.section("faults")

@@ -1,4 +1,6 @@
-"""P4: two beats, several workers, and every wake-up delivered more than once, also with one and the same id."""
+"""P4: two beats, several workers, and every wake-up delivered more than once, also with one and the
+same id.
+"""
 
 from itertools import pairwise
 from typing import Any
@@ -15,7 +17,9 @@ DELIVERIES = 6
 
 
 def run(stack: Stack, count: int) -> list[dict[str, Any]]:
-    """`count` rounds of writes; the last result tells how often two requests of one credential were in flight."""
+    """`count` rounds of writes; the last result tells how often two requests of one credential were
+    in flight.
+    """
     ground = prepare(stack)
     results = [result for _ in range(count) for result in _round(ground)]
     spacing = stack.scaled(1.0)
@@ -39,20 +43,26 @@ def _deliver_many(account: Account) -> None:
     task_id = str(uuid4())
     for number in range(DELIVERIES):
         twin = task_id if number % 2 else str(uuid4())
-        current_app.send_task("runners_app.tasks.work_credential", args=[account.credential_id], task_id=twin)
+        current_app.send_task(
+            "runners_app.tasks.work_credential", args=[account.credential_id], task_id=twin
+        )
 
 
 def _overlaps(ground: Ground) -> int:
     """Requests of one credential that began before the one before them had its answer."""
     count = 0
     for requests in _by_credential(ground).values():
-        for one, following in pairwise(sorted(requests, key=lambda request: float(request["began"]))):
+        for one, following in pairwise(
+            sorted(requests, key=lambda request: float(request["began"]))
+        ):
             count += following["began"] < one["began"] + one["seconds"] - 0.002  # both are rounded
     return count
 
 
 def _too_close(ground: Ground, spacing: float) -> int:
-    """Writes of one credential with less than the spacing between the end of one and the beginning of the next."""
+    """Writes of one credential with less than the spacing between the end of one and the beginning
+    of the next.
+    """
     count = 0
     for requests in _by_credential(ground).values():
         writes = [request for request in requests if request["method"] != "GET"]

@@ -39,7 +39,9 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=stack.SCALE)
     parser.add_argument("--keep-logs", type=Path)
     asked = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))  # so that all it started ends too
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit("ended from outside")
+    )  # so that all it started ends too
     folder = Path(tempfile.mkdtemp(prefix="trackside-faults-"))
     try:
         results = run(asked, folder)
@@ -53,8 +55,16 @@ def main() -> None:
 def run(asked: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
     options = dict(SCENARIOS[asked.scenario])
     if 0 < asked.count <= FEW:
-        options.update({name: min(options[name], 4) for name in ("organizations", "workers") if name in options})
-    with stack.start(asked.database, folder, seed=asked.seed, scale=asked.scale, **options) as running:
+        options.update(
+            {
+                name: min(options[name], 4)
+                for name in ("organizations", "workers")
+                if name in options
+            }
+        )
+    with stack.start(
+        asked.database, folder, seed=asked.seed, scale=asked.scale, **options
+    ) as running:
         scenario = importlib.import_module(f"tests.faults.{asked.scenario}")
         results: list[dict[str, Any]] = scenario.run(running, asked.count)
         return results

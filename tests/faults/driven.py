@@ -12,15 +12,31 @@ MOST_SECONDS = 1500
 Results = list[dict[str, Any]]
 
 
-def drive(scenario: str, database: str, *, seed: int, count: int, scale: float | None = None) -> Results:
-    """The results of one run; skipped, or failed under CI, where a server is missing on this machine."""
+def drive(
+    scenario: str, database: str, *, seed: int, count: int, scale: float | None = None
+) -> Results:
+    """The results of one run; skipped, or failed under CI, where a server is missing on this
+    machine.
+    """
     if database == "postgresql":
         find_binary("redis-server")
         postgres_binary("postgres")
     command = [sys.executable, "-m", "tests.faults.drive", scenario, "--database", database]
-    command += ["--seed", str(seed), "--count", str(count), *(["--scale", str(scale)] if scale else [])]
+    command += [
+        "--seed",
+        str(seed),
+        "--count",
+        str(count),
+        *(["--scale", str(scale)] if scale else []),
+    ]
     done = subprocess.run(
-        command, cwd=ROOT, env=_environment(), capture_output=True, text=True, timeout=MOST_SECONDS, check=False
+        command,
+        cwd=ROOT,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        timeout=MOST_SECONDS,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]
     results: Results = json.loads(done.stdout)
@@ -29,11 +45,28 @@ def drive(scenario: str, database: str, *, seed: int, count: int, scale: float |
 
 def _environment() -> dict[str, str]:
     """Without the settings of the tests' own Django."""
-    ours = ("DJANGO_", "DATABASE_", "REDIS_", "TRACKSIDE_", "PYTEST_", "SECRET_KEY", "CREDENTIAL_KEYS")
+    ours = (
+        "DJANGO_",
+        "DATABASE_",
+        "REDIS_",
+        "TRACKSIDE_",
+        "PYTEST_",
+        "SECRET_KEY",
+        "CREDENTIAL_KEYS",
+    )
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
-WRONG = ("lost", "doubled", "unfinished", "left_behind", "overlaps", "too_close", "locked", "errors")
+WRONG = (
+    "lost",
+    "doubled",
+    "unfinished",
+    "left_behind",
+    "overlaps",
+    "too_close",
+    "locked",
+    "errors",
+)
 
 
 def went_wrong(results: Results) -> Results:

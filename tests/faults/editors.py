@@ -18,7 +18,9 @@ FINISHED_WITHIN = 600.0
 def run(stack: Stack, count: int) -> list[dict[str, Any]]:
     """`count` saves of each editor. One result: what happened to all of them."""
     ground = prepare(stack)
-    runners = [runner.pk for account in ground.accounts for runner in runner_rows(account)[: RUNNERS // 2]][:RUNNERS]
+    runners = [
+        runner.pk for account in ground.accounts for runner in runner_rows(account)[: RUNNERS // 2]
+    ][:RUNNERS]
     with ThreadPoolExecutor(EDITORS) as pool:
         seeds = [stack.dice.random() for _ in range(EDITORS)]
         done = list(pool.map(lambda seed: _edit(ground, runners, count, seed), seeds))
@@ -49,13 +51,19 @@ def _edit(ground: Ground, runners: list[int], saves: int, seed: float) -> list[i
         runner = dice.choice(runners)
         form = person.open_edit(runner)
         time.sleep(dice.uniform(0, 0.2))
-        statuses.append(person.save(runner, form, maximum_runners=dice.randrange(1, 1000)).status_code)
+        statuses.append(
+            person.save(runner, form, maximum_runners=dice.randrange(1, 1000)).status_code
+        )
     return statuses
 
 
 def _lost_updates(ground: Ground) -> int:
-    """Confirmed changes that did not start from what was there just before them: somebody's change went unseen."""
-    confirmed = Operation.objects.filter(state=Operation.State.CONFIRMED).order_by("account", "target_id", "sent_at")
+    """Confirmed changes that did not start from what was there just before them: somebody's change
+    went unseen.
+    """
+    confirmed = Operation.objects.filter(state=Operation.State.CONFIRMED).order_by(
+        "account", "target_id", "sent_at"
+    )
     lost = 0
     for one, following in pairwise(confirmed):
         same = (one.account_id, one.target_id) == (following.account_id, following.target_id)

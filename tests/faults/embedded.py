@@ -15,7 +15,9 @@ HELD_OPEN = 1.5
 
 
 def run(stack: Stack, count: int) -> list[dict[str, Any]]:
-    """`count` times: writes are under way, everything is killed, nothing is left behind, it is started again."""
+    """`count` times: writes are under way, everything is killed, nothing is left behind, it is
+    started again.
+    """
     port = free_port()
     command = [sys.executable, "manage.py", "serve", "--no-demo", "--port", str(port)]
     serve = Process(command, environment=stack.environment(), log=stack.folder / "serve.log")
@@ -38,7 +40,9 @@ def _kill_all(ground: Ground, serve: Process, port: int) -> list[dict[str, Any]]
     children = _children(serve.pid)
     os.kill(serve.pid, 9)
     serve.wait()
-    ended = wait_until(lambda: not any(Path(f"/proc/{child}/exe").exists() for child in children), 15)
+    ended = wait_until(
+        lambda: not any(Path(f"/proc/{child}/exe").exists() for child in children), 15
+    )
     serve.start()
     serve.wait_until(lambda: answers(f"http://127.0.0.1:{port}/livez"))
     results = []

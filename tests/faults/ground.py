@@ -1,4 +1,5 @@
-"""What all scenarios on real processes do: connect, ask, wait for the outcome, and hold it against GitHub.
+"""What all scenarios on real processes do: connect, ask, wait for the outcome, and hold it against
+GitHub.
 
 Imported once Django is set up.
 """
@@ -37,15 +38,21 @@ class Ground:
 
 
 def prepare(stack: Stack) -> Ground:
-    """Connect every organization of the simulator, each with a token of its own, and wait until they were read."""
+    """Connect every organization of the simulator, each with a token of its own, and wait until
+    they were read.
+    """
     person = User.objects.create_superuser("ada", password=PASSWORD)
     accounts, github = [], {}
     for known in stack.simulator.accounts:
         url, token = stack.simulator.base_url, known.token
-        account = connect_with_token(known.slug, kind=known.kind, api_url=url, token=token, by=person)
+        account = connect_with_token(
+            known.slug, kind=known.kind, api_url=url, token=token, by=person
+        )
         accounts.append(account)
         github[account.pk] = Github(url, account, token)
-    assert wait_until(lambda: all(_is_read(account) for account in accounts), READ_WITHIN), "not all accounts were read"
+    assert wait_until(lambda: all(_is_read(account) for account in accounts), READ_WITHIN), (
+        "not all accounts were read"
+    )
     stack.simulator.clear_requests()
     return Ground(stack, person, accounts, github)
 
@@ -102,12 +109,20 @@ def _is_about(request: dict[str, Any], verb: Verb, operation: Operation) -> bool
         return bool(request["body"]["name"] == operation.wanted["name"])
     version = f"/versions/{operation.target_version}" if operation.target_version else ""
     ends = f"/{operation.target_id}{version}"
-    same = operation.kind != Operation.Kind.UPDATE_RUNNER or request["body"] == operation.changed_fields
+    same = (
+        operation.kind != Operation.Kind.UPDATE_RUNNER
+        or request["body"] == operation.changed_fields
+    )
     return bool(request["path"].endswith(ends) and same)
 
 
 def runner_rows(account: Account) -> list[Runner]:
-    return list(Runner.objects.present().filter(account=account, status="Ready").exclude(image_id="").order_by("pk"))
+    return list(
+        Runner.objects.present()
+        .filter(account=account, status="Ready")
+        .exclude(image_id="")
+        .order_by("pk")
+    )
 
 
 def close_connections() -> None:

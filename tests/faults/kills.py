@@ -12,7 +12,8 @@ AT_ONCE = 4
 STEP_SECONDS = 2.0  # how long each step is held open, so that the kill falls into it
 TAKEN_UP_WITHIN = 45.0  # seconds of production, at the 95th percentile
 
-# step → the requests it is made of; a write that is held open after it was applied is the worst moment of all
+# step → the requests it is made of; a write that is held open after it was applied is the worst
+# moment of all
 STEPS: dict[str, dict[str, Any]] = {
     "looking first": {"method": "GET"},
     "the write, before it is applied": {},
@@ -22,7 +23,9 @@ STEPS: dict[str, dict[str, Any]] = {
 
 
 def run(stack: Stack, count: int) -> list[dict[str, Any]]:
-    """`count` kills; each result is one operation, with the seconds until another worker had its credential."""
+    """`count` kills; each result is one operation, with the seconds until another worker had its
+    credential.
+    """
     ground = prepare(stack)
     return [result for _ in range(count) for result in _one_kill(ground)]
 
@@ -54,7 +57,9 @@ def _ask(ground: Ground, account: Account) -> tuple[str, Verb, Operation]:
     verb, step = dice.choice(VERBS), dice.choice(list(STEPS))
     options = {"method": verb.method, **STEPS[step]}
     path = verb.path_in(account) if options["method"] == verb.method else f"^/orgs/{account.slug}/"
-    ground.simulator.add_fault(options.pop("method"), path, "delay", seconds=STEP_SECONDS, **options)
+    ground.simulator.add_fault(
+        options.pop("method"), path, "delay", seconds=STEP_SECONDS, **options
+    )
     try:
         return step, verb, verb.ask(account, ground.person)
     except IndexError:  # no image is left to delete

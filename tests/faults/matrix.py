@@ -24,7 +24,9 @@ SCALED_DEADLINE = 3.0  # seconds: production's deadline, five times shorter
 
 def faults() -> list[Fault]:
     rows = {"W1": shapes.APPLIED, "W2": shapes.NOT_APPLIED, "R3": shapes.LIMITED}
-    return [(row, name, _in_time(fault)) for row, known in rows.items() for name, fault in known.items()]
+    return [
+        (row, name, _in_time(fault)) for row, known in rows.items() for name, fault in known.items()
+    ]
 
 
 def _in_time(fault: dict[str, Any]) -> dict[str, Any]:
@@ -32,7 +34,8 @@ def _in_time(fault: dict[str, Any]) -> dict[str, Any]:
 
 
 def run(stack: Stack, count: int) -> list[dict[str, Any]]:
-    """`count` rounds. In each an account gets another verb than before, so that none runs out of images.
+    """`count` rounds. In each an account gets another verb than before, so that none runs out of
+    images.
 
     With an account for each fault and verb, a round is all cases once; with fewer it is a sample.
     """
@@ -44,7 +47,9 @@ def run(stack: Stack, count: int) -> list[dict[str, Any]]:
 def _run_round(ground: Ground, accounts: list[Account], number: int) -> list[dict[str, Any]]:
     verbs = [VERBS[(place + number) % len(VERBS)] for place in range(len(accounts))]
     shuffled = {verb: ground.stack.dice.sample(faults(), len(faults())) for verb in VERBS}
-    cases = [(account, shuffled[verb].pop(), verb) for account, verb in zip(accounts, verbs, strict=True)]
+    cases = [
+        (account, shuffled[verb].pop(), verb) for account, verb in zip(accounts, verbs, strict=True)
+    ]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(lambda case: _run_case(ground, *case), cases))
 
@@ -54,7 +59,9 @@ def _run_case(ground: Ground, account: Account, fault: Fault, verb: Verb) -> dic
     ground.simulator.add_fault(verb.method, verb.path_in(account), **action)
     began = time.monotonic()
     try:
-        operation = outcome(ground, verb.ask(account, ground.person), ground.stack.scaled(AFTER_THE_FAULT) + 5)
+        operation = outcome(
+            ground, verb.ask(account, ground.person), ground.stack.scaled(AFTER_THE_FAULT) + 5
+        )
         seconds = round(time.monotonic() - began, 2)
         return {"row": row, "fault": name, "seconds": seconds, **verdict(ground, verb, operation)}
     finally:

@@ -28,7 +28,9 @@ def run(stack: Stack, count: int) -> list[dict[str, Any]]:
     ground = prepare(stack)
     assert stack.web
     person = Person(stack.web.url, "ada", PASSWORD)
-    results = [result for number in range(count) for result in _redis_outage(ground, person, number)]
+    results = [
+        result for number in range(count) for result in _redis_outage(ground, person, number)
+    ]
     for _ in range(max(1, count // 5)):
         results += _database_outage(ground, person)
     return results
@@ -45,7 +47,10 @@ def _redis_outage(ground: Ground, person: Person, number: int) -> list[dict[str,
     else:
         redis.kill()
     began = time.monotonic()
-    pages = [person.get(path).status_code for path in ("/runners/", "/operations/", "/", "/livez", "/readyz")]
+    pages = [
+        person.get(path).status_code
+        for path in ("/runners/", "/operations/", "/", "/livez", "/readyz")
+    ]
     asked.append((CREATE, CREATE.ask(accounts[-1], ground.person)))  # its wake-up has nowhere to go
     slowest = round(time.monotonic() - began, 2)
     if not redis.is_running:
@@ -57,8 +62,15 @@ def _redis_outage(ground: Ground, person: Person, number: int) -> list[dict[str,
     results = []
     for verb, operation in [*asked, (CREATE, fresh)]:
         outcome(ground, operation, ground.stack.scaled(AFTER_THE_FAULT) + 5)
-        results.append({"outage": "redis", "pages": pages, "page_seconds": slowest, "working_again": working,
-                        **verdict(ground, verb, operation)})  # fmt: skip
+        results.append(
+            {
+                "outage": "redis",
+                "pages": pages,
+                "page_seconds": slowest,
+                "working_again": working,
+                **verdict(ground, verb, operation),
+            }
+        )
     return results
 
 
@@ -67,7 +79,11 @@ def _database_outage(ground: Ground, person: Person) -> list[dict[str, Any]]:
 
     database = ground.stack.postgresql
     assert database
-    asked = [(verb, verb.ask(account, ground.person)) for verb in (CREATE, UPDATE) for account in ground.accounts[:2]]
+    asked = [
+        (verb, verb.ask(account, ground.person))
+        for verb in (CREATE, UPDATE)
+        for account in ground.accounts[:2]
+    ]
     time.sleep(ground.stack.dice.uniform(0, 0.5))
     connections.close_all()
     database.stop()
@@ -75,14 +91,26 @@ def _database_outage(ground: Ground, person: Person) -> list[dict[str, Any]]:
     time.sleep(1)
     database.start()
     back = time.monotonic()
-    assert wait_until(lambda: person.get("/runners/").status_code == 200, 30), "pages did not come back"
+    assert wait_until(lambda: person.get("/runners/").status_code == 200, 30), (
+        "pages did not come back"
+    )
     recovered = round(time.monotonic() - back, 2)
     results = []
     for verb, operation in asked:
-        outcome(ground, Operation.objects.get(pk=operation.pk), ground.stack.scaled(AFTER_THE_FAULT) + 20)
+        outcome(
+            ground,
+            Operation.objects.get(pk=operation.pk),
+            ground.stack.scaled(AFTER_THE_FAULT) + 20,
+        )
         operation.refresh_from_db()
-        results.append({"outage": "postgresql", "shown": shown, "recovered": recovered,
-                        **verdict(ground, verb, operation)})  # fmt: skip
+        results.append(
+            {
+                "outage": "postgresql",
+                "shown": shown,
+                "recovered": recovered,
+                **verdict(ground, verb, operation),
+            }
+        )
     return results
 
 
@@ -91,6 +119,14 @@ def _look(person: Person, path: str) -> dict[str, Any]:
     try:
         answer = person.get(path, seconds=15)
     except requests.RequestException as error:
-        return {"status": type(error).__name__, "seconds": round(time.monotonic() - began, 2), "plain": False}
+        return {
+            "status": type(error).__name__,
+            "seconds": round(time.monotonic() - began, 2),
+            "plain": False,
+        }
     plain = "Trackside is not ready" in answer.text
-    return {"status": answer.status_code, "seconds": round(time.monotonic() - began, 2), "plain": plain}
+    return {
+        "status": answer.status_code,
+        "seconds": round(time.monotonic() - began, 2),
+        "plain": plain,
+    }

@@ -27,7 +27,9 @@ class Person:
 
     def post(self, path: str, fields: dict[str, str]) -> requests.Response:
         headers = {"Referer": self.url}
-        return self.session.post(self.url + path, fields, headers=headers, timeout=SECONDS, allow_redirects=False)
+        return self.session.post(
+            self.url + path, fields, headers=headers, timeout=SECONDS, allow_redirects=False
+        )
 
     def open_edit(self, runner: int) -> dict[str, str]:
         """The form of a runner, filled as it is shown."""
@@ -39,7 +41,9 @@ class Person:
 
 
 def fields_of(page: str) -> dict[str, str]:
-    """What the forms of a page would send back: hidden and text inputs, ticked boxes, chosen options."""
+    """What the forms of a page would send back: hidden and text inputs, ticked boxes, chosen
+    options.
+    """
     fields: dict[str, str] = {}
     for tag in INPUT.findall(page):
         attributes = dict(re.findall(r"([\w-]+)=\"([^\"]*)\"", tag))

@@ -1,7 +1,8 @@
 """What the proof is made of."""
 
 BOTH = ("sqlite", "postgresql")
-# Chunks of each, and what one of them counts: rounds of the matrix, kills, outages, rounds of a crowd …
+# Chunks of each, and what one of them counts: rounds of the matrix, kills, outages, rounds of a
+# crowd …
 MATRIX, MATRIX_SEEDS = 10, 5
 KILLS, KILLS_AT_A_TIME = 10, 10
 OUTAGES, OUTAGES_AT_A_TIME = 4, 5
@@ -10,7 +11,9 @@ ANSWERS, ANSWERS_AT_A_TIME = 10, 1000
 
 
 def chunks() -> list[tuple[str, str, int]]:
-    """(scenario, database, seed), ordered so that a run that is cut short has seen a bit of everything."""
+    """(scenario, database, seed), ordered so that a run that is cut short has seen a bit of
+    everything.
+    """
     rounds = [
         *(("matrix", database, seed) for seed in range(1, MATRIX + 1) for database in BOTH),
         *(("kills", database, seed) for seed in range(1, KILLS + 1) for database in BOTH),

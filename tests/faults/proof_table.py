@@ -7,9 +7,7 @@ from tests.faults.driven import Results
 from tests.processes import ROOT
 
 FINISHED = ROOT / "test-output" / "proof"
-HEADING = (
-    f"{'scenario':<16}{'database':<12}{'chunks':>8}{'cases':>8}{'lost':>6}{'doubled':>9}{'unfinished':>12}  measured"
-)
+HEADING = f"{'scenario':<16}{'database':<12}{'chunks':>8}{'cases':>8}{'lost':>6}{'doubled':>9}{'unfinished':>12}  measured"
 SCALE = 5
 
 
@@ -20,7 +18,9 @@ def read_finished() -> dict[str, Results]:
 
 
 def keep(key: str, results: Results) -> None:
-    """A file for each, written aside and renamed: whole when the run is killed, and for several at once."""
+    """A file for each, written aside and renamed: whole when the run is killed, and for several at
+    once.
+    """
     FINISHED.mkdir(parents=True, exist_ok=True)
     aside = FINISHED / f"{key.replace('/', ',')}.part"
     aside.write_text(json.dumps(results, indent=0))
@@ -36,11 +36,15 @@ def table(chunks: list[tuple[str, str, int]]) -> list[str]:
     return [HEADING, *(_line(*kind, found, chunks) for kind, found in sorted(by_kind.items()))]
 
 
-def _line(scenario: str, database: str, found: list[Results], chunks: list[tuple[str, str, int]]) -> str:
+def _line(
+    scenario: str, database: str, found: list[Results], chunks: list[tuple[str, str, int]]
+) -> str:
     flat = [each for results in found for each in results]
     wanted = [chunk for chunk in chunks if chunk[:2] == (scenario, database)]
     cases = sum(_cases(each) for each in flat)
-    counts = f"{cases:>8}{_sum(flat, 'lost'):>6}{_sum(flat, 'doubled'):>9}{_sum(flat, 'unfinished'):>12}"
+    counts = (
+        f"{cases:>8}{_sum(flat, 'lost'):>6}{_sum(flat, 'doubled'):>9}{_sum(flat, 'unfinished'):>12}"
+    )
     return f"{scenario:<16}{database:<12}{len(found):>4}/{len(wanted):<3}{counts}  {_measured(scenario, flat)}"
 
 
@@ -63,8 +67,14 @@ def _measured(scenario: str, flat: list[dict[str, Any]]) -> str:
             p95 = _percentile(seconds) * times
             return f"taken up again within {p95:.1f} s at p95 ({len(seconds)} were held, waiting times x {times})"
         case "outages":
-            redis = max((each["working_again"] for each in flat if each["outage"] == "redis"), default=0)
-            pages = [each["shown"]["/runners/"]["seconds"] for each in flat if each["outage"] == "postgresql"]
+            redis = max(
+                (each["working_again"] for each in flat if each["outage"] == "redis"), default=0
+            )
+            pages = [
+                each["shown"]["/runners/"]["seconds"]
+                for each in flat
+                if each["outage"] == "postgresql"
+            ]
             return f"Redis back: working within {redis:.1f} s; no PostgreSQL: 503 within {max(pages, default=0):.1f} s"
         case "crowd":
             return f"requests in flight together {_sum(flat, 'overlaps')}, writes too close {_sum(flat, 'too_close')}"

@@ -18,11 +18,19 @@ NOT_APPLIED: dict[str, dict[str, Any]] = {
     "the connection drops": {"action": "drop_before_apply"},
     "GitHub answers 502": {"action": "status", "status": 502},
     "GitHub answers 503 in HTML": {"action": "garbage", "status": 503},
-    "it is redirected elsewhere": {"action": "redirect", "location": "https://elsewhere.example/", "status": 302},
+    "it is redirected elsewhere": {
+        "action": "redirect",
+        "location": "https://elsewhere.example/",
+        "status": 302,
+    },
     "the answer is no JSON": {"action": "garbage"},
 }
 # R3: known to be not applied; it goes out again when GitHub said.
 LIMITED: dict[str, dict[str, Any]] = {
-    "a secondary limit with retry-after": {"action": "status", "status": 429, "headers": {"Retry-After": "1"}},
+    "a secondary limit with retry-after": {
+        "action": "status",
+        "status": 429,
+        "headers": {"Retry-After": "1"},
+    },
     "a 403 with retry-after": {"action": "status", "status": 403, "headers": {"Retry-After": "1"}},
 }

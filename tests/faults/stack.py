@@ -1,6 +1,8 @@
-"""A whole Trackside on servers of its own, in this process's environment: simulator, database, broker, processes.
+"""A whole Trackside on servers of its own, in this process's environment: simulator, database,
+broker, processes.
 
-Run by `tests.faults.drive`, whose process has no other Django. Nothing of Django may be imported before `start`.
+Run by `tests.faults.drive`, whose process has no other Django. Nothing of Django may be imported
+before `start`.
 """
 
 import os
@@ -25,12 +27,18 @@ from tests.processes import (
 )
 from tests.simulator_handle import SimulatorHandle, start_simulator
 
-# Production's waiting times, and how many times shorter they are here unless a scenario wants them as they are.
+# Production's waiting times, and how many times shorter they are here unless a scenario wants them
+# as they are.
 WAITING_TIMES = {
-    "GITHUB_DEADLINE": 15.0, "LEASE_SECONDS": 30.0, "WRITE_SPACING_SECONDS": 1.0, "LOST_ANSWER_SPACING_SECONDS": 15.0,
-    "OBSERVE_INTERVAL_SECONDS": 5.0, "OBSERVE_LIMIT_SECONDS": 900.0, "UNSENT_LIMIT_SECONDS": 900.0,
+    "GITHUB_DEADLINE": 15.0,
+    "LEASE_SECONDS": 30.0,
+    "WRITE_SPACING_SECONDS": 1.0,
+    "LOST_ANSWER_SPACING_SECONDS": 15.0,
+    "OBSERVE_INTERVAL_SECONDS": 5.0,
+    "OBSERVE_LIMIT_SECONDS": 900.0,
+    "UNSENT_LIMIT_SECONDS": 900.0,
     "RETRY_SECONDS": 5.0,
-}  # fmt: skip
+}
 SCALE = 5.0
 SIMULATED_SECONDS_PER_SECOND = 120
 
@@ -51,7 +59,9 @@ class Stack:
     web: Web | None = None
 
     def logs(self) -> str:
-        return "\n".join(path.read_text(errors="replace") for path in sorted(self.folder.glob("*.log")))
+        return "\n".join(
+            path.read_text(errors="replace") for path in sorted(self.folder.glob("*.log"))
+        )
 
     def environment(self) -> dict[str, str]:
         return dict(os.environ)
@@ -63,17 +73,35 @@ class Stack:
 
 @contextmanager
 def start(
-    database: str, folder: Path, *, seed: int, organizations: int, scale: float = SCALE, workers: int = 1,
-    beats: int = 1, web: bool = False, latency_ms: int = 0,
-) -> Iterator[Stack]:  # fmt: skip
+    database: str,
+    folder: Path,
+    *,
+    seed: int,
+    organizations: int,
+    scale: float = SCALE,
+    workers: int = 1,
+    beats: int = 1,
+    web: bool = False,
+    latency_ms: int = 0,
+) -> Iterator[Stack]:
     """`database` is sqlite (the embedded default: its broker are files) or postgresql (with Redis)."""
     with ExitStack() as running:
         simulator = running.enter_context(
             start_simulator(
-                "--organizations", str(organizations), "--enterprises", "0", "--runners", "12", "--seed", str(seed),
-                "--speed", str(SIMULATED_SECONDS_PER_SECOND), "--latency-ms", str(latency_ms),
+                "--organizations",
+                str(organizations),
+                "--enterprises",
+                "0",
+                "--runners",
+                "12",
+                "--seed",
+                str(seed),
+                "--speed",
+                str(SIMULATED_SECONDS_PER_SECOND),
+                "--latency-ms",
+                str(latency_ms),
             )
-        )  # fmt: skip
+        )
         dice = random.Random(seed)  # noqa: S311 - to be the same for the same seed
         stack = Stack(database, folder, simulator, dice, scale)
         if database == "postgresql":
@@ -100,15 +128,17 @@ def _configure(stack: Stack) -> None:
     """Settings come from the environment alone, so this must happen before Django is set up."""
     waiting = {name: str(seconds / stack.scale) for name, seconds in WAITING_TIMES.items()}
     os.environ.update(waiting)
-    os.environ.update({
-        "DJANGO_SETTINGS_MODULE": "dashboard.settings",
-        "SECRET_KEY": "a secret key for processes of tests",
-        "CREDENTIAL_KEYS": Fernet.generate_key().decode(),
-        "TRACKSIDE_DATA_DIR": str(stack.folder),
-        "GITHUB_API_ORIGINS": stack.simulator.base_url,
-        "DATABASE_URL": stack.postgresql.url if stack.postgresql else "",
-        "REDIS_URL": stack.redis.url if stack.redis else "",
-    })  # fmt: skip
+    os.environ.update(
+        {
+            "DJANGO_SETTINGS_MODULE": "dashboard.settings",
+            "SECRET_KEY": "a secret key for processes of tests",
+            "CREDENTIAL_KEYS": Fernet.generate_key().decode(),
+            "TRACKSIDE_DATA_DIR": str(stack.folder),
+            "GITHUB_API_ORIGINS": stack.simulator.base_url,
+            "DATABASE_URL": stack.postgresql.url if stack.postgresql else "",
+            "REDIS_URL": stack.redis.url if stack.redis else "",
+        }
+    )
     import django
     from django.core.management import call_command
 

@@ -22,15 +22,33 @@ LIST = "^/orgs/acme/actions/hosted-runners\\?"
 Mutation = Callable[[str], str]
 
 odd_numbers = st.sampled_from([0, -1, 1.5, 2**31, 2**53 + 1, 2**63, 10**400, True])
-odd_words = st.sampled_from(["", "\0", "\ud800", "😀" * 200, "<script>alert(1)</script>", "null", "Ready", " " * 50])
+odd_words = st.sampled_from(
+    ["", "\0", "\ud800", "😀" * 200, "<script>alert(1)</script>", "null", "Ready", " " * 50]
+)
 odd_values = st.one_of(
-    st.none(), odd_numbers, odd_words, st.text(max_size=20), st.just([]), st.just({}), st.just([[[]]]),
+    st.none(),
+    odd_numbers,
+    odd_words,
+    st.text(max_size=20),
+    st.just([]),
+    st.just({}),
+    st.just([[[]]]),
     st.dictionaries(st.text(max_size=5), st.integers(), max_size=2),
-)  # fmt: skip
+)
 RUNNER_FIELDS = (
-    "id", "name", "status", "platform", "image_details", "machine_size_details", "runner_group_id", "maximum_runners",
-    "public_ip_enabled", "public_ips", "last_active_on", "image_gen",
-)  # fmt: skip
+    "id",
+    "name",
+    "status",
+    "platform",
+    "image_details",
+    "machine_size_details",
+    "runner_group_id",
+    "maximum_runners",
+    "public_ip_enabled",
+    "public_ips",
+    "last_active_on",
+    "image_gen",
+)
 
 
 def in_json(change: Callable[[dict[str, Any]], None]) -> Mutation:
@@ -63,7 +81,9 @@ def repeat(index: int) -> Mutation:
 
 
 def put_in_place(index: int, other: int) -> Mutation:
-    """One runner instead of another, as when it moved between two pages: the number of items still is right."""
+    """One runner instead of another, as when it moved between two pages: the number of items still
+    is right.
+    """
     return in_json(lambda body: body["runners"].__setitem__(index, body["runners"][other]))
 
 
@@ -91,28 +111,45 @@ nested = st.sampled_from(
 mutations = st.one_of(
     st.builds(set_field, indexes, fields, odd_values),
     st.builds(drop_field, indexes, fields),
-    st.builds(lambda index, pair, value: set_nested(index, pair[0], pair[1], value), indexes, nested, odd_values),
+    st.builds(
+        lambda index, pair, value: set_nested(index, pair[0], pair[1], value),
+        indexes,
+        nested,
+        odd_values,
+    ),
     st.builds(set_top, st.sampled_from(["total_count", "runners"]), odd_values),
     st.builds(repeat, indexes),
     st.builds(put_in_place, indexes, indexes),
     st.builds(leave_out, indexes),
     st.builds(replace_item, indexes, odd_values),
     st.builds(cut, st.floats(0, 1)),
-    st.builds(insert, st.floats(0, 1), st.sampled_from(["{", "]", '"', "\\", "NaN", "<html>", "\ufeff"])),
+    st.builds(
+        insert, st.floats(0, 1), st.sampled_from(["{", "]", '"', "\\", "NaN", "<html>", "\ufeff"])
+    ),
 )
 
 
 def may_be_published(body: str) -> set[int] | None:
-    """By another reading of the same rules: the ids of a list that adds up, or nothing when it must not be taken."""
+    """By another reading of the same rules: the ids of a list that adds up, or nothing when it must
+    not be taken.
+    """
     try:
         parsed = json.loads(body.encode(errors="surrogatepass"), parse_constant=lambda _: 1 / 0)
     except (ValueError, ZeroDivisionError, RecursionError):
         return None
-    listed = parsed if isinstance(parsed, list) else parsed.get("runners") if isinstance(parsed, dict) else None
+    listed = (
+        parsed
+        if isinstance(parsed, list)
+        else parsed.get("runners")
+        if isinstance(parsed, dict)
+        else None
+    )
     if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
         return None
     ids = [item.get("id") for item in listed]
-    if not all(isinstance(each, int) and not isinstance(each, bool) and abs(each) < 2**63 for each in ids):
+    if not all(
+        isinstance(each, int) and not isinstance(each, bool) and abs(each) < 2**63 for each in ids
+    ):
         return None
     total = parsed.get("total_count") if isinstance(parsed, dict) else None
     counts = isinstance(total, int) and not isinstance(total, bool) and 0 <= total < 2**31
@@ -141,9 +178,11 @@ def test_what_does_not_add_up_is_not_published_and_every_page_opens(
 
     @seed(SEED)
     @settings(
-        max_examples=MOST_EXAMPLES, deadline=None, database=None,
+        max_examples=MOST_EXAMPLES,
+        deadline=None,
+        database=None,
         suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
+    )
     @given(st.lists(mutations, min_size=1, max_size=3))
     def check(changes: list[Mutation]) -> None:
         answer = body
@@ -153,7 +192,11 @@ def test_what_does_not_add_up_is_not_published_and_every_page_opens(
             except (ValueError, KeyError, IndexError, TypeError, AttributeError):
                 continue  # an earlier change took away what this one is about
         publish(acme, simulator, answer)
-        for address in ("/", "/runners/", f"/runners/{Runner.objects.order_by('-observed_at')[0].pk}/"):
+        for address in (
+            "/",
+            "/runners/",
+            f"/runners/{Runner.objects.order_by('-observed_at')[0].pk}/",
+        ):
             assert client.get(address).status_code == 200, address
 
     check()

@@ -1,4 +1,6 @@
-"""W1, W2, R3, P4, P5 and many editors, with real processes over many organizations. A small sample each."""
+"""W1, W2, R3, P4, P5 and many editors, with real processes over many organizations. A small sample
+each.
+"""
 
 import pytest
 

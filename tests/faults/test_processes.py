@@ -1,4 +1,6 @@
-"""P1 to P3 with real processes: what is killed, stopped or emptied loses and doubles nothing. A small sample each."""
+"""P1 to P3 with real processes: what is killed, stopped or emptied loses and doubles nothing. A
+small sample each.
+"""
 
 import os
 import socket
@@ -35,15 +37,27 @@ def test_p2_and_p3_redis_and_postgresql_may_stop_and_come_back() -> None:
     by_redis = [each for each in results if each["outage"] == "redis"]
     assert {status for each in by_redis for status in each["pages"]} == {200}
     shown = next(each["shown"] for each in results if each["outage"] == "postgresql")
-    assert {path: told["status"] for path, told in shown.items()} == {"/runners/": 503, "/livez": 200, "/readyz": 503}
+    assert {path: told["status"] for path, told in shown.items()} == {
+        "/runners/": 503,
+        "/livez": 200,
+        "/readyz": 503,
+    }
     assert shown["/runners/"]["plain"]
 
 
 def test_p3_a_database_host_that_never_answers_gives_a_plain_503(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"postgresql://trackside@127.0.0.1:{silent.getsockname()[1]}/trackside"
-        keys = {"SECRET_KEY": "a secret key for processes of tests", "CREDENTIAL_KEYS": Fernet.generate_key().decode()}
-        known = {"PATH": os.environ["PATH"], "TRACKSIDE_DATA_DIR": str(tmp_path), "DATABASE_URL": address, **keys}
+        keys = {
+            "SECRET_KEY": "a secret key for processes of tests",
+            "CREDENTIAL_KEYS": Fernet.generate_key().decode(),
+        }
+        known = {
+            "PATH": os.environ["PATH"],
+            "TRACKSIDE_DATA_DIR": str(tmp_path),
+            "DATABASE_URL": address,
+            **keys,
+        }
         with start_web(known) as web, requests.Session() as session:
             session.trust_env = False
             session.cookies["sessionid"] = "a session nobody can look up now"

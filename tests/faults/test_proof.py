@@ -1,7 +1,9 @@
-"""The full counts of all faults, for `make proof`: resumable, in chunks of a minute or two, on both databases.
+"""The full counts of all faults, for `make proof`: resumable, in chunks of a minute or two, on both
+databases.
 
-What is finished stands in `test-output/proof`; delete it to begin anew. PROOF_SECONDS bounds one run: chunks that
-would begin later are skipped, and `make proof` once more goes on with them. The table at the end tells the counts.
+What is finished stands in `test-output/proof`; delete it to begin anew. PROOF_SECONDS bounds one
+run: chunks that would begin later are skipped, and `make proof` once more goes on with them. The
+table at the end tells the counts.
 """
 
 import os
@@ -27,7 +29,9 @@ pytestmark = [pytest.mark.proof, pytest.mark.timeout(3600)]
 BEGAN = time.monotonic()
 
 
-@pytest.mark.parametrize(("scenario", "database", "seed"), chunks(), ids=lambda value: str(value).replace(" ", "-"))
+@pytest.mark.parametrize(
+    ("scenario", "database", "seed"), chunks(), ids=lambda value: str(value).replace(" ", "-")
+)
 def test_chunk(scenario: str, database: str, seed: int) -> None:
     key = f"{scenario}/{database}/{seed}"
     if key in read_finished():
@@ -58,7 +62,11 @@ def run_chunk(scenario: str, database: str, seed: int) -> Results:
         case "answers":
             known = {"MUTATED_ANSWERS": str(ANSWERS_AT_A_TIME), "MUTATED_ANSWERS_SEED": str(seed)}
             return in_tests(database, "tests/faults/test_answers.py", **known)
-    files = ("tests/faults/test_writes.py", "tests/faults/test_reads.py", "tests/test_audit_guard.py")
+    files = (
+        "tests/faults/test_writes.py",
+        "tests/faults/test_reads.py",
+        "tests/security/test_audit_guard.py",
+    )
     return in_tests(database, *files)
 
 
@@ -67,13 +75,23 @@ def in_tests(database: str, *files: str, **environment: str) -> Results:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
     if database == "sqlite":
         done = subprocess.run(
-            command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+            command,
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
         )
     else:
-        keys = {"SECRET_KEY": "a secret key for tests that is long enough", "CREDENTIAL_KEYS": FERNET}
+        keys = {
+            "SECRET_KEY": "a secret key for tests that is long enough",
+            "CREDENTIAL_KEYS": FERNET,
+        }
         with start_postgresql() as server:
             known = {**os.environ, **environment, **keys, "DATABASE_URL": server.url}
-            done = subprocess.run(command, cwd=ROOT, env=known, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                command, cwd=ROOT, env=known, capture_output=True, text=True, check=False
+            )
     assert done.returncode == 0, done.stdout[-4000:]
     return [{"cases": int(environment.get("MUTATED_ANSWERS", "1")), "lost": False}]
 

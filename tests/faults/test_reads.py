@@ -57,18 +57,37 @@ class TestR1NoLongerAllowed:
         ("answer", "words"),
         [
             (
-                {"status": 403, "headers": {"X-Accepted-GitHub-Permissions": "organization_administration=read"}},
+                {
+                    "status": 403,
+                    "headers": {
+                        "X-Accepted-GitHub-Permissions": "organization_administration=read"
+                    },
+                },
                 "Administration",
             ),
-            ({"status": 403, "headers": {"X-GitHub-SSO": "required; url=https://github.com/orgs/acme/sso"}}, "single"),
-            ({"status": 403, "body": {"message": "Your IP address is not on the allow list."}}, "allow list"),
+            (
+                {
+                    "status": 403,
+                    "headers": {"X-GitHub-SSO": "required; url=https://github.com/orgs/acme/sso"},
+                },
+                "single",
+            ),
+            (
+                {"status": 403, "body": {"message": "Your IP address is not on the allow list."}},
+                "allow list",
+            ),
             ({"status": 404}, "renamed"),
         ],
     )
     def test_the_last_good_data_stand_with_the_reason_and_the_rest_goes_on(
-        self, answer: dict[str, Any], words: str, client: Client, acme: Account, admin: User,
+        self,
+        answer: dict[str, Any],
+        words: str,
+        client: Client,
+        acme: Account,
+        admin: User,
         simulator: SimulatorHandle,
-    ) -> None:  # fmt: skip
+    ) -> None:
         simulator.add_fault("GET", LIST, "status", times=0, **answer)
         good = {row.resource: row.last_good_at for row in acme.readings.all()}
         read_again(acme)
@@ -80,13 +99,22 @@ class TestR1NoLongerAllowed:
         assert not others.exclude(error="").exists()
         assert not [row for row in others if row.last_good_at == good[row.resource]]
 
-    def test_sso_leads_to_the_page_that_authorises_the_token(self, acme: Account, simulator: SimulatorHandle) -> None:
-        sso = {"X-GitHub-SSO": "required; url=https://github.com/orgs/acme/sso?authorization_request=1"}
+    def test_sso_leads_to_the_page_that_authorises_the_token(
+        self, acme: Account, simulator: SimulatorHandle
+    ) -> None:
+        sso = {
+            "X-GitHub-SSO": "required; url=https://github.com/orgs/acme/sso?authorization_request=1"
+        }
         simulator.add_fault("GET", LIST, "status", status=403, headers=sso, times=0)
         read_again(acme, "runners")
-        assert reading(acme).error_help_url == "https://github.com/orgs/acme/sso?authorization_request=1"
+        assert (
+            reading(acme).error_help_url
+            == "https://github.com/orgs/acme/sso?authorization_request=1"
+        )
 
-    def test_after_three_tries_it_is_quiet_until_somebody_acts(self, acme: Account, simulator: SimulatorHandle) -> None:
+    def test_after_three_tries_it_is_quiet_until_somebody_acts(
+        self, acme: Account, simulator: SimulatorHandle
+    ) -> None:
         simulator.add_fault("GET", LIST, "status", status=403, times=0)
         read_again(acme, "runners")
         for _ in range(5):
@@ -115,13 +143,17 @@ class TestR2Unauthorized:
         assert "401" in shown(client, admin, f"/accounts/{acme.pk}/")
         assert Runner.objects.present().filter(account=acme).count() == 12
 
-    def test_other_credentials_go_on(self, acme: Account, globex: Account, simulator: SimulatorHandle) -> None:
+    def test_other_credentials_go_on(
+        self, acme: Account, globex: Account, simulator: SimulatorHandle
+    ) -> None:
         simulator.change_token(simulator.account("acme").token, revoked=True)
         read_again(acme)
         read_again(globex)
         assert not reading(globex).error
 
-    def test_an_installations_token_is_minted_once_more(self, db: None, simulator: SimulatorHandle) -> None:
+    def test_an_installations_token_is_minted_once_more(
+        self, db: None, simulator: SimulatorHandle
+    ) -> None:
         account = connect_installation(simulator)
         work_once(account)
         minted = mints(simulator)
@@ -169,7 +201,9 @@ class TestR2Unauthorized:
 def connect_installation(simulator: SimulatorHandle, slug: str = "acme") -> Account:
     known = simulator.app()
     app = store_app(simulator.base_url, str(known["app_id"]), known["pem"])
-    installed = next(each for each in known["installations"] if each["account"].endswith(f"/{slug}"))
+    installed = next(
+        each for each in known["installations"] if each["account"].endswith(f"/{slug}")
+    )
     credential = store_installation(app, installed["id"], slug)
     return connect(slug, kind="organization", credential=credential, by=None)
 
@@ -182,7 +216,9 @@ NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
 class TestR3Limits:
-    """On a clock the tests control: no call before the time given, and none later than that for its sake."""
+    """On a clock the tests control: no call before the time given, and none later than that for its
+    sake.
+    """
 
     def limited(self, acme: Account, simulator: SimulatorHandle, **answer: Any) -> datetime:
         simulator.add_fault("GET", LIST, "status", **answer)
@@ -237,12 +273,16 @@ class TestR3Limits:
         assert credential_of(acme).quarantined_at
         assert "can get the token banned" in shown(client, admin, f"/accounts/{acme.pk}/")
 
-    def test_a_good_answer_starts_the_count_anew(self, acme: Account, simulator: SimulatorHandle) -> None:
+    def test_a_good_answer_starts_the_count_anew(
+        self, acme: Account, simulator: SimulatorHandle
+    ) -> None:
         Credential.objects.update(limits_in_a_row=4)
         read_again(acme, "runners")
         assert credential_of(acme).limits_in_a_row == 0
 
-    def test_other_credentials_go_on(self, acme: Account, globex: Account, simulator: SimulatorHandle) -> None:
+    def test_other_credentials_go_on(
+        self, acme: Account, globex: Account, simulator: SimulatorHandle
+    ) -> None:
         self.limited(acme, simulator, status=429, headers={"Retry-After": "3600"})
         read_again(globex)
         assert not reading(globex).error
@@ -250,9 +290,17 @@ class TestR3Limits:
 
     @pytest.mark.parametrize("verb", [CREATE, UPDATE, DELETE_RUNNER], ids=str)
     def test_a_write_that_was_limited_goes_out_when_github_said_and_counts_once(
-        self, verb: Verb, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
+        self,
+        verb: Verb,
+        acme: Account,
+        admin: User,
+        simulator: SimulatorHandle,
+        github: Github,
+        settle: Settle,
     ) -> None:
-        simulator.add_fault(verb.method, verb.path, "status", status=429, headers={"Retry-After": "1"})
+        simulator.add_fault(
+            verb.method, verb.path, "status", status=429, headers={"Retry-After": "1"}
+        )
         operation = settle(verb.ask(acme, admin))
         assert (operation.state, operation.sends) == (S.CONFIRMED, 1)
         assert sum(request["applied"] for request in simulator.requests(verb.method)) == 1
@@ -284,7 +332,9 @@ def connect_with_two_accounts(simulator: SimulatorHandle) -> list[Account]:
 
 
 def connect_known(simulator: SimulatorHandle, slug: str, token: str) -> Account:
-    return connect_with_token(slug, kind="organization", api_url=simulator.base_url, token=token, by=None)
+    return connect_with_token(
+        slug, kind="organization", api_url=simulator.base_url, token=token, by=None
+    )
 
 
 class TestR4ListsThatDoNotAddUp:
@@ -318,7 +368,9 @@ class TestR4ListsThatDoNotAddUp:
         account = connect_known(simulator, "acme", simulator.account("acme").token)
         work_once(account)
         first = Runner.objects.order_by("github_id")[0]
-        body = {"runners": [{"id": first.github_id}]}  # the whole second page says it is the first runner
+        body = {
+            "runners": [{"id": first.github_id}]
+        }  # the whole second page says it is the first runner
         simulator.add_fault("GET", "page=2", "replace", body=body)
         read_again(account, "runners")
         assert reading(account).error == "incomplete"
@@ -341,9 +393,14 @@ class TestR5AnswersOutOfShape:
         ],
     )
     def test_it_is_contained_in_its_reading_and_the_page_still_opens(
-        self, action: str, fields: dict[str, Any], client: Client, acme: Account, admin: User,
+        self,
+        action: str,
+        fields: dict[str, Any],
+        client: Client,
+        acme: Account,
+        admin: User,
         simulator: SimulatorHandle,
-    ) -> None:  # fmt: skip
+    ) -> None:
         Reading.objects.schedule_now(acme, "runners")
         simulator.set_speed(0)
         work_once(acme)
@@ -368,13 +425,24 @@ class TestR5AnswersOutOfShape:
         ids=["unknown status", "nulls", "unicode", "unstorable", "large id", "wrong types"],
     )
     def test_odd_values_are_shown_and_break_no_page(
-        self, odd: dict[str, Any], client: Client, acme: Account, admin: User, simulator: SimulatorHandle
+        self,
+        odd: dict[str, Any],
+        client: Client,
+        acme: Account,
+        admin: User,
+        simulator: SimulatorHandle,
     ) -> None:
         runner = Runner.objects.filter(account=acme, name="linux-8core-ci").get()
         simulator.change_runner("organization", "acme", runner.github_id, **odd)
         read_again(acme, "runners")
         assert not reading(acme).error
-        for address in ("/runners/", f"/runners/{runner.pk}/", f"/runners/{runner.pk}/edit/", "/", "/static-ips/"):
+        for address in (
+            "/runners/",
+            f"/runners/{runner.pk}/",
+            f"/runners/{runner.pk}/edit/",
+            "/",
+            "/static-ips/",
+        ):
             shown(client, admin, address)
         runner.refresh_from_db()
         if odd.get("status"):

@@ -4,8 +4,14 @@ import re
 from pathlib import Path
 
 HERE = Path(__file__).parent
-ROWS = [*(f"W{n}" for n in range(1, 8)), *(f"R{n}" for n in range(1, 7)), *(f"P{n}" for n in range(1, 8))]
-ROW = re.compile(r"^\| (?P<row>[WRP]\d) \| .* \| (?P<verbs>[^|]+) \| (?P<tests>[^|]+) \|$", re.MULTILINE)
+ROWS = [
+    *(f"W{n}" for n in range(1, 8)),
+    *(f"R{n}" for n in range(1, 7)),
+    *(f"P{n}" for n in range(1, 8)),
+]
+ROW = re.compile(
+    r"^\| (?P<row>[WRP]\d) \| .* \| (?P<verbs>[^|]+) \| (?P<tests>[^|]+) \|$", re.MULTILINE
+)
 
 
 def rows() -> dict[str, list[str]]:

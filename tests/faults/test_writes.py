@@ -65,20 +65,36 @@ class TestW1AppliedAndTheAnswerIsLost:
     @each_verb
     @pytest.mark.parametrize("shape", shapes.APPLIED)
     def test_it_is_found_by_looking_and_never_sent_twice(
-        self, verb: Verb, shape: str, acme: Account, admin: User, simulator: SimulatorHandle, github: Github,
+        self,
+        verb: Verb,
+        shape: str,
+        acme: Account,
+        admin: User,
+        simulator: SimulatorHandle,
+        github: Github,
         settle: Settle,
-    ) -> None:  # fmt: skip
+    ) -> None:
         fault(simulator, verb, shapes.APPLIED[shape])
         operation = settle(verb.ask(acme, admin))
         assert operation.state == S.CONFIRMED
-        wait_for(lambda: bool(simulator.requests(verb.method)))  # a late answer is noted when it is given
-        if simulator.requests(verb.method)[0]["status"] != 204:  # which has no body that could be cut
+        wait_for(
+            lambda: bool(simulator.requests(verb.method))
+        )  # a late answer is noted when it is given
+        if (
+            simulator.requests(verb.method)[0]["status"] != 204
+        ):  # which has no body that could be cut
             assert S.UNKNOWN in states_of(operation)
         assert len(simulator.requests(verb.method)) == applied(simulator, verb.method) == 1
         assert github.has_taken_effect(operation)
 
     def test_the_page_says_that_the_answer_was_lost_and_that_the_runner_is_there(
-        self, client: Client, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
+        self,
+        client: Client,
+        acme: Account,
+        admin: User,
+        simulator: SimulatorHandle,
+        github: Github,
+        settle: Settle,
     ) -> None:
         fault(simulator, CREATE, shapes.APPLIED["the connection drops"])
         page = page_of(client, admin, settle(CREATE.ask(acme, admin)))
@@ -87,7 +103,13 @@ class TestW1AppliedAndTheAnswerIsLost:
         assert "Show the runner" in page
 
     def test_two_runners_that_may_be_it_are_left_to_a_person_who_recognises_one(
-        self, client: Client, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
+        self,
+        client: Client,
+        acme: Account,
+        admin: User,
+        simulator: SimulatorHandle,
+        github: Github,
+        settle: Settle,
     ) -> None:
         operation = CREATE.ask(acme, admin)
         for size in ("2-core", "4-core"):  # as nobody can do at GitHub, so that both may be it
@@ -101,13 +123,21 @@ class TestW1AppliedAndTheAnswerIsLost:
         assert page.count("This is my runner") == 2
         assert "None of these" in page
         mine = Runner.objects.filter(account=acme, name=operation.target_name).order_by("pk")[1]
-        client.post(f"/operations/{operation.pk}/settle/", {"choice": "claim", "runner": str(mine.pk)})
+        client.post(
+            f"/operations/{operation.pk}/settle/", {"choice": "claim", "runner": str(mine.pk)}
+        )
         operation.refresh_from_db()
         assert (operation.state, operation.target_id) == (S.CONFIRMED, mine.github_id)
         assert not simulator.requests("POST")
 
     def test_a_runner_of_that_name_with_another_size_is_not_taken_for_it(
-        self, client: Client, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
+        self,
+        client: Client,
+        acme: Account,
+        admin: User,
+        simulator: SimulatorHandle,
+        github: Github,
+        settle: Settle,
     ) -> None:
         fault(simulator, CREATE, shapes.NOT_APPLIED["the connection drops"])
         operation = CREATE.ask(acme, admin)
@@ -144,10 +174,14 @@ class TestW1AppliedAndTheAnswerIsLost:
     def test_a_create_refused_when_it_was_sent_again_is_looked_for_once_more(
         self, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
     ) -> None:
-        """GitHub's list may lag: the first try was applied, and two complete lists did not show it yet."""
+        """GitHub's list may lag: the first try was applied, and two complete lists did not show it
+        yet.
+        """
         hidden = {"total_count": 0, "runners": []}
         fault(simulator, CREATE, shapes.APPLIED["the connection drops"])
-        simulator.add_fault("GET", "hosted-runners\\?", "status", status=200, body=hidden, skip=1, times=2)
+        simulator.add_fault(
+            "GET", "hosted-runners\\?", "status", status=200, body=hidden, skip=1, times=2
+        )
         operation = settle(CREATE.ask(acme, admin))
         assert (operation.state, operation.sends) == (S.CONFIRMED, 2)
         assert applied(simulator, "POST") == 1
@@ -158,9 +192,15 @@ class TestW2NotAppliedAndTheAnswerIsLost:
     @each_verb
     @pytest.mark.parametrize("shape", shapes.NOT_APPLIED)
     def test_it_is_sent_once_more_after_two_looks(
-        self, verb: Verb, shape: str, acme: Account, admin: User, simulator: SimulatorHandle, github: Github,
+        self,
+        verb: Verb,
+        shape: str,
+        acme: Account,
+        admin: User,
+        simulator: SimulatorHandle,
+        github: Github,
         settle: Settle,
-    ) -> None:  # fmt: skip
+    ) -> None:
         fault(simulator, verb, shapes.NOT_APPLIED[shape])
         operation = settle(verb.ask(acme, admin))
         assert (operation.state, operation.sends) == (S.CONFIRMED, 2)
@@ -170,9 +210,15 @@ class TestW2NotAppliedAndTheAnswerIsLost:
 
     @each_verb
     def test_lost_again_it_is_not_sent_a_third_time_but_left_to_a_person(
-        self, verb: Verb, client: Client, acme: Account, admin: User, simulator: SimulatorHandle, github: Github,
+        self,
+        verb: Verb,
+        client: Client,
+        acme: Account,
+        admin: User,
+        simulator: SimulatorHandle,
+        github: Github,
         settle: Settle,
-    ) -> None:  # fmt: skip
+    ) -> None:
         fault(simulator, verb, shapes.NOT_APPLIED["the connection drops"], times=0)
         operation = settle(verb.ask(acme, admin))
         assert (operation.state, operation.sends) == (S.NEEDS_ATTENTION, 2)
@@ -180,18 +226,33 @@ class TestW2NotAppliedAndTheAnswerIsLost:
         assert "Needs your decision" in page_of(client, admin, operation)
 
     def test_the_two_complete_lists_are_as_far_apart_as_the_setting_says(
-        self, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle, settings: Settings
+        self,
+        acme: Account,
+        admin: User,
+        simulator: SimulatorHandle,
+        github: Github,
+        settle: Settle,
+        settings: Settings,
     ) -> None:
         settings.LOST_ANSWER_SPACING_SECONDS = 0.6
         fault(simulator, CREATE, shapes.NOT_APPLIED["the connection drops"])
         operation = settle(CREATE.ask(acme, admin))
-        lost, resent = operation.events.get(state=S.UNKNOWN, note__contains="answer was lost"), operation.sent_at
+        lost, resent = (
+            operation.events.get(state=S.UNKNOWN, note__contains="answer was lost"),
+            operation.sent_at,
+        )
         assert resent is not None
         assert (resent - lost.at).total_seconds() >= 0.6
 
     @each_verb
     def test_too_old_by_then_it_waits_for_a_person(
-        self, verb: Verb, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
+        self,
+        verb: Verb,
+        acme: Account,
+        admin: User,
+        simulator: SimulatorHandle,
+        github: Github,
+        settle: Settle,
     ) -> None:
         fault(simulator, verb, shapes.NOT_APPLIED["the connection drops"])
         operation = verb.ask(acme, admin)
@@ -205,9 +266,15 @@ class TestW2NotAppliedAndTheAnswerIsLost:
 class TestW3TheNameIsTaken:
     @pytest.mark.parametrize("status", [409, 422])
     def test_githubs_words_stand_at_the_field_and_the_other_runner_is_shown_not_adopted(
-        self, status: int, client: Client, acme: Account, admin: User, simulator: SimulatorHandle, github: Github,
+        self,
+        status: int,
+        client: Client,
+        acme: Account,
+        admin: User,
+        simulator: SimulatorHandle,
+        github: Github,
         settle: Settle,
-    ) -> None:  # fmt: skip
+    ) -> None:
         operation = CREATE.ask(acme, admin)
         simulator.create_runner("organization", "acme", name=operation.target_name)
         if status == 409:
@@ -227,10 +294,18 @@ class TestW3TheNameIsTaken:
 
 class TestW4ChangedAtGitHubMeanwhile:
     def test_the_conflict_is_shown_in_three_columns_and_nothing_is_sent(
-        self, client: Client, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
+        self,
+        client: Client,
+        acme: Account,
+        admin: User,
+        simulator: SimulatorHandle,
+        github: Github,
+        settle: Settle,
     ) -> None:
         operation = UPDATE.ask(acme, admin)
-        simulator.change_runner("organization", "acme", operation.target_id or 0, maximum_runners=77)
+        simulator.change_runner(
+            "organization", "acme", operation.target_id or 0, maximum_runners=77
+        )
         operation = settle(operation)
         before, mine = operation.base["maximum_runners"], operation.wanted["maximum_runners"]
         assert operation.state == S.CANCELLED
@@ -244,20 +319,33 @@ class TestW4ChangedAtGitHubMeanwhile:
         self, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
     ) -> None:
         operation = UPDATE.ask(acme, admin)
-        simulator.change_runner("organization", "acme", operation.target_id or 0, name="renamed-there")
+        simulator.change_runner(
+            "organization", "acme", operation.target_id or 0, name="renamed-there"
+        )
         assert settle(operation).state == S.CONFIRMED
-        assert simulator.requests("PATCH")[0]["body"] == {"maximum_runners": operation.wanted["maximum_runners"]}
+        assert simulator.requests("PATCH")[0]["body"] == {
+            "maximum_runners": operation.wanted["maximum_runners"]
+        }
         assert runner_of(operation).name == "renamed-there"
 
     def test_a_version_is_not_sent_for_an_image_that_is_another_one_now(
         self, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
     ) -> None:
-        """Id, source and version go together, so a changed version alone would bring the old image back."""
+        """Id, source and version go together, so a changed version alone would bring the old image
+        back.
+        """
         runner = Runner.objects.get(account=acme, name="golden-linux-16core")
         base = RunnerSettings.of(runner)
         wanted = replace(base, image_version=None)
         operation = request_update(runner, wanted, base=base, by=admin, nonce=str(uuid4()))
-        other = {"image_details": {"id": "2306", "size_gb": 86, "display_name": "Ubuntu", "source": "github"}}
+        other = {
+            "image_details": {
+                "id": "2306",
+                "size_gb": 86,
+                "display_name": "Ubuntu",
+                "source": "github",
+            }
+        }
         simulator.change_runner("organization", "acme", runner.github_id, **other)
         operation = settle(operation)
         assert operation.state == S.CANCELLED
@@ -281,7 +369,9 @@ class TestW4ChangedAtGitHubMeanwhile:
         fault(simulator, UPDATE, shapes.LIMITED["a secondary limit with retry-after"])
         operation = UPDATE.ask(acme, admin)
         work_once(acme)
-        simulator.change_runner("organization", "acme", operation.target_id or 0, maximum_runners=77)
+        simulator.change_runner(
+            "organization", "acme", operation.target_id or 0, maximum_runners=77
+        )
         operation = settle(operation)
         assert operation.state == S.NEEDS_ATTENTION
         assert (operation.conflict or {})["maximum_runners"][0] == 77
@@ -291,14 +381,22 @@ class TestW4ChangedAtGitHubMeanwhile:
         self, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
     ) -> None:
         operation = DELETE_RUNNER.ask(acme, admin)
-        simulator.change_runner("organization", "acme", operation.target_id or 0, name="needed-after-all")
+        simulator.change_runner(
+            "organization", "acme", operation.target_id or 0, name="needed-after-all"
+        )
         assert settle(operation).state == S.CANCELLED
         assert not simulator.requests("DELETE")
 
 
 class TestW5TwoPeopleSaveTheSameForm:
     def test_the_second_sees_what_the_first_changed(
-        self, client: Client, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
+        self,
+        client: Client,
+        acme: Account,
+        admin: User,
+        simulator: SimulatorHandle,
+        github: Github,
+        settle: Settle,
     ) -> None:
         first = UPDATE.ask(acme, admin)
         runner = runner_of(first)
@@ -327,7 +425,13 @@ class TestW5TwoPeopleSaveTheSameForm:
 class TestW6Deletes:
     @pytest.mark.parametrize("verb", DELETES, ids=str)
     def test_one_that_is_gone_already_is_confirmed_by_404_and_the_complete_list(
-        self, verb: Verb, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
+        self,
+        verb: Verb,
+        acme: Account,
+        admin: User,
+        simulator: SimulatorHandle,
+        github: Github,
+        settle: Settle,
     ) -> None:
         operation = verb.ask(acme, admin)
         twin = Operation.objects.get(pk=operation.pk)
@@ -346,7 +450,13 @@ class TestW6Deletes:
         assert runner_of(operation).gone_at is not None
 
     def test_stuck_for_longer_than_the_limit_it_needs_attention(
-        self, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle, settings: Settings
+        self,
+        acme: Account,
+        admin: User,
+        simulator: SimulatorHandle,
+        github: Github,
+        settle: Settle,
+        settings: Settings,
     ) -> None:
         settings.OBSERVE_LIMIT_SECONDS = 0.3
         operation = DELETE_RUNNER.ask(acme, admin)
@@ -369,11 +479,19 @@ class TestW6Deletes:
         assert "may no longer see it" in operation.reason
 
     def test_an_image_in_use_is_refused_in_githubs_words(
-        self, client: Client, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
+        self,
+        client: Client,
+        acme: Account,
+        admin: User,
+        simulator: SimulatorHandle,
+        github: Github,
+        settle: Settle,
     ) -> None:
         operation = DELETE_IMAGE.ask(acme, admin)
         words = "The image is used by linux-8core-ci."
-        simulator.add_fault("DELETE", "images/custom", "status", status=409, body={"message": words})
+        simulator.add_fault(
+            "DELETE", "images/custom", "status", status=409, body={"message": words}
+        )
         assert settle(operation).state == S.REJECTED
         assert words in page_of(client, admin, operation)
 
@@ -389,9 +507,17 @@ class TestW7RefusedByItsRules:
         ],
     )
     def test_the_words_stand_at_the_field_and_nothing_changed(
-        self, field: str, value: object, form_field: str, client: Client, acme: Account, admin: User,
-        simulator: SimulatorHandle, github: Github, settle: Settle,
-    ) -> None:  # fmt: skip
+        self,
+        field: str,
+        value: object,
+        form_field: str,
+        client: Client,
+        acme: Account,
+        admin: User,
+        simulator: SimulatorHandle,
+        github: Github,
+        settle: Settle,
+    ) -> None:
         changes: dict[str, Any] = {field: value}
         wanted = replace(wanted_runner(acme, "refused"), **changes)
         operation = settle(request_create(acme, wanted, by=admin, nonce=str(uuid4())))
@@ -402,7 +528,13 @@ class TestW7RefusedByItsRules:
         assert form.errors[form_field]
 
     def test_no_static_ip_left(
-        self, client: Client, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
+        self,
+        client: Client,
+        acme: Account,
+        admin: User,
+        simulator: SimulatorHandle,
+        github: Github,
+        settle: Settle,
     ) -> None:
         simulator.change_account("organization", "acme", static_ip_maximum=0)
         wanted = replace(wanted_runner(acme, "refused"), enable_static_ip=True)
@@ -422,7 +554,11 @@ class TestP6ASlowListDoesNotUndoAFreshWrite:
         client = open_client(acme.credential, lease)
         reading = Reading.objects.select_related("account").get(account=acme, resource="runners")
         result = run_reading(
-            reading, client, lease, fetch_runners, lambda: carry_out(operation, Held(lease, client, FETCHERS))
+            reading,
+            client,
+            lease,
+            fetch_runners,
+            lambda: carry_out(operation, Held(lease, client, FETCHERS)),
         )
         keep_client(acme.credential, client)
         lease.release()
@@ -435,9 +571,15 @@ class TestP6ASlowListDoesNotUndoAFreshWrite:
 class TestP7NothingOldFiresBySurprise:
     @each_verb
     def test_what_lay_unsent_waits_for_a_person_who_confirms_it_again(
-        self, verb: Verb, client: Client, acme: Account, admin: User, simulator: SimulatorHandle, github: Github,
+        self,
+        verb: Verb,
+        client: Client,
+        acme: Account,
+        admin: User,
+        simulator: SimulatorHandle,
+        github: Github,
         settle: Settle,
-    ) -> None:  # fmt: skip
+    ) -> None:
         operation = verb.ask(acme, admin)
         Operation.objects.update(confirmed_at=timezone.now() - timedelta(minutes=16))
         operation = settle(operation)
@@ -450,9 +592,15 @@ class TestP7NothingOldFiresBySurprise:
 
     @each_verb
     def test_what_github_did_not_take_for_so_long_waits_too_and_can_be_taken_back(
-        self, verb: Verb, client: Client, acme: Account, admin: User, simulator: SimulatorHandle, github: Github,
+        self,
+        verb: Verb,
+        client: Client,
+        acme: Account,
+        admin: User,
+        simulator: SimulatorHandle,
+        github: Github,
         settle: Settle,
-    ) -> None:  # fmt: skip
+    ) -> None:
         fault(simulator, verb, shapes.LIMITED["a 403 with retry-after"])
         operation = verb.ask(acme, admin)
         work_once(acme)
@@ -466,7 +614,13 @@ class TestP7NothingOldFiresBySurprise:
         assert applied(simulator, verb.method) == 0
 
     def test_while_the_token_is_out_of_use_it_waits_and_says_why(
-        self, client: Client, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
+        self,
+        client: Client,
+        acme: Account,
+        admin: User,
+        simulator: SimulatorHandle,
+        github: Github,
+        settle: Settle,
     ) -> None:
         token = simulator.account("acme").token
         simulator.change_token(token, revoked=True)

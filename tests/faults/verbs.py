@@ -1,4 +1,6 @@
-"""The five writes people ask for, each with a target that is there and the proof that it took effect at GitHub."""
+"""The five writes people ask for, each with a target that is there and the proof that it took
+effect at GitHub.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -34,7 +36,11 @@ class Verb:
 
 
 def wanted_runner(account: Account, name: str) -> RunnerSettings:
-    image = Image.objects.present().filter(account=account, source="github", platform="linux-x64").order_by("pk")[0]
+    image = (
+        Image.objects.present()
+        .filter(account=account, source="github", platform="linux-x64")
+        .order_by("pk")[0]
+    )
     group = RunnerGroup.objects.get(account=account, default=True)
     return RunnerSettings(
         name=name,
@@ -50,18 +56,29 @@ def wanted_runner(account: Account, name: str) -> RunnerSettings:
 
 
 def free_runner(account: Account) -> Runner:
-    """One that is settled and that nothing else happens to: no unfinished operation, and no deletion ever."""
+    """One that is settled and that nothing else happens to: no unfinished operation, and no
+    deletion ever.
+    """
     ready = Runner.objects.present().filter(account=account, status="Ready").exclude(image_id="")
     asked = Operation.objects.filter(account=account, target_id__isnull=False)
-    taken = asked.filter(Q(state__in=Operation.UNFINISHED) | Q(kind=Operation.Kind.DELETE_RUNNER)).values("target_id")
+    taken = asked.filter(
+        Q(state__in=Operation.UNFINISHED) | Q(kind=Operation.Kind.DELETE_RUNNER)
+    ).values("target_id")
     return ready.exclude(github_id__in=taken).order_by("pk")[0]
 
 
 def free_image(account: Account) -> Image:
     """A custom image that no runner uses: GitHub refuses to delete others."""
-    used = Runner.objects.present().filter(account=account, image_source="custom").values("image_id")
-    taken = [str(pk) for pk in Operation.objects.filter(account=account).values_list("target_id", flat=True)]
-    custom = Image.objects.present().filter(account=account, source="custom").exclude(github_id__in=used)
+    used = (
+        Runner.objects.present().filter(account=account, image_source="custom").values("image_id")
+    )
+    taken = [
+        str(pk)
+        for pk in Operation.objects.filter(account=account).values_list("target_id", flat=True)
+    ]
+    custom = (
+        Image.objects.present().filter(account=account, source="custom").exclude(github_id__in=used)
+    )
     return custom.exclude(github_id__in=taken).order_by("-pk")[0]
 
 
@@ -114,7 +131,11 @@ class Github:
     def has_taken_effect(self, operation: Operation) -> bool:
         match operation.kind:
             case "create_runner":
-                named = [runner for runner in self.runners() if runner["name"] == operation.wanted["name"]]
+                named = [
+                    runner
+                    for runner in self.runners()
+                    if runner["name"] == operation.wanted["name"]
+                ]
                 return [runner["id"] for runner in named] == [operation.target_id]
             case "update_runner":
                 answer = self._get(f"/{operation.target_id}").json()

@@ -25,14 +25,18 @@ def _seeded_world(request: pytest.FixtureRequest) -> None:
 
 
 def caller_of(handle: SimulatorHandle, token: str | None) -> Caller:
-    """Calls GitHub's API with one token: ``call("GET", "/orgs/acme", json=..., params=..., headers=...)``."""
+    """Calls GitHub's API with one token: ``call("GET", "/orgs/acme", json=..., params=...,
+    headers=...)``.
+    """
     session = requests.Session()
     session.trust_env = False
     if token:
         session.headers["Authorization"] = f"Bearer {token}"
 
     def call(method: str, path: str, **options: Any) -> requests.Response:
-        return session.request(method, handle.base_url + path, timeout=ANSWER_SECONDS, allow_redirects=False, **options)
+        return session.request(
+            method, handle.base_url + path, timeout=ANSWER_SECONDS, allow_redirects=False, **options
+        )
 
     return call
 
@@ -51,7 +55,12 @@ def umbrella(simulator: SimulatorHandle) -> Caller:
 
 RUNNERS = "/orgs/acme/actions/hosted-runners"
 GROUPS = "/orgs/acme/actions/runner-groups"
-NEW_RUNNER = {"name": "new-runner", "image": {"id": "2306", "source": "github"}, "size": "4-core", "runner_group_id": 1}
+NEW_RUNNER = {
+    "name": "new-runner",
+    "image": {"id": "2306", "source": "github"},
+    "size": "4-core",
+    "runner_group_id": 1,
+}
 
 
 def problems(answer: requests.Response) -> set[tuple[str, str]]:

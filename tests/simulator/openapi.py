@@ -1,4 +1,6 @@
-"""GitHub's own description of its API, made into JSON Schema that refuses what the description does not name."""
+"""GitHub's own description of its API, made into JSON Schema that refuses what the description does
+not name.
+"""
 
 import json
 from functools import cache
@@ -41,7 +43,9 @@ def _strict(node: Any, *, closed: bool = True) -> Any:
 
 
 def violations(version: str, pointer: str, body: Any) -> list[str]:
-    """Where ``body`` is not what the description says at a JSON pointer such as ``/components/schemas/runner``."""
+    """Where ``body`` is not what the description says at a JSON pointer such as
+    ``/components/schemas/runner``.
+    """
     validator = Draft202012Validator({"$ref": f"urn:github#{pointer}"}, registry=_registry(version))
     return [f"{error.json_path}: {error.message[:300]}" for error in validator.iter_errors(body)]
 

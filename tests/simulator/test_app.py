@@ -15,7 +15,9 @@ TOKENS = "/app/installations/90001/access_tokens"
 def signed(simulator: SimulatorHandle, **claims: Any) -> str:
     app, now = simulator.app(), int(time.time())
     wanted = {"iat": now - 60, "exp": now + 540, "iss": str(app["app_id"]), **claims}
-    return jwt.encode({name: value for name, value in wanted.items() if value is not None}, app["pem"], "RS256")
+    return jwt.encode(
+        {name: value for name, value in wanted.items() if value is not None}, app["pem"], "RS256"
+    )
 
 
 @pytest.fixture
@@ -23,13 +25,17 @@ def as_app(simulator: SimulatorHandle) -> Caller:
     return caller_of(simulator, signed(simulator))
 
 
-def minted(simulator: SimulatorHandle, as_app: Caller, **body: Any) -> tuple[dict[str, Any], Caller]:
+def minted(
+    simulator: SimulatorHandle, as_app: Caller, **body: Any
+) -> tuple[dict[str, Any], Caller]:
     answer = as_app("POST", TOKENS, json=body)
     assert answer.status_code == 201, answer.text
     return answer.json(), caller_of(simulator, answer.json()["token"])
 
 
-def test_the_app_names_itself_by_id_or_client_id(simulator: SimulatorHandle, as_app: Caller) -> None:
+def test_the_app_names_itself_by_id_or_client_id(
+    simulator: SimulatorHandle, as_app: Caller
+) -> None:
     assert as_app("GET", "/app").json()["client_id"] == simulator.app()["client_id"]
     by_client_id = caller_of(simulator, signed(simulator, iss=simulator.app()["client_id"]))
     assert by_client_id("GET", "/app").status_code == 200
@@ -37,14 +43,30 @@ def test_the_app_names_itself_by_id_or_client_id(simulator: SimulatorHandle, as_
 
 @pytest.mark.parametrize(
     "claims",
-    [{"exp": 1}, {"exp": 9_999_999_999}, {"iat": 9_999_999_998}, {"iss": "someone"}, {"exp": None}, {"iss": None}],
-    ids=["expired", "too long", "from the future", "of another app", "without end", "without issuer"],
+    [
+        {"exp": 1},
+        {"exp": 9_999_999_999},
+        {"iat": 9_999_999_998},
+        {"iss": "someone"},
+        {"exp": None},
+        {"iss": None},
+    ],
+    ids=[
+        "expired",
+        "too long",
+        "from the future",
+        "of another app",
+        "without end",
+        "without issuer",
+    ],
 )
 def test_a_wrong_jwt_is_401(simulator: SimulatorHandle, claims: dict[str, Any]) -> None:
     assert caller_of(simulator, signed(simulator, **claims))("GET", "/app").status_code == 401
 
 
-def test_a_jwt_of_another_algorithm_or_a_token_is_401(simulator: SimulatorHandle, acme: Caller) -> None:
+def test_a_jwt_of_another_algorithm_or_a_token_is_401(
+    simulator: SimulatorHandle, acme: Caller
+) -> None:
     forged = jwt.encode({"iss": "4242", "iat": 1, "exp": int(time.time()) + 60}, "x" * 32, "HS256")
     assert caller_of(simulator, forged)("GET", "/app").status_code == 401
     assert acme("GET", "/app").status_code == 401
@@ -84,25 +106,36 @@ def test_the_old_form_of_token_can_be_asked_for(as_app: Caller) -> None:
     assert len(answer.json()["token"]) == 40
 
 
-def test_an_installation_token_dies_after_an_hour(simulator: SimulatorHandle, as_app: Caller) -> None:
+def test_an_installation_token_dies_after_an_hour(
+    simulator: SimulatorHandle, as_app: Caller
+) -> None:
     answer, call = minted(simulator, as_app)
     simulator.change_token(answer["token"], expires_in=-1)
     assert call("GET", RUNNERS).status_code == 401
 
 
-def test_tokens_of_one_installation_share_its_quota(simulator: SimulatorHandle, as_app: Caller) -> None:
+def test_tokens_of_one_installation_share_its_quota(
+    simulator: SimulatorHandle, as_app: Caller
+) -> None:
     for expected in ("14999", "14998"):
         _, call = minted(simulator, as_app)
         assert call("GET", RUNNERS).headers["X-RateLimit-Remaining"] == expected
 
 
-def test_a_narrowed_token_has_only_what_was_asked_for(simulator: SimulatorHandle, as_app: Caller) -> None:
+def test_a_narrowed_token_has_only_what_was_asked_for(
+    simulator: SimulatorHandle, as_app: Caller
+) -> None:
     answer, call = minted(simulator, as_app, permissions={"organization_administration": "read"})
     assert answer["permissions"] == {"organization_administration": "read", "metadata": "read"}
     assert call("GET", RUNNERS).status_code == 200
     refused = call("GET", GROUPS)
-    assert (refused.status_code, refused.json()["message"]) == (403, "Resource not accessible by integration")
-    assert refused.headers["X-Accepted-GitHub-Permissions"] == "organization_self_hosted_runners=read"
+    assert (refused.status_code, refused.json()["message"]) == (
+        403,
+        "Resource not accessible by integration",
+    )
+    assert (
+        refused.headers["X-Accepted-GitHub-Permissions"] == "organization_self_hosted_runners=read"
+    )
 
 
 def test_more_than_the_app_has_is_refused(as_app: Caller) -> None:
@@ -110,7 +143,9 @@ def test_more_than_the_app_has_is_refused(as_app: Caller) -> None:
     assert as_app("POST", TOKENS, json={"repositories": ["not-there"]}).status_code == 422
 
 
-def test_a_token_for_some_repositories_sees_those(simulator: SimulatorHandle, as_app: Caller) -> None:
+def test_a_token_for_some_repositories_sees_those(
+    simulator: SimulatorHandle, as_app: Caller
+) -> None:
     answer, call = minted(simulator, as_app, repositories=["api", "docs"])
     assert answer["repository_selection"] == "selected"
     seen = call("GET", "/installation/repositories").json()

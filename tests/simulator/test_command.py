@@ -45,7 +45,11 @@ def test_it_can_be_mounted_under_a_path() -> None:
         call = caller_of(handle, handle.account("acme").token)
         answer = call("GET", RUNNERS)
         assert f"<{handle.base_url}{RUNNERS}?page=2>" in answer.headers["Link"]
-        assert call("GET", GROUPS).json()["runner_groups"][0]["runners_url"].startswith(handle.base_url)
+        assert (
+            call("GET", GROUPS)
+            .json()["runner_groups"][0]["runners_url"]
+            .startswith(handle.base_url)
+        )
         assert call("GET", f"/../..{RUNNERS}").status_code == 404
         assert handle.requests()[0]["path"] == f"/api/v3{RUNNERS}"
 
@@ -53,7 +57,12 @@ def test_it_can_be_mounted_under_a_path() -> None:
 def test_an_enterprise_server_has_groups_but_no_larger_runners() -> None:
     with start_simulator("--enterprise-server", "--prefix", "/api/v3", "--runners", "1") as handle:
         call = caller_of(handle, handle.account("acme").token)
-        for path in (RUNNERS, f"{RUNNERS}/limits", f"{RUNNERS}/images/custom", f"{GROUPS}/1/hosted-runners"):
+        for path in (
+            RUNNERS,
+            f"{RUNNERS}/limits",
+            f"{RUNNERS}/images/custom",
+            f"{GROUPS}/1/hosted-runners",
+        ):
             assert call("GET", path).status_code == 404
         answer = call("GET", GROUPS)
         assert answer.status_code == 200
@@ -124,7 +133,12 @@ def test_a_simulated_minute_can_last_a_second() -> None:
 def test_it_says_what_it_cannot_start_with(tmp_path: Path, arguments: tuple[str, str]) -> None:
     junk = tmp_path / "junk.json"
     junk.write_text(json.dumps({"not": "a world"}))
-    command = [sys.executable, "manage.py", "simulate_github", *(each.format(junk=junk) for each in arguments)]
+    command = [
+        sys.executable,
+        "manage.py",
+        "simulate_github",
+        *(each.format(junk=junk) for each in arguments),
+    ]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
     assert ran.returncode != 0
     assert ran.stderr.startswith("CommandError: ")
@@ -133,7 +147,9 @@ def test_it_says_what_it_cannot_start_with(tmp_path: Path, arguments: tuple[str,
 def test_it_leaves_nothing_behind(tmp_path: Path) -> None:
     environment = {**os.environ, "TRACKSIDE_DATA_DIR": str(tmp_path / "data")}
     command = [sys.executable, "manage.py", "simulate_github", "--runners", "1"]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["accounts"]
         process.terminate()

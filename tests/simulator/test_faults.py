@@ -22,7 +22,9 @@ def last_request(simulator: SimulatorHandle, method: str) -> dict[str, Any]:
     return simulator.requests(method)[-1]
 
 
-@pytest.mark.parametrize(("action", "runners"), [("drop_before_apply", 40), ("drop_after_apply", 41)])
+@pytest.mark.parametrize(
+    ("action", "runners"), [("drop_before_apply", 40), ("drop_after_apply", 41)]
+)
 def test_a_dropped_create_is_applied_or_not(
     simulator: SimulatorHandle, acme: Caller, action: str, runners: int
 ) -> None:
@@ -33,21 +35,35 @@ def test_a_dropped_create_is_applied_or_not(
     assert time.monotonic() - began < 2
     assert count(acme) == runners
     recorded = last_request(simulator, "POST")
-    assert (recorded["status"], recorded["applied"], recorded["fault"]) == (None, runners == 41, action)
+    assert (recorded["status"], recorded["applied"], recorded["fault"]) == (
+        None,
+        runners == 41,
+        action,
+    )
 
 
-def test_a_refused_write_is_not_recorded_as_applied(simulator: SimulatorHandle, acme: Caller) -> None:
+def test_a_refused_write_is_not_recorded_as_applied(
+    simulator: SimulatorHandle, acme: Caller
+) -> None:
     simulator.add_fault("POST", "", "drop_after_apply")
     with pytest.raises(requests.ConnectionError):
         acme("POST", RUNNERS, json={**NEW_RUNNER, "name": "not allowed"})
     assert last_request(simulator, "POST")["applied"] is False
 
 
-def test_a_status_is_answered_instead_with_headers_and_body(simulator: SimulatorHandle, acme: Caller) -> None:
+def test_a_status_is_answered_instead_with_headers_and_body(
+    simulator: SimulatorHandle, acme: Caller
+) -> None:
     headers = {"Retry-After": "60"}
-    simulator.add_fault("GET", "", "status", status=429, headers=headers, body={"message": "Slow down"})
+    simulator.add_fault(
+        "GET", "", "status", status=429, headers=headers, body={"message": "Slow down"}
+    )
     answer = acme("GET", RUNNERS)
-    assert (answer.status_code, answer.headers["Retry-After"], answer.json()) == (429, "60", {"message": "Slow down"})
+    assert (answer.status_code, answer.headers["Retry-After"], answer.json()) == (
+        429,
+        "60",
+        {"message": "Slow down"},
+    )
     assert answer.headers["X-RateLimit-Remaining"] == "5000"
     assert acme("GET", RUNNERS).status_code == 200
 
@@ -61,7 +77,9 @@ def test_headers_of_a_fault_win(simulator: SimulatorHandle, acme: Caller) -> Non
 def test_a_server_error_may_hide_what_was_done(
     simulator: SimulatorHandle, acme: Caller, apply: bool, runners: int
 ) -> None:
-    simulator.add_fault("POST", "", "status", status=502, body="<html>Bad gateway</html>", apply=apply)
+    simulator.add_fault(
+        "POST", "", "status", status=502, body="<html>Bad gateway</html>", apply=apply
+    )
     answer = acme("POST", RUNNERS, json=NEW_RUNNER)
     assert (answer.status_code, answer.headers["Content-Type"]) == (502, "text/html")
     assert count(acme) == runners
@@ -94,7 +112,9 @@ def test_a_truncated_answer_breaks_off(simulator: SimulatorHandle, acme: Caller)
 
 def test_garbage_is_html_or_whatever_is_given(simulator: SimulatorHandle, acme: Caller) -> None:
     simulator.add_fault("GET", "", "garbage")
-    simulator.add_fault("GET", "", "garbage", body='{"runners": [', headers={"Content-Type": "application/json"})
+    simulator.add_fault(
+        "GET", "", "garbage", body='{"runners": [', headers={"Content-Type": "application/json"}
+    )
     first, second = acme("GET", RUNNERS), acme("GET", RUNNERS)
     assert (first.status_code, first.headers["Content-Type"]) == (200, "text/html")
     assert first.text.startswith("<!DOCTYPE html>")
@@ -109,7 +129,9 @@ def test_garbage_can_be_huge(simulator: SimulatorHandle, acme: Caller) -> None:
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["body", "headers too"])
-def test_a_trickled_answer_is_whole_in_the_end(simulator: SimulatorHandle, acme: Caller, whole: bool) -> None:
+def test_a_trickled_answer_is_whole_in_the_end(
+    simulator: SimulatorHandle, acme: Caller, whole: bool
+) -> None:
     simulator.add_fault("GET", "/platforms", "trickle", seconds=0.002, whole=whole)
     began = time.monotonic()
     answer = acme("GET", f"{RUNNERS}/platforms")
@@ -126,12 +148,17 @@ def test_a_redirect_leads_elsewhere(simulator: SimulatorHandle, acme: Caller) ->
 def test_a_replaced_answer_is_the_true_one_with_something_strange_in_it(
     simulator: SimulatorHandle, acme: Caller
 ) -> None:
-    patch = {"total_count": 7, "runners": [{"status": "Melting", "name": None, "$remove": ["platform"]}]}
+    patch = {
+        "total_count": 7,
+        "runners": [{"status": "Melting", "name": None, "$remove": ["platform"]}],
+    }
     simulator.add_fault("GET", "", "replace", body=patch)
     answer = acme("GET", RUNNERS, params={"per_page": 2}).json()
     assert answer["total_count"] == 7
     assert [runner["id"] for runner in answer["runners"]] == [1, 2]
-    assert all((runner["status"], runner["name"]) == ("Melting", None) for runner in answer["runners"])
+    assert all(
+        (runner["status"], runner["name"]) == ("Melting", None) for runner in answer["runners"]
+    )
     assert not any("platform" in runner for runner in answer["runners"])
 
 
@@ -149,7 +176,9 @@ def test_a_replaced_answer_has_its_own_etag(simulator: SimulatorHandle, acme: Ca
     assert acme("GET", RUNNERS, headers={"If-None-Match": etag}).status_code == 200
 
 
-def test_a_fault_waits_for_its_method_path_and_turn(simulator: SimulatorHandle, acme: Caller) -> None:
+def test_a_fault_waits_for_its_method_path_and_turn(
+    simulator: SimulatorHandle, acme: Caller
+) -> None:
     simulator.add_fault("GET", r"hosted-runners\?page=2", "status", status=500, skip=1, times=2)
     assert acme("GET", RUNNERS).status_code == 200
     statuses = [acme("GET", RUNNERS, params={"page": 2}).status_code for _ in range(4)]
@@ -158,7 +187,9 @@ def test_a_fault_waits_for_its_method_path_and_turn(simulator: SimulatorHandle, 
 
 
 @pytest.mark.parametrize("times", [0, None])
-def test_a_fault_can_stay_until_it_is_cleared(simulator: SimulatorHandle, acme: Caller, times: int | None) -> None:
+def test_a_fault_can_stay_until_it_is_cleared(
+    simulator: SimulatorHandle, acme: Caller, times: int | None
+) -> None:
     simulator.add_fault(None, "", "status", status=500, times=times)
     assert {acme("GET", RUNNERS).status_code for _ in range(5)} == {500}
     assert simulator.faults()[0]["hits"] == 5
@@ -167,9 +198,12 @@ def test_a_fault_can_stay_until_it_is_cleared(simulator: SimulatorHandle, acme: 
 
 
 @pytest.mark.parametrize(
-    "fault", [{"action": "explode"}, {"action": "status", "colour": 1}, {"action": "status", "path": "("}]
+    "fault",
+    [{"action": "explode"}, {"action": "status", "colour": 1}, {"action": "status", "path": "("}],
 )
-def test_a_fault_that_makes_no_sense_is_refused(simulator: SimulatorHandle, fault: dict[str, Any]) -> None:
+def test_a_fault_that_makes_no_sense_is_refused(
+    simulator: SimulatorHandle, fault: dict[str, Any]
+) -> None:
     with pytest.raises(RuntimeError, match="400"):
         simulator.control("POST", "faults", fault)
 
@@ -180,6 +214,8 @@ def test_a_slow_answer_holds_up_no_other(simulator: SimulatorHandle, acme: Calle
         slow = other.submit(acme, "GET", f"{RUNNERS}/limits")
         time.sleep(0.1)
         began = time.monotonic()
-        caller_of(simulator, simulator.account("globex").token)("GET", "/orgs/globex/actions/hosted-runners")
+        caller_of(simulator, simulator.account("globex").token)(
+            "GET", "/orgs/globex/actions/hosted-runners"
+        )
         assert time.monotonic() - began < 1
         assert slow.result().status_code == 200

@@ -1,4 +1,6 @@
-"""Runner groups: their rules, who may use them, and how an enterprise's appear in its organizations."""
+"""Runner groups: their rules, who may use them, and how an enterprise's appear in its
+organizations.
+"""
 
 from typing import Any
 
@@ -36,22 +38,35 @@ def test_a_group_is_created_changed_and_deleted(acme: Caller) -> None:
     assert acme("GET", path).status_code == 404
 
 
-def test_an_organizations_update_needs_the_name_and_an_enterprises_does_not(acme: Caller, umbrella: Caller) -> None:
+def test_an_organizations_update_needs_the_name_and_an_enterprises_does_not(
+    acme: Caller, umbrella: Caller
+) -> None:
     assert acme("PATCH", f"{GROUPS}/5", json={"visibility": "all"}).status_code == 422
-    assert umbrella("PATCH", f"{ENTERPRISE_GROUPS}/4", json={"visibility": "all"}).status_code == 200
+    assert (
+        umbrella("PATCH", f"{ENTERPRISE_GROUPS}/4", json={"visibility": "all"}).status_code == 200
+    )
 
 
-@pytest.mark.parametrize("name", ["sandbox", "Sandbox", "enterprise-gpu"], ids=["own", "other case", "enterprise's"])
+@pytest.mark.parametrize(
+    "name", ["sandbox", "Sandbox", "enterprise-gpu"], ids=["own", "other case", "enterprise's"]
+)
 def test_it_refuses_a_name_that_is_taken(acme: Caller, name: str) -> None:
     assert problems(acme("POST", GROUPS, json={"name": name})) == {("name", "already_exists")}
-    assert problems(acme("PATCH", f"{GROUPS}/2", json={"name": name})) == {("name", "already_exists")}
+    assert problems(acme("PATCH", f"{GROUPS}/2", json={"name": name})) == {
+        ("name", "already_exists")
+    }
 
 
 def test_an_enterprises_group_is_for_all_or_selected_organizations_only(umbrella: Caller) -> None:
-    assert umbrella("POST", ENTERPRISE_GROUPS, json={"name": "x", "visibility": "private"}).status_code == 422
+    assert (
+        umbrella("POST", ENTERPRISE_GROUPS, json={"name": "x", "visibility": "private"}).status_code
+        == 422
+    )
 
 
-@pytest.mark.parametrize("workflow", ["acme/api/.github/workflows/deploy.yaml", "deploy.yaml@main", ""])
+@pytest.mark.parametrize(
+    "workflow", ["acme/api/.github/workflows/deploy.yaml", "deploy.yaml@main", ""]
+)
 def test_it_refuses_a_workflow_without_ref_or_path(acme: Caller, workflow: str) -> None:
     body = {"name": "x", "restricted_to_workflows": True, "selected_workflows": [workflow]}
     assert problems(acme("POST", GROUPS, json=body)) == {("selected_workflows", "invalid")}
@@ -70,7 +85,9 @@ def test_the_default_group_is_not_deleted(acme: Caller) -> None:
     assert acme("DELETE", f"{GROUPS}/1").status_code == 422
 
 
-def test_a_group_with_runners_in_it_is_not_deleted(simulator: SimulatorHandle, acme: Caller) -> None:
+def test_a_group_with_runners_in_it_is_not_deleted(
+    simulator: SimulatorHandle, acme: Caller
+) -> None:
     assert acme("DELETE", f"{GROUPS}/3").status_code == 422
     for runner in acme("GET", f"{GROUPS}/3/hosted-runners").json()["runners"]:
         acme("DELETE", f"{RUNNERS}/{runner['id']}")
@@ -88,12 +105,16 @@ def test_a_group_with_self_hosted_runners_in_it_is_not_deleted(acme: Caller) -> 
 
 def test_a_groups_larger_runners_are_those_with_its_id(acme: Caller) -> None:
     acme("POST", RUNNERS, json={**NEW_RUNNER, "runner_group_id": 5})
-    assert [runner["name"] for runner in acme("GET", f"{GROUPS}/5/hosted-runners").json()["runners"]] == ["new-runner"]
+    assert [
+        runner["name"] for runner in acme("GET", f"{GROUPS}/5/hosted-runners").json()["runners"]
+    ] == ["new-runner"]
 
 
 def test_self_hosted_runners_are_set_as_a_whole(acme: Caller) -> None:
     def inside(group_id: int) -> list[int]:
-        return [runner["id"] for runner in acme("GET", f"{GROUPS}/{group_id}/runners").json()["runners"]]
+        return [
+            runner["id"] for runner in acme("GET", f"{GROUPS}/{group_id}/runners").json()["runners"]
+        ]
 
     assert (inside(1), inside(2)) == ([1, 2, 3], [4])
     assert acme("PUT", f"{GROUPS}/2/runners", json={"runners": [2, 3]}).status_code == 204
@@ -104,9 +125,16 @@ def test_repositories_are_set_added_and_removed(acme: Caller) -> None:
     first, second, third = repositories(acme)[:3]
 
     def allowed() -> list[int]:
-        return [each["id"] for each in acme("GET", f"{GROUPS}/2/repositories").json()["repositories"]]
+        return [
+            each["id"] for each in acme("GET", f"{GROUPS}/2/repositories").json()["repositories"]
+        ]
 
-    assert acme("PUT", f"{GROUPS}/2/repositories", json={"selected_repository_ids": [first, second]}).status_code == 204
+    assert (
+        acme(
+            "PUT", f"{GROUPS}/2/repositories", json={"selected_repository_ids": [first, second]}
+        ).status_code
+        == 204
+    )
     assert sorted(allowed()) == sorted([first, second])
     assert acme("PUT", f"{GROUPS}/2/repositories/{third}").status_code == 204
     assert acme("DELETE", f"{GROUPS}/2/repositories/{first}").status_code == 204
@@ -118,7 +146,10 @@ def test_repositories_belong_to_groups_for_selected_ones_only(acme: Caller) -> N
     body = {"selected_repository_ids": [repository]}
     assert acme("PUT", f"{GROUPS}/1/repositories", json=body).status_code == 409
     assert acme("PUT", f"{GROUPS}/1/repositories/{repository}").status_code == 409
-    assert acme("PUT", f"{GROUPS}/1/repositories", json={"selected_repository_ids": []}).status_code == 204
+    assert (
+        acme("PUT", f"{GROUPS}/1/repositories", json={"selected_repository_ids": []}).status_code
+        == 204
+    )
 
 
 def test_a_public_repository_needs_a_group_that_allows_them(acme: Caller) -> None:
@@ -132,7 +163,10 @@ def test_a_public_repository_needs_a_group_that_allows_them(acme: Caller) -> Non
 
 
 def test_an_unknown_repository_is_refused(acme: Caller) -> None:
-    assert acme("PUT", f"{GROUPS}/2/repositories", json={"selected_repository_ids": [5]}).status_code == 422
+    assert (
+        acme("PUT", f"{GROUPS}/2/repositories", json={"selected_repository_ids": [5]}).status_code
+        == 422
+    )
     assert acme("PUT", f"{GROUPS}/2/repositories/5").status_code == 404
 
 
@@ -143,16 +177,26 @@ def test_groups_are_filtered_by_the_repository_that_may_use_them(acme: Caller) -
     assert "gpu-research" not in visible
 
 
-def test_an_enterprises_groups_appear_in_its_organizations_under_other_ids(acme: Caller, umbrella: Caller) -> None:
-    inherited = {group["name"]: group for group in acme("GET", GROUPS).json()["runner_groups"] if group["inherited"]}
-    own = {group["name"]: group for group in umbrella("GET", ENTERPRISE_GROUPS).json()["runner_groups"]}
+def test_an_enterprises_groups_appear_in_its_organizations_under_other_ids(
+    acme: Caller, umbrella: Caller
+) -> None:
+    inherited = {
+        group["name"]: group
+        for group in acme("GET", GROUPS).json()["runner_groups"]
+        if group["inherited"]
+    }
+    own = {
+        group["name"]: group for group in umbrella("GET", ENTERPRISE_GROUPS).json()["runner_groups"]
+    }
     assert set(inherited) == {"enterprise-shared", "enterprise-security"}
     assert inherited["enterprise-shared"]["id"] != own["enterprise-shared"]["id"]
     assert inherited["enterprise-security"]["workflow_restrictions_read_only"]
     assert inherited["enterprise-security"]["restricted_to_workflows"]
 
 
-def test_an_inherited_group_is_changed_by_the_enterprise_alone(acme: Caller, umbrella: Caller) -> None:
+def test_an_inherited_group_is_changed_by_the_enterprise_alone(
+    acme: Caller, umbrella: Caller
+) -> None:
     assert acme("PATCH", f"{GROUPS}/6", json={"name": "mine"}).status_code == 422
     assert acme("DELETE", f"{GROUPS}/6").status_code == 422
     assert acme("PUT", f"{GROUPS}/6/runners/2").status_code == 422
@@ -160,18 +204,29 @@ def test_an_inherited_group_is_changed_by_the_enterprise_alone(acme: Caller, umb
     assert "shared-by-all" in names(acme)
 
 
-def test_an_organization_says_which_of_its_repositories_use_an_inherited_group(acme: Caller) -> None:
+def test_an_organization_says_which_of_its_repositories_use_an_inherited_group(
+    acme: Caller,
+) -> None:
     security = next(
-        group for group in acme("GET", GROUPS).json()["runner_groups"] if group["name"] == "enterprise-security"
+        group
+        for group in acme("GET", GROUPS).json()["runner_groups"]
+        if group["name"] == "enterprise-security"
     )
-    assert acme("PUT", f"{GROUPS}/{security['id']}/repositories/{repositories(acme)[0]}").status_code == 204
+    assert (
+        acme("PUT", f"{GROUPS}/{security['id']}/repositories/{repositories(acme)[0]}").status_code
+        == 204
+    )
 
 
-def test_organizations_gain_and_lose_inherited_groups(simulator: SimulatorHandle, umbrella: Caller) -> None:
+def test_organizations_gain_and_lose_inherited_groups(
+    simulator: SimulatorHandle, umbrella: Caller
+) -> None:
     globex = caller_of(simulator, simulator.account("globex").token)
     path, groups = f"{ENTERPRISE_GROUPS}/4/organizations", "/orgs/globex/actions/runner-groups"
     organization = organization_id(simulator, "globex")
-    assert umbrella("PUT", path, json={"selected_organization_ids": [organization]}).status_code == 204
+    assert (
+        umbrella("PUT", path, json={"selected_organization_ids": [organization]}).status_code == 204
+    )
     assert "enterprise-gpu" in names(globex, groups)
     assert names(umbrella, ENTERPRISE_GROUPS, visible_to_organization="globex") == [
         "Default",
@@ -182,7 +237,9 @@ def test_organizations_gain_and_lose_inherited_groups(simulator: SimulatorHandle
     assert "enterprise-gpu" not in names(globex, groups)
 
 
-def test_an_organization_outside_the_enterprise_is_not_let_in(simulator: SimulatorHandle, umbrella: Caller) -> None:
+def test_an_organization_outside_the_enterprise_is_not_let_in(
+    simulator: SimulatorHandle, umbrella: Caller
+) -> None:
     outsider = organization_id(simulator, "initech")
     assert umbrella("PUT", f"{ENTERPRISE_GROUPS}/4/organizations/{outsider}").status_code == 404
     initech = caller_of(simulator, simulator.account("initech").token)
@@ -190,7 +247,9 @@ def test_an_organization_outside_the_enterprise_is_not_let_in(simulator: Simulat
     assert not any(group["inherited"] for group in groups)
 
 
-@pytest.mark.parametrize("body", [{"visibility": "some"}, {"selected_workflows": "x"}, {"runners": ["1"]}])
+@pytest.mark.parametrize(
+    "body", [{"visibility": "some"}, {"selected_workflows": "x"}, {"runners": ["1"]}]
+)
 def test_it_refuses_a_wrong_type(acme: Caller, body: dict[str, Any]) -> None:
     assert acme("POST", GROUPS, json={"name": "x", **body}).status_code == 422
 

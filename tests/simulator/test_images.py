@@ -36,8 +36,14 @@ def test_a_version_in_use_is_not_deleted_but_another_is(acme: Caller) -> None:
     assert acme("DELETE", f"{IMAGES}/1/versions/1.1.0").status_code == 204
 
 
-def test_a_version_that_a_runner_follows_as_latest_is_only_kept_when_it_is_the_last(acme: Caller) -> None:
-    acme("PATCH", f"{RUNNERS}/7", json={"image_id": "1", "image_source": "custom", "image_version": None})
+def test_a_version_that_a_runner_follows_as_latest_is_only_kept_when_it_is_the_last(
+    acme: Caller,
+) -> None:
+    acme(
+        "PATCH",
+        f"{RUNNERS}/7",
+        json={"image_id": "1", "image_source": "custom", "image_version": None},
+    )
     for version in ("1.3.0", "1.2.0", "1.1.0"):
         assert acme("DELETE", f"{IMAGES}/1/versions/{version}").status_code == 204
     assert acme("DELETE", f"{IMAGES}/1/versions/1.0.0").status_code == 409
@@ -50,9 +56,16 @@ def test_there_are_images_in_other_states_than_ready(acme: Caller) -> None:
 
 def test_an_image_belongs_to_the_account_that_built_it(acme: Caller, umbrella: Caller) -> None:
     assert acme("DELETE", f"{IMAGES}/3").status_code == 204
-    assert umbrella("GET", "/enterprises/umbrella/actions/hosted-runners/images/custom/3").status_code == 200
+    assert (
+        umbrella("GET", "/enterprises/umbrella/actions/hosted-runners/images/custom/3").status_code
+        == 200
+    )
 
 
 def test_a_runner_can_be_made_of_a_fixed_version(acme: Caller) -> None:
-    body = {**NEW_RUNNER, "image": {"id": "1", "source": "custom", "version": "1.0.0"}, "size": "8-core"}
+    body = {
+        **NEW_RUNNER,
+        "image": {"id": "1", "source": "custom", "version": "1.0.0"},
+        "size": "8-core",
+    }
     assert acme("POST", RUNNERS, json=body).json()["image_details"]["version"] == "1.0.0"

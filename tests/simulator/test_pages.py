@@ -13,18 +13,23 @@ def links(header: str) -> dict[str, str]:
     return {rel: url for url, rel in re.findall(r'<([^>]+)>; rel="(\w+)"', header)}
 
 
-def test_next_links_lead_through_every_runner_once(simulator: SimulatorHandle, acme: Caller) -> None:
+def test_next_links_lead_through_every_runner_once(
+    simulator: SimulatorHandle, acme: Caller
+) -> None:
     seen, path = [], f"{RUNNERS}?per_page=15"
     while path:
         answer = acme("GET", path)
         seen += [runner["id"] for runner in answer.json()["runners"]]
         assert answer.json()["total_count"] == 40
-        path = links(answer.headers.get("Link", "")).get("next", "").removeprefix(simulator.base_url)
+        path = (
+            links(answer.headers.get("Link", "")).get("next", "").removeprefix(simulator.base_url)
+        )
     assert seen == list(range(1, 41))
 
 
 @pytest.mark.parametrize(
-    ("page", "rels"), [(1, {"next", "last"}), (2, {"first", "prev", "next", "last"}), (4, {"first", "prev"})]
+    ("page", "rels"),
+    [(1, {"next", "last"}), (2, {"first", "prev", "next", "last"}), (4, {"first", "prev"})],
 )
 def test_links_say_where_else_to_go(acme: Caller, page: int, rels: set[str]) -> None:
     answer = acme("GET", RUNNERS, params={"per_page": 10, "page": page})
@@ -40,9 +45,12 @@ def test_links_are_absolute_and_keep_the_query(simulator: SimulatorHandle, acme:
 
 
 @pytest.mark.parametrize(
-    ("per_page", "length"), [(None, 30), ("0", 30), ("x", 30), ("-1", 30), ("39", 39), ("100", 40), ("5000", 40)]
+    ("per_page", "length"),
+    [(None, 30), ("0", 30), ("x", 30), ("-1", 30), ("39", 39), ("100", 40), ("5000", 40)],
 )
-def test_a_page_has_thirty_unless_asked_and_at_most_a_hundred(acme: Caller, per_page: str | None, length: int) -> None:
+def test_a_page_has_thirty_unless_asked_and_at_most_a_hundred(
+    acme: Caller, per_page: str | None, length: int
+) -> None:
     answer = acme("GET", RUNNERS, params={"per_page": per_page} if per_page else {})
     assert len(answer.json()["runners"]) == length
 
@@ -68,10 +76,14 @@ def test_an_unchanged_answer_is_304_and_free(simulator: SimulatorHandle, acme: C
     again = acme("GET", RUNNERS, headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["ETag"] == first.headers["ETag"]
-    assert again.headers["X-RateLimit-Remaining"] == first.headers["X-RateLimit-Remaining"] == "4999"
+    assert (
+        again.headers["X-RateLimit-Remaining"] == first.headers["X-RateLimit-Remaining"] == "4999"
+    )
 
 
-def test_a_changed_answer_is_200_with_another_etag(simulator: SimulatorHandle, acme: Caller) -> None:
+def test_a_changed_answer_is_200_with_another_etag(
+    simulator: SimulatorHandle, acme: Caller
+) -> None:
     simulator.set_speed(0)
     first = acme("GET", RUNNERS)
     simulator.change_runner("organization", "acme", 1, maximum_runners=3)
@@ -97,7 +109,9 @@ def test_every_answer_carries_githubs_headers(acme: Caller) -> None:
     assert [name for name in expected.split() if name not in answer.headers] == []
     assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
     assert answer.headers["ETag"].startswith('W/"')
-    assert answer.headers["X-GitHub-Request-Id"] != acme("GET", RUNNERS).headers["X-GitHub-Request-Id"]
+    assert (
+        answer.headers["X-GitHub-Request-Id"] != acme("GET", RUNNERS).headers["X-GitHub-Request-Id"]
+    )
 
 
 def test_a_trailing_slash_or_an_unknown_path_is_404(acme: Caller) -> None:
@@ -117,7 +131,10 @@ def test_an_id_of_any_length_is_only_not_found(acme: Caller) -> None:
 
 
 def test_repositories_are_sorted_and_filtered(acme: Caller) -> None:
-    by_name = [each["name"] for each in acme("GET", "/orgs/acme/repos", params={"sort": "full_name"}).json()]
+    by_name = [
+        each["name"]
+        for each in acme("GET", "/orgs/acme/repos", params={"sort": "full_name"}).json()
+    ]
     assert by_name == sorted(by_name)
     created = [each["created_at"] for each in acme("GET", "/orgs/acme/repos").json()]
     assert created == sorted(created, reverse=True)

@@ -1,4 +1,6 @@
-"""The seeded world: the same for the same seed, and with the stories that tests and the demo rely on."""
+"""The seeded world: the same for the same seed, and with the stories that tests and the demo rely
+on.
+"""
 
 from dataclasses import asdict
 from itertools import pairwise
@@ -64,7 +66,9 @@ def test_two_organizations_belong_to_the_enterprise_and_one_stands_alone() -> No
     }
 
 
-@pytest.mark.parametrize("account", list(make().accounts.values()), ids=lambda account: account.slug)
+@pytest.mark.parametrize(
+    "account", list(make().accounts.values()), ids=lambda account: account.slug
+)
 def test_every_account_tells_the_same_stories(account: Account) -> None:
     runners = named(account)
     at = lifecycle.elapsed(make().clock, NOW)
@@ -96,7 +100,11 @@ def test_seeded_runners_obey_the_rules_of_sizes_and_groups() -> None:
 
 def test_every_seeded_runner_has_a_range_of_its_own_in_its_account() -> None:
     for account in make().accounts.values():
-        ranges = [lifecycle.public_ips(runner, 0) for runner in account.runners.values() if runner.static_ip]
+        ranges = [
+            lifecycle.public_ips(runner, 0)
+            for runner in account.runners.values()
+            if runner.static_ip
+        ]
         prefixes = [each[0]["prefix"] for each in ranges]
         assert len(set(prefixes)) == len(prefixes) == 3
 
@@ -105,9 +113,18 @@ def test_versions_of_custom_images_are_in_the_order_they_were_built() -> None:
     for account in make().accounts.values():
         assert 3 <= len(account.images) <= 6
         for image in account.images.values():
-            assert all(before.created_on < after.created_on for before, after in pairwise(image.versions))
+            assert all(
+                before.created_on < after.created_on for before, after in pairwise(image.versions)
+            )
 
 
 def test_there_is_a_token_for_each_way_of_being_refused() -> None:
     notes = {token.note for token in make().tokens.values()}
-    assert notes >= {"main", "read-only", "expired", "sso-missing", "fine-grained", "many-organizations"}
+    assert notes >= {
+        "main",
+        "read-only",
+        "expired",
+        "sso-missing",
+        "fine-grained",
+        "many-organizations",
+    }

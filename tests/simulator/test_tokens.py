@@ -21,7 +21,9 @@ def test_a_wrong_credential_is_401(simulator: SimulatorHandle, authorization: st
     assert (answer.status_code, answer.json()["message"]) == (401, "Bad credentials")
 
 
-def test_no_credential_is_401_where_one_is_needed_and_enough_for_public_data(simulator: SimulatorHandle) -> None:
+def test_no_credential_is_401_where_one_is_needed_and_enough_for_public_data(
+    simulator: SimulatorHandle,
+) -> None:
     nobody = caller_of(simulator, None)
     assert nobody("GET", RUNNERS).status_code == 401
     assert nobody("GET", "/orgs/acme").headers["X-RateLimit-Limit"] == "60"
@@ -46,7 +48,11 @@ def test_slugs_are_told_apart_without_regard_to_case(acme: Caller) -> None:
 
 def test_one_token_may_serve_many_organizations(simulator: SimulatorHandle) -> None:
     many = with_token(simulator, "many-organizations")
-    assert [each["login"] for each in many("GET", "/user/orgs").json()] == ["acme", "globex", "initech"]
+    assert [each["login"] for each in many("GET", "/user/orgs").json()] == [
+        "acme",
+        "globex",
+        "initech",
+    ]
     for slug in ("acme", "globex", "initech"):
         assert many("GET", f"/orgs/{slug}/actions/hosted-runners").status_code == 200
 
@@ -83,7 +89,9 @@ def test_single_sign_on_is_asked_for_with_a_link(simulator: SimulatorHandle) -> 
     unauthorised = with_token(simulator, "sso-missing")
     answer = unauthorised("GET", RUNNERS)
     assert answer.status_code == 403
-    assert answer.headers["X-GitHub-SSO"].startswith("required; url=https://github.com/orgs/acme/sso?")
+    assert answer.headers["X-GitHub-SSO"].startswith(
+        "required; url=https://github.com/orgs/acme/sso?"
+    )
     listed = unauthorised("GET", "/user/orgs")
     assert (listed.status_code, listed.json()) == (200, [])
     assert listed.headers["X-GitHub-SSO"].startswith("partial-results; organizations=")
@@ -121,7 +129,9 @@ def test_a_fine_grained_token_lacks_only_what_it_lacks(
     simulator: SimulatorHandle, note: str, refused: set[str]
 ) -> None:
     call = with_token(simulator, note)
-    assert {path for path in (RUNNERS, GROUPS, CUSTOM_IMAGES) if call("GET", path).status_code == 403} == refused
+    assert {
+        path for path in (RUNNERS, GROUPS, CUSTOM_IMAGES) if call("GET", path).status_code == 403
+    } == refused
 
 
 def test_enterprises_take_classic_tokens_only(simulator: SimulatorHandle) -> None:
@@ -141,7 +151,9 @@ def test_a_user_agent_is_required(simulator: SimulatorHandle) -> None:
     with requests.Session() as session:
         session.trust_env = False
         session.headers.clear()
-        answer = session.get(f"{simulator.base_url}/user", headers={**headers, "User-Agent": b""}, timeout=5)
+        answer = session.get(
+            f"{simulator.base_url}/user", headers={**headers, "User-Agent": b""}, timeout=5
+        )
     assert answer.status_code == 403
     assert "User-Agent" in answer.text
 
@@ -173,7 +185,9 @@ def test_asking_for_the_quota_is_free_and_the_old_version_says_it_twice(acme: Ca
     assert "rate" not in new
 
 
-def test_a_token_can_be_revoked_and_given_other_scopes(simulator: SimulatorHandle, acme: Caller) -> None:
+def test_a_token_can_be_revoked_and_given_other_scopes(
+    simulator: SimulatorHandle, acme: Caller
+) -> None:
     token = simulator.account("acme").token
     simulator.change_token(token, scopes=["repo"])
     assert acme("GET", RUNNERS).status_code == 403

@@ -1,4 +1,6 @@
-"""The two steps of a change to a runner group, `settings` and `access`: how each is sent, seen and taken back."""
+"""The two steps of a change to a runner group, `settings` and `access`: how each is sent, seen and
+taken back.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,7 +36,9 @@ R = Reading.Resource
 
 @dataclass(frozen=True)
 class GroupNow:
-    """A group as GitHub has it now. `lines` are the ids on its access list; nothing when nobody asked for it."""
+    """A group as GitHub has it now. `lines` are the ids on its access list; nothing when nobody
+    asked for it.
+    """
 
     row: RunnerGroup
     settings: GroupSettings
@@ -42,7 +46,9 @@ class GroupNow:
 
 
 def group_now(operation: Operation, work: Work) -> GroupNow:
-    """Read the group, and its access list if the operation changes that; publish both. Raises GitHubError."""
+    """Read the group, and its access list if the operation changes that; publish both. Raises
+    GitHubError.
+    """
     group = work.client.get_runner_group(operation.account.owner, operation.target_github_id).data
     row = publish_group(operation, group, work, made_by_operation=False)
     lines = None
@@ -55,10 +61,18 @@ def changes_access(operation: Operation) -> bool:
     return bool(operation.wanted.get("add") or operation.wanted.get("remove"))
 
 
-def publish_group(operation: Operation, group: Any, work: Work, *, made_by_operation: bool = True) -> RunnerGroup:
+def publish_group(
+    operation: Operation, group: Any, work: Work, *, made_by_operation: bool = True
+) -> RunnerGroup:
     """Write one group from an answer, and answer its row."""
     account = operation.account
-    rows = RowSet(RunnerGroup, {"account": account}, "github_id", {group.id: group_values(group)}, complete=False)
+    rows = RowSet(
+        RunnerGroup,
+        {"account": account},
+        "github_id",
+        {group.id: group_values(group)},
+        complete=False,
+    )
     by = operation if made_by_operation else None
     publish_fresh(rows, account=account, lease=work.lease, operation=by, resource=R.GROUPS)
     row = RunnerGroup.objects.get(account=account, github_id=group.id)
@@ -67,7 +81,9 @@ def publish_group(operation: Operation, group: Any, work: Work, *, made_by_opera
 
 
 def _read_list(row: RunnerGroup, work: Work) -> frozenset[int]:
-    """The whole list, published; its known pages are forgotten, as they may be older. Raises GitHubError."""
+    """The whole list, published; its known pages are forgotten, as they may be older. Raises
+    GitHubError.
+    """
     found = RowSet(GroupAccess, {"group": row}, "github_id")
     pages = list(pages_of_list(work.client, row, none_known))
     lines = [line for page in pages for line in page.items or ()]
@@ -78,7 +94,9 @@ def _read_list(row: RunnerGroup, work: Work) -> frozenset[int]:
     found.rows.update((line.id, line_values(line)) for line in lines)
     with step(work):
         counts = publish_list(row, found, first=row.access_observed_at is None)
-        known = CachedResponse.objects.filter(reading__account=row.account, reading__resource=R.GROUP_ACCESS)
+        known = CachedResponse.objects.filter(
+            reading__account=row.account, reading__resource=R.GROUP_ACCESS
+        )
         stale = [answer.pk for answer in known.only("pk", "url") if is_page_of(answer.url, row)]
         known.filter(pk__in=stale).delete()
         if counts.any:
@@ -88,12 +106,18 @@ def _read_list(row: RunnerGroup, work: Work) -> frozenset[int]:
 
 def attribute_to(operation: Operation) -> None:
     """What was read after it was sent, and is its effect, was not done outside Trackside."""
-    row = RunnerGroup.objects.filter(account=operation.account, github_id=operation.target_github_id).first()
+    row = RunnerGroup.objects.filter(
+        account=operation.account, github_id=operation.target_github_id
+    ).first()
     if row is None or operation.sent_at is None:
         return
-    noun = "repositories" if operation.account.kind == Account.Kind.ORGANIZATION else "organizations"
+    noun = (
+        "repositories" if operation.account.kind == Account.Kind.ORGANIZATION else "organizations"
+    )
     fields = {*GroupSettings.names_in(operation.changed_fields), f"{noun}_added", f"{noun}_removed"}
-    changes = FieldChange.objects.filter(item=FieldChange.Item.GROUP, item_pk=row.pk, operation=None)
+    changes = FieldChange.objects.filter(
+        item=FieldChange.Item.GROUP, item_pk=row.pk, operation=None
+    )
     changes.filter(at__gte=operation.sent_at, field__in=fields).update(operation=operation)
 
 
@@ -116,13 +140,19 @@ def send_settings(operation: Operation, work: Work, now: GroupNow) -> Callable[[
     return _patch(operation, work, now, GroupSettings.names_in(operation.changed_fields))
 
 
-def take_back_settings(operation: Operation, work: Work, now: GroupNow) -> Callable[[], Answer[Any]]:
+def take_back_settings(
+    operation: Operation, work: Work, now: GroupNow
+) -> Callable[[], Answer[Any]]:
     changed = GroupSettings.names_in(operation.changed_fields)
     return _patch(operation, work, now, {field: operation.base.get(field) for field in changed})
 
 
-def _patch(operation: Operation, work: Work, now: GroupNow, changes: Values) -> Callable[[], Answer[Any]]:
-    """All flags go along as they are now: GitHub's description names defaults for those that are left out."""
+def _patch(
+    operation: Operation, work: Work, now: GroupNow, changes: Values
+) -> Callable[[], Answer[Any]]:
+    """All flags go along as they are now: GitHub's description names defaults for those that are
+    left out.
+    """
     body = {**now.settings.stored(), **changes}
     if "network_configuration_id" not in changes:
         del body["network_configuration_id"]
@@ -166,8 +196,12 @@ def _missing(operation: Operation, lines: frozenset[int], *, back: bool) -> bool
     return bool(add - lines or remove & lines)
 
 
-def _change_lines(operation: Operation, work: Work, now: GroupNow, *, back: bool) -> Callable[[], Answer[Any]]:
-    """Only what differs from the list as it is now. One line is sent as one; more go as the whole new list."""
+def _change_lines(
+    operation: Operation, work: Work, now: GroupNow, *, back: bool
+) -> Callable[[], Answer[Any]]:
+    """Only what differs from the list as it is now. One line is sent as one; more go as the whole
+    new list.
+    """
     add, remove = _wish(operation, back=back)
     lines = now.lines or frozenset()
     add, remove = add - lines, remove & lines
@@ -175,10 +209,22 @@ def _change_lines(operation: Operation, work: Work, now: GroupNow, *, back: bool
     is_organization = owner.kind == "organization"
     if len(add) + len(remove) != 1:
         whole = sorted((lines | add) - remove)
-        put = client.set_repositories_with_access if is_organization else client.set_organizations_with_access
+        put = (
+            client.set_repositories_with_access
+            if is_organization
+            else client.set_organizations_with_access
+        )
         return lambda: put(owner, group_id, whole)
     if add:
-        one = client.add_repository_with_access if is_organization else client.add_organization_with_access
+        one = (
+            client.add_repository_with_access
+            if is_organization
+            else client.add_organization_with_access
+        )
     else:
-        one = client.remove_repository_with_access if is_organization else client.remove_organization_with_access
+        one = (
+            client.remove_repository_with_access
+            if is_organization
+            else client.remove_organization_with_access
+        )
     return lambda: one(owner, group_id, *(add or remove))

@@ -1,6 +1,8 @@
-"""Carrying out the creation of a runner group: list first, send once, and after a lost answer find it by its name.
+"""Carrying out the creation of a runner group: list first, send once, and after a lost answer find
+it by its name.
 
-Names of groups are unique within an account, so a new group of that name is this one if it is as asked for.
+Names of groups are unique within an account, so a new group of that name is this one if it is as
+asked for.
 """
 
 from runners_app.groups.settings import GroupSettings
@@ -16,7 +18,9 @@ R = Reading.Resource
 
 def start(operation: Operation, work: Work) -> None:
     """While nothing was applied: the ids that are there before, then the request."""
-    if ids_are_known(operation, work) and list_first(operation, work, R.GROUPS, RunnerGroup.objects.present()):
+    if ids_are_known(operation, work) and list_first(
+        operation, work, R.GROUPS, RunnerGroup.objects.present()
+    ):
         send_now(operation, work)
 
 
@@ -29,9 +33,12 @@ def send_now(operation: Operation, work: Work) -> None:
         with step(work):
             publish_group(operation, answer.data, work)
             confirm(
-                operation, work, f"GitHub created group {answer.data.id}.", target_id=answer.data.id,
+                operation,
+                work,
+                f"GitHub created group {answer.data.id}.",
+                target_id=answer.data.id,
                 request_id=answer.meta.request_id or "",
-            )  # fmt: skip
+            )
     Reading.objects.schedule_now(operation.account, R.GROUPS, R.GROUP_ACCESS)
 
 
@@ -55,5 +62,7 @@ def probe(operation: Operation, work: Work) -> None:
 
 
 def _new_group(operation: Operation) -> RunnerGroup | None:
-    named = RunnerGroup.objects.present().filter(account=operation.account, name__iexact=operation.wanted["name"])
+    named = RunnerGroup.objects.present().filter(
+        account=operation.account, name__iexact=operation.wanted["name"]
+    )
     return named.filter(inherited=False).exclude(github_id__in=operation.ids_before or []).first()

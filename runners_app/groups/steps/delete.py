@@ -24,7 +24,9 @@ def _group_status(operation: Operation, work: Work) -> str:
 
 def _group_name(operation: Operation) -> str | None:
     groups = RunnerGroup.objects.present().filter(account=operation.account)
-    return groups.filter(github_id=operation.target_github_id).values_list("name", flat=True).first()
+    return (
+        groups.filter(github_id=operation.target_github_id).values_list("name", flat=True).first()
+    )
 
 
 def _delete_self_hosted(operation: Operation, work: Work) -> Answer[Any]:
@@ -49,4 +51,6 @@ GROUP_DELETION = Deletion(
     is_listed=lambda operation: _group_name(operation) is not None,
     name=_group_name,
 )
-SELF_HOSTED_DELETION = Deletion(R.SELF_HOSTED_RUNNERS, _delete_self_hosted, _self_hosted_status, _self_hosted_is_listed)
+SELF_HOSTED_DELETION = Deletion(
+    R.SELF_HOSTED_RUNNERS, _delete_self_hosted, _self_hosted_status, _self_hosted_is_listed
+)

@@ -1,4 +1,6 @@
-"""Organizations that a person named for an enterprise's group, and whose ids GitHub has to be asked for."""
+"""Organizations that a person named for an enterprise's group, and whose ids GitHub has to be asked
+for.
+"""
 
 from runners_app.github import NotFound, Owner, Refused
 from runners_app.groups.requests import UNKNOWN, str_pairs
@@ -17,13 +19,19 @@ def ids_are_known(operation: Operation, work: Work) -> bool:
         except STOPS:
             raise
         except NotFound:
-            give_up_unsent(operation, work, f"GitHub knows no organization {name}. Nothing was sent.")
+            give_up_unsent(
+                operation, work, f"GitHub knows no organization {name}. Nothing was sent."
+            )
             return False
         except UNREACHED as error:
-            retry_start(operation, work, f"Not sent yet: {name} could not be looked up first. {error}")
+            retry_start(
+                operation, work, f"Not sent yet: {name} could not be looked up first. {error}"
+            )
             return False
         except Refused as error:
-            give_up_unsent(operation, work, f"GitHub did not show {name}, so nothing was sent. {error.message}")
+            give_up_unsent(
+                operation, work, f"GitHub did not show {name}, so nothing was sent. {error.message}"
+            )
             return False
         lines[str(found.id)] = found.login or name
         wanted = {**operation.wanted, "add": {**lines}}

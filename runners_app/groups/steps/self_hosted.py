@@ -1,4 +1,6 @@
-"""Carrying out the move of a self-hosted runner into another group. Moving it twice is as good as once."""
+"""Carrying out the move of a self-hosted runner into another group. Moving it twice is as good as
+once.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +9,12 @@ from runners_app.github import Answer
 from runners_app.github import SelfHostedRunner as GitHubSelfHostedRunner
 from runners_app.groups.readings import self_hosted_runner_values
 from runners_app.models import Operation, Reading, RunnerGroup, SelfHostedRunner
-from runners_app.operations.observe import Target, read_after_loss, read_before_sending, read_for_effect
+from runners_app.operations.observe import (
+    Target,
+    read_after_loss,
+    read_before_sending,
+    read_for_effect,
+)
 from runners_app.operations.send import Work, absent, send
 from runners_app.operations.steps import (
     begin_observing,
@@ -28,7 +35,9 @@ def _runner_now(operation: Operation, work: Work) -> GitHubSelfHostedRunner:
     account = operation.account
     runner = work.client.get_self_hosted_runner(account.owner, operation.target_github_id).data
     values = self_hosted_runner_values(runner)
-    rows = RowSet(SelfHostedRunner, {"account": account}, "github_id", {runner.id: values}, complete=False)
+    rows = RowSet(
+        SelfHostedRunner, {"account": account}, "github_id", {runner.id: values}, complete=False
+    )
     publish_fresh(rows, account=account, lease=work.lease, resource=R.SELF_HOSTED_RUNNERS)
     return runner
 
@@ -62,8 +71,14 @@ def send_now(operation: Operation, work: Work) -> None:
 
 def _call(operation: Operation, work: Work) -> Callable[[], Answer[Any]]:
     """Into the default group by leaving the one it is in, into any other by joining that."""
-    owner, runner_id, wanted = operation.account.owner, operation.target_github_id, operation.wanted[FIELD]
-    default = RunnerGroup.objects.present().filter(account=operation.account, github_id=wanted, default=True)
+    owner, runner_id, wanted = (
+        operation.account.owner,
+        operation.target_github_id,
+        operation.wanted[FIELD],
+    )
+    default = RunnerGroup.objects.present().filter(
+        account=operation.account, github_id=wanted, default=True
+    )
     before = operation.base.get(FIELD)
     if before is not None and default.exists():
         return lambda: work.client.remove_self_hosted_runner_from_group(owner, before, runner_id)
@@ -81,7 +96,9 @@ def probe(operation: Operation, work: Work) -> None:
     elif group_id == operation.base.get(FIELD):
         absent(operation, work, again=lambda: send_now(operation, work))
     else:
-        need_attention(operation, work, "The answer was lost, and the runner is in yet another group.")
+        need_attention(
+            operation, work, "The answer was lost, and the runner is in yet another group."
+        )
 
 
 def observe(operation: Operation, work: Work) -> None:

@@ -1,7 +1,9 @@
-"""Carrying out a change to a runner group: one operation of up to two steps, which survives being cut between them.
+"""Carrying out a change to a runner group: one operation of up to two steps, which survives being
+cut between them.
 
-`operation.steps` says what is done: [{"do": "settings", "done": true}, {"do": "access", "done": false}]. A step that
-GitHub refuses after another was applied has that one taken back, so that nothing stays half done.
+`operation.steps` says what is done: [{"do": "settings", "done": true}, {"do": "access", "done":
+false}]. A step that GitHub refuses after another was applied has that one taken back, so that
+nothing stays half done.
 """
 
 from collections.abc import Callable
@@ -13,7 +15,12 @@ from runners_app.groups.steps import calls
 from runners_app.groups.steps.calls import GroupNow, group_now
 from runners_app.groups.steps.names import ids_are_known
 from runners_app.models import Operation, Reading
-from runners_app.operations.observe import Target, read_after_loss, read_before_sending, read_for_effect
+from runners_app.operations.observe import (
+    Target,
+    read_after_loss,
+    read_before_sending,
+    read_for_effect,
+)
 from runners_app.operations.send import Work, absent, send, words_of
 from runners_app.operations.steps import (
     begin_observing,
@@ -44,15 +51,31 @@ class Part(NamedTuple):
 
 PARTS = {
     SETTINGS: Part(
-        calls.send_settings, calls.take_back_settings, calls.settings_shown, calls.settings_untouched, "the settings"
+        calls.send_settings,
+        calls.take_back_settings,
+        calls.settings_shown,
+        calls.settings_untouched,
+        "the settings",
     ),
-    ACCESS: Part(calls.send_access, calls.take_back_access, calls.access_shown, calls.access_untouched, "the list"),
+    ACCESS: Part(
+        calls.send_access,
+        calls.take_back_access,
+        calls.access_shown,
+        calls.access_untouched,
+        "the list",
+    ),
 }
 
 
 def start(operation: Operation, work: Work) -> None:
-    """While the step at hand was not applied: the group as it is now decides whether the change still fits."""
-    now = read_before_sending(GROUP, operation, work, _rest(operation)) if ids_are_known(operation, work) else None
+    """While the step at hand was not applied: the group as it is now decides whether the change
+    still fits.
+    """
+    now = (
+        read_before_sending(GROUP, operation, work, _rest(operation))
+        if ids_are_known(operation, work)
+        else None
+    )
     if now is None:
         return
     if not operation.steps:
@@ -73,12 +96,17 @@ def start(operation: Operation, work: Work) -> None:
 
 
 def _rest(operation: Operation) -> str:
-    return "The first step was applied, the rest was not sent." if operation.begun else "Nothing was sent."
+    return (
+        "The first step was applied, the rest was not sent."
+        if operation.begun
+        else "Nothing was sent."
+    )
 
 
 def _plan(operation: Operation, now: GroupNow) -> list[dict[str, Any]]:
-    """The settings first, because only a group for selected ones takes a list. When public repositories are to be kept
-    out from now on, they must leave the list before."""
+    """The settings first, because only a group for selected ones takes a list. When public
+    repositories are to be kept out from now on, they must leave the list before.
+    """
     parts = []
     if GroupSettings.names_in(operation.changed_fields):
         parts.append(SETTINGS)
@@ -111,18 +139,34 @@ def _send_next(operation: Operation, work: Work, now: GroupNow) -> None:
     """Send the first step that is left, then the next one, then look."""
     left = _left(operation, now)
     part = left[0]
-    shown = [each["do"] for each in operation.steps if each["do"] in PARTS and each["do"] not in left]
+    shown = [
+        each["do"] for each in operation.steps if each["do"] in PARTS and each["do"] not in left
+    ]
     steps = _done(operation, *shown)
     call = PARTS[part].send(operation, work, now)
     again = f"Sent {PARTS[part].name} to GitHub."
-    answer = send(operation, work, lambda: _kept(call) if operation.begun else call(), again=again, steps=steps)
+    answer = send(
+        operation,
+        work,
+        lambda: _kept(call) if operation.begun else call(),
+        again=again,
+        steps=steps,
+    )
     if isinstance(answer, Refused):
         _begin_to_take_back(operation, work, now, answer)
     elif answer is not None and len(left) > 1:
         with step(work):
             note = f"GitHub took {PARTS[part].name}. The next step follows."
             steps = _done(operation, part)
-            stay(operation, seconds=0, note=note, steps=steps, begun=True, known_not_applied=True, sends=1)
+            stay(
+                operation,
+                seconds=0,
+                note=note,
+                steps=steps,
+                begun=True,
+                known_not_applied=True,
+                sends=1,
+            )
         start(operation, work)
     elif answer is not None:
         _look_after_last(operation, work, _done(operation, part), answer.meta.request_id or "")
@@ -138,7 +182,9 @@ def _kept(call: Callable[[], Any]) -> Any:
         return error
 
 
-def _look_after_last(operation: Operation, work: Work, steps: list[dict[str, Any]], request_id: str) -> None:
+def _look_after_last(
+    operation: Operation, work: Work, steps: list[dict[str, Any]], request_id: str
+) -> None:
     with step(work):
         stay(operation, seconds=0, steps=steps)
         begin_observing(operation, work, "GitHub accepted it.", request_id)
@@ -167,7 +213,9 @@ def probe(operation: Operation, work: Work) -> None:
         with step(work):
             note = f"The answer was lost, but {PARTS[waiting[0]].name} took effect."
             steps = _done(operation, waiting[0])
-            stay(operation, seconds=0, note=note, steps=steps, begun=True, sends=0, absent_since=None)
+            stay(
+                operation, seconds=0, note=note, steps=steps, begun=True, sends=0, absent_since=None
+            )
         _send_next(operation, work, now)
     elif PARTS[left[0]].untouched(operation, now):
         absent(operation, work, again=lambda: _send_next(operation, work, now))
@@ -192,9 +240,18 @@ def observe(operation: Operation, work: Work) -> None:
 
 def _begin_to_take_back(operation: Operation, work: Work, now: GroupNow, error: Refused) -> None:
     with step(work):
-        note = f"GitHub refused the second step: {error.message} Trackside takes the first one back."
+        note = (
+            f"GitHub refused the second step: {error.message} Trackside takes the first one back."
+        )
         steps = [*operation.steps, {"do": TAKE_BACK, "done": False}]
-        stay(operation, seconds=0, note=note, steps=steps, refusal=words_of(error), known_not_applied=True)
+        stay(
+            operation,
+            seconds=0,
+            note=note,
+            steps=steps,
+            refusal=words_of(error),
+            known_not_applied=True,
+        )
     start(operation, work)
 
 

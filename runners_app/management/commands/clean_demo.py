@@ -1,4 +1,6 @@
-"""Forget the demo: its accounts here and the simulated GitHub's state. Real accounts and people stay."""
+"""Forget the demo: its accounts here and the simulated GitHub's state. Real accounts and people
+stay.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -22,4 +24,6 @@ class Command(BaseCommand):
                 self.stdout.write(f"Left {name}: {why}.")
         for name in (demo.state_file().name, "simulator.json", "simulator.out"):
             (Path(settings.DATA_DIR) / name).unlink(missing_ok=True)
-        self.stdout.write(f"Forgot {count} demo accounts. `make run` starts the demo over while nothing is connected.")
+        self.stdout.write(
+            f"Forgot {count} demo accounts. `make run` starts the demo over while nothing is connected."
+        )

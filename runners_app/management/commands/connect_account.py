@@ -29,13 +29,21 @@ class Command(BaseCommand):
     help = "Connect an organization or enterprise with a token or a GitHub App. Nothing is changed at GitHub."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("slug", help="Name of the organization or enterprise, as in its address at GitHub.")
+        parser.add_argument(
+            "slug", help="Name of the organization or enterprise, as in its address at GitHub."
+        )
         parser.add_argument("--kind", choices=Account.Kind.values, required=True)
         parser.add_argument("--api-url", default="https://api.github.com")
-        parser.add_argument("--observe-only", action="store_true", help="Never write to this account.")
+        parser.add_argument(
+            "--observe-only", action="store_true", help="Never write to this account."
+        )
         secret = parser.add_mutually_exclusive_group(required=True)
-        secret.add_argument("--token-stdin", action="store_true", help="Read the token from standard input.")
-        secret.add_argument("--app-id", help="App id or client id of a GitHub App installed in the organization.")
+        secret.add_argument(
+            "--token-stdin", action="store_true", help="Read the token from standard input."
+        )
+        secret.add_argument(
+            "--app-id", help="App id or client id of a GitHub App installed in the organization."
+        )
         parser.add_argument("--key-file", type=Path, help="The App's private key, a PEM file.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -46,7 +54,11 @@ class Command(BaseCommand):
                 with transaction.atomic():
                     credential = store_installation(app, installation, slug)
                     account = connect(
-                        slug, kind=kind, credential=credential, by=None, observe_only=options["observe_only"]
+                        slug,
+                        kind=kind,
+                        credential=credential,
+                        by=None,
+                        observe_only=options["observe_only"],
                     )
             else:
                 account = connect_with_token(
@@ -66,7 +78,9 @@ class Command(BaseCommand):
     def _installation(self, slug: str, options: dict[str, Any]) -> tuple[App, int]:
         """The App, and its installation in the organization."""
         if options["key_file"] is None:
-            raise CommandError("--app-id needs --key-file, the private key that GitHub's App page lets you download.")
+            raise CommandError(
+                "--app-id needs --key-file, the private key that GitHub's App page lets you download."
+            )
         check_slug(slug)
         try:
             key = options["key_file"].read_text()
@@ -86,4 +100,6 @@ def _installation_in(app: App, slug: str) -> int:
                     return installation.id
     finally:
         client.close()
-    raise CannotConnect(f"The App is not installed in {slug}. Install it there, then connect again.")
+    raise CannotConnect(
+        f"The App is not installed in {slug}. Install it there, then connect again."
+    )

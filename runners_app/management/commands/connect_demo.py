@@ -1,4 +1,6 @@
-"""Connect the accounts of a running simulator as demo accounts, for `docker compose --profile demo up`."""
+"""Connect the accounts of a running simulator as demo accounts, for `docker compose --profile demo
+up`.
+"""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -14,7 +16,9 @@ class Command(BaseCommand):
     help = "Connect all accounts of the simulator at an address, and print how to sign in."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("base_url", metavar="ADDRESS", help="Of the simulator; DEMO_API_ORIGINS must have it.")
+        parser.add_argument(
+            "base_url", metavar="ADDRESS", help="Of the simulator; DEMO_API_ORIGINS must have it."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         base_url = options["base_url"].rstrip("/")

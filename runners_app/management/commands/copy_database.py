@@ -25,14 +25,21 @@ class Command(BaseCommand):
     help = "Copy everything into an empty database, which is migrated first. Stop web, worker and beat before."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--to", required=True, metavar="URL", help="such as postgresql://user:password@host/name")
+        parser.add_argument(
+            "--to",
+            required=True,
+            metavar="URL",
+            help="such as postgresql://user:password@host/name",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         _open(options["to"])
         try:
             call_command("migrate", database=TARGET, verbosity=0)
             if User.objects.using(TARGET).exists() or Account.objects.using(TARGET).exists():
-                raise CommandError("The target is not empty: it has people or accounts. Nothing was copied.")
+                raise CommandError(
+                    "The target is not empty: it has people or accounts. Nothing was copied."
+                )
             with transaction.atomic(using=TARGET):
                 tables = _tables()
                 for model in tables:  # what migrating has filled with keys of its own
@@ -56,21 +63,34 @@ def _open(url: str) -> None:
     except (ImproperlyConfigured, KeyError, ValueError):
         settings = {}
     if not settings.get("ENGINE"):
-        raise CommandError("--to is no address of a database, such as postgresql://user:password@host/name.")
+        raise CommandError(
+            "--to is no address of a database, such as postgresql://user:password@host/name."
+        )
     source = connections.databases["default"]
-    if all(str(settings.get(name) or "") == str(source.get(name) or "") for name in ("ENGINE", "NAME", "HOST", "PORT")):
+    if all(
+        str(settings.get(name) or "") == str(source.get(name) or "")
+        for name in ("ENGINE", "NAME", "HOST", "PORT")
+    ):
         raise CommandError("The target is the database Trackside runs on.")
     connections.databases[TARGET] = {**source, "OPTIONS": {}, **settings}
 
 
 def _tables() -> list[Model]:
-    """Every table but those of sessions. Foreign keys are checked at the end, so their order is of no matter."""
+    """Every table but those of sessions. Foreign keys are checked at the end, so their order is of
+    no matter.
+    """
     found = apps.get_models(include_auto_created=True)
-    return [model for model in found if model._meta.managed and not model._meta.proxy and model is not Session]
+    return [
+        model
+        for model in found
+        if model._meta.managed and not model._meta.proxy and model is not Session
+    ]
 
 
 def _copy(model: Model) -> int:
-    """All rows as they are: with their keys, and without what saving would put in (times of adding)."""
+    """All rows as they are: with their keys, and without what saving would put in (times of
+    adding).
+    """
     fields = [field for field in model._meta.local_concrete_fields if not field.generated]
     rows = model._base_manager.using("default").order_by("pk").iterator(chunk_size=BATCH)
     copied = 0

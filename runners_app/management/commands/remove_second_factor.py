@@ -1,4 +1,6 @@
-"""Let somebody in who lost their second factor: for the last administrator, whom nobody else can help."""
+"""Let somebody in who lost their second factor: for the last administrator, whom nobody else can
+help.
+"""
 
 from typing import Any
 
@@ -20,4 +22,6 @@ class Command(BaseCommand):
             raise CommandError(f"Nobody here is called {options['username']}. Nothing was changed.")
         if not remove_second_factors(person, by=None):
             raise CommandError(f"{person} has no second factor. Nothing was changed.")
-        self.stdout.write(f"{person} signs in with the password alone now. Their sessions have ended.")
+        self.stdout.write(
+            f"{person} signs in with the password alone now. Their sessions have ended."
+        )

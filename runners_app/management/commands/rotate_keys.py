@@ -19,9 +19,13 @@ class Command(BaseCommand):
         for row, outcome in rotate_all():
             counts[outcome] += 1
             if outcome == "unreadable":
-                self.stderr.write(f"{row}: no key in CREDENTIAL_KEYS opens it. Enter its secret again.")
+                self.stderr.write(
+                    f"{row}: no key in CREDENTIAL_KEYS opens it. Enter its secret again."
+                )
         self.stdout.write(
             f"{counts['resealed']} sealed anew, {counts['unchanged']} were already, {counts['unreadable']} unreadable."
         )
         if counts["unreadable"]:
-            raise CommandError("Keep the older keys until those are entered again: another installation may open them.")
+            raise CommandError(
+                "Keep the older keys until those are entered again: another installation may open them."
+            )

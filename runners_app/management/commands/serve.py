@@ -28,12 +28,19 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8000)
         parser.add_argument("--demo", action="store_true", default=None, dest="demo")
         parser.add_argument("--no-demo", action="store_false", dest="demo")
-        parser.add_argument("--demo-speed", type=float, default=1.0, help="Simulated seconds per second in the demo.")
+        parser.add_argument(
+            "--demo-speed",
+            type=float,
+            default=1.0,
+            help="Simulated seconds per second in the demo.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         port = options["port"]
         if not _is_free(port):
-            raise CommandError(f"Port {port} is taken, perhaps by another Trackside. Stop that, or choose: --port N")
+            raise CommandError(
+                f"Port {port} is taken, perhaps by another Trackside. Stop that, or choose: --port N"
+            )
         call_command("migrate", verbosity=0)
         call_command("collectstatic", verbosity=0, interactive=False)
         with_demo = demo.is_wanted() if options["demo"] is None else options["demo"]
@@ -70,8 +77,12 @@ class Command(BaseCommand):
         for sign_in in sign_ins:
             self.stdout.write(f"  {sign_in.role:<14} {sign_in.username:<6} {sign_in.password}")
         if not User.objects.exists():
-            self.stdout.write(f"  Nobody can sign in yet. Make an administrator at http://127.0.0.1:{port}/setup/")
-            self.stdout.write(f"  with the setup code {setup_code()}, or by: python manage.py createsuperuser")
+            self.stdout.write(
+                f"  Nobody can sign in yet. Make an administrator at http://127.0.0.1:{port}/setup/"
+            )
+            self.stdout.write(
+                f"  with the setup code {setup_code()}, or by: python manage.py createsuperuser"
+            )
         self.stdout.write("Ctrl-C stops it.\n")
         self.stdout.flush()
 
@@ -80,20 +91,41 @@ def _web(port: int) -> Child:
     return Child(
         "web",
         module(
-            "gunicorn", "dashboard.wsgi", "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread",
-            "--threads", "8", "--log-level", "warning", "--no-control-socket",
+            "gunicorn",
+            "dashboard.wsgi",
+            "--bind",
+            f"127.0.0.1:{port}",
+            "--worker-class",
+            "gthread",
+            "--threads",
+            "8",
+            "--log-level",
+            "warning",
+            "--no-control-socket",
         ),
-    )  # fmt: skip
+    )
 
 
 def _worker() -> Child:
     return Child(
         "worker",
         module(
-            "celery", "--quiet", "--app", "dashboard", "worker", "--beat", "--pool", "threads", "--concurrency", "8",
-            "--loglevel", "WARNING", "--without-gossip", "--without-mingle",
+            "celery",
+            "--quiet",
+            "--app",
+            "dashboard",
+            "worker",
+            "--beat",
+            "--pool",
+            "threads",
+            "--concurrency",
+            "8",
+            "--loglevel",
+            "WARNING",
+            "--without-gossip",
+            "--without-mingle",
         ),
-    )  # fmt: skip
+    )
 
 
 def _simulator(port: int, speed: float) -> Child:
@@ -101,11 +133,20 @@ def _simulator(port: int, speed: float) -> Child:
     return Child(
         "simulator",
         manage(
-            "simulate_github", "--port", str(port), "--organizations", "3", "--enterprises", "1",
-            "--speed", str(speed), "--state", state,
+            "simulate_github",
+            "--port",
+            str(port),
+            "--organizations",
+            "3",
+            "--enterprises",
+            "1",
+            "--speed",
+            str(speed),
+            "--state",
+            state,
         ),
         stdout=_announcement(),
-    )  # fmt: skip
+    )
 
 
 def _announcement() -> Path:
@@ -113,7 +154,9 @@ def _announcement() -> Path:
 
 
 def _simulator_port() -> int:
-    """The port of last time, so that the demo accounts stay where they are; another one when it is taken."""
+    """The port of last time, so that the demo accounts stay where they are; another one when it is
+    taken.
+    """
     state = demo.read_state()
     port = state.get("simulator_port")
     if port is None or not _is_free(port):
@@ -128,7 +171,9 @@ def _simulator_accounts(announcement: Path) -> list[dict[str, str]]:
     """From the first line the simulator prints once it listens."""
     deadline = time.monotonic() + READY_WITHIN_SECONDS
     while time.monotonic() < deadline:
-        first, newline, _ = announcement.read_text().partition("\n") if announcement.exists() else ("", "", "")
+        first, newline, _ = (
+            announcement.read_text().partition("\n") if announcement.exists() else ("", "", "")
+        )
         if newline:
             accounts: list[dict[str, str]] = json.loads(first)["accounts"]
             return accounts
@@ -157,4 +202,6 @@ def _wait_until_up(url: str) -> None:
                 time.sleep(0.05)
             else:
                 return
-    raise CommandError(f"{url} did not answer within {READY_WITHIN_SECONDS:.0f} s; see the output above.")
+    raise CommandError(
+        f"{url} did not answer within {READY_WITHIN_SECONDS:.0f} s; see the output above."
+    )

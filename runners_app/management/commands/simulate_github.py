@@ -25,20 +25,36 @@ class Command(BaseCommand):
         parser.add_argument("--organizations", type=int, default=3)
         parser.add_argument("--enterprises", type=int, default=1)
         parser.add_argument("--runners", type=int, default=40, help="for each account")
-        parser.add_argument("--latency-ms", type=float, default=0.0, help="wait so long before each answer")
-        parser.add_argument("--speed", type=float, default=1.0, help="60 makes a simulated minute last a second")
-        parser.add_argument("--prefix", default="", help="mount the API under a path, such as /api/v3")
-        parser.add_argument("--enterprise-server", action="store_true", help="without larger runners and rate limits")
+        parser.add_argument(
+            "--latency-ms", type=float, default=0.0, help="wait so long before each answer"
+        )
+        parser.add_argument(
+            "--speed", type=float, default=1.0, help="60 makes a simulated minute last a second"
+        )
+        parser.add_argument(
+            "--prefix", default="", help="mount the API under a path, such as /api/v3"
+        )
+        parser.add_argument(
+            "--enterprise-server",
+            action="store_true",
+            help="without larger runners and rate limits",
+        )
         parser.add_argument("--state", type=Path, help="keep the world in this file over restarts")
 
     def handle(self, *args: Any, **options: Any) -> None:
         size = Size(
-            options["seed"], options["organizations"], options["enterprises"], options["runners"], options["speed"]
+            options["seed"],
+            options["organizations"],
+            options["enterprises"],
+            options["runners"],
+            options["speed"],
         )
         prefix = options["prefix"].rstrip("/")
         if prefix and not prefix.startswith("/"):
             raise CommandError("--prefix is a path and begins with a slash, such as /api/v3.")
-        wanted = Options(size, options["latency_ms"], prefix, options["enterprise_server"], options["state"])
+        wanted = Options(
+            size, options["latency_ms"], prefix, options["enterprise_server"], options["state"]
+        )
         try:
             simulator = Simulator(wanted)
         except ValueError as error:

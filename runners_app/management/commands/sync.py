@@ -20,7 +20,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slugs", nargs="*", metavar="SLUG")
-        parser.add_argument("--resource", action="append", dest="resources", help="Only these; may be repeated.")
+        parser.add_argument(
+            "--resource", action="append", dest="resources", help="Only these; may be repeated."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         accounts = Account.objects.select_related("credential")
@@ -43,7 +45,9 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
     def _sync_all(self, batches: "SimpleQueue[list[Account]]", resources: list[str] | None) -> bool:
-        """The work of one thread, over one database connection: batch after batch until none is left."""
+        """The work of one thread, over one database connection: batch after batch until none is
+        left.
+        """
         good = True
         try:
             while True:

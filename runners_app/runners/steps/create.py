@@ -1,4 +1,6 @@
-"""Carrying out a create: list first, send once, and after a lost answer find the runner before anything else."""
+"""Carrying out a create: list first, send once, and after a lost answer find the runner before
+anything else.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -24,14 +26,19 @@ def start(operation: Operation, work: Work) -> None:
 
 def send_now(operation: Operation, work: Work) -> None:
     body = RunnerSettings.from_stored(operation.wanted).to_create()
-    answer = send(operation, work, lambda: work.client.create_hosted_runner(operation.account.owner, body))
+    answer = send(
+        operation, work, lambda: work.client.create_hosted_runner(operation.account.owner, body)
+    )
     if answer is not None:
         with step(work):
             publish_runner(operation, answer.data, work)
             confirm(
-                operation, work, f"GitHub created runner {answer.data.id}.", target_id=answer.data.id,
+                operation,
+                work,
+                f"GitHub created runner {answer.data.id}.",
+                target_id=answer.data.id,
                 request_id=answer.meta.request_id or "",
-            )  # fmt: skip
+            )
     Reading.objects.schedule_now(operation.account, R.LIMITS, R.RUNNERS)
 
 
@@ -46,13 +53,18 @@ def probe(operation: Operation, work: Work) -> None:
     same = [runner for runner in candidates if _is_as_wanted(runner, operation)]
     if len(same) == 1 == len(candidates):
         found = same[0].github_id
-        confirm(operation, work, f"The answer was lost, but the runner is there: id {found}.", target_id=found)
+        confirm(
+            operation,
+            work,
+            f"The answer was lost, but the runner is there: id {found}.",
+            target_id=found,
+        )
         Reading.objects.schedule_now(operation.account, R.LIMITS)
     elif candidates:
-        note = (
-            "The answer was lost. A runner of that name appeared since, but Trackside cannot tell whether it is this."
+        note = "The answer was lost. A runner of that name appeared since, but Trackside cannot tell whether it is this."
+        need_attention(
+            operation, work, note, candidates=[runner.github_id for runner in candidates]
         )
-        need_attention(operation, work, note, candidates=[runner.github_id for runner in candidates])
     else:
         absent(operation, work, again=lambda: send_now(operation, work))
 
@@ -60,13 +72,22 @@ def probe(operation: Operation, work: Work) -> None:
 def _new_runners(operation: Operation) -> list[Runner]:
     """Of this name, not there before, and not what another create is known to have made."""
     creates = Operation.objects.filter(account=operation.account, kind=Operation.Kind.CREATE_RUNNER)
-    claimed = creates.filter(target_id__isnull=False).exclude(pk=operation.pk).values_list("target_id", flat=True)
-    named = Runner.objects.present().filter(account=operation.account, name__iexact=operation.wanted["name"])
+    claimed = (
+        creates.filter(target_id__isnull=False)
+        .exclude(pk=operation.pk)
+        .values_list("target_id", flat=True)
+    )
+    named = Runner.objects.present().filter(
+        account=operation.account, name__iexact=operation.wanted["name"]
+    )
     return list(named.exclude(github_id__in=[*(operation.ids_before or []), *claimed]))
 
 
 def _is_as_wanted(runner: Runner, operation: Operation) -> bool:
     wanted = operation.wanted
     return (runner.size, runner.image_id, runner.image_source, runner.group_id) == (
-        wanted["size"], wanted["image_id"], wanted["image_source"], wanted["runner_group_id"],
-    )  # fmt: skip
+        wanted["size"],
+        wanted["image_id"],
+        wanted["image_source"],
+        wanted["runner_group_id"],
+    )

@@ -23,7 +23,9 @@ def _status(operation: Operation, work: Work) -> str:
 
 def _name(operation: Operation) -> str | None:
     runners = Runner.objects.present().filter(account=operation.account)
-    return runners.filter(github_id=operation.target_github_id).values_list("name", flat=True).first()
+    return (
+        runners.filter(github_id=operation.target_github_id).values_list("name", flat=True).first()
+    )
 
 
 def _on_gone(operation: Operation) -> None:

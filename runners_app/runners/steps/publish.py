@@ -16,23 +16,42 @@ def runner_now(operation: Operation, work: Work) -> RunnerSettings:
     return RunnerSettings.of(publish_runner(operation, runner, work, made_by_operation=False))
 
 
-def publish_runner(operation: Operation, runner: HostedRunner, work: Work, *, made_by_operation: bool = True) -> Runner:
+def publish_runner(
+    operation: Operation, runner: HostedRunner, work: Work, *, made_by_operation: bool = True
+) -> Runner:
     """Write one runner from an answer to a write, or from a look at it, and answer its row."""
     account = operation.account
-    rows = RowSet(Runner, {"account": account}, "github_id", {runner.id: runner_values(runner)}, complete=False)
+    rows = RowSet(
+        Runner,
+        {"account": account},
+        "github_id",
+        {runner.id: runner_values(runner)},
+        complete=False,
+    )
     publish_fresh(
-        rows, account=account, lease=work.lease, operation=operation if made_by_operation else None,
+        rows,
+        account=account,
+        lease=work.lease,
+        operation=operation if made_by_operation else None,
         resource=Reading.Resource.RUNNERS,
-    )  # fmt: skip
+    )
     return Runner.objects.get(account=account, github_id=runner.id)
 
 
-# Columns that an update's field changes with it; a field that is not named here has a column of its name.
+# Columns that an update's field changes with it; a field that is not named here has a column of its
+# name.
 COLUMNS: dict[str, tuple[str, ...]] = {
     "enable_static_ip": ("static_ip", "public_ips"),
     "runner_group_id": ("group_id",),
     "size": ("size", "cpu_cores", "memory_gb", "storage_gb"),
-    "image_id": ("image_id", "image_source", "image_version", "image_name", "image_size_gb", "platform"),
+    "image_id": (
+        "image_id",
+        "image_source",
+        "image_version",
+        "image_name",
+        "image_size_gb",
+        "platform",
+    ),
 }
 
 
@@ -40,13 +59,21 @@ AFTER_A_DELETE = ("status", "gone_at")
 
 
 def attribute_changes(operation: Operation) -> None:
-    """What was read from GitHub after the operation was sent, and is its effect, was not done outside Trackside."""
+    """What was read from GitHub after the operation was sent, and is its effect, was not done
+    outside Trackside.
+    """
     item = FieldChange.Item.RUNNER
-    if operation.target != Operation.Target.RUNNER or operation.target_id is None or operation.sent_at is None:
+    if (
+        operation.target != Operation.Target.RUNNER
+        or operation.target_id is None
+        or operation.sent_at is None
+    ):
         return
     rows = Runner.objects.filter(account=operation.account, github_id=operation.target_id)
     columns = set(AFTER_A_DELETE)
     if operation.kind == Operation.Kind.UPDATE_RUNNER:
-        columns = {name for field in operation.changed_fields for name in COLUMNS.get(field, (field,))}
+        columns = {
+            name for field in operation.changed_fields for name in COLUMNS.get(field, (field,))
+        }
     changes = FieldChange.objects.filter(item=item, item_pk__in=rows.values("pk"), operation=None)
     changes.filter(at__gte=operation.sent_at, field__in=columns).update(operation=operation)

@@ -3,7 +3,12 @@
 from typing import Any
 
 from runners_app.models import Operation, Reading
-from runners_app.operations.observe import Target, read_after_loss, read_before_sending, read_for_effect
+from runners_app.operations.observe import (
+    Target,
+    read_after_loss,
+    read_before_sending,
+    read_for_effect,
+)
 from runners_app.operations.send import Work, absent, send
 from runners_app.operations.steps import (
     begin_observing,
@@ -59,7 +64,9 @@ def send_now(operation: Operation, work: Work) -> None:
         if RunnerSettings.of(shown).shows(body):
             confirm(operation, work, "GitHub answered with the new values.", request_id=request_id)
         else:
-            begin_observing(operation, work, "GitHub accepted it and does not show it yet.", request_id)
+            begin_observing(
+                operation, work, "GitHub accepted it and does not show it yet.", request_id
+            )
 
 
 def probe(operation: Operation, work: Work) -> None:
@@ -74,8 +81,15 @@ def probe(operation: Operation, work: Work) -> None:
         absent(operation, work, again=lambda: send_now(operation, work))
     else:
         there = now.stored()
-        conflict = {name: [there[name], operation.base.get(name), value] for name, value in changes.items()}
-        need_attention(operation, work, "The answer was lost, and the runner has yet other values.", conflict=conflict)
+        conflict = {
+            name: [there[name], operation.base.get(name), value] for name, value in changes.items()
+        }
+        need_attention(
+            operation,
+            work,
+            "The answer was lost, and the runner has yet other values.",
+            conflict=conflict,
+        )
 
 
 def observe(operation: Operation, work: Work) -> None:

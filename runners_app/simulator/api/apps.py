@@ -53,7 +53,9 @@ def describe_installation(call: Call, installation: Installation) -> Body:
         "repository_selection": "all",
         "access_tokens_url": call.url(f"/app/installations/{installation.id}/access_tokens"),
         "repositories_url": call.url("/installation/repositories"),
-        "html_url": web_url(f"/organizations/{account.slug}/settings/installations/{installation.id}"),
+        "html_url": web_url(
+            f"/organizations/{account.slug}/settings/installations/{installation.id}"
+        ),
         "app_id": app.id,
         "app_slug": app.slug,
         "client_id": app.client_id,
@@ -90,14 +92,17 @@ def get_organization_installation(call: Call) -> Answer:
 def create_access_token(call: Call) -> Answer:
     """POST /app/installations/{id}/access_tokens: 201, valid for an hour of wall-clock time.
 
-    ``permissions``, ``repositories`` and ``repository_ids`` narrow it; more than the App has is refused with 422.
+    ``permissions``, ``repositories`` and ``repository_ids`` narrow it; more than the App has is
+    refused with 422.
     """
     installation = call.installation()
     body = rules.read_body(call.request, {"permissions": rules.Field("object"), **_REPOSITORIES})
     if installation.suspended_on is not None:
         raise refuse(403, "This installation has been suspended", DOCS)
     permissions = body.get("permissions") or installation.permissions
-    if any(not _within(installation.permissions, name, level) for name, level in permissions.items()):
+    if any(
+        not _within(installation.permissions, name, level) for name, level in permissions.items()
+    ):
         raise refuse(422, "The permissions requested are not granted to this installation.", DOCS)
     repositories = _chosen_repositories(call, installation, body)
     token = _mint(call, installation, {**permissions, "metadata": "read"}, repositories)
@@ -111,11 +116,16 @@ def create_access_token(call: Call) -> Answer:
     if repositories is not None:
         account = call.world.accounts[installation.account]
         chosen = [account.repositories[each] for each in repositories]
-        answer["repositories"] = [describe_repository(call, account, each, full=True) for each in chosen]
+        answer["repositories"] = [
+            describe_repository(call, account, each, full=True) for each in chosen
+        ]
     return Answer(201, answer)
 
 
-_REPOSITORIES = {"repositories": rules.Field("string[]"), "repository_ids": rules.Field("integer[]")}
+_REPOSITORIES = {
+    "repositories": rules.Field("string[]"),
+    "repository_ids": rules.Field("integer[]"),
+}
 
 
 def _listed(permissions: dict[str, str]) -> dict[str, str]:
@@ -131,18 +141,30 @@ def _chosen_repositories(call: Call, installation: Installation, body: Body) -> 
         return None
     known = call.world.accounts[installation.account].repositories
     by_name = {repository.name: repository.id for repository in known.values()}
-    chosen = [*body.get("repository_ids", []), *(by_name.get(name, 0) for name in body.get("repositories", []))]
+    chosen = [
+        *body.get("repository_ids", []),
+        *(by_name.get(name, 0) for name in body.get("repositories", [])),
+    ]
     if any(each not in known for each in chosen):
-        raise refuse(422, "A repository does not exist or is not accessible to the installation.", DOCS)
+        raise refuse(
+            422, "A repository does not exist or is not accessible to the installation.", DOCS
+        )
     return sorted(set(chosen))
 
 
-def _mint(call: Call, installation: Installation, permissions: dict[str, str], repositories: list[int] | None) -> Token:
+def _mint(
+    call: Call,
+    installation: Installation,
+    permissions: dict[str, str],
+    repositories: list[int] | None,
+) -> Token:
     world = call.world
     world.minted += 1
     stateless = call.request.headers.get("x-github-stateless-s2s-token") != "disabled"
     return Token(
-        token=_token_text(f"{world.seed}/{world.started_on}/{world.minted}", world.app.id, stateless=stateless),
+        token=_token_text(
+            f"{world.seed}/{world.started_on}/{world.minted}", world.app.id, stateless=stateless
+        ),
         kind="installation",
         login=f"{world.app.slug}[bot]",
         bucket=f"installation/{installation.id}",
@@ -176,8 +198,14 @@ def list_installation_repositories(call: Call) -> Answer:
         if token.repository_ids is None or repository.id in token.repository_ids
     ]
     answer = wrapped_page(
-        call, "repositories", visible, repository_selection="all" if token.repository_ids is None else "selected"
+        call,
+        "repositories",
+        visible,
+        repository_selection="all" if token.repository_ids is None else "selected",
     )
-    shown = [describe_repository(call, account, repository, full=True) for repository in answer.body["repositories"]]
+    shown = [
+        describe_repository(call, account, repository, full=True)
+        for repository in answer.body["repositories"]
+    ]
     answer.body["repositories"] = shown
     return answer

@@ -1,4 +1,6 @@
-"""Who calls, and may they: 401 for an unknown credential, 404 for what it cannot see, 403 for what it may not do."""
+"""Who calls, and may they: 401 for an unknown credential, 404 for what it cannot see, 403 for what
+it may not do.
+"""
 
 import time
 from dataclasses import dataclass
@@ -20,7 +22,8 @@ LONGEST_JWT_SECONDS = 600
 
 @dataclass(frozen=True)
 class Need:
-    """What an operation asks for: one of ``scopes`` of a classic token, or ``permission`` of the other kinds.
+    """What an operation asks for: one of ``scopes`` of a classic token, or ``permission`` of the
+    other kinds.
 
     ``who`` is token, anyone (also without a credential) or app (its JWT).
     """
@@ -31,7 +34,9 @@ class Need:
 
 
 def identify(world: World, request: Request, wall: float) -> Token | None:
-    """The token sent; None without one. Raises ``Refused`` 401 for one that is unknown, expired or revoked."""
+    """The token sent; None without one. Raises ``Refused`` 401 for one that is unknown, expired or
+    revoked.
+    """
     sent = request.token
     if sent is None:
         if request.headers.get("authorization"):
@@ -40,7 +45,12 @@ def identify(world: World, request: Request, wall: float) -> Token | None:
     token = world.tokens.get(sent)
     installation = world.app.installations.get(token.installation_id or 0) if token else None
     gone = token is not None and token.installation_id is not None and installation is None
-    if token is None or token.revoked or gone or (token.expires_on is not None and wall >= token.expires_on):
+    if (
+        token is None
+        or token.revoked
+        or gone
+        or (token.expires_on is not None and wall >= token.expires_on)
+    ):
         raise refuse(401, "Bad credentials")
     if installation and installation.suspended_on is not None:
         raise refuse(403, "This installation has been suspended", "/apps/apps")
@@ -48,7 +58,9 @@ def identify(world: World, request: Request, wall: float) -> Token | None:
 
 
 def require_app(app: GitHubApp, request: Request) -> None:
-    """Raises ``Refused`` 401 unless the App's JWT came along: RS256, at most ten minutes ahead, issued by the App."""
+    """Raises ``Refused`` 401 unless the App's JWT came along: RS256, at most ten minutes ahead,
+    issued by the App.
+    """
     undecodable = refuse(401, "A JSON web token could not be decoded", "/apps/apps")
     if request.token is None:
         raise undecodable
@@ -60,7 +72,9 @@ def require_app(app: GitHubApp, request: Request) -> None:
             options={"require": ["exp", "iat", "iss"], "verify_iss": False},
         )
     except jwt.ExpiredSignatureError:
-        raise refuse(401, "'Expiration time' claim ('exp') must be in the future", "/apps/apps") from None
+        raise refuse(
+            401, "'Expiration time' claim ('exp') must be in the future", "/apps/apps"
+        ) from None
     except jwt.ImmatureSignatureError:
         raise refuse(401, "'Issued at' claim ('iat') must be in the past", "/apps/apps") from None
     except jwt.PyJWTError:
@@ -72,7 +86,9 @@ def require_app(app: GitHubApp, request: Request) -> None:
 
 
 def authorise(need: Need, token: Token | None, account: Account | None) -> None:
-    """Raises ``Refused`` unless ``token`` may do what ``need`` says on ``account`` (None: on no account)."""
+    """Raises ``Refused`` unless ``token`` may do what ``need`` says on ``account`` (None: on no
+    account).
+    """
     if need.who != "token":
         return
     if token is None:

@@ -53,10 +53,16 @@ class Call:
         return _found(self.account.runners, self.params["hosted_runner_id"])
 
     def group(self) -> Group:
-        return _found(self.account.groups, self.params["runner_group_id"], "/actions/self-hosted-runner-groups")
+        return _found(
+            self.account.groups,
+            self.params["runner_group_id"],
+            "/actions/self-hosted-runner-groups",
+        )
 
     def machine(self) -> Machine:
-        return _found(self.account.machines, self.params["runner_id"], "/actions/self-hosted-runners")
+        return _found(
+            self.account.machines, self.params["runner_id"], "/actions/self-hosted-runners"
+        )
 
     def installation(self) -> Installation:
         return _found(self.world.app.installations, self.params["installation_id"], "/apps/apps")

@@ -25,9 +25,13 @@ def list_members(call: Call) -> Answer:
     group, noun = call.group(), members_noun(call.account)
     ids = group.selected_ids if group.visibility == "selected" else []
     if call.account.kind == "organization":
-        repositories = [call.account.repositories[each] for each in ids if each in call.account.repositories]
+        repositories = [
+            call.account.repositories[each] for each in ids if each in call.account.repositories
+        ]
         answer = wrapped_page(call, noun, repositories)
-        answer.body[noun] = [describe_repository(call, call.account, each) for each in answer.body[noun]]
+        answer.body[noun] = [
+            describe_repository(call, call.account, each) for each in answer.body[noun]
+        ]
         return answer
     organizations = [account for account in call.world.organizations() if account.id in ids]
     answer = wrapped_page(call, noun, organizations)
@@ -36,7 +40,9 @@ def list_members(call: Call) -> Answer:
 
 
 def set_members(call: Call) -> Answer:
-    """PUT of the whole list. 409 for a list with something in it when the group is not for selected ones."""
+    """PUT of the whole list. 409 for a list with something in it when the group is not for selected
+    ones.
+    """
     field = f"selected_{member_noun(call.account)}_ids"
     body = rules.read_body(call.request, {field: rules.Field("integer[]", required=True)})
     group = call.group()
@@ -51,7 +57,9 @@ def add_member(call: Call) -> Answer:
     _require_selected(group)
     if member_id not in possible_members(call):
         raise not_found(DOCS)
-    _replace_members(call, group, [*group.selected_ids, member_id], f"{member_noun(call.account)}_id")
+    _replace_members(
+        call, group, [*group.selected_ids, member_id], f"{member_noun(call.account)}_id"
+    )
     return Answer(204)
 
 
@@ -66,7 +74,9 @@ def remove_member(call: Call) -> Answer:
 
 def _replace_members(call: Call, group: Group, members: list[int], field: str) -> None:
     source = enterprise_group(call.world, call.account, group) or group
-    if errors := member_problems(call, members, allows_public=source.allows_public_repositories, field=field):
+    if errors := member_problems(
+        call, members, allows_public=source.allows_public_repositories, field=field
+    ):
         raise validation_failed(errors, DOCS)
     group.selected_ids = sorted(set(members))
     group.writes += 1
@@ -75,7 +85,10 @@ def _replace_members(call: Call, group: Group, members: list[int], field: str) -
 
 def _require_selected(group: Group) -> None:
     if group.visibility != "selected":
-        raise conflict("The runner group is not limited to selected ones: its visibility must be selected.", DOCS)
+        raise conflict(
+            "The runner group is not limited to selected ones: its visibility must be selected.",
+            DOCS,
+        )
 
 
 # --- Self-hosted runners in a group.

@@ -13,7 +13,11 @@ RESOURCE = "RunnerGroup"
 
 def enterprise_group(world: World, account: Account, group: Group) -> Group | None:
     enterprise = world.enterprise_of(account)
-    return enterprise.groups.get(group.inherited_from) if enterprise and group.inherited_from is not None else None
+    return (
+        enterprise.groups.get(group.inherited_from)
+        if enterprise and group.inherited_from is not None
+        else None
+    )
 
 
 def members_noun(account: Account) -> str:
@@ -35,24 +39,40 @@ def name_problems(call: Call, name: str, own: Group | None = None) -> list[Body]
         return [problem(RESOURCE, "name", "missing_field")]
     enterprise = call.world.enterprise_of(call.account)
     others = [*call.account.groups.values(), *(enterprise.groups.values() if enterprise else [])]
-    taken = {group.name.lower() for group in others if group is not own and group.inherited_from is None}
+    taken = {
+        group.name.lower() for group in others if group is not own and group.inherited_from is None
+    }
     return [problem(RESOURCE, "name", "already_exists")] if name.lower() in taken else []
 
 
 def workflow_problems(workflows: list[str]) -> list[Body]:
     wrong = [workflow for workflow in workflows if not rules.WORKFLOW.fullmatch(workflow)]
     form = "must look like owner/repo/.github/workflows/file.yaml@ref"
-    return [problem(RESOURCE, "selected_workflows", "invalid", f'"{workflow}" {form}') for workflow in wrong]
+    return [
+        problem(RESOURCE, "selected_workflows", "invalid", f'"{workflow}" {form}')
+        for workflow in wrong
+    ]
 
 
-def member_problems(call: Call, members: list[int], *, allows_public: bool, field: str = "") -> list[Body]:
+def member_problems(
+    call: Call, members: list[int], *, allows_public: bool, field: str = ""
+) -> list[Body]:
     field = field or f"selected_{member_noun(call.account)}_ids"
     possible = possible_members(call)
-    errors = [problem(RESOURCE, field, "invalid", f"There is no {each}.") for each in members if each not in possible]
+    errors = [
+        problem(RESOURCE, field, "invalid", f"There is no {each}.")
+        for each in members
+        if each not in possible
+    ]
     if call.account.kind == "organization" and not allows_public:
         public = [call.account.repositories[each] for each in members if each in possible]
         errors += [
-            problem(RESOURCE, field, "unprocessable", f"{each.name} is public; the group does not allow that.")
+            problem(
+                RESOURCE,
+                field,
+                "unprocessable",
+                f"{each.name} is public; the group does not allow that.",
+            )
             for each in public
             if not each.private
         ]
@@ -61,4 +81,7 @@ def member_problems(call: Call, members: list[int], *, allows_public: bool, fiel
 
 def machine_problems(account: Account, machines: list[Any]) -> list[Body]:
     missing = [each for each in machines if each not in account.machines]
-    return [problem(RESOURCE, "runners", "invalid", f"There is no self-hosted runner {each}.") for each in missing]
+    return [
+        problem(RESOURCE, "runners", "invalid", f"There is no self-hosted runner {each}.")
+        for each in missing
+    ]

@@ -21,7 +21,9 @@ from runners_app.simulator.world.state import Group
 
 
 def describe(call: Call, group: Group, place: str = "one") -> Body:
-    """A group as GitHub answers it; ``place`` (one or list) makes the order of workflows vary, as it does there."""
+    """A group as GitHub answers it; ``place`` (one or list) makes the order of workflows vary, as
+    it does there.
+    """
     source = enterprise_group(call.world, call.account, group) or group
     path = f"{call.account_path()}/actions/runner-groups/{group.id}"
     answer: Body = {
@@ -55,14 +57,18 @@ def _shuffled(group: Group, place: str) -> list[str]:
 
 
 def list_groups(call: Call) -> Answer:
-    """``visible_to_repository`` (a name) and ``visible_to_organization`` (a slug) leave the groups these may use."""
+    """``visible_to_repository`` (a name) and ``visible_to_organization`` (a slug) leave the groups
+    these may use.
+    """
     groups = list(call.account.groups.values())
     if name := call.request.query.get("visible_to_repository"):
         groups = [group for group in groups if _serves_repository(call, group, name)]
     if slug := call.request.query.get("visible_to_organization"):
         groups = [group for group in groups if _serves_organization(call, group, slug)]
     answer = wrapped_page(call, "runner_groups", groups)
-    answer.body["runner_groups"] = [describe(call, group, "list") for group in answer.body["runner_groups"]]
+    answer.body["runner_groups"] = [
+        describe(call, group, "list") for group in answer.body["runner_groups"]
+    ]
     return answer
 
 
@@ -82,7 +88,9 @@ def _serves_repository(call: Call, group: Group, name: str) -> bool:
 def _serves_organization(call: Call, group: Group, slug: str) -> bool:
     members = {account.slug.lower(): account.id for account in call.world.members_of(call.account)}
     organization_id = members.get(slug.lower())
-    return organization_id is not None and (group.visibility == "all" or organization_id in group.selected_ids)
+    return organization_id is not None and (
+        group.visibility == "all" or organization_id in group.selected_ids
+    )
 
 
 def get_group(call: Call) -> Answer:
@@ -96,12 +104,19 @@ def create_group(call: Call) -> Answer:
     errors = [
         *name_problems(call, body["name"]),
         *workflow_problems(body.get("selected_workflows", [])),
-        *member_problems(call, members, allows_public=body.get("allows_public_repositories", False)),
+        *member_problems(
+            call, members, allows_public=body.get("allows_public_repositories", False)
+        ),
         *machine_problems(account, body.get("runners", [])),
     ]
     if errors:
         raise validation_failed(errors, DOCS)
-    group = Group(account.next_id("group"), body["name"], body.get("visibility", "all"), selected_ids=sorted(members))
+    group = Group(
+        account.next_id("group"),
+        body["name"],
+        body.get("visibility", "all"),
+        selected_ids=sorted(members),
+    )
     _apply(group, body)
     account.groups[group.id] = group
     for machine_id in body.get("runners", []):
@@ -120,7 +135,11 @@ def update_group(call: Call) -> Answer:
     errors = [
         *(name_problems(call, body["name"], group) if "name" in body else []),
         *workflow_problems(body.get("selected_workflows", [])),
-        *(member_problems(call, group.selected_ids, allows_public=allows_public) if not allows_public else []),
+        *(
+            member_problems(call, group.selected_ids, allows_public=allows_public)
+            if not allows_public
+            else []
+        ),
     ]
     if errors:
         raise validation_failed(errors, DOCS)
@@ -132,10 +151,16 @@ def update_group(call: Call) -> Answer:
 
 
 def _apply(group: Group, body: Body) -> None:
-    group.allows_public_repositories = body.get("allows_public_repositories", group.allows_public_repositories)
-    group.restricted_to_workflows = body.get("restricted_to_workflows", group.restricted_to_workflows)
+    group.allows_public_repositories = body.get(
+        "allows_public_repositories", group.allows_public_repositories
+    )
+    group.restricted_to_workflows = body.get(
+        "restricted_to_workflows", group.restricted_to_workflows
+    )
     group.selected_workflows = body.get("selected_workflows", group.selected_workflows)
-    group.network_configuration_id = body.get("network_configuration_id", group.network_configuration_id)
+    group.network_configuration_id = body.get(
+        "network_configuration_id", group.network_configuration_id
+    )
     group.writes += 1
 
 

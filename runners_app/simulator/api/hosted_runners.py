@@ -1,4 +1,6 @@
-"""Larger runners of organizations and enterprises: the operations under ``/actions/hosted-runners``."""
+"""Larger runners of organizations and enterprises: the operations under
+``/actions/hosted-runners``.
+"""
 
 from typing import Any
 
@@ -45,7 +47,9 @@ def describe_for(call: Call, runner: Runner) -> Body:
 
 def list_hosted_runners(call: Call) -> Answer:
     lifecycle.remove_gone_runners(call.account, call.at)
-    return _page_of_runners(call, sorted(call.account.runners.values(), key=lambda runner: runner.id))
+    return _page_of_runners(
+        call, sorted(call.account.runners.values(), key=lambda runner: runner.id)
+    )
 
 
 def list_hosted_runners_in_group(call: Call) -> Answer:
@@ -56,7 +60,9 @@ def list_hosted_runners_in_group(call: Call) -> Answer:
         enterprise = call.world.enterprise_of(call.account)
         owner, group_id = enterprise or owner, group.inherited_from
     lifecycle.remove_gone_runners(owner, call.at)
-    return _page_of_runners(call, [runner for runner in owner.runners.values() if runner.group_id == group_id])
+    return _page_of_runners(
+        call, [runner for runner in owner.runners.values() if runner.group_id == group_id]
+    )
 
 
 def _page_of_runners(call: Call, runners: list[Runner]) -> Answer:
@@ -80,7 +86,11 @@ def create_hosted_runner(call: Call) -> Answer:
         *_maximum_problems(body.get("maximum_runners", 10)),
     ]
     image = choose_image(
-        call.account, image_body.get("id"), image_body.get("source", "github"), image_body.get("version"), "image"
+        call.account,
+        image_body.get("id"),
+        image_body.get("source", "github"),
+        image_body.get("version"),
+        "image",
     )
     errors += image if isinstance(image, list) else _size_problems(image, body["size"])
     if errors or isinstance(image, list):
@@ -101,7 +111,9 @@ def create_hosted_runner(call: Call) -> Answer:
         static_ip_at=call.at,
         created_at=call.at,
     )
-    lifecycle.settle_durations(runner, lifecycle.durations(call.world.seed, call.account, runner.id))
+    lifecycle.settle_durations(
+        runner, lifecycle.durations(call.world.seed, call.account, runner.id)
+    )
     call.account.runners[runner.id] = runner
     return Answer(201, describe_for(call, runner))
 
@@ -135,12 +147,16 @@ def update_hosted_runner(call: Call) -> Answer:
 
 
 def _image_after(account: Account, runner: Runner, body: Body) -> ChosenImage | list[Body] | None:
-    """The image the runner has after the update; None when it has none, or an unchanged one nobody offers any more."""
+    """The image the runner has after the update; None when it has none, or an unchanged one nobody
+    offers any more.
+    """
     image_fields = body.keys() & {"image_id", "image_source", "image_version"}
     current = runner.image
     if not image_fields:
         return current_image(current, runner.platform) if current else None
-    source = body.get("image_source", current.source if current and "image_id" not in body else "github")
+    source = body.get(
+        "image_source", current.source if current and "image_id" not in body else "github"
+    )
     image_id = body.get("image_id", current.id if current else None)
     return choose_image(account, image_id, source, body.get("image_version"), "image_id", flat=True)
 
@@ -158,11 +174,15 @@ def _apply_update(runner: Runner, body: Body, image: ChosenImage | None, at: flo
         runner.static_ip_at = at
     answered_by = {"enable_static_ip": "public_ip_enabled", "size": "machine_size_details"}
     for name in body:
-        runner.shown.pop(answered_by.get(name, "image_details" if name.startswith("image_") else name), None)
+        runner.shown.pop(
+            answered_by.get(name, "image_details" if name.startswith("image_") else name), None
+        )
 
 
 def delete_hosted_runner(call: Call) -> Answer:
-    """202 with the runner, Deleting; it stays readable until GitHub is done. A second DELETE changes nothing."""
+    """202 with the runner, Deleting; it stays readable until GitHub is done. A second DELETE
+    changes nothing.
+    """
     runner = call.runner()
     if runner.deleted_at is None:
         runner.deleted_at = call.at
@@ -172,12 +192,18 @@ def delete_hosted_runner(call: Call) -> Answer:
 
 def get_limits(call: Call) -> Answer:
     lifecycle.remove_gone_runners(call.account, call.at)
-    limits = {"maximum": call.account.static_ip_maximum, "current_usage": _static_ips_in_use(call.account)}
+    limits = {
+        "maximum": call.account.static_ip_maximum,
+        "current_usage": _static_ips_in_use(call.account),
+    }
     return Answer(200, {"public_ips": limits})
 
 
 def get_machine_sizes(call: Call) -> Answer:
-    return Answer(200, {"total_count": len(SIZES), "machine_specs": [size.answer() for size in SIZES.values()]})
+    return Answer(
+        200,
+        {"total_count": len(SIZES), "machine_specs": [size.answer() for size in SIZES.values()]},
+    )
 
 
 def get_platforms(call: Call) -> Answer:
@@ -208,7 +234,14 @@ def _name_problems(account: Account, name: str, own_id: int | None = None) -> li
 def _group_problems(account: Account, group_id: int) -> list[Body]:
     group = account.groups.get(group_id)
     if group is None or group.inherited_from is not None:
-        return [problem(RESOURCE, "runner_group_id", "missing", f"There is no runner group {group_id} to put it in.")]
+        return [
+            problem(
+                RESOURCE,
+                "runner_group_id",
+                "missing",
+                f"There is no runner group {group_id} to put it in.",
+            )
+        ]
     return []
 
 
@@ -223,11 +256,25 @@ def _size_problems(image: ChosenImage, size_id: str) -> list[Body]:
     size = SIZES.get(size_id)
     if size is None:
         return [problem(RESOURCE, "size", "invalid", "This machine size does not exist.")]
-    if image.platform not in size.platforms or (_is_small_windows(size, image) and not image.small_windows):
-        return [problem(RESOURCE, "size", "unprocessable", f"{size_id} is not available for this image.")]
-    # GitHub offers its own Ubuntu (86 GB) on 2-core (75 GB): the disk is only held against custom images.
+    if image.platform not in size.platforms or (
+        _is_small_windows(size, image) and not image.small_windows
+    ):
+        return [
+            problem(
+                RESOURCE, "size", "unprocessable", f"{size_id} is not available for this image."
+            )
+        ]
+    # GitHub offers its own Ubuntu (86 GB) on 2-core (75 GB): the disk is only held against custom
+    # images.
     if image.details.source == "custom" and size.storage_gb < image.details.size_gb:
-        return [problem(RESOURCE, "size", "unprocessable", f"The image needs {image.details.size_gb} GB of storage.")]
+        return [
+            problem(
+                RESOURCE,
+                "size",
+                "unprocessable",
+                f"The image needs {image.details.size_gb} GB of storage.",
+            )
+        ]
     return []
 
 

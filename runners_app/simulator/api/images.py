@@ -6,7 +6,14 @@ from runners_app.simulator.api.call import Call
 from runners_app.simulator.api.wire import Answer, Body, conflict, not_found, problem
 from runners_app.simulator.world import lifecycle
 from runners_app.simulator.world.catalog import find_curated_image
-from runners_app.simulator.world.state import LATEST, Account, CustomImage, ImageDetails, ImageVersion, find_version
+from runners_app.simulator.world.state import (
+    LATEST,
+    Account,
+    CustomImage,
+    ImageDetails,
+    ImageVersion,
+    find_version,
+)
 
 DOCS = "/actions/hosted-runners"
 
@@ -19,9 +26,17 @@ class ChosenImage:
 
 
 def choose_image(
-    account: Account, image_id: str | None, source: str, version: str | None, field: str, *, flat: bool = False
+    account: Account,
+    image_id: str | None,
+    source: str,
+    version: str | None,
+    field: str,
+    *,
+    flat: bool = False,
 ) -> ChosenImage | list[Body]:
-    """The image a request names, or what is wrong with it. ``flat`` names the fields as an update does."""
+    """The image a request names, or what is wrong with it. ``flat`` names the fields as an update
+    does.
+    """
     if not image_id:
         return [problem("HostedRunner", field, "missing_field")]
     version_field = "image_version" if flat else f"{field}.version"
@@ -29,9 +44,18 @@ def choose_image(
         return _choose_custom(account, image_id, version, field, version_field)
     curated = find_curated_image(image_id, source)
     if curated is None:
-        return [problem("HostedRunner", field, "invalid", f"There is no image {image_id} of source {source}.")]
+        return [
+            problem(
+                "HostedRunner",
+                field,
+                "invalid",
+                f"There is no image {image_id} of source {source}.",
+            )
+        ]
     if version not in (None, LATEST):
-        return [problem("HostedRunner", version_field, "invalid", "Only custom images have versions.")]
+        return [
+            problem("HostedRunner", version_field, "invalid", "Only custom images have versions.")
+        ]
     details = ImageDetails(curated.id, curated.size_gb, curated.display_name, source, LATEST)
     return ChosenImage(details, curated.platform, curated.small_windows)
 
@@ -49,14 +73,26 @@ def _choose_custom(
     if image is None:
         return [problem("HostedRunner", field, "invalid", f"There is no custom image {image_id}.")]
     if image.state != "Ready" or not image.versions:
-        return [problem("HostedRunner", field, "unprocessable", f"The image {image.name} is not ready.")]
+        return [
+            problem("HostedRunner", field, "unprocessable", f"The image {image.name} is not ready.")
+        ]
     wanted = version or LATEST
     built = image.versions[-1] if wanted == LATEST else find_version(image, wanted)
     if built is None:
-        return [problem("HostedRunner", version_field, "invalid", f"{image.name} has no version {wanted}.")]
+        return [
+            problem(
+                "HostedRunner", version_field, "invalid", f"{image.name} has no version {wanted}."
+            )
+        ]
     if built.state != "Ready":
-        return [problem("HostedRunner", version_field, "unprocessable", f"Version {wanted} is not ready.")]
-    return ChosenImage(ImageDetails(str(image.id), built.size_gb, image.name, "custom", wanted), image.platform)
+        return [
+            problem(
+                "HostedRunner", version_field, "unprocessable", f"Version {wanted} is not ready."
+            )
+        ]
+    return ChosenImage(
+        ImageDetails(str(image.id), built.size_gb, image.name, "custom", wanted), image.platform
+    )
 
 
 def describe_image(image: CustomImage) -> Body:
@@ -111,7 +147,9 @@ def get_custom_image_version(call: Call) -> Answer:
 
 
 def delete_custom_image_version(call: Call) -> Answer:
-    """204; deleting the latest makes the one built before it the latest. In use: 409, as for images."""
+    """204; deleting the latest makes the one built before it the latest. In use: 409, as for
+    images.
+    """
     image = _image(call)
     built = _version(call, image)
     followers = _users(call, image, LATEST) if len(image.versions) == 1 else []

@@ -1,4 +1,6 @@
-"""The primary rate limit: so many requests in 60 minutes for each user, installation or address without a token."""
+"""The primary rate limit: so many requests in 60 minutes for each user, installation or address
+without a token.
+"""
 
 from runners_app.simulator.api.wire import Refused, refuse
 from runners_app.simulator.world.state import Bucket, Token, World
@@ -28,7 +30,12 @@ def _limit(world: World, token: Token | None) -> int:
 
 def describe(bucket: Bucket) -> dict[str, int]:
     remaining = max(0, bucket.limit - bucket.used)
-    return {"limit": bucket.limit, "used": bucket.used, "remaining": remaining, "reset": int(bucket.reset_on)}
+    return {
+        "limit": bucket.limit,
+        "used": bucket.used,
+        "remaining": remaining,
+        "reset": int(bucket.reset_on),
+    }
 
 
 def headers(bucket: Bucket) -> dict[str, str]:
@@ -40,4 +47,6 @@ def headers(bucket: Bucket) -> dict[str, str]:
 
 def exceeded(token: Token | None) -> Refused:
     who = token.login if token else "your address"
-    return refuse(403, f"API rate limit exceeded for {who}.", "/overview/rate-limits-for-the-rest-api")
+    return refuse(
+        403, f"API rate limit exceeded for {who}.", "/overview/rate-limits-for-the-rest-api"
+    )

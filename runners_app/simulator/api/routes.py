@@ -90,7 +90,10 @@ MACHINES: dict[str, Operation] = {
     "GET /{runner_id}": machines.get_machine,
     "DELETE /{runner_id}": machines.delete_machine,
 }
-ORGANIZATION_MACHINES: dict[str, Operation] = {**MACHINES, "GET /{runner_id}/labels": machines.list_labels}
+ORGANIZATION_MACHINES: dict[str, Operation] = {
+    **MACHINES,
+    "GET /{runner_id}/labels": machines.list_labels,
+}
 
 
 def _members(noun: str) -> dict[str, Operation]:
@@ -102,14 +105,18 @@ def _members(noun: str) -> dict[str, Operation]:
     }
 
 
-def _account_routes(root: str, runner_scope: str, group_scope: str, member_noun: str) -> list[Route]:
+def _account_routes(
+    root: str, runner_scope: str, group_scope: str, member_noun: str
+) -> list[Route]:
     actions = f"{root}/actions"
     self_hosted = "organization_self_hosted_runners"
     runner_scopes, group_scopes = (runner_scope,), (group_scope,)
     of_organization = member_noun == "repositories"
     group_operations = {**GROUPS, **_members(member_noun)}
     if of_organization:
-        group_operations["GET /{runner_group_id}/hosted-runners"] = hosted_runners.list_hosted_runners_in_group
+        group_operations["GET /{runner_group_id}/hosted-runners"] = (
+            hosted_runners.list_hosted_runners_in_group
+        )
     own_machines = ORGANIZATION_MACHINES if of_organization else MACHINES
     custom = "organization_hosted_runner_custom_images"
     hosted = f"{actions}/hosted-runners"
@@ -128,7 +135,10 @@ def _plain(method: str, path: str, operation: Operation, need: Need) -> Route:
 ROUTES: list[Route] = [
     *_account_routes("/orgs/{org}", "manage_runners:org", "admin:org", "repositories"),
     *_account_routes(
-        "/enterprises/{enterprise}", "manage_runners:enterprise", "manage_runners:enterprise", "organizations"
+        "/enterprises/{enterprise}",
+        "manage_runners:enterprise",
+        "manage_runners:enterprise",
+        "organizations",
     ),
     _plain("GET", "/orgs/{org}", around.get_organization, Need(who="anyone")),
     _plain("GET", "/orgs/{org}/repos", around.list_repositories, Need(who="anyone")),
@@ -138,14 +148,21 @@ ROUTES: list[Route] = [
     _plain("GET", "/app", apps.get_app, Need(who="app")),
     _plain("GET", "/app/installations", apps.list_installations, Need(who="app")),
     _plain("GET", "/app/installations/{installation_id}", apps.get_installation, Need(who="app")),
-    _plain("POST", "/app/installations/{installation_id}/access_tokens", apps.create_access_token, Need(who="app")),
+    _plain(
+        "POST",
+        "/app/installations/{installation_id}/access_tokens",
+        apps.create_access_token,
+        Need(who="app"),
+    ),
     _plain("GET", "/orgs/{org}/installation", apps.get_organization_installation, Need(who="app")),
     _plain("GET", "/installation/repositories", apps.list_installation_repositories, Need()),
 ]
 
 
 def find_route(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
-    """The route of a still percent-encoded path, and its parameters decoded. A trailing slash finds none."""
+    """The route of a still percent-encoded path, and its parameters decoded. A trailing slash finds
+    none.
+    """
     wanted = "GET" if method == "HEAD" else method
     for route in ROUTES:
         if route.method == wanted and (match := route.pattern.match(path)):

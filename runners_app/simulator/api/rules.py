@@ -1,4 +1,6 @@
-"""Bodies held against their shape first ("Invalid request") and then against GitHub's rules ("Validation Failed")."""
+"""Bodies held against their shape first ("Invalid request") and then against GitHub's rules
+("Validation Failed").
+"""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +12,12 @@ RUNNER_NAME = re.compile(r"[A-Za-z0-9.\-_]{1,64}")
 WORKFLOW = re.compile(r"[^/@\s]+/[^/@\s]+/\.github/workflows/[^@\s]+\.ya?ml@\S+")
 LARGEST_POOL = 1000
 
-_TYPES: dict[str, tuple[type, ...]] = {"string": (str,), "integer": (int,), "boolean": (bool,), "object": (dict,)}
+_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "boolean": (bool,),
+    "object": (dict,),
+}
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,9 @@ _GROUP: Shape = {
 
 
 def group_shape(kind: str, *, creating: bool) -> Shape:
-    """The body of creating or updating a runner group; only an enterprise's update may leave out the name."""
+    """The body of creating or updating a runner group; only an enterprise's update may leave out
+    the name.
+    """
     of_organization = kind == "organization"
     visibilities = ("selected", "all", "private") if of_organization else ("selected", "all")
     shape = {
@@ -69,22 +78,30 @@ def group_shape(kind: str, *, creating: bool) -> Shape:
     }
     if creating:
         shape["runners"] = Field("integer[]")
-        shape["selected_repository_ids" if of_organization else "selected_organization_ids"] = Field("integer[]")
+        shape["selected_repository_ids" if of_organization else "selected_organization_ids"] = (
+            Field("integer[]")
+        )
     return shape
 
 
 def read_body(request: Request, shape: Shape) -> Body:
-    """The known fields of the body. Raises ``Refused`` 400 when it is no JSON object, 422 when a type is wrong."""
+    """The known fields of the body. Raises ``Refused`` 400 when it is no JSON object, 422 when a
+    type is wrong.
+    """
     body = parse_object(request)
     return check_shape(body, shape)
 
 
 def check_shape(body: Body, shape: Shape, path: str = "") -> Body:
     missing = [
-        f'"{path}{name}" wasn\'t supplied.' for name, field in shape.items() if field.required and name not in body
+        f'"{path}{name}" wasn\'t supplied.'
+        for name, field in shape.items()
+        if field.required and name not in body
     ]
     wrong = [
-        f"For '{path}{name}', {reason}." for name, field in shape.items() if (reason := _objection(body, name, field))
+        f"For '{path}{name}', {reason}."
+        for name, field in shape.items()
+        if (reason := _objection(body, name, field))
     ]
     if missing or wrong:
         raise invalid_request([*missing, *wrong])

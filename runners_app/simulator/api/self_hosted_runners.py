@@ -24,9 +24,15 @@ def describe_machine(machine: Machine) -> Body:
 
 
 def _labels(machine: Machine) -> list[Body]:
-    given = ("self-hosted", machine.architecture, {"linux": "Linux", "windows": "Windows"}.get(machine.os, machine.os))
+    given = (
+        "self-hosted",
+        machine.architecture,
+        {"linux": "Linux", "windows": "Windows"}.get(machine.os, machine.os),
+    )
     names = [(name, "read-only") for name in given] + [(name, "custom") for name in machine.labels]
-    return [{"id": crc32(name.encode()) % 10_000, "name": name, "type": kind} for name, kind in names]
+    return [
+        {"id": crc32(name.encode()) % 10_000, "name": name, "type": kind} for name, kind in names
+    ]
 
 
 def list_machines(call: Call) -> Answer:

@@ -1,4 +1,6 @@
-"""What surrounds runners: organizations, their repositories, the user behind a token, the rate limit."""
+"""What surrounds runners: organizations, their repositories, the user behind a token, the rate
+limit.
+"""
 
 from base64 import b64encode
 from typing import Any
@@ -93,7 +95,9 @@ def describe_user(call: Call, login: str, number: int, kind: str = "User") -> Bo
     }
 
 
-def describe_repository(call: Call, owner: Account, repository: Repository, *, full: bool = False) -> Body:
+def describe_repository(
+    call: Call, owner: Account, repository: Repository, *, full: bool = False
+) -> Body:
     """A minimal repository, or with ``full`` the long form of ``GET /installation/repositories``."""
     full_name = f"{owner.slug}/{repository.name}"
     own, created = call.url(f"/repos/{full_name}"), lifecycle.timestamp(repository.created_on)
@@ -159,7 +163,12 @@ def get_organization(call: Call) -> Answer:
         "type": "Organization",
     }
     if _sees_plan(call):
-        answer["plan"] = {"name": account.plan, "space": 976562499, "private_repos": 999999, "seats": 50}
+        answer["plan"] = {
+            "name": account.plan,
+            "space": 976562499,
+            "private_repos": 999999,
+            "seats": 50,
+        }
         answer["total_private_repos"] = answer["owned_private_repos"] = private
         answer["two_factor_requirement_enabled"] = True
         if not call.newest_version:
@@ -169,28 +178,47 @@ def get_organization(call: Call) -> Answer:
 
 def _sees_plan(call: Call) -> bool:
     token = call.token
-    if token is None or call.account.key not in token.accounts or call.account.key in token.sso_missing:
+    if (
+        token is None
+        or call.account.key not in token.accounts
+        or call.account.key in token.sso_missing
+    ):
         return False
-    return "admin:org" in token.scopes if token.kind == "classic" else "organization_plan" in token.permissions
+    return (
+        "admin:org" in token.scopes
+        if token.kind == "classic"
+        else "organization_plan" in token.permissions
+    )
 
 
 def list_repositories(call: Call) -> Answer:
-    """GET /orgs/{org}/repos with ``type``, ``sort`` and ``direction``; private ones only for its own tokens."""
+    """GET /orgs/{org}/repos with ``type``, ``sort`` and ``direction``; private ones only for its
+    own tokens.
+    """
     query, account = call.request.query, call.account
-    kept = [repository for repository in account.repositories.values() if _wanted(repository, query.get("type", "all"))]
+    kept = [
+        repository
+        for repository in account.repositories.values()
+        if _wanted(repository, query.get("type", "all"))
+    ]
     if call.token is None or account.key not in call.token.accounts:
         kept = [repository for repository in kept if not repository.private]
     by_name = query.get("sort") == "full_name"
     downwards = query.get("direction", "asc" if by_name else "desc") == "desc"
     kept.sort(
-        key=lambda repository: repository.name if by_name else f"{repository.created_on:020.3f}", reverse=downwards
+        key=lambda repository: repository.name if by_name else f"{repository.created_on:020.3f}",
+        reverse=downwards,
     )
     page, headers = page_of(call.request, kept)
-    return Answer(200, [describe_repository(call, account, repository) for repository in page], headers)
+    return Answer(
+        200, [describe_repository(call, account, repository) for repository in page], headers
+    )
 
 
 def _wanted(repository: Repository, kind: str) -> bool:
-    return {"public": not repository.private, "private": repository.private, "forks": False}.get(kind, True)
+    return {"public": not repository.private, "private": repository.private, "forks": False}.get(
+        kind, True
+    )
 
 
 def get_user(call: Call) -> Answer:
@@ -198,17 +226,31 @@ def get_user(call: Call) -> Answer:
     token = call.token
     if token is None or token.kind == "installation":
         raise refuse(403, "Resource not accessible by integration", "/users/users")
-    return Answer(200, {**describe_user(call, token.login, crc32(token.login.encode())), "name": token.login.title()})
+    return Answer(
+        200,
+        {
+            **describe_user(call, token.login, crc32(token.login.encode())),
+            "name": token.login.title(),
+        },
+    )
 
 
 def list_own_organizations(call: Call) -> Answer:
-    """GET /user/orgs: those the token may see; those that want single sign-on first are named in a header."""
+    """GET /user/orgs: those the token may see; those that want single sign-on first are named in a
+    header.
+    """
     token = call.token
     if token is None or token.kind == "installation":
         raise refuse(403, "Resource not accessible by integration", "/orgs/orgs")
-    own = [each for each in call.world.organizations() if each.key in token.accounts and not each.renamed]
+    own = [
+        each
+        for each in call.world.organizations()
+        if each.key in token.accounts and not each.renamed
+    ]
     hidden = [str(each.id) for each in own if each.key in token.sso_missing]
-    page, headers = page_of(call.request, [each for each in own if each.key not in token.sso_missing])
+    page, headers = page_of(
+        call.request, [each for each in own if each.key not in token.sso_missing]
+    )
     if hidden:
         headers["X-GitHub-SSO"] = f"partial-results; organizations={','.join(hidden)}"
     return Answer(200, [describe_organization(call, each) for each in page], headers)
@@ -222,7 +264,11 @@ def get_rate_limit(call: Call) -> Answer:
     core = limits.describe(bucket)
     untouched: dict[str, Any] = {
         name: {"limit": most, "used": 0, "remaining": most, "reset": core["reset"]}
-        for name, most in {"search": 30, "graphql": 5000, "actions_runner_registration": 10_000}.items()
+        for name, most in {
+            "search": 30,
+            "graphql": 5000,
+            "actions_runner_registration": 10_000,
+        }.items()
     }
     answer: Body = {"resources": {"core": core, **untouched}}
     return Answer(200, answer if call.newest_version else {**answer, "rate": core})

@@ -12,7 +12,9 @@ DOCS = "https://docs.github.com/rest"
 
 @dataclass(frozen=True)
 class Request:
-    """One request. ``path`` is still percent-encoded and without the mount prefix; header names are lower case."""
+    """One request. ``path`` is still percent-encoded and without the mount prefix; header names are
+    lower case.
+    """
 
     method: str
     path: str
@@ -31,7 +33,11 @@ class Request:
     def token(self) -> str | None:
         """The credential sent, if any, under ``Bearer`` or ``token``."""
         scheme, _, credential = self.headers.get("authorization", "").partition(" ")
-        return credential.strip() if scheme.lower() in ("bearer", "token") and credential.strip() else None
+        return (
+            credential.strip()
+            if scheme.lower() in ("bearer", "token") and credential.strip()
+            else None
+        )
 
 
 @dataclass
@@ -45,7 +51,11 @@ class Answer:
     def content(self) -> bytes:
         if self.body is None:
             return b""
-        return self.body if isinstance(self.body, bytes) else json.dumps(self.body, separators=(",", ":")).encode()
+        return (
+            self.body
+            if isinstance(self.body, bytes)
+            else json.dumps(self.body, separators=(",", ":")).encode()
+        )
 
 
 class Refused(Exception):
@@ -59,7 +69,9 @@ class Refused(Exception):
 def refuse(status: int, message: str, docs: str = "", **headers: str) -> Refused:
     """``headers`` with underscores for dashes."""
     body = {"message": message, "documentation_url": DOCS + docs, "status": str(status)}
-    return Refused(Answer(status, body, {name.replace("_", "-"): value for name, value in headers.items()}))
+    return Refused(
+        Answer(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
+    )
 
 
 def not_found(docs: str = "") -> Refused:
@@ -75,7 +87,9 @@ def invalid_request(reasons: Iterable[str]) -> Refused:
     return refuse(422, "Invalid request.\n\n" + "\n".join(reasons))
 
 
-def validation_failed(errors: list[Body] | list[str], docs: str = "/actions/hosted-runners") -> Refused:
+def validation_failed(
+    errors: list[Body] | list[str], docs: str = "/actions/hosted-runners"
+) -> Refused:
     """A well-formed body that breaks a rule."""
     refused = refuse(422, "Validation Failed", docs)
     refused.answer.body["errors"] = errors
@@ -83,7 +97,9 @@ def validation_failed(errors: list[Body] | list[str], docs: str = "/actions/host
 
 
 def problem(resource: str, field_name: str, code: str, message: str = "") -> Body:
-    """One item of ``errors``; ``code`` is missing, missing_field, invalid, already_exists, unprocessable or custom."""
+    """One item of ``errors``; ``code`` is missing, missing_field, invalid, already_exists,
+    unprocessable or custom.
+    """
     found = {"resource": resource, "field": field_name, "code": code}
     return {**found, "message": message} if message else found
 
@@ -112,15 +128,31 @@ def page_of(request: Request, items: list[Any]) -> tuple[list[Any], dict[str, st
         del wanted["prev"], wanted["first"]
     if page >= last:
         del wanted["next"], wanted["last"]
-    links = ", ".join(f'<{_page_url(request, per_page, number)}>; rel="{rel}"' for rel, number in wanted.items())
+    links = ", ".join(
+        f'<{_page_url(request, per_page, number)}>; rel="{rel}"' for rel, number in wanted.items()
+    )
     return items[(page - 1) * per_page : page * per_page], {"Link": links} if links else {}
 
 
 def _positive(text: str | None, default: int) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and 0 < int(text) < 10**9 else default
+    return (
+        int(text)
+        if text and text.isascii() and text.isdigit() and 0 < int(text) < 10**9
+        else default
+    )
 
 
 def _page_url(request: Request, per_page: int, page: int) -> str:
-    others = [(name, value) for name, value in parse_qsl(request.query_string) if name not in ("page", "per_page")]
-    query = [*others, *([("per_page", str(per_page))] if "per_page" in request.query else []), ("page", str(page))]
-    return f"{request.base_url}{request.path}?" + "&".join(f"{quote(name)}={quote(value)}" for name, value in query)
+    others = [
+        (name, value)
+        for name, value in parse_qsl(request.query_string)
+        if name not in ("page", "per_page")
+    ]
+    query = [
+        *others,
+        *([("per_page", str(per_page))] if "per_page" in request.query else []),
+        ("page", str(page)),
+    ]
+    return f"{request.base_url}{request.path}?" + "&".join(
+        f"{quote(name)}={quote(value)}" for name, value in query
+    )

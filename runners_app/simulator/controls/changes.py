@@ -19,11 +19,17 @@ PLAIN_FIELDS: dict[str, tuple[str, type]] = {
 
 
 def create_runner(world: World, account: Account, body: Body, at: float) -> Runner:
-    """A runner with the body of GitHub's POST, all optional, and any field of its answer; Ready unless it says else."""
+    """A runner with the body of GitHub's POST, all optional, and any field of its answer; Ready
+    unless it says else.
+    """
     wanted = dict(body)
     image_body: dict[str, Any] = wanted.pop("image", None) or {"id": "2306"}
     image = choose_image(
-        account, image_body.get("id"), image_body.get("source", "github"), image_body.get("version"), ""
+        account,
+        image_body.get("id"),
+        image_body.get("source", "github"),
+        image_body.get("version"),
+        "",
     )
     if isinstance(image, list):
         raise ValueError(f"No such image: {image_body}")
@@ -49,7 +55,9 @@ def create_runner(world: World, account: Account, body: Body, at: float) -> Runn
 
 
 def change_runner(runner: Runner, body: Body) -> None:
-    """Set what has a place in the world; everything else (and anything of a wrong type) is shown as it is."""
+    """Set what has a place in the world; everything else (and anything of a wrong type) is shown as
+    it is.
+    """
     for name, value in body.items():
         plain = PLAIN_FIELDS.get(name)
         if plain and type(value) is plain[1]:

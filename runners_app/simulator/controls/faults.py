@@ -5,8 +5,16 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 ACTIONS = (
-    "status", "drop_before_apply", "drop_after_apply", "delay", "truncate", "garbage", "trickle", "redirect", "replace",
-)  # fmt: skip
+    "status",
+    "drop_before_apply",
+    "drop_after_apply",
+    "delay",
+    "truncate",
+    "garbage",
+    "trickle",
+    "redirect",
+    "replace",
+)
 UNAPPLIED = ("status", "drop_before_apply", "garbage", "redirect")
 """Actions whose request is not carried out, unless ``apply`` says so."""
 
@@ -45,7 +53,9 @@ def parse(body: dict[str, Any]) -> Fault:
     """A fault from JSON. Raises ``ValueError`` saying what is wrong."""
     known = set(Fault.__dataclass_fields__) - {"id", "hits"}
     if unknown := body.keys() - known:
-        raise ValueError(f"Unknown fields: {', '.join(sorted(unknown))}. Known: {', '.join(sorted(known))}.")
+        raise ValueError(
+            f"Unknown fields: {', '.join(sorted(unknown))}. Known: {', '.join(sorted(known))}."
+        )
     if body.get("action") not in ACTIONS:
         raise ValueError(f"action must be one of {', '.join(ACTIONS)}.")
     given = {**body, "times": 0 if body.get("times", 1) is None else body.get("times", 1)}
@@ -60,7 +70,9 @@ def parse(body: dict[str, Any]) -> Fault:
 
 
 class Faults:
-    """The faults in wait, in the order they were asked for; the first that matches a request takes it."""
+    """The faults in wait, in the order they were asked for; the first that matches a request takes
+    it.
+    """
 
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
@@ -92,11 +104,18 @@ class Faults:
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
-    """Like a JSON merge patch, but null is put in instead of taking away, and a list's patch goes to each item.
+    """Like a JSON merge patch, but null is put in instead of taking away, and a list's patch goes
+    to each item.
 
-    ``{"runners": [{"status": null}]}`` makes the status of every runner null; ``{"$remove": ["x"]}`` takes x away.
+    ``{"runners": [{"status": null}]}`` makes the status of every runner null; ``{"$remove":
+    ["x"]}`` takes x away.
     """
-    if isinstance(target, list) and isinstance(patch, list) and len(patch) == 1 and isinstance(patch[0], dict):
+    if (
+        isinstance(target, list)
+        and isinstance(patch, list)
+        and len(patch) == 1
+        and isinstance(patch[0], dict)
+    ):
         return [merge_patch(item, patch[0]) for item in target]
     if not isinstance(patch, dict) or not isinstance(target, dict):
         return patch

@@ -9,7 +9,9 @@ KEPT = 20_000
 
 
 def fingerprint(token: str | None) -> str | None:
-    """First 12 hex digits of the SHA-256 of a token: enough to tell who called, useless to call with."""
+    """First 12 hex digits of the SHA-256 of a token: enough to tell who called, useless to call
+    with.
+    """
     return hashlib.sha256(token.encode()).hexdigest()[:12] if token else None
 
 
@@ -27,7 +29,11 @@ class Ledger:
 
     def entries(self, method: str | None = None, path: str | None = None) -> list[dict[str, Any]]:
         """All of one method and one exact path, or all."""
-        return [entry for entry in self._entries if method in (None, entry["method"]) and path in (None, entry["path"])]
+        return [
+            entry
+            for entry in self._entries
+            if method in (None, entry["method"]) and path in (None, entry["path"])
+        ]
 
     def clear(self) -> None:
         self._entries.clear()

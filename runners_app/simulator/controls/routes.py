@@ -1,4 +1,5 @@
-"""The doors GitHub does not have, under ``/_simulator/``: to look behind the scenes and to move them.
+"""The doors GitHub does not have, under ``/_simulator/``: to look behind the scenes and to move
+them.
 
 No token is needed, none of these requests gets into the ledger, and no fault touches them.
 """
@@ -28,7 +29,9 @@ Control = Callable[["Simulator", Request, dict[str, str]], Answer]
 def answer(simulator: "Simulator", request: Request) -> Answer:
     """Every control but the reading ones changes the world, which is then saved."""
     for method, pattern, control in CONTROLS:
-        if method == request.method and (match := re.fullmatch(f"/_simulator/{pattern}", request.path)):
+        if method == request.method and (
+            match := re.fullmatch(f"/_simulator/{pattern}", request.path)
+        ):
             try:
                 with simulator.lock:
                     answered = control(simulator, request, match.groupdict())
@@ -42,7 +45,11 @@ def answer(simulator: "Simulator", request: Request) -> Answer:
                 answered.headers["Content-Type"] = "application/json; charset=utf-8"
             return answered
     known = sorted(f"{method} /_simulator/{pattern}" for method, pattern, _ in CONTROLS)
-    return Answer(404, {"message": "No such control.", "controls": known}, {"Content-Type": "application/json"})
+    return Answer(
+        404,
+        {"message": "No such control.", "controls": known},
+        {"Content-Type": "application/json"},
+    )
 
 
 def _read_requests(simulator: "Simulator", request: Request, _: dict[str, str]) -> Answer:
@@ -69,7 +76,9 @@ def _clear_faults(simulator: "Simulator", request: Request, _: dict[str, str]) -
 
 
 def _reset(simulator: "Simulator", request: Request, _: dict[str, str]) -> Answer:
-    """Back to the seeded world; a body changes its size (``seed``, ``runners``, ...) and ``latency_ms``."""
+    """Back to the seeded world; a body changes its size (``seed``, ``runners``, ...) and
+    ``latency_ms``.
+    """
     wanted = parse_object(request)
     latency_ms = float(wanted.pop("latency_ms", simulator.options.latency_ms))
     size = replace(simulator.options.size, **wanted)
@@ -84,7 +93,11 @@ def _reset(simulator: "Simulator", request: Request, _: dict[str, str]) -> Answe
 
 def accounts_with_tokens(simulator: "Simulator") -> list[Body]:
     """The accounts with the token that has all rights on each."""
-    main = {token.accounts[0]: token.token for token in simulator.world.tokens.values() if token.note == "main"}
+    main = {
+        token.accounts[0]: token.token
+        for token in simulator.world.tokens.values()
+        if token.note == "main"
+    }
     return [
         {"kind": account.kind, "slug": account.slug, "token": main[account.key]}
         for account in simulator.world.accounts.values()
@@ -96,7 +109,9 @@ def _read_accounts(simulator: "Simulator", request: Request, _: dict[str, str]) 
 
 
 def _advance(simulator: "Simulator", request: Request, _: dict[str, str]) -> Answer:
-    """``{"seconds": N}`` moves simulated life forward; ``{"speed": X}`` changes its pace, 0 stops it."""
+    """``{"seconds": N}`` moves simulated life forward; ``{"speed": X}`` changes its pace, 0 stops
+    it.
+    """
     wanted, clock, wall = parse_object(request), simulator.world.clock, time.time()
     lifecycle.advance(clock, wall, float(wanted.get("seconds", 0)))
     if "speed" in wanted:
@@ -150,15 +165,33 @@ def _delete_runner(simulator: "Simulator", request: Request, params: dict[str, s
 
 
 def _read_tokens(simulator: "Simulator", request: Request, _: dict[str, str]) -> Answer:
-    shown = ("token", "kind", "note", "login", "accounts", "scopes", "permissions", "expires_on", "revoked")
-    return Answer(200, [{name: getattr(token, name) for name in shown} for token in simulator.world.tokens.values()])
+    shown = (
+        "token",
+        "kind",
+        "note",
+        "login",
+        "accounts",
+        "scopes",
+        "permissions",
+        "expires_on",
+        "revoked",
+    )
+    return Answer(
+        200,
+        [
+            {name: getattr(token, name) for name in shown}
+            for token in simulator.world.tokens.values()
+        ],
+    )
 
 
 TOKEN_FIELDS = ("accounts", "scopes", "permissions", "sso_missing", "revoked", "expires_on")
 
 
 def _change_token(simulator: "Simulator", request: Request, _: dict[str, str]) -> Answer:
-    """``token`` names it; its fields, ``expires_in`` seconds, or its quota: ``remaining``, ``limit``, ``reset_in``."""
+    """``token`` names it; its fields, ``expires_in`` seconds, or its quota: ``remaining``,
+    ``limit``, ``reset_in``.
+    """
     wanted, wall = parse_object(request), time.time()
     token = simulator.world.tokens.get(str(wanted.pop("token", "")))
     if token is None:
@@ -168,7 +201,9 @@ def _change_token(simulator: "Simulator", request: Request, _: dict[str, str]) -
     for name in TOKEN_FIELDS:
         setattr(token, name, wanted.get(name, getattr(token, name)))
     if "expires_in" in wanted:
-        token.expires_on = None if wanted["expires_in"] is None else wall + float(wanted["expires_in"])
+        token.expires_on = (
+            None if wanted["expires_in"] is None else wall + float(wanted["expires_in"])
+        )
     bucket = bucket_of(simulator.world, token, "", wall)
     bucket.limit = int(wanted.get("limit", bucket.limit))
     bucket.reset_on = wall + float(wanted["reset_in"]) if "reset_in" in wanted else bucket.reset_on
@@ -181,10 +216,15 @@ def _read_app(simulator: "Simulator", request: Request, _: dict[str, str]) -> An
     installations = [asdict(installation) for installation in app.installations.values()]
     pem = private_pem(app)
     simulator.save()
-    return Answer(200, {"app_id": app.id, "client_id": app.client_id, "pem": pem, "installations": installations})
+    return Answer(
+        200,
+        {"app_id": app.id, "client_id": app.client_id, "pem": pem, "installations": installations},
+    )
 
 
-def _change_installation(simulator: "Simulator", request: Request, params: dict[str, str]) -> Answer:
+def _change_installation(
+    simulator: "Simulator", request: Request, params: dict[str, str]
+) -> Answer:
     """``permissions`` replaces them, ``suspended`` true or false."""
     wanted: dict[str, Any] = parse_object(request)
     installation = simulator.world.app.installations.get(int(params["id"]))
@@ -196,14 +236,18 @@ def _change_installation(simulator: "Simulator", request: Request, params: dict[
     return Answer(200, asdict(installation))
 
 
-def _delete_installation(simulator: "Simulator", request: Request, params: dict[str, str]) -> Answer:
+def _delete_installation(
+    simulator: "Simulator", request: Request, params: dict[str, str]
+) -> Answer:
     """As when an owner uninstalls the App: its tokens die with it."""
     simulator.world.app.installations.pop(int(params["id"]))
     return Answer(204)
 
 
 def _install_again(simulator: "Simulator", request: Request, params: dict[str, str]) -> Answer:
-    """As when an owner uninstalls the App and installs it anew: its id is another one, and its old tokens die."""
+    """As when an owner uninstalls the App and installs it anew: its id is another one, and its old
+    tokens die.
+    """
     installations = simulator.world.app.installations
     before = installations.pop(int(params["id"]))
     anew = replace(before, id=max([before.id, *installations]) + 1)

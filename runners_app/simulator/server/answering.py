@@ -41,11 +41,15 @@ class Progress:
     bucket: Bucket | None = None
 
 
-def answer_call(world: World, options: "Options", request: Request, fault: Fault | None, wall: float) -> Handled:
+def answer_call(
+    world: World, options: "Options", request: Request, fault: Fault | None, wall: float
+) -> Handled:
     """Carry the request out, unless the fault says not to, and finish the answer."""
     mounted = replace(
         request,
-        path=request.path.removeprefix(options.prefix) if request.path.startswith(options.prefix) else "//",
+        path=request.path.removeprefix(options.prefix)
+        if request.path.startswith(options.prefix)
+        else "//",
         base_url=request.base_url + options.prefix,
     )
     progress = Progress()
@@ -53,7 +57,11 @@ def answer_call(world: World, options: "Options", request: Request, fault: Fault
     if fault and not fault.applies:
         answer = _answer_of(fault)
         progress.token = world.tokens.get(request.token or "")
-        progress.bucket = limits.bucket_of(world, progress.token, request.address, wall) if progress.token else None
+        progress.bucket = (
+            limits.bucket_of(world, progress.token, request.address, wall)
+            if progress.token
+            else None
+        )
     else:
         try:
             answer = _carry_out(world, options, mounted, progress, wall)
@@ -70,17 +78,29 @@ def answer_call(world: World, options: "Options", request: Request, fault: Fault
 def _answer_of(fault: Fault) -> Answer:
     """What a fault answers in place of GitHub."""
     if fault.action == "redirect":
-        return Answer(fault.status or 302, {"message": "Moved"}, {"Location": fault.location, **fault.headers})
+        return Answer(
+            fault.status or 302, {"message": "Moved"}, {"Location": fault.location, **fault.headers}
+        )
     usual = {"status": 502, "garbage": 200}.get(fault.action, 500)
     status = fault.status or usual
     if isinstance(fault.body, str) or fault.action == "garbage":
-        text = fault.body if isinstance(fault.body, str) else "<!DOCTYPE html><html><title>Unicorn!</title></html>"
-        return Answer(status, text.encode(errors="surrogatepass"), {"Content-Type": "text/html", **fault.headers})
+        text = (
+            fault.body
+            if isinstance(fault.body, str)
+            else "<!DOCTYPE html><html><title>Unicorn!</title></html>"
+        )
+        return Answer(
+            status,
+            text.encode(errors="surrogatepass"),
+            {"Content-Type": "text/html", **fault.headers},
+        )
     body = fault.body if fault.body is not None else {"message": HTTPStatus(status).phrase}
     return Answer(status, body, dict(fault.headers))
 
 
-def _carry_out(world: World, options: "Options", request: Request, progress: Progress, wall: float) -> Answer:
+def _carry_out(
+    world: World, options: "Options", request: Request, progress: Progress, wall: float
+) -> Answer:
     progress.version = request.headers.get("x-github-api-version", VERSIONS[0])
     if progress.version not in VERSIONS:
         unknown, progress.version = progress.version, VERSIONS[0]
@@ -124,7 +144,9 @@ def _operate(route: Route, call: Call) -> Answer:
     return answer
 
 
-def _spend(world: World, options: "Options", request: Request, progress: Progress, wall: float) -> None:
+def _spend(
+    world: World, options: "Options", request: Request, progress: Progress, wall: float
+) -> None:
     """Identify the caller and take one request from its quota; asking for the quota is free."""
     progress.token = auth.identify(world, request, wall)
     if options.enterprise_server:
@@ -162,7 +184,11 @@ def _finish(answer: Answer, request: Request, progress: Progress, options: "Opti
     status, body = answer.status, content
     if request.method == "GET" and status == HTTPStatus.OK:
         etag = hashlib.sha256(f"{request.token}\0".encode() + content).hexdigest()
-        headers |= {"ETag": f'W/"{etag}"', "Cache-Control": "private, max-age=60, s-maxage=60", "Vary": VARY}
+        headers |= {
+            "ETag": f'W/"{etag}"',
+            "Cache-Control": "private, max-age=60, s-maxage=60",
+            "Vary": VARY,
+        }
         if etag in request.headers.get("if-none-match", ""):
             status, body = 304, b""
             if progress.bucket and request.path != "/rate_limit":

@@ -56,7 +56,9 @@ class Simulator:
             with self.lock:
                 persistence.save(self.world, self.options.state_file)
 
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
         request = read_request(environ)
         if request.path.startswith("/_simulator/"):
             return delivery.deliver(controls.answer(self, request), start_response)
@@ -80,7 +82,9 @@ class Simulator:
                 self.save()
         return handled
 
-    def _record(self, request: Request, handled: Handled, fault: Fault | None, started: float) -> None:
+    def _record(
+        self, request: Request, handled: Handled, fault: Fault | None, started: float
+    ) -> None:
         """One ledger entry; ``status`` is None when the connection was closed without an answer.
 
         ``began`` is in seconds since 1970; ``at`` is when the answer was ready.

@@ -25,7 +25,9 @@ def deliver(answer: Answer, start_response: "StartResponse") -> Iterable[bytes]:
 def deliver_faultily(
     fault: Fault, answer: Answer, environ: "WSGIEnvironment", start_response: "StartResponse"
 ) -> Iterable[bytes]:
-    """As the fault says. A dropped connection is raised as ``ConnectionResetError``, which gunicorn takes quietly."""
+    """As the fault says. A dropped connection is raised as ``ConnectionResetError``, which gunicorn
+    takes quietly.
+    """
     if fault.action in ("drop_before_apply", "drop_after_apply"):
         raise _hang_up(environ)
     if fault.action == "truncate":
@@ -46,20 +48,26 @@ def _status_line(answer: Answer) -> str:
 
 
 def _headers(answer: Answer, length: int) -> list[tuple[str, str]]:
-    told = [(name, value) for name, value in answer.headers.items() if name.lower() != "content-length"]
+    told = [
+        (name, value) for name, value in answer.headers.items() if name.lower() != "content-length"
+    ]
     bodiless = answer.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
     return told if bodiless else [*told, ("Content-Length", str(length))]
 
 
 def _hang_up(environ: "WSGIEnvironment") -> ConnectionResetError:
-    """Close the TCP connection under the server, which must not linger for a client that waits for an answer."""
+    """Close the TCP connection under the server, which must not linger for a client that waits for
+    an answer.
+    """
     connection = environ.get("gunicorn.socket")
     if isinstance(connection, socket.socket):
         connection.shutdown(socket.SHUT_RDWR)
     return ConnectionResetError(errno.ECONNRESET, "dropped on purpose")
 
 
-def _truncated(answer: Answer, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterator[bytes]:
+def _truncated(
+    answer: Answer, environ: "WSGIEnvironment", start_response: "StartResponse"
+) -> Iterator[bytes]:
     content = answer.content()
     start_response(_status_line(answer), _headers(answer, max(len(content), 2)))
     yield content[: len(content) // 2] or b"{"
@@ -69,7 +77,9 @@ def _truncated(answer: Answer, environ: "WSGIEnvironment", start_response: "Star
 def _trickled(
     fault: Fault, answer: Answer, environ: "WSGIEnvironment", start_response: "StartResponse"
 ) -> Iterator[bytes]:
-    """A byte every ``seconds`` (default 1); with ``whole`` from the status line on, else the body only."""
+    """A byte every ``seconds`` (default 1); with ``whole`` from the status line on, else the body
+    only.
+    """
     content, pause = answer.content(), fault.seconds or 1.0
     headers = _headers(answer, len(content))
     connection = environ.get("gunicorn.socket")

@@ -14,7 +14,9 @@ THREADS = 48
 
 
 class PromptWorker(ThreadWorker):  # type: ignore[misc]
-    """Leaves at once: what it would wait for are delays asked for by faults, and connections kept for later."""
+    """Leaves at once: what it would wait for are delays asked for by faults, and connections kept
+    for later.
+    """
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         self.wsgi.save()
@@ -37,8 +39,12 @@ class Server(BaseApplication):  # type: ignore[misc]
         return self.simulator
 
 
-def serve(simulator: Simulator, host: str, port: int, announce: Callable[[dict[str, Any]], None]) -> None:
-    """Listen until SIGTERM or SIGINT; ``announce`` gets base URL and accounts once connections are taken."""
+def serve(
+    simulator: Simulator, host: str, port: int, announce: Callable[[dict[str, Any]], None]
+) -> None:
+    """Listen until SIGTERM or SIGINT; ``announce`` gets base URL and accounts once connections are
+    taken.
+    """
 
     def when_ready(arbiter: Any) -> None:
         bound = arbiter.LISTENERS[0].sock.getsockname()[1]

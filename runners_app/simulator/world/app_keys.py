@@ -16,7 +16,9 @@ from runners_app.simulator.world.state import GitHubApp
 def private_pem(app: GitHubApp) -> str:
     if not app.pem:
         key = generate_private_key(public_exponent=65537, key_size=2048)
-        app.pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+        app.pem = key.private_bytes(
+            Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
+        ).decode()
     return app.pem
 
 

@@ -1,7 +1,7 @@
 """What GitHub offers everybody: machine sizes, platforms, its own and its partners' images.
 
-Figures of the sizes are GitHub's public ones. Ids of 16 cores and up, of GPU machines and of most images are invented:
-the real ones are only known from its API.
+Figures of the sizes are GitHub's public ones. Ids of 16 cores and up, of GPU machines and of most
+images are invented: the real ones are only known from its API.
 """
 
 from dataclasses import dataclass
@@ -65,14 +65,31 @@ class CuratedImage:
 
 
 CURATED_IMAGES = (
-    CuratedImage("2306", LINUX, 86, "Ubuntu Latest (24.04)", "github", aliases=("ubuntu-latest", "ubuntu-24.04")),
-    CuratedImage("2305", LINUX, 86, "Ubuntu 22.04", "github", aliases=("ubuntu-22.04",)),
-    CuratedImage("2411", LINUX_ARM, 64, "Ubuntu 24.04 ARM64", "github", aliases=("ubuntu-24.04-arm",)),
     CuratedImage(
-        "1002", WINDOWS, 256, "Windows Server 2025", "github", True, aliases=("windows-latest", "windows-2025")
+        "2306",
+        LINUX,
+        86,
+        "Ubuntu Latest (24.04)",
+        "github",
+        aliases=("ubuntu-latest", "ubuntu-24.04"),
+    ),
+    CuratedImage("2305", LINUX, 86, "Ubuntu 22.04", "github", aliases=("ubuntu-22.04",)),
+    CuratedImage(
+        "2411", LINUX_ARM, 64, "Ubuntu 24.04 ARM64", "github", aliases=("ubuntu-24.04-arm",)
+    ),
+    CuratedImage(
+        "1002",
+        WINDOWS,
+        256,
+        "Windows Server 2025",
+        "github",
+        True,
+        aliases=("windows-latest", "windows-2025"),
     ),
     CuratedImage("1001", WINDOWS, 256, "Windows Server 2022", "github", aliases=("windows-2022",)),
-    CuratedImage("1010", WINDOWS_ARM, 140, "Windows 11 ARM64", "github", aliases=("windows-11-arm",)),
+    CuratedImage(
+        "1010", WINDOWS_ARM, 140, "Windows 11 ARM64", "github", aliases=("windows-11-arm",)
+    ),
     CuratedImage("1101", LINUX_ARM, 64, "Ubuntu 24.04 by Arm Limited", "partner"),
     CuratedImage("1201", LINUX, 120, "NVIDIA GPU-Optimized Image for AI and HPC", "partner"),
     CuratedImage("1301", WINDOWS, 127, "Base Windows 11 Desktop", "partner", True),

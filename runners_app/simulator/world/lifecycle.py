@@ -28,7 +28,9 @@ def change_speed(clock: Clock, wall: float, speed: float) -> None:
 def wall_time_of(clock: Clock, at: float) -> float:
     """When on the wall clock the simulated moment ``at`` is or was."""
     since_anchor = at - clock.seconds
-    return clock.wall_on + (since_anchor / clock.speed if since_anchor > 0 and clock.speed else since_anchor)
+    return clock.wall_on + (
+        since_anchor / clock.speed if since_anchor > 0 and clock.speed else since_anchor
+    )
 
 
 def durations(seed: int, account: Account, runner_id: int) -> random.Random:
@@ -63,7 +65,9 @@ def remove_gone_runners(account: Account, at: float) -> None:
 
 
 def public_ips(runner: Runner, at: float) -> list[dict[str, object]]:
-    """The runner's static ranges; they come some time after switching them on, and not before the runner is made."""
+    """The runner's static ranges; they come some time after switching them on, and not before the
+    runner is made.
+    """
     begun = max(runner.static_ip_at, runner.created_at + runner.provisioning_takes)
     if not runner.static_ip or at < begun + runner.static_ip_takes:
         return []
@@ -74,7 +78,9 @@ def public_ips(runner: Runner, at: float) -> list[dict[str, object]]:
 
 
 def last_active_on(runner: Runner, clock: Clock, at: float) -> float | None:
-    """Wall-clock time of the last job; a busy runner had one at every multiple of its period since it was made."""
+    """Wall-clock time of the last job; a busy runner had one at every multiple of its period since
+    it was made.
+    """
     ready_at = runner.created_at + runner.provisioning_takes
     if not runner.busy_every or at < ready_at or status(runner, at) != "Ready":
         return runner.last_active_on

@@ -1,4 +1,6 @@
-"""Names of the seeded world: made-up organizations, runners as platform teams name them, repositories."""
+"""Names of the seeded world: made-up organizations, runners as platform teams name them,
+repositories.
+"""
 
 ORGANIZATIONS = (
     ("acme", "Acme"),
@@ -16,7 +18,18 @@ ORGANIZATIONS = (
 )
 ENTERPRISES = (("umbrella", "Umbrella"), ("weyland", "Weyland"), ("oscorp", "Oscorp"))
 
-TEAMS = ("payments", "search", "mobile", "web", "data", "platform", "identity", "shipping", "support", "growth")
+TEAMS = (
+    "payments",
+    "search",
+    "mobile",
+    "web",
+    "data",
+    "platform",
+    "identity",
+    "shipping",
+    "support",
+    "growth",
+)
 
 # name, image id (github-owned), machine size, maximum
 RUNNERS = (
@@ -55,7 +68,9 @@ REPOSITORIES = (
 
 
 def nth_name(names: tuple[tuple[str, str], ...], number: int) -> tuple[str, str]:
-    """Slug and name of the ``number``-th account, counted from 0; numbered from the second round on."""
+    """Slug and name of the ``number``-th account, counted from 0; numbered from the second round
+    on.
+    """
     slug, name = names[number % len(names)]
     turn = number // len(names) + 1
     return (slug, name) if turn == 1 else (f"{slug}-{turn}", f"{name} {turn}")

@@ -26,7 +26,9 @@ def load(path: Path) -> World | None:
     try:
         return cast(World, _revive(World, json.loads(path.read_text())))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path} does not hold a simulated world: {error}. Move it away to start afresh.") from error
+        raise ValueError(
+            f"{path} does not hold a simulated world: {error}. Move it away to start afresh."
+        ) from error
 
 
 def _revive(kind: Any, data: Any) -> Any:
@@ -34,7 +36,11 @@ def _revive(kind: Any, data: Any) -> Any:
     origin, arguments = get_origin(kind), get_args(kind)
     if is_dataclass(kind):
         hints = get_type_hints(kind)
-        given = {each.name: _revive(hints[each.name], data[each.name]) for each in fields(kind) if each.name in data}
+        given = {
+            each.name: _revive(hints[each.name], data[each.name])
+            for each in fields(kind)
+            if each.name in data
+        }
         return cast(Any, kind)(**given)
     if origin is UnionType:
         kinds = [each for each in arguments if each is not NoneType]

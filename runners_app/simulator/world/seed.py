@@ -1,4 +1,6 @@
-"""The world at the start: the same for the same seed, but for the wall-clock times, which count back from now."""
+"""The world at the start: the same for the same seed, but for the wall-clock times, which count
+back from now.
+"""
 
 import hashlib
 import random
@@ -41,15 +43,30 @@ class Size:
 
 
 def make_world(size: Size, wall: float) -> World:
-    """All but the last organization of each enterprise's share belong to it, so that some stand alone."""
-    app = GitHubApp(4242, f"Iv23li{_digest(size.seed, 'app')[:14]}", "trackside-demo", "Trackside demo", wall, {})
+    """All but the last organization of each enterprise's share belong to it, so that some stand
+    alone.
+    """
+    app = GitHubApp(
+        4242,
+        f"Iv23li{_digest(size.seed, 'app')[:14]}",
+        "trackside-demo",
+        "Trackside demo",
+        wall,
+        {},
+    )
     world = World(size.seed, wall, Clock(wall, 0.0, size.speed), app)
     for number in range(size.enterprises):
-        _add_account(world, "enterprise", *names.nth_name(names.ENTERPRISES, number), number, size, wall)
+        _add_account(
+            world, "enterprise", *names.nth_name(names.ENTERPRISES, number), number, size, wall
+        )
     for number in range(size.organizations):
-        account = _add_account(world, "organization", *names.nth_name(names.ORGANIZATIONS, number), number, size, wall)
+        account = _add_account(
+            world, "organization", *names.nth_name(names.ORGANIZATIONS, number), number, size, wall
+        )
         if size.enterprises and number % 3 != 2:
-            account.enterprise = names.nth_name(names.ENTERPRISES, number // 3 % size.enterprises)[0]
+            account.enterprise = names.nth_name(names.ENTERPRISES, number // 3 % size.enterprises)[
+                0
+            ]
         else:
             account.plan = "team"
     for account in world.accounts.values():
@@ -65,7 +82,9 @@ def _digest(seed: int, about: str) -> str:
     return hashlib.sha256(f"{seed}/{about}".encode()).hexdigest()
 
 
-def _add_account(world: World, kind: str, slug: str, name: str, number: int, size: Size, wall: float) -> Account:
+def _add_account(
+    world: World, kind: str, slug: str, name: str, number: int, size: Size, wall: float
+) -> Account:
     base = 1_000_000 if kind == "organization" else 5_000
     account = Account(
         "organization" if kind == "organization" else "enterprise",
@@ -109,7 +128,10 @@ def _add_group(account: Account, name: str, visibility: str, **fields: object) -
 def _add_organization_groups(account: Account) -> None:
     private = [repository.id for repository in account.repositories.values() if repository.private]
     _add_group(account, "Default", "all", default=True)
-    workflows = [f"{account.slug}/{name}/.github/workflows/deploy.yaml@refs/heads/main" for name in ("api", "web")]
+    workflows = [
+        f"{account.slug}/{name}/.github/workflows/deploy.yaml@refs/heads/main"
+        for name in ("api", "web")
+    ]
     workflows.append(f"{account.slug}/infrastructure/.github/workflows/apply.yaml@v2")
     _add_group(
         account,
@@ -147,7 +169,9 @@ def _add_machines(account: Account) -> None:
         ("onprem-mac-mini", "macos", "ARM64", 1, "offline", False),
         ("deploy-bastion", "linux", "ARM64", 2, "online", False),
     ):
-        machine = Machine(account.next_id("machine"), name, os, architecture, group_id, status, busy, ["onprem"])
+        machine = Machine(
+            account.next_id("machine"), name, os, architecture, group_id, status, busy, ["onprem"]
+        )
         account.machines[machine.id] = machine
 
 
@@ -155,5 +179,7 @@ def _install_app(world: World, wall: float) -> None:
     world.app.permissions = dict(APP_PERMISSIONS)
     world.app.created_on = wall - 400 * DAY
     for number, account in enumerate(world.organizations()):
-        installation = Installation(90_001 + number, account.key, dict(APP_PERMISSIONS), wall - (300 + number) * DAY)
+        installation = Installation(
+            90_001 + number, account.key, dict(APP_PERMISSIONS), wall - (300 + number) * DAY
+        )
         world.app.installations[installation.id] = installation

@@ -1,4 +1,6 @@
-"""Seeded custom images and runners: twelve with a story first, then as many ordinary ones as wanted."""
+"""Seeded custom images and runners: twelve with a story first, then as many ordinary ones as
+wanted.
+"""
 
 import random
 from dataclasses import dataclass
@@ -22,7 +24,8 @@ DEFAULT_GROUP, SECOND_GROUP, THIRD_GROUP = 1, 2, 3
 
 @dataclass(frozen=True)
 class Story:
-    """A seeded runner. ``image`` is a curated id, ``custom:<id>[@version]``, ``gone`` or empty for none.
+    """A seeded runner. ``image`` is a curated id, ``custom:<id>[@version]``, ``gone`` or empty for
+    none.
 
     ``activity``: busy (a job every few minutes), never, or the number of days since the last job.
     """
@@ -45,7 +48,9 @@ STORIES = (
     Story("Old Ubuntu Builder", "2305", "4-core", 10, "210", static_ip=True),
     Story("legacy-ubuntu-20", "gone", "4-core", 5, "130"),
     Story("mystery-8core", "", "8-core", 3, "95"),
-    Story("golden-linux-16core", "custom:1@1.2.0", "16-core", 20, "busy", SECOND_GROUP, static_ip=True),
+    Story(
+        "golden-linux-16core", "custom:1@1.2.0", "16-core", 20, "busy", SECOND_GROUP, static_ip=True
+    ),
     Story("golden-linux-latest", "custom:1", "8-core", 20, "2", SECOND_GROUP),
     Story("stuck-arm-4core", "2411", "4-core", 8, "6", status="Stuck"),
     Story("paused-win-8core", "1001", "8-core", 6, "30", status="Shutdown"),
@@ -61,9 +66,19 @@ IMAGES: tuple[tuple[str, str, str, tuple[tuple[str, int, str], ...]], ...] = (
         "golden-linux",
         "linux-x64",
         "Ready",
-        (("1.0.0", 58, "Ready"), ("1.1.0", 44, "Ready"), ("1.2.0", 20, "Ready"), ("1.3.0", 6, "Ready")),
+        (
+            ("1.0.0", 58, "Ready"),
+            ("1.1.0", 44, "Ready"),
+            ("1.2.0", 20, "Ready"),
+            ("1.3.0", 6, "Ready"),
+        ),
     ),
-    ("golden-windows", "win-x64", "Ready", (("1.0.0", 50, "Ready"), ("2.0.0", 15, "Ready"), ("1.1.0", 3, "Ready"))),
+    (
+        "golden-windows",
+        "win-x64",
+        "Ready",
+        (("1.0.0", 50, "Ready"), ("2.0.0", 15, "Ready"), ("1.1.0", 3, "Ready")),
+    ),
     ("arm-toolchain", "linux-arm64", "Ready", (("1.0.0", 30, "Disabled"), ("1.1.0", 9, "Ready"))),
     ("android-sdk", "linux-x64", "Provisioning", (("1.0.0", 0, "Provisioning"),)),
     ("cuda-12", "linux-x64", "Ready", (("1.0.0", 70, "Deprovisioned"), ("1.1.0", 25, "Ready"))),
@@ -76,14 +91,23 @@ def add_images(account: Account, dice: random.Random, wall: float) -> None:
     for name, platform, state, versions in IMAGES[: dice.randint(4, 6)]:
         image = CustomImage(account.next_id("image"), name, platform, state, [])
         for version, days, version_state in versions:
-            details = "None" if version_state == "Ready" else f"The version is {version_state.lower()}."
+            details = (
+                "None" if version_state == "Ready" else f"The version is {version_state.lower()}."
+            )
             size_gb = dice.randint(40, 110)
-            image.versions.append(ImageVersion(version, version_state, size_gb, wall - days * DAY, details))
+            image.versions.append(
+                ImageVersion(version, version_state, size_gb, wall - days * DAY, details)
+            )
         account.images[image.id] = image
 
 
-def add_runners(world: World, account: Account, count: int, dice: random.Random, wall: float) -> None:
-    stories = [*STORIES, *(_ordinary(number, account) for number in range(max(0, count - len(STORIES))))]
+def add_runners(
+    world: World, account: Account, count: int, dice: random.Random, wall: float
+) -> None:
+    stories = [
+        *STORIES,
+        *(_ordinary(number, account) for number in range(max(0, count - len(STORIES)))),
+    ]
     for story in stories[:count]:
         runner = _make(world, account, story, dice, wall)
         account.runners[runner.id] = runner
@@ -97,8 +121,18 @@ def _ordinary(number: int, account: Account) -> Story:
     dice = random.Random(f"{account.key}/{number}")  # noqa: S311 - reproducible on purpose
     activity = dice.choice(("busy", "busy", "busy", "busy", "1", "3", "12", "45", "100", "never"))
     status = dice.choices(("Ready", "Shutdown", "Stuck"), (94, 4, 2))[0]
-    group_id = dice.choices((DEFAULT_GROUP, SECOND_GROUP, 4 if account.kind == "organization" else 3), (80, 12, 8))[0]
-    return Story(f"{team}-{name}" + (f"-{turn}" if turn > 1 else ""), image, size, maximum, activity, group_id, status)
+    group_id = dice.choices(
+        (DEFAULT_GROUP, SECOND_GROUP, 4 if account.kind == "organization" else 3), (80, 12, 8)
+    )[0]
+    return Story(
+        f"{team}-{name}" + (f"-{turn}" if turn > 1 else ""),
+        image,
+        size,
+        maximum,
+        activity,
+        group_id,
+        status,
+    )
 
 
 def _make(world: World, account: Account, story: Story, dice: random.Random, wall: float) -> Runner:
@@ -135,8 +169,12 @@ def _image(account: Account, image: str) -> tuple[ImageDetails | None, str]:
         number, _, version = image.removeprefix("custom:").partition("@")
         custom = account.images[int(number)]
         built = find_version(custom, version) or custom.versions[-1]
-        return ImageDetails(number, built.size_gb, custom.name, "custom", version or LATEST), custom.platform
+        return ImageDetails(
+            number, built.size_gb, custom.name, "custom", version or LATEST
+        ), custom.platform
     for source in ("github", "partner"):
         if curated := find_curated_image(image, source):
-            return ImageDetails(curated.id, curated.size_gb, curated.display_name, source, LATEST), curated.platform
+            return ImageDetails(
+                curated.id, curated.size_gb, curated.display_name, source, LATEST
+            ), curated.platform
     raise LookupError(f"No image {image} to seed a runner with.")

@@ -17,16 +17,30 @@ FULL_PERMISSIONS = {
 
 def add_tokens(world: World, wall: float) -> None:
     for account in world.accounts.values():
-        scopes = FULL_ORGANIZATION_SCOPES if account.kind == "organization" else FULL_ENTERPRISE_SCOPES
+        scopes = (
+            FULL_ORGANIZATION_SCOPES if account.kind == "organization" else FULL_ENTERPRISE_SCOPES
+        )
         _add(world, "classic", "main", [account], scopes=list(scopes))
     organizations = list(world.organizations())
     for account in organizations[:1]:
         _add_limited_tokens(world, account, wall)
     if organizations:
-        _add(world, "classic", "many-organizations", organizations, scopes=list(FULL_ORGANIZATION_SCOPES))
+        _add(
+            world,
+            "classic",
+            "many-organizations",
+            organizations,
+            scopes=list(FULL_ORGANIZATION_SCOPES),
+        )
         _add(world, "classic", "everything", list(world.accounts.values()), scopes=_every_scope())
     for account in [each for each in world.accounts.values() if each.kind == "enterprise"][:1]:
-        _add(world, "classic", "enterprise-runners-only", [account], scopes=["manage_runners:enterprise"])
+        _add(
+            world,
+            "classic",
+            "enterprise-runners-only",
+            [account],
+            scopes=["manage_runners:enterprise"],
+        )
         _add(world, "classic", "enterprise-read-only", [account], scopes=["read:enterprise"])
 
 
@@ -45,7 +59,9 @@ def _add_limited_tokens(world: World, account: Account, wall: float) -> None:
     _add(world, "classic", "revoked", one, scopes=["admin:org"], revoked=True)
     _add(world, "classic", "sso-missing", one, scopes=["admin:org"], sso_missing=[account.key])
     _add_fine_grained(world, "fine-grained", account, **FULL_PERMISSIONS)
-    _add_fine_grained(world, "fine-grained-read-only", account, **dict.fromkeys(FULL_PERMISSIONS, "read"))
+    _add_fine_grained(
+        world, "fine-grained-read-only", account, **dict.fromkeys(FULL_PERMISSIONS, "read")
+    )
     lacking = (
         ("fine-grained-without-administration", "organization_administration"),
         ("fine-grained-without-self-hosted-runners", "organization_self_hosted_runners"),
@@ -96,4 +112,8 @@ def _token_text(origin: str, kind: str) -> str:
 
 def main_token(world: World, account: Account) -> Token:
     """The all-rights token of an account."""
-    return next(each for each in world.tokens.values() if each.note == "main" and each.accounts == [account.key])
+    return next(
+        each
+        for each in world.tokens.values()
+        if each.note == "main" and each.accounts == [account.key]
+    )

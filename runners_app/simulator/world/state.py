@@ -1,6 +1,8 @@
-"""The simulated world as plain data. What an operation answers is computed from it; nothing here knows HTTP.
+"""The simulated world as plain data. What an operation answers is computed from it; nothing here
+knows HTTP.
 
-Times named ``*_at`` are simulated seconds (see ``lifecycle.Clock``), times named ``*_on`` wall-clock epoch seconds.
+Times named ``*_at`` are simulated seconds (see ``lifecycle.Clock``), times named ``*_on``
+wall-clock epoch seconds.
 """
 
 from collections.abc import Iterator
@@ -15,7 +17,9 @@ LATEST = "latest"
 
 @dataclass
 class Clock:
-    """Simulated time runs straight from an anchor: ``seconds`` at wall time ``wall_on``, ``speed`` per wall second."""
+    """Simulated time runs straight from an anchor: ``seconds`` at wall time ``wall_on``, ``speed``
+    per wall second.
+    """
 
     wall_on: float
     seconds: float = 0.0
@@ -70,7 +74,9 @@ class ImageVersion:
 
 @dataclass
 class CustomImage:
-    """``versions`` in the order they were built: the last one is the latest, even on an older major."""
+    """``versions`` in the order they were built: the last one is the latest, even on an older
+    major.
+    """
 
     id: int
     name: str
@@ -81,7 +87,9 @@ class CustomImage:
 
 @dataclass
 class Group:
-    """A runner group. ``inherited_from`` is the enterprise's group of which an organization shows a mirror."""
+    """A runner group. ``inherited_from`` is the enterprise's group of which an organization shows a
+    mirror.
+    """
 
     id: int
     name: str
@@ -149,7 +157,9 @@ class Account:
 
 @dataclass
 class Token:
-    """A credential. ``kind`` is classic, fine_grained or installation; ``bucket`` names whose rate limit it spends."""
+    """A credential. ``kind`` is classic, fine_grained or installation; ``bucket`` names whose rate
+    limit it spends.
+    """
 
     token: str
     kind: str
@@ -212,10 +222,16 @@ class World:
         return (account for account in self.accounts.values() if account.kind == "organization")
 
     def enterprise_of(self, account: Account) -> Account | None:
-        return self.accounts.get(account_key("enterprise", account.enterprise)) if account.enterprise else None
+        return (
+            self.accounts.get(account_key("enterprise", account.enterprise))
+            if account.enterprise
+            else None
+        )
 
     def members_of(self, enterprise: Account) -> list[Account]:
-        return [account for account in self.organizations() if account.enterprise == enterprise.slug]
+        return [
+            account for account in self.organizations() if account.enterprise == enterprise.slug
+        ]
 
 
 def account_key(kind: str, slug: str) -> str:

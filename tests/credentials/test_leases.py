@@ -1,0 +1,158 @@
+"""The lease of a credential: kept while somebody works with it, and what is learnt meanwhile is not
+lost.
+"""
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from runners_app.accounts.accounts import replace_token
+from runners_app.credentials.credentials import open_client
+from runners_app.credentials.leases import JUST_TAKEN_SECONDS, Lease, LeaseLost, take_lease
+from runners_app.github import BadCredentials, RateLimited
+from runners_app.models import Account, Credential, Reading
+from runners_app.readings.run import run_reading
+from runners_app.runners.readings import fetch_runners
+from runners_app.worker.work import work_credential
+from tests.simulator_handle import SimulatorHandle
+
+
+def lease_of(account: Account) -> Lease:
+    lease = take_lease(account.credential_id, "a worker in a test")
+    assert lease is not None
+    return lease
+
+
+def expires_at(account: Account) -> object:
+    return Credential.objects.get(pk=account.credential_id).lease_expires_at
+
+
+def test_what_was_just_taken_is_not_renewed_until_something_was_learnt_or_time_went_by(
+    acme: Account,
+) -> None:
+    lease = lease_of(acme)
+    taken_until = expires_at(acme)
+    lease.before_request("GET")
+    assert expires_at(acme) == taken_until
+    lease.pending["rate_remaining"] = 4999
+    lease.before_request("GET")
+    learnt_until = expires_at(acme)
+    assert learnt_until != taken_until
+    lease.taken_at -= 2 * JUST_TAKEN_SECONDS
+    lease.before_request("GET")
+    assert expires_at(acme) != learnt_until
+
+
+def test_a_write_always_renews_it_and_leaves_only_while_it_holds(acme: Account) -> None:
+    lease = lease_of(acme)
+    before = expires_at(acme)
+    lease.before_request("PATCH")
+    assert expires_at(acme) != before
+    Credential.objects.update(lease_token="another worker's")
+    with pytest.raises(LeaseLost):
+        lease.before_request("PATCH")
+
+
+def test_nothing_is_published_once_it_is_lost(acme: Account) -> None:
+    lease = lease_of(acme)
+    Credential.objects.update(lease_token="another worker's")
+    with pytest.raises(LeaseLost):
+        lease.check()
+
+
+@pytest.mark.parametrize("status", [403, 429])
+def test_a_good_answer_just_before_a_limit_starts_the_count_anew(
+    status: int, acme: Account, simulator: SimulatorHandle
+) -> None:
+    Credential.objects.update(limits_in_a_row=6)
+    Reading.objects.update(due_at=None)
+    Reading.objects.schedule_now(acme, Reading.Resource.LIMITS, Reading.Resource.RUNNERS)
+    words = {"message": "You have exceeded a secondary rate limit."}
+    simulator.add_fault(
+        "GET", "^/orgs/acme/actions/hosted-runners/limits", "status", status=status, body=words
+    )
+    work_credential(acme.credential_id, "a worker in a test")
+    credential = Credential.objects.get(pk=acme.credential_id)
+    assert (credential.quarantined_at, credential.limits_in_a_row) == (None, 1)
+
+
+def test_a_time_somebody_asked_for_while_a_reading_went_on_stands(
+    acme: Account, simulator: SimulatorHandle
+) -> None:
+    Reading.objects.update(due_at=None)
+    Reading.objects.schedule_now(acme, Reading.Resource.RUNNERS)
+    asked_for = timezone.now()
+    row = Reading.objects.filter(account=acme, resource=Reading.Resource.RUNNERS)
+    reading = row.get()
+    row.update(due_at=asked_for)
+    lease = lease_of(acme)
+    run_reading(reading, open_client(acme.credential, lease), lease, fetch_runners)
+    stored = row.get()
+    assert stored.due_at == asked_for
+    assert stored.last_good_at is not None
+    assert stored.last_good_at > asked_for
+
+
+def test_nothing_is_published_with_it_once_another_token_serves_the_account(
+    acme: Account, globex: Account, admin: User, simulator: SimulatorHandle
+) -> None:
+    Account.objects.filter(pk=globex.pk).update(
+        credential=acme.credential_id
+    )  # so that its token stays in use
+    globex.refresh_from_db()
+    lease = lease_of(acme)
+    client = open_client(acme.credential, lease)
+    reading = acme.readings.select_related("account").get(resource="runners")
+    replace_token(acme, simulator.token("fine-grained"), by=admin)
+    with pytest.raises(LeaseLost):
+        run_reading(reading, client, lease, fetch_runners)
+    assert take_lease(globex.credential_id, "another worker") is None, (
+        "a request of the first may be under way"
+    )
+    Credential.objects.update(lease_expires_at=timezone.now())
+    assert take_lease(globex.credential_id, "another worker") is not None
+
+
+@pytest.mark.parametrize(("status", "stops"), [(429, RateLimited), (401, BadCredentials)])
+def test_what_stops_the_credential_stops_it_though_the_lease_was_lost_meanwhile(
+    status: int, stops: type[Exception], acme: Account, simulator: SimulatorHandle
+) -> None:
+    simulator.add_fault(
+        "GET", "hosted-runners", "status", status=status, headers={"Retry-After": "600"}
+    )
+    lease = lease_of(acme)
+    client = open_client(acme.credential, lease)
+
+    def is_taken_over(method: str) -> None:
+        Credential.objects.update(lease_token="another worker's")
+
+    client.before_request = is_taken_over
+    with pytest.raises(stops):
+        run_reading(
+            acme.readings.select_related("account").get(resource="runners"),
+            client,
+            lease,
+            fetch_runners,
+        )
+
+
+def test_an_error_that_came_while_a_list_was_read_is_over_once_it_has_come_whole(
+    acme: Account, simulator: SimulatorHandle
+) -> None:
+    lease = lease_of(acme)
+    reading = acme.readings.select_related("account").get(resource="runners")
+
+    def fails_meanwhile() -> None:
+        Reading.objects.filter(pk=reading.pk).update(
+            error="unreachable", error_message="GitHub was away."
+        )
+
+    run_reading(
+        reading,
+        open_client(acme.credential, lease),
+        lease,
+        fetch_runners,
+        between_pages=fails_meanwhile,
+    )
+    reading.refresh_from_db()
+    assert reading.error == ""

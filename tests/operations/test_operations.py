@@ -1,0 +1,252 @@
+"""Operation pages: what was asked, where it stands, and what a person can do about it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from runners_app.models import Account, Membership, Operation, Runner
+from runners_app.operations.requests import cancel
+from runners_app.runners.requests import request_delete_runner, request_update
+from runners_app.runners.settings import RunnerSettings
+from tests.simulator_handle import SimulatorHandle
+
+Work = Callable[[Account], None]
+S = Operation.State
+
+
+@pytest.fixture
+def as_admin(client: Client, admin: User) -> Client:
+    client.force_login(admin)
+    return client
+
+
+def ready_runner(account: Account) -> Runner:
+    ready = (
+        Runner.objects.present()
+        .filter(account=account, status="Ready", static_ip=False)
+        .exclude(image_id="")
+    )
+    return ready.order_by("pk")[0]
+
+
+def ask_update(runner: Runner, by: User, **changes: Any) -> Operation:
+    base = RunnerSettings.of(runner)
+    return request_update(runner, replace(base, **changes), base=base, by=by, nonce=str(uuid4()))
+
+
+def page_of(client: Client, operation: Operation) -> str:
+    return client.get(f"/operations/{operation.pk}/").content.decode()
+
+
+def test_the_page_tells_who_asked_what_and_what_github_answered_with_its_request_id(
+    as_admin: Client, admin: User, acme: Account, work: Work
+) -> None:
+    operation = ask_update(ready_runner(acme), admin, maximum_runners=42)
+    work(acme)
+    page = page_of(as_admin, operation)
+    last = operation.events.last()
+    assert last is not None
+    assert last.request_id
+    for words in ("ada", "Maximum runners", "42", "Confirmed", last.request_id):
+        assert words in page
+
+
+def test_a_page_that_is_polled_hears_of_every_new_line_in_the_timeline(
+    as_admin: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
+) -> None:
+    operation = ask_update(ready_runner(acme), admin, maximum_runners=42)
+    version = as_admin.get(f"/operations/{operation.pk}/").context["version"]
+    poll = f"/operations/{operation.pk}/?version={version}"
+    assert as_admin.get(poll, headers={"HX-Request": "true"}).status_code == 204
+    simulator.add_fault("GET", "hosted-runners/[0-9]+$", "status", status=502)
+    work(acme)
+    answer = as_admin.get(poll, headers={"HX-Request": "true"})
+    assert answer.status_code == 200
+    assert "could not be read first" in answer.content.decode()
+
+
+def test_what_was_not_sent_yet_can_be_taken_back_once(
+    as_admin: Client, admin: User, acme: Account
+) -> None:
+    operation = ask_update(ready_runner(acme), admin, maximum_runners=42)
+    as_admin.post(f"/operations/{operation.pk}/cancel/")
+    operation.refresh_from_db()
+    assert operation.state == S.CANCELLED
+    answer = as_admin.post(f"/operations/{operation.pk}/cancel/", follow=True)
+    assert "could not be taken back" in answer.content.decode()
+
+
+def test_what_github_did_not_take_for_now_can_be_taken_back_too(
+    as_admin: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
+) -> None:
+    simulator.add_fault(
+        "PATCH", "hosted-runners", "status", status=429, headers={"Retry-After": "600"}
+    )
+    operation = ask_update(ready_runner(acme), admin, maximum_runners=42)
+    work(acme)
+    page = page_of(as_admin, operation)
+    assert "GitHub has not taken it yet" in page
+    assert "The token is used again at" in page
+    as_admin.post(f"/operations/{operation.pk}/cancel/")
+    operation.refresh_from_db()
+    assert operation.state == S.CANCELLED
+    assert not any(request["applied"] for request in simulator.requests("PATCH"))
+
+
+def test_a_deletion_github_refused_can_be_sent_again_as_it_was(
+    as_admin: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
+) -> None:
+    simulator.add_fault(
+        "DELETE", "hosted-runners", "status", status=409, body={"message": "It is busy."}
+    )
+    runner = ready_runner(acme)
+    operation = request_delete_runner(runner, by=admin, nonce=str(uuid4()))
+    work(acme)
+    answer = as_admin.get(f"/operations/{operation.pk}/")
+    assert "It is busy" in answer.content.decode()
+    nonce = answer.context["nonce"]
+    for _ in range(2):  # a doubled click
+        as_admin.post(f"/operations/{operation.pk}/again/", {"nonce": nonce})
+    again = Operation.objects.get(again_from=operation)
+    work(acme)
+    again.refresh_from_db()
+    assert again.state == S.OBSERVING
+    assert "Sent again as" in page_of(as_admin, operation)
+
+
+def test_a_create_is_never_sent_again_without_the_form(
+    as_admin: Client, admin: User, acme: Account
+) -> None:
+    operation = Operation.objects.create(
+        account=acme,
+        kind="create_runner",
+        target="runner",
+        target_name="x",
+        wanted={"name": "x"},
+        state=S.REJECTED,
+        actor=admin,
+        actor_name="ada",
+        requested_at=timezone.now(),
+        confirmed_at=timezone.now(),
+    )
+    answer = as_admin.post(
+        f"/operations/{operation.pk}/again/", {"nonce": str(uuid4())}, follow=True
+    )
+    assert "Nothing was asked for" in answer.content.decode()
+    assert Operation.objects.count() == 1
+
+
+def test_editing_again_keeps_what_others_changed_meanwhile(
+    as_admin: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
+) -> None:
+    runner = ready_runner(acme)
+    operation = ask_update(runner, admin, maximum_runners=42)
+    cancel(operation, by=admin)
+    Runner.objects.filter(pk=runner.pk).update(image_gen=not runner.image_gen)
+    form = as_admin.get(f"/runners/{runner.pk}/edit/?again={operation.pk}").context["form"]
+    assert form["maximum_runners"].value() == 42
+    assert form["image_gen"].value() is not runner.image_gen
+
+
+def test_a_lead_sees_the_page_without_buttons_and_cannot_use_them(
+    client: Client, lead: User, admin: User, acme: Account
+) -> None:
+    operation = ask_update(ready_runner(acme), admin, maximum_runners=42)
+    Membership.objects.create(user=lead, account=acme)
+    client.force_login(lead)
+    assert "Cancel it" not in page_of(client, operation)
+    for verb in ("cancel", "agree", "again", "settle"):
+        assert client.post(f"/operations/{operation.pk}/{verb}/").status_code == 403
+    operation.refresh_from_db()
+    assert operation.state == S.REQUESTED
+
+
+def test_what_waits_in_an_account_that_is_only_observed_now_can_be_taken_back_and_is_not_sent(
+    as_admin: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
+) -> None:
+    operation = ask_update(ready_runner(acme), admin, maximum_runners=42)
+    Account.objects.filter(pk=acme.pk).update(observe_only=True)
+    work(acme)
+    assert "only, so nothing is sent" in page_of(as_admin, operation)
+    assert not simulator.requests("PATCH")
+    as_admin.post(f"/operations/{operation.pk}/cancel/")
+    operation.refresh_from_db()
+    assert operation.state == S.CANCELLED
+
+
+def test_the_list_filters_and_notices_what_has_waited_too_long(
+    as_admin: Client, admin: User, acme: Account
+) -> None:
+    operation = ask_update(ready_runner(acme), admin, maximum_runners=42)
+    version = as_admin.get("/operations/").context["version"]
+    Operation.objects.filter(pk=operation.pk).update(
+        confirmed_at=timezone.now() - timedelta(minutes=16)
+    )
+    answer = as_admin.get(f"/operations/?version={version}", headers={"HX-Request": "true"})
+    assert "waits for a person" in answer.content.decode()
+    assert not as_admin.get("/operations/?state=confirmed").context["page"].rows
+    assert as_admin.get("/operations/?kind=update_runner&state=requested").context["page"].rows == [
+        operation
+    ]
+
+
+def test_a_form_filled_in_differently_after_going_back_is_another_operation(
+    as_admin: Client, admin: User, acme: Account
+) -> None:
+    runner, nonce = ready_runner(acme), str(uuid4())
+    base = RunnerSettings.of(runner)
+    for maximum in (41, 41, 42, 42):
+        request_update(
+            runner, replace(base, maximum_runners=maximum), base=base, by=admin, nonce=nonce
+        )
+    asked = [operation.wanted["maximum_runners"] for operation in Operation.objects.order_by("pk")]
+    assert asked == [41, 42]
+
+
+def test_send_mine_anyway_changes_the_fields_in_conflict_and_no_others(
+    as_admin: Client, admin: User, acme: Account, work: Work
+) -> None:
+    runner = ready_runner(acme)
+    form = as_admin.get(f"/runners/{runner.pk}/edit/").context["form"]
+    fields = {field.html_name: field.value() for field in form}
+    mine = {name: str(value) for name, value in fields.items() if value not in (None, False, "")}
+    Runner.objects.filter(pk=runner.pk).update(maximum_runners=33, image_gen=not runner.image_gen)
+    answer = as_admin.post(f"/runners/{runner.pk}/edit/", {**mine, "maximum_runners": "44"})
+    assert answer.status_code == 409
+    hidden = answer.context["form"]
+    anyway = {
+        field.html_name: str(field.value() if field.value() is not None else "") for field in hidden
+    }
+    as_admin.post(f"/runners/{runner.pk}/edit/", anyway)
+    assert Operation.objects.get().changed_fields == {"maximum_runners": 44}
+
+
+def test_what_may_have_been_applied_is_not_taken_back_from_a_page_that_is_older(
+    as_admin: Client, admin: User, acme: Account
+) -> None:
+    operation = ask_update(ready_runner(acme), admin, maximum_runners=42)
+    Operation.objects.filter(pk=operation.pk).update(state=S.NEEDS_ATTENTION)
+    answer = as_admin.post(f"/operations/{operation.pk}/cancel/", follow=True)
+    assert "could not be taken back" in answer.content.decode()
+    operation.refresh_from_db()
+    assert operation.state == S.NEEDS_ATTENTION
+
+
+@pytest.mark.parametrize("state", [S.REQUESTED, S.SENT, S.OBSERVING])
+@pytest.mark.parametrize("choice", ["confirmed", "cancelled", "claim"])
+def test_only_what_waits_for_a_decision_is_decided(
+    as_admin: Client, admin: User, acme: Account, state: str, choice: str
+) -> None:
+    runner = ready_runner(acme)
+    operation = ask_update(runner, admin, maximum_runners=42)
+    Operation.objects.filter(pk=operation.pk).update(state=state, candidates=[runner.github_id])
+    as_admin.post(f"/operations/{operation.pk}/settle/", {"choice": choice, "runner": runner.pk})
+    operation.refresh_from_db()
+    assert operation.state == state

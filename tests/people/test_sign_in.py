@@ -1,0 +1,510 @@
+"""Signing in and out."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import (
+    format_hotp_value,
+    hotp_value,
+    yield_hotp_counters_from_time,
+)
+from axes.models import AccessAttempt
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.core.cache import cache
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+
+from runners_app.models import AuditEntry
+from runners_app.people.people import setup_code
+from runners_app.web.addresses import NO_ADDRESS
+
+PASSWORD = "a password for tests"
+
+
+def sign_in(client: Client, username: str = "ada", password: str = PASSWORD, **more: str) -> int:
+    return client.post(
+        "/sign-in/", {"username": username, "password": password, **more}
+    ).status_code
+
+
+def test_the_page_asks_for_name_and_password(client: Client, db: None) -> None:
+    answer = client.get("/sign-in/")
+    assert answer.status_code == 200
+    assert "Sign in to Trackside" in answer.content.decode()
+
+
+def test_every_page_sends_strangers_to_sign_in_and_back(client: Client, admin: User) -> None:
+    answer = client.get("/runners/?status=Ready")
+    assert answer.headers["Location"] == "/sign-in/?next=/runners/%3Fstatus%3DReady"
+    back = client.post(answer.headers["Location"], {"username": "ada", "password": PASSWORD})
+    assert back.headers["Location"] == "/runners/?status=Ready"
+
+
+def test_signing_in_leads_to_the_overview(client: Client, admin: User) -> None:
+    answer = client.post("/sign-in/", {"username": "ada", "password": PASSWORD})
+    assert answer.headers["Location"] == "/"
+    assert client.get("/").status_code == 200
+
+
+def test_it_never_leads_to_another_host(client: Client, admin: User) -> None:
+    for elsewhere in ("https://elsewhere.example/", "//elsewhere.example/", "javascript:alert(1)"):
+        answer = client.post(
+            "/sign-in/",
+            {"username": "ada", "password": PASSWORD, "next": elsewhere},
+            query_params={"next": elsewhere},
+        )
+        assert answer.headers["Location"] == "/"
+        client.logout()
+
+
+def test_a_wrong_password_stays_and_does_not_say_which_part_was_wrong(
+    client: Client, admin: User
+) -> None:
+    known = client.post("/sign-in/", {"username": "ada", "password": "wrong"}).content.decode()
+    unknown = client.post("/sign-in/", {"username": "nobody", "password": "wrong"}).content.decode()
+    assert "Please enter a correct username and password" in known
+    assert "Please enter a correct username and password" in unknown
+
+
+def test_somebody_disabled_cannot_sign_in_and_is_signed_out_at_once(
+    client: Client, lead: User
+) -> None:
+    client.force_login(lead)
+    assert client.get("/").status_code == 200
+    User.objects.filter(pk=lead.pk).update(is_active=False)
+    assert client.get("/").headers["Location"].startswith("/sign-in/")
+    told = client.post(
+        "/sign-in/", {"username": "lin", "password": PASSWORD}, follow=True
+    ).content.decode()
+    assert "This account is inactive" in told
+    assert client.get("/").status_code == 302
+
+
+def test_signing_out_ends_the_session_even_for_a_copied_cookie(client: Client, lead: User) -> None:
+    client.force_login(lead)
+    stolen = Client()
+    stolen.cookies["sessionid"] = client.cookies["sessionid"].value
+    assert stolen.get("/").status_code == 200
+    assert client.post("/sign-out/").headers["Location"] == "/sign-in/"
+    assert stolen.get("/").status_code == 302
+
+
+def test_signing_out_by_get_is_refused(client: Client, lead: User) -> None:
+    client.force_login(lead)
+    assert client.get("/sign-out/").status_code == 405
+    assert client.get("/").status_code == 200
+
+
+def test_guessing_is_stopped_after_ten_failures_from_one_address(
+    client: Client, admin: User, lead: User
+) -> None:
+    for _ in range(10):
+        sign_in(client, password="a guess")
+    throttled = client.post("/sign-in/", {"username": "ada", "password": PASSWORD})
+    assert throttled.status_code == 429
+    assert "Too many sign-ins failed" in throttled.content.decode()
+    assert sign_in(client, "lin") == 302
+    assert (
+        Client(REMOTE_ADDR="192.0.2.7")
+        .post("/sign-in/", {"username": "ada", "password": PASSWORD})
+        .status_code
+        == 302
+    )
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "caller", "address"),
+    [
+        ("192.0.2.7, 203.0.113.5:51234", "127.0.0.1", "203.0.113.5"),
+        ("[2001:db8::5]:51234", "127.0.0.1", "2001:db8::5"),
+        ("[2001:db8::5]", "127.0.0.1", "2001:db8::5"),
+        ("2001:db8::5", "127.0.0.1", "2001:db8::5"),
+        ("fe80::5%eth0", "127.0.0.1", "fe80::5"),
+        ("unknown", "127.0.0.1", "127.0.0.1"),
+        ("[]", "127.0.0.1", "127.0.0.1"),
+        ("203.0.113.5:http", "", NO_ADDRESS),
+        ("", "", NO_ADDRESS),
+    ],
+)
+def test_guesses_are_counted_by_address_however_a_proxy_writes_it(
+    settings: Settings, admin: User, forwarded: str, caller: str, address: str
+) -> None:
+    settings.PROXY_COUNT = 1
+    sign_in(Client(REMOTE_ADDR=caller, headers={"X-Forwarded-For": forwarded}), password="a guess")
+    assert AccessAttempt.objects.get().ip_address == address
+    assert AuditEntry.objects.get(action="sign_in.failed").details["address"] == address
+
+
+def test_somebody_who_waited_may_try_again(client: Client, admin: User) -> None:
+    with time_machine.travel(timezone.now() - timedelta(minutes=16), tick=True):
+        for _ in range(10):
+            sign_in(client, password="a guess")
+    assert sign_in(client) == 302
+
+
+# --- Guesses leave no password behind
+
+
+def test_what_was_typed_into_the_wrong_field_is_stored_nowhere(client: Client, admin: User) -> None:
+    sign_in(client, "my secret pass phrase", "ada")
+    rows = [*AccessAttempt.objects.values(), *AuditEntry.objects.values()]
+    assert AccessAttempt.objects.exists()
+    assert "secret pass" not in str(rows)
+
+
+# --- How long a session lasts
+
+
+def hours(number: float) -> Any:
+    return time_machine.travel(timezone.now() + timedelta(hours=number), tick=True)
+
+
+def test_a_session_nobody_uses_ends_after_two_hours(client: Client, admin: User) -> None:
+    client.force_login(admin)
+    with hours(1.9):
+        assert client.get("/").status_code == 200
+    with hours(3.8):
+        assert client.get("/").status_code == 200
+    with hours(5.9):
+        assert client.get("/").headers["Location"].startswith("/sign-in/")
+
+
+def test_polls_do_not_keep_a_session_alive(client: Client, admin: User) -> None:
+    client.force_login(admin)
+    for number in (0.5, 1.0, 1.5):
+        with hours(number):
+            assert (
+                client.get("/runners/?version=x", headers={"HX-Request": "true"}).status_code == 200
+            )
+    with hours(2.1):
+        assert client.get("/runners/?version=x", headers={"HX-Request": "true"}).status_code == 302
+
+
+def test_a_session_ends_after_twelve_hours_however_busy(client: Client, admin: User) -> None:
+    client.force_login(admin)
+    for number in range(1, 12):
+        with hours(number):
+            assert client.get("/").status_code == 200, number
+    with hours(12.1):
+        assert client.get("/").status_code == 302
+
+
+def test_letting_somebody_in_again_revives_no_old_session(
+    client: Client, admin: User, lead: User
+) -> None:
+    session = Client()
+    session.force_login(lead)
+    client.force_login(admin)
+    client.post(f"/people/{lead.pk}/active/", {"on": "no"})
+    client.post(f"/people/{lead.pk}/active/", {"on": "yes"})
+    assert session.get("/").status_code == 302
+    assert client.get("/").status_code == 200
+    assert Session.objects.count() == 1
+
+
+def test_a_new_password_keeps_this_session_and_ends_the_others(client: Client, lead: User) -> None:
+    elsewhere = Client()
+    elsewhere.force_login(lead)
+    assert sign_in(client, "lin") == 302
+    fields = {
+        "oldpassword": PASSWORD,
+        "password1": "another long one 7",
+        "password2": "another long one 7",
+    }
+    assert client.post("/you/password/", fields).status_code == 302
+    assert client.get("/").status_code == 200
+    assert elsewhere.get("/").status_code == 302
+
+
+# --- The first administrator
+
+
+def test_the_first_administrator_is_made_once_with_the_code(client: Client, db: None) -> None:
+    assert "/setup/" in client.get("/sign-in/").content.decode()
+    assert (
+        "Printed by make run, and by: python manage.py setup_code"
+        in client.get("/setup/").content.decode()
+    )
+    fields = {
+        "username": "kim",
+        "password1": "quite a long one 7",
+        "password2": "quite a long one 7",
+    }
+    wrong = client.post("/setup/", {**fields, "code": "guessed"})
+    assert wrong.status_code == 422
+    assert "not the setup code" in wrong.content.decode()
+    assert not User.objects.exists()
+    assert client.post("/setup/", {**fields, "code": setup_code()}).status_code == 302
+    assert User.objects.get().is_superuser
+    assert sign_in(client, "kim", "quite a long one 7") == 302
+    assert client.get("/setup/").status_code == 404
+    assert (
+        client.post("/setup/", {**fields, "username": "max", "code": setup_code()}).status_code
+        == 404
+    )
+    assert "/setup/" not in Client().get("/sign-in/").content.decode()
+
+
+# --- The second factor
+
+
+def code_now(secret: str, ahead: int = 0) -> str:
+    counter = next(iter(yield_hotp_counters_from_time())) + ahead
+    return str(format_hotp_value(hotp_value(secret, counter)))
+
+
+def set_up_totp(client: Client, username: str = "ada") -> str:
+    """Through the pages; the key."""
+    assert sign_in(client, username) == 302
+    page = client.post(
+        "/you/confirm/?next=/you/two-factor/totp/activate/", {"password": PASSWORD}, follow=True
+    )
+    secret = str(page.context["form"].secret)
+    assert (
+        client.post("/you/two-factor/totp/activate/", {"code": code_now(secret)}).status_code == 302
+    )
+    return secret
+
+
+def test_with_an_authenticator_app_the_password_alone_is_not_enough(
+    client: Client, admin: User
+) -> None:
+    secret = set_up_totp(client)
+    client.post("/sign-out/")
+    cache.clear()  # a code is good for once
+    answer = client.post("/sign-in/", {"username": "ada", "password": PASSWORD})
+    assert answer.headers["Location"] == "/you/two-factor/authenticate/"
+    assert client.get("/").status_code == 302
+    assert client.post("/you/two-factor/authenticate/", {"code": "000000"}).status_code == 200
+    assert client.get("/").status_code == 302
+    assert (
+        client.post("/you/two-factor/authenticate/", {"code": code_now(secret)}).headers["Location"]
+        == "/"
+    )
+    assert client.get("/").status_code == 200
+
+
+def test_codes_cannot_be_guessed_for_long(client: Client, admin: User) -> None:
+    secret = set_up_totp(client)
+    client.post("/sign-out/")
+    cache.clear()
+    sign_in(client)
+    for _ in range(10):
+        client.post("/you/two-factor/authenticate/", {"code": "000000"})
+    client.post("/you/two-factor/authenticate/", {"code": code_now(secret)})
+    assert client.get("/").status_code == 302
+
+
+@pytest.fixture
+def without_redis(settings: Settings) -> Callable[[], None]:
+    """From when it is called, Redis does not answer."""
+
+    def stop() -> None:
+        settings.CACHES = {
+            **settings.CACHES,
+            "default": {"BACKEND": "dashboard.cache.Cache", "LOCATION": "redis://127.0.0.1:1/0"},
+        }
+
+    return stop
+
+
+def test_no_code_is_taken_while_nobody_counts_them(
+    client: Client, admin: User, without_redis: Callable[[], None]
+) -> None:
+    secret = set_up_totp(client)
+    recovery = client.get("/you/two-factor/recovery-codes/").context["unused_codes"][0]
+    client.post("/sign-out/")
+    without_redis()
+    assert sign_in(client) == 302
+    for code in (code_now(secret), recovery):
+        page = client.post("/you/two-factor/authenticate/", {"code": code})
+        assert "nobody counts them now because Redis does not answer" in page.content.decode()
+        assert client.get("/").status_code == 302
+
+
+def test_no_code_is_good_while_nobody_knows_which_were_used(
+    client: Client, admin: User, without_redis: Callable[[], None]
+) -> None:
+    code = code_now(set_up_totp(client))
+    cache.clear()
+    without_redis()
+    assert not Authenticator.objects.get(type="totp").wrap().validate_code(code)
+
+
+def test_without_a_second_factor_people_sign_in_and_prove_it_while_redis_is_down(
+    client: Client, lead: User, without_redis: Callable[[], None]
+) -> None:
+    without_redis()
+    assert sign_in(client, "lin") == 302
+    assert client.get("/").status_code == 200
+    assert (
+        client.post("/you/confirm/?next=/you/", {"password": PASSWORD}).headers["Location"]
+        == "/you/"
+    )
+
+
+def test_the_key_and_the_recovery_codes_lie_sealed(client: Client, admin: User) -> None:
+    secret = set_up_totp(client)
+    codes = client.get("/you/two-factor/recovery-codes/").context["unused_codes"]
+    stored = json.dumps([row.data for row in Authenticator.objects.all()])
+    assert len(codes) == 10
+    for text in (secret, *codes):
+        assert text not in stored
+
+
+def test_administrators_come_no_further_without_one_where_it_is_required(
+    client: Client, admin: User, lead: User, settings: Settings
+) -> None:
+    settings.REQUIRE_MFA_FOR_ADMINS = True
+    client.force_login(admin)
+    assert client.get("/runners/").headers["Location"] == "/you/two-factor/"
+    assert client.post("/people/new/", {}).headers["Location"] == "/you/two-factor/"
+    assert client.get("/you/two-factor/").status_code == 200
+    set_up_totp(client)
+    assert client.get("/runners/").status_code == 200
+    as_lead = Client()
+    as_lead.force_login(lead)
+    assert as_lead.get("/runners/").status_code == 200
+
+
+# --- What changes how one signs in
+
+
+def entries(*actions: str) -> list[tuple[str, str, str]]:
+    rows = AuditEntry.objects.filter(action__in=actions).order_by("pk")
+    return list(rows.values_list("action", "actor_name", "subject"))
+
+
+@pytest.mark.django_db(transaction=True)  # allauth tells of it on commit
+def test_a_second_factor_added_or_removed_is_written_down_and_ends_the_other_sessions(
+    client: Client, admin: User
+) -> None:
+    elsewhere = Client()
+    elsewhere.force_login(admin)
+    set_up_totp(client)
+    assert elsewhere.get("/").status_code == 302
+    assert client.get("/").status_code == 200
+    elsewhere.force_login(admin)
+    assert client.post("/you/two-factor/totp/deactivate/").status_code == 302
+    assert elsewhere.get("/").status_code == 302
+    assert client.get("/").status_code == 200
+    added, removed = ("second_factor.added", "ada", "ada"), ("second_factor.removed", "ada", "ada")
+    assert entries(added[0], removed[0]) == [
+        added,
+        added,
+        removed,
+        removed,
+    ]  # with the recovery codes
+    assert (
+        "Kind: TOTP Authenticator" in client.get("/audit/", {"action": added[0]}).content.decode()
+    )
+
+
+def test_a_wrong_code_is_a_failed_sign_in(client: Client, admin: User) -> None:
+    set_up_totp(client)
+    client.post("/sign-out/")
+    sign_in(client)
+    client.post("/you/two-factor/authenticate/", {"code": "000000"})
+    entry = AuditEntry.objects.get(action="sign_in.failed")
+    assert (entry.subject, entry.details["second_factor"], entry.details["address"]) == (
+        "ada",
+        True,
+        "127.0.0.1",
+    )
+
+
+def test_a_password_one_changes_oneself_is_written_down(client: Client, lead: User) -> None:
+    assert sign_in(client, "lin") == 302
+    fields = {
+        "oldpassword": PASSWORD,
+        "password1": "another long one 7",
+        "password2": "another long one 7",
+    }
+    client.post("/you/password/", fields)
+    assert entries("person.password_changed") == [("person.password_changed", "lin", "lin")]
+
+
+def test_signing_in_and_proving_it_again_each_give_the_session_a_new_key(
+    client: Client, lead: User
+) -> None:
+    client.get("/sign-in/")
+    assert sign_in(client, "lin") == 302
+    copied = Client()
+    copied.cookies["sessionid"] = client.cookies["sessionid"].value
+    assert copied.get("/").status_code == 200
+    client.post("/you/confirm/", {"password": PASSWORD})
+    assert client.get("/").status_code == 200
+    assert copied.get("/").status_code == 302
+
+
+def test_one_ends_ones_other_sessions_after_the_password_and_nobody_elses(
+    client: Client, lead: User, admin: User
+) -> None:
+    elsewhere, other = Client(), Client()
+    elsewhere.force_login(lead)
+    other.force_login(admin)
+    sign_in(client, "lin")
+    assert "End all others" in client.get("/you/").content.decode()
+    asked = client.post("/you/sessions/end/")
+    assert asked.headers["Location"].startswith("/you/confirm/")
+    assert elsewhere.get("/").status_code == 200
+    done = client.post(asked.headers["Location"], {"password": PASSWORD}, follow=True)
+    assert "1 session was ended" in done.content.decode()
+    assert elsewhere.get("/").status_code == 302
+    assert client.get("/").status_code == 200
+    assert other.get("/").status_code == 200
+    assert entries("sessions.ended") == [("sessions.ended", "lin", "lin")]
+
+
+# --- A second factor that is lost
+
+
+def test_an_administrator_removes_what_somebody_lost_after_proving_who_they_are(
+    client: Client, admin: User, lead: User
+) -> None:
+    theirs = Client()
+    set_up_totp(theirs, "lin")
+    sign_in(client)
+    page = f"/people/{lead.pk}/"
+    assert "For somebody who lost the phone" in client.get(page).content.decode()
+    asked = client.post(f"{page}second-factor/")
+    assert asked.headers["Location"].startswith("/you/confirm/")
+    assert Authenticator.objects.filter(user=lead).exists()
+    client.post(asked.headers["Location"], {"password": PASSWORD})
+    assert not Authenticator.objects.filter(user=lead).exists()
+    assert theirs.get("/").status_code == 302
+    assert entries("second_factor.taken") == [("second_factor.taken", "ada", "lin")]
+    assert "For somebody who lost the phone" not in client.get(page).content.decode()
+    assert sign_in(theirs, "lin") == 302
+    assert theirs.get("/").status_code == 200
+
+
+def test_nobody_gets_around_the_own_second_factor_that_way(client: Client, admin: User) -> None:
+    set_up_totp(client)
+    assert (
+        "For somebody who lost the phone" not in client.get(f"/people/{admin.pk}/").content.decode()
+    )
+    told = client.post(f"/people/{admin.pk}/second-factor/", follow=True).content.decode()
+    assert "Your own second factor is on your own page" in told
+    assert Authenticator.objects.filter(user=admin).exists()
+
+
+def test_the_command_lets_the_last_administrator_in(client: Client, admin: User) -> None:
+    set_up_totp(client)
+    call_command("remove_second_factor", "ada")
+    assert client.get("/").status_code == 302
+    assert entries("second_factor.taken") == [("second_factor.taken", "Trackside", "ada")]
+    for name, words in (
+        ("ada", "has no second factor"),
+        ("nobody", "Nobody here is called nobody"),
+    ):
+        with pytest.raises(CommandError, match=words):
+            call_command("remove_second_factor", name)

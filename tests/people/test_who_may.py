@@ -1,0 +1,500 @@
+"""Who may do what: every address by every role by every method, against the one table below.
+
+An address that the table lacks fails the build, and so does a line without an address. What one may
+not see is 404; what one may see but not change is 403; a method nobody may use is 405. Whoever is
+not signed in, or disabled, is sent to sign in, by every address but the public ones.
+"""
+
+from copy import copy
+from dataclasses import dataclass
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
+
+from runners_app.models import (
+    Account,
+    App,
+    Channel,
+    Image,
+    Membership,
+    Operation,
+    Runner,
+    RunnerGroup,
+    SelfHostedRunner,
+)
+
+ROLES = ("anonymous", "disabled", "stranger", "limited", "viewer", "manager", "administrator")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+TO_SIGN_IN, NOT_ALLOWED = 302, 405
+
+# Open to everybody: address, method, answer to anonymous people and to those who are disabled.
+PUBLIC = """
+livez                       GET   200
+readyz                      GET   200
+sign-in                     GET   200
+sign-in                     POST  200
+account_login               GET   200
+account_login               POST  200
+sign-out                    POST  302
+account_logout              POST  302
+account_inactive            GET   200
+setup                       GET   404
+setup                       POST  404
+metrics                     GET   404
+socialaccount_login_cancelled ANY   404
+socialaccount_signup        ANY   404
+github_login                ANY   404
+github_callback             ANY   404
+openid_connect_login        ANY   404
+openid_connect_callback     ANY   404
+mfa_authenticate            GET   302
+mfa_authenticate            POST  302
+mfa_login_webauthn          GET   302
+mfa_login_webauthn          POST  302
+"""
+
+# What a signed-in person is answered. "mine" is in the runner group the limited viewer was given,
+# "other" is not. A POST has no field that means anything, so where it is allowed it answers 422
+# (the form again) or 302 (done). ANY is every method: providers of sign-in are switched off here.
+# stranger  limited  viewer  manager  administrator
+TABLE = """
+livez                       GET     200       200      200     200      200
+readyz                      GET     200       200      200     200      200
+sign-in                     GET     302       302      302     302      302
+sign-in                     POST    302       302      302     302      302
+sign-out                    POST    302       302      302     302      302
+account_login               GET     302       302      302     302      302
+account_login               POST    302       302      302     302      302
+account_logout              POST    302       302      302     302      302
+account_inactive            GET     200       200      200     200      200
+setup                       GET     404       404      404     404      404
+setup                       POST    404       404      404     404      404
+you                         GET     200       200      200     200      200
+sessions-end                POST    302       302      302     302      302
+account_change_password     GET     200       200      200     200      200
+account_change_password     POST    200       200      200     200      200
+account_reauthenticate      GET     200       200      200     200      200
+account_reauthenticate      POST    200       200      200     200      200
+mfa_index                   GET     200       200      200     200      200
+mfa_activate_totp           GET     302       302      302     302      302
+mfa_activate_totp           POST    302       302      302     302      302
+mfa_add_webauthn            GET     302       302      302     302      302
+mfa_add_webauthn            POST    302       302      302     302      302
+mfa_deactivate_totp         GET     404       404      404     404      404
+mfa_deactivate_totp         POST    404       404      404     404      404
+mfa_edit_webauthn           GET     302       302      302     302      302
+mfa_edit_webauthn           POST    302       302      302     302      302
+mfa_remove_webauthn         GET     302       302      302     302      302
+mfa_remove_webauthn         POST    302       302      302     302      302
+mfa_download_recovery_codes GET     404       404      404     404      404
+mfa_download_recovery_codes POST    404       404      404     404      404
+mfa_view_recovery_codes     GET     404       404      404     404      404
+mfa_generate_recovery_codes GET     302       302      302     302      302
+mfa_generate_recovery_codes POST    302       302      302     302      302
+mfa_list_webauthn           GET     200       200      200     200      200
+mfa_authenticate            GET     302       302      302     302      302
+mfa_authenticate            POST    302       302      302     302      302
+mfa_login_webauthn          GET     302       302      302     302      302
+mfa_login_webauthn          POST    302       302      302     302      302
+mfa_reauthenticate          GET     302       302      302     302      302
+mfa_reauthenticate          POST    302       302      302     302      302
+mfa_reauthenticate_webauthn GET     302       302      302     302      302
+mfa_reauthenticate_webauthn POST    302       302      302     302      302
+socialaccount_login_cancelled ANY     404       404      404     404      404
+socialaccount_login_error   ANY     404       404      404     404      404
+socialaccount_signup        ANY     404       404      404     404      404
+socialaccount_connections   ANY     404       404      404     404      404
+github_login                ANY     404       404      404     404      404
+github_callback             ANY     404       404      404     404      404
+openid_connect_login        ANY     404       404      404     404      404
+openid_connect_callback     ANY     404       404      404     404      404
+metrics                     GET     404       404      404     404      404
+overview                    GET     200       200      200     200      200
+accounts                    GET     200       200      200     200      200
+accounts-export             GET     200       200      200     200      200
+account                     GET     404       200      200     200      200
+account-refresh             POST    404       302      302     302      302
+account-new                 GET     403       403      403     403      200
+account-new                 POST    403       403      403     403      422
+account-token               GET     404       403      403     403      200
+account-token               POST    404       403      403     403      422
+account-observe             POST    404       403      403     403      302
+account-pause               POST    404       403      403     403      302
+account-disconnect          GET     404       403      403     403      200
+account-disconnect          POST    404       403      403     403      422
+app-new                     GET     403       403      403     403      200
+app-new                     POST    403       403      403     403      422
+app                         GET     403       403      403     403      200
+app                         POST    403       403      403     403      302
+app-refresh                 POST    403       403      403     403      302
+demo-remove                 POST    403       403      403     403      302
+people                      GET     403       403      403     403      200
+person-new                  GET     403       403      403     403      302
+person-new                  POST    403       403      403     403      302
+person                      GET     403       403      403     403      200
+person-administrator        POST    403       403      403     403      302
+person-active               POST    403       403      403     403      302
+person-password             POST    403       403      403     403      302
+person-second-factor        POST    403       403      403     403      302
+person-give                 POST    403       403      403     403      422
+person-take                 POST    403       403      403     403      302
+person-groups               GET     403       403      403     403      200
+person-groups               POST    403       403      403     403      422
+notices                     GET     403       403      403     403      200
+channel-new                 GET     403       403      403     403      200
+channel-new                 POST    403       403      403     403      422
+channel                     GET     403       403      403     403      200
+channel                     POST    403       403      403     403      422
+channel-test                POST    403       403      403     403      302
+channel-delete              POST    403       403      403     403      302
+your-notices                GET     200       200      200     200      200
+your-notices                POST    422       422      422     422      422
+your-notices-test           POST    302       302      302     302      302
+audit                       GET     403       403      403     403      200
+audit-export                GET     403       403      403     403      200
+runners                     GET     200       200      200     200      200
+runners-export              GET     200       200      200     200      200
+runner-words                GET     200       200      200     200      200
+runners-refresh             POST    302       302      302     302      302
+runner-name                 GET     404       403      403     200      200
+runner-cost                 GET     404       200      200     200      200
+runner-new                  GET     403       403      403     200      200
+runner-new                  POST    403       403      403     422      422
+runners-new                 GET     302       302      302     302      302
+runners-new                 POST    302       302      302     302      302
+runners-edit                GET     200       200      200     200      200
+runners-edit                POST    200       200      200     200      200
+runners-delete              GET     200       200      200     200      200
+runners-delete              POST    422       422      422     422      422
+runner:mine                 GET     404       200      200     200      200
+runner:other                GET     404       404      200     200      200
+runner-edit:mine            GET     404       403      403     200      200
+runner-edit:mine            POST    404       403      403     422      422
+runner-edit:other           GET     404       404      403     200      200
+runner-edit:other           POST    404       404      403     422      422
+runner-delete:mine          GET     404       403      403     200      200
+runner-delete:mine          POST    404       403      403     422      422
+runner-delete:other         GET     404       404      403     200      200
+runner-delete:other         POST    404       404      403     422      422
+operations                  GET     200       200      200     200      200
+operations-export           GET     200       200      200     200      200
+operation:mine              GET     404       200      200     200      200
+operation:other             GET     404       404      200     200      200
+operation-cancel:mine       POST    404       403      403     302      302
+operation-cancel:other      POST    404       404      403     302      302
+operation-agree:mine        POST    404       403      403     302      302
+operation-agree:other       POST    404       404      403     302      302
+operation-again:mine        POST    404       403      403     302      302
+operation-again:other       POST    404       404      403     302      302
+operation-settle:mine       POST    404       403      403     302      302
+operation-settle:other      POST    404       404      403     302      302
+batch:mine                  GET     404       200      200     200      200
+batch:other                 GET     404       404      200     200      200
+batch-go-on:mine            POST    404       403      403     302      302
+batch-go-on:other           POST    404       404      403     302      302
+batch-stop:mine             POST    404       403      403     302      302
+batch-stop:other            POST    404       404      403     302      302
+batch-retry:mine            POST    404       403      403     302      302
+batch-retry:other           POST    404       404      403     302      302
+images                      GET     200       200      200     200      200
+images-export               GET     200       200      200     200      200
+images-refresh              POST    302       302      302     302      302
+machine-sizes               GET     200       200      200     200      200
+image:mine                  GET     404       200      200     200      200
+image:other                 GET     404       404      200     200      200
+image-delete:mine           GET     404       403      403     200      200
+image-delete:mine           POST    404       403      403     422      422
+image-delete:other          GET     404       404      403     200      200
+image-delete:other          POST    404       404      403     422      422
+image-version-delete:mine   GET     404       403      403     200      200
+image-version-delete:mine   POST    404       403      403     422      422
+image-version-delete:other  GET     404       404      403     200      200
+image-version-delete:other  POST    404       404      403     422      422
+groups                      GET     200       200      200     200      200
+groups-export               GET     200       200      200     200      200
+groups-refresh              POST    302       302      302     302      302
+groups-explain              GET     200       200      200     200      200
+groups-explain-repositories GET     404       200      200     200      200
+groups-explain-ask          POST    404       302      302     302      302
+group:mine                  GET     404       200      200     200      200
+group:other                 GET     404       404      200     200      200
+group-new                   GET     403       403      403     200      200
+group-new                   POST    403       403      403     422      422
+group-edit:mine             GET     404       403      403     200      200
+group-edit:mine             POST    404       403      403     422      422
+group-edit:other            GET     404       404      403     200      200
+group-edit:other            POST    404       404      403     422      422
+group-delete:mine           GET     404       403      403     200      200
+group-delete:mine           POST    404       403      403     422      422
+group-delete:other          GET     404       404      403     200      200
+group-delete:other          POST    404       404      403     422      422
+group-access:mine           GET     404       200      200     200      200
+group-access:mine           POST    404       403      403     302      302
+group-access:other          GET     404       404      200     200      200
+group-access:other          POST    404       404      403     302      302
+group-self-hosted:mine      POST    404       403      403     302      302
+group-self-hosted:other     POST    404       404      403     302      302
+self-hosted-delete:mine     GET     404       403      403     200      200
+self-hosted-delete:mine     POST    404       403      403     422      422
+self-hosted-delete:other    GET     404       404      403     200      200
+self-hosted-delete:other    POST    404       404      403     422      422
+static-ips                  GET     200       200      200     200      200
+static-ips-refresh          POST    302       302      302     302      302
+static-ip-ranges            GET     200       200      200     200      200
+static-ip-changes           GET     200       200      200     200      200
+"""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a table: an address's name, which of two things it is about, a method, and the
+    answers by role.
+    """
+
+    name: str
+    thing: str
+    method: str
+    answers: dict[str, int]
+
+
+def lines_of(table: str, roles: tuple[str, ...]) -> list[Line]:
+    lines = []
+    for text in table.strip().splitlines():
+        address, method, *answers = text.split()
+        name, _, thing = address.partition(":")
+        filled = answers * len(roles) if len(answers) == 1 else answers
+        lines.append(Line(name, thing, method, dict(zip(roles, map(int, filled), strict=True))))
+    return lines
+
+
+LINES = [*lines_of(TABLE, ROLES[2:]), *lines_of(PUBLIC, ROLES[:2])]
+
+
+def named_addresses(patterns: list[URLPattern | URLResolver], prefix: str = "/") -> dict[str, str]:
+    """Every address the resolver knows, by name, with its arguments as they are written in the
+    patterns.
+    """
+    found: dict[str, str] = {}
+    for pattern in patterns:
+        path = prefix + str(pattern.pattern).lstrip("^").replace("(?P<provider_id>[^/]+)", "oidc")
+        if isinstance(pattern, URLResolver):
+            found |= named_addresses(pattern.url_patterns, path)
+        else:
+            assert pattern.name, f"{pattern.pattern} has no name"
+            found[pattern.name] = path
+    return found
+
+
+ADDRESSES = named_addresses(get_resolver().url_patterns)
+
+
+def test_the_table_and_the_resolver_know_the_same_addresses() -> None:
+    listed = {line.name for line in LINES}
+    assert set(ADDRESSES) - listed == set(), "addresses without a line in the table: say who may"
+    assert listed - set(ADDRESSES) == set(), "lines without an address"
+
+
+@dataclass(frozen=True)
+class Things:
+    """What the addresses of one column are about."""
+
+    account: Account
+    runner: Runner
+    image: Image
+    group: RunnerGroup
+    operation: Operation
+    person: User
+    machine: SelfHostedRunner
+    app: App
+    channel: Channel
+
+
+def path_of(name: str, things: Things) -> str:
+    """The address with primary keys of these things filled in."""
+    noun = name.partition("-")[0]
+    pks = {
+        "account": things.account.pk,
+        "runner": things.runner.pk,
+        "image": things.image.pk,
+        "group": things.group.pk,
+        "operation": things.operation.pk,
+        "person": things.person.pk,
+        "self": things.machine.pk,
+        "app": things.app.pk,
+        "channel": things.channel.pk,
+    }
+    path = (
+        ADDRESSES[name]
+        .replace("<uuid:batch>", str(things.operation.batch))
+        .replace("<str:form>", "csv")
+    )
+    path = path.replace("<int:account_id>", str(things.account.pk))
+    if "<int:version_id>" in path:
+        path = path.replace(
+            "<int:version_id>", str(things.image.versions.values_list("pk", flat=True)[0])
+        )
+    path = path.replace("<int:pk>", str(pks.get(noun, 0)))
+    return path + QUERIES.get(name, "").format(account=things.account.pk)
+
+
+# Addresses that say nothing without these.
+QUERIES = {
+    "runner-name": "?account={account}&name=a-name",
+    "runner-cost": "?account={account}",
+    "static-ip-changes": "?since=2026-11-01",
+    "groups-explain-repositories": "?organization={account}",
+}
+NOTHING_ASKED = {"no_such_field": "1"}
+BODIES = {"groups-explain-ask": {"organization": "{account}", "repository": "web"}}
+
+
+@pytest.fixture
+def world(acme: Account) -> dict[str, Things]:
+    """Things in the limited viewer's group, and things in another."""
+    watched = User.objects.create_user("watched")
+    Membership.objects.create(user=watched, account=acme)
+    app = App.objects.create(api_url=acme.api_url, issuer="1")
+    channel = Channel.objects.create(name="a channel")
+    groups = list(RunnerGroup.objects.filter(account=acme).order_by("pk")[:2])
+    found: dict[str, Things] = {}
+    for name, group, runner in zip(
+        ("mine", "other"), groups, Runner.objects.order_by("pk"), strict=False
+    ):
+        image = _custom_image(acme, f"image-{name}")
+        Runner.objects.filter(pk=runner.pk).update(
+            group_id=group.github_id, image_source="custom", image_id=image.github_id
+        )
+        machine = SelfHostedRunner.objects.order_by("pk")[len(found)]
+        SelfHostedRunner.objects.filter(pk=machine.pk).update(group_id=group.github_id)
+        found[name] = Things(
+            acme, runner, image, group, _operation(runner), watched, machine, app, channel
+        )
+    others = Runner.objects.exclude(pk__in=[things.runner.pk for things in found.values()])
+    others.update(group_id=groups[1].github_id)
+    return found
+
+
+def _custom_image(account: Account, name: str) -> Image:
+    now = timezone.now()
+    seen = {"observed_at": now, "first_seen_at": now}
+    number = str(7_000_000 + Image.objects.count())
+    image = Image.objects.create(
+        account=account, source="custom", github_id=number, name=name, **seen
+    )
+    image.versions.create(account=account, version="1.0.0", **seen)
+    return image
+
+
+def _operation(runner: Runner) -> Operation:
+    now = timezone.now()
+    return Operation.objects.create(
+        account=runner.account,
+        kind="update_runner",
+        target="runner",
+        target_id=runner.github_id,
+        batch=uuid4(),
+        target_name=runner.name,
+        actor_name="ada",
+        requested_at=now,
+        confirmed_at=now,
+        next_step_at=now,
+        base={"maximum_runners": 1},
+        wanted={"maximum_runners": 2},
+    )
+
+
+@pytest.fixture
+def people(world: dict[str, Things], admin: User) -> dict[str, Client]:
+    """One browser for each role, signed in."""
+    things = world["mine"]
+    browsers = {"anonymous": Client(raise_request_exception=False)}
+    for role in ROLES[1:-1]:
+        person = User.objects.create_user(role, password="a password for tests")
+        if role in ("limited", "viewer", "manager", "disabled"):
+            is_manager = role in ("manager", "disabled")
+            membership = Membership.objects.create(
+                user=person,
+                account=things.account,
+                role="manager" if is_manager else "viewer",
+                limited=role == "limited",
+            )
+            if role == "limited":
+                membership.groups.add(things.group)
+        browsers[role] = Client(raise_request_exception=False)
+        browsers[role].force_login(person)
+    User.objects.filter(username="disabled").update(is_active=False)
+    browsers["administrator"] = Client(raise_request_exception=False)
+    browsers["administrator"].force_login(admin)
+    return browsers
+
+
+def answers_to(client: Client, method: str, path: str, body: dict[str, str]) -> int:
+    """The status, with whatever the request did taken back."""
+    cookies = copy(client.cookies)
+    with transaction.atomic():
+        status = client.generic(method, path) if method != "POST" else client.post(path, body)
+        transaction.set_rollback(True)
+    client.cookies = cookies
+    return status.status_code
+
+
+def expected(name: str, thing: str, role: str, method: str) -> int:
+    """From the tables: HEAD answers as GET does, and methods without a line are not allowed."""
+    method = "GET" if method == "HEAD" else method
+    lines = [
+        line for line in LINES if (line.name, line.thing) == (name, thing) and role in line.answers
+    ]
+    if not lines and role in ROLES[:2]:
+        return TO_SIGN_IN
+    return next(
+        (line.answers[role] for line in lines if line.method in (method, "ANY")), NOT_ALLOWED
+    )
+
+
+@pytest.mark.timeout(600)  # thousands of requests: 15 seconds of a core, minutes beside others
+def test_everybody_is_answered_as_the_table_says(
+    world: dict[str, Things], people: dict[str, Client]
+) -> None:
+    wrong, asked = [], 0
+    rows = {(line.name, line.thing) for line in LINES if line.name in ADDRESSES}
+    for name, thing in sorted(rows):
+        things = world[thing or "mine"]
+        path = path_of(name, things)
+        body = {
+            key: value.format(account=things.account.pk)
+            for key, value in BODIES.get(name, NOTHING_ASKED).items()
+        }
+        for role in ROLES:
+            cache.clear()  # where requests are counted
+            for method in METHODS:
+                answer = answers_to(people[role], method, path, body)
+                asked += 1
+                if answer != (right := expected(name, thing, role, method)):
+                    wrong.append(
+                        f"{method} {path} ({name} {thing}) as {role}: {answer} instead of {right}"
+                    )
+    assert wrong == [], "\n".join(wrong)
+    assert asked == len(rows) * len(ROLES) * len(METHODS)
+
+
+def test_no_form_is_taken_without_its_token(world: dict[str, Things], admin: User) -> None:
+    """Of anybody, and of fragments as of pages."""
+    anonymous, administrator = Client(enforce_csrf_checks=True), Client(enforce_csrf_checks=True)
+    administrator.force_login(admin)
+    forms = {(line.name, line.thing) for line in LINES if line.method == "POST"}
+    taken = [
+        name
+        for name, thing in sorted(forms)
+        for client in (anonymous, administrator)
+        for headers in ({}, {"HX-Request": "true"})
+        if client.post(path_of(name, world[thing or "mine"]), {}, headers=headers).status_code
+        != 403
+    ]
+    assert taken == []
+    assert len(forms) > 50

@@ -1,0 +1,124 @@
+"""Readings: our tables become like GitHub's, and only what differs is written."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from uuid import uuid4
+
+from django.contrib.auth.models import User
+
+from runners_app.models import (
+    Account,
+    FieldChange,
+    Image,
+    ImageVersion,
+    Limits,
+    Reading,
+    Repository,
+    Runner,
+    RunnerGroup,
+)
+from runners_app.runners.requests import request_update
+from runners_app.runners.settings import RunnerSettings
+from tests.simulator_handle import SimulatorHandle
+
+Work = Callable[[Account], None]
+
+
+def test_a_connected_organization_is_read_whole(acme: Account, simulator: SimulatorHandle) -> None:
+    assert Runner.objects.present().filter(account=acme).count() == 12
+    assert Limits.objects.current().filter(account=acme).count() == 1
+    assert RunnerGroup.objects.filter(account=acme, default=True).count() == 1
+    assert set(Image.objects.filter(account=acme).values_list("source", flat=True)) == {
+        "github",
+        "partner",
+        "custom",
+    }
+    assert ImageVersion.objects.filter(account=acme).exists()
+    assert not acme.readings.exclude(error="").exists()
+
+
+def test_an_unchanged_organization_is_read_again_without_writing_a_row_or_paying_for_a_request(
+    acme: Account, simulator: SimulatorHandle, work: Work
+) -> None:
+    simulator.set_speed(0)
+    Reading.objects.schedule_now(acme)
+    work(acme)
+    before = list(Runner.objects.order_by("pk").values())
+    version = Account.objects.get(pk=acme.pk).version
+    Reading.objects.schedule_now(acme)
+    work(acme)
+    assert list(Runner.objects.order_by("pk").values()) == before
+    assert Account.objects.get(pk=acme.pk).version == version
+    for reading in acme.readings.exclude(resource="access_checks"):
+        run = reading.runs.latest("pk")
+        assert (run.outcome, run.not_modified) == ("unchanged", run.requests), (
+            f"{reading} was paid for"
+        )
+
+
+def test_a_change_made_at_github_is_kept_in_history(
+    acme: Account, simulator: SimulatorHandle, work: Work
+) -> None:
+    runner = Runner.objects.filter(account=acme, status="Ready").earliest("pk")
+    simulator.change_runner("organization", "acme", runner.github_id, maximum_runners=77)
+    Reading.objects.schedule_now(acme, "runners")
+    work(acme)
+    change = FieldChange.objects.get(item="runner", item_pk=runner.pk, field="maximum_runners")
+    assert (change.before, change.after, change.operation) == (runner.maximum_runners, 77, None)
+
+
+def test_a_runner_that_is_gone_from_the_list_stays_openable_and_marked(
+    acme: Account, simulator: SimulatorHandle, work: Work
+) -> None:
+    runner = Runner.objects.filter(account=acme).earliest("pk")
+    simulator.delete_runner("organization", "acme", runner.github_id)
+    Reading.objects.schedule_now(acme, "runners")
+    work(acme)
+    runner.refresh_from_db()
+    assert runner.gone_at is not None
+
+
+def test_a_change_taken_back_at_github_is_seen_though_the_list_looks_as_it_did_before(
+    acme: Account, admin: User, simulator: SimulatorHandle, work: Work
+) -> None:
+    simulator.set_speed(0)
+    Reading.objects.schedule_now(acme)
+    work(acme)
+    runner = Runner.objects.filter(account=acme, status="Ready", static_ip=False).earliest("pk")
+    base, at_first = RunnerSettings.of(runner), runner.maximum_runners
+    asked = replace(base, maximum_runners=77)
+    simulator.add_fault(
+        "GET", r"hosted-runners\?", "status", status=502
+    )  # no list is read in between
+    request_update(runner, asked, base=base, by=admin, nonce=str(uuid4()))
+    work(acme)
+    runner.refresh_from_db()
+    assert runner.maximum_runners == 77
+    simulator.clear_faults()
+    simulator.change_runner("organization", "acme", runner.github_id, maximum_runners=at_first)
+    Reading.objects.schedule_now(acme, "runners")
+    work(acme)
+    runner.refresh_from_db()
+    assert runner.maximum_runners == at_first
+
+
+def test_what_vanished_from_a_later_page_is_gone_though_the_first_page_is_as_it_was(
+    acme: Account, simulator: SimulatorHandle, work: Work
+) -> None:
+    rows = list(Repository.objects.present().filter(account=acme).order_by("pk"))
+    listed = [{"id": row.github_id, "name": row.name, "private": row.private} for row in rows]
+    to_next = {"Link": f'<{simulator.base_url}/orgs/acme/repos?per_page=100&page=2>; rel="next"'}
+
+    def read(last_page: list[dict[str, object]]) -> None:
+        simulator.clear_faults()
+        simulator.add_fault("GET", "/repos[?].*page=2$", "status", status=200, body=last_page)
+        simulator.add_fault(
+            "GET", "/repos[?]", "status", status=200, body=listed[:-1], headers=to_next
+        )
+        Reading.objects.schedule_now(acme, "repositories")
+        work(acme)
+
+    read(listed[-1:])
+    assert Repository.objects.present().filter(account=acme).count() == len(listed)
+    read([])
+    assert list(Repository.objects.filter(account=acme).exclude(gone_at=None)) == [rows[-1]]

@@ -1,0 +1,189 @@
+"""rotate_keys: every secret ends under the first key, wherever it was stopped; then the old key
+opens nothing.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from io import StringIO
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from allauth.mfa.models import Authenticator
+from cryptography.fernet import Fernet
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from runners_app.models import App, Credential
+from runners_app.people.adapters import SecondFactorAdapter
+from runners_app.security.rotation import rotate_all
+from runners_app.security.secrets import SecretUnreadable, seal, unseal
+
+ROOT = Path(__file__).resolve().parents[2]
+OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+API = "https://api.github.com"
+
+
+@pytest.fixture
+def under_old_key(db: None, settings: Settings) -> list[Credential]:
+    """Twenty tokens, an App and a second factor, sealed before there was a new key."""
+    settings.CREDENTIAL_KEYS = [OLD]
+    rows = [make_credential(number) for number in range(20)]
+    uid = uuid4()
+    App.objects.create(
+        uid=uid, api_url=API, issuer="1", sealed_key=seal("the key", uid=uid, api_url=API)
+    )
+    person = User.objects.create_user("ada")
+    sealed = SecondFactorAdapter().encrypt("the secret")
+    Authenticator.objects.create(user=person, type="totp", data={"secret": sealed})
+    settings.CREDENTIAL_KEYS = [NEW, OLD]
+    return rows
+
+
+def make_credential(number: int) -> Credential:
+    uid = uuid4()
+    return Credential.objects.create(
+        uid=uid,
+        api_url=API,
+        kind="classic",
+        fingerprint=str(number),
+        sealed_secret=seal(f"token {number}", uid=uid, api_url=API),
+    )
+
+
+def opened() -> list[str]:
+    rows = Credential.objects.order_by("pk")
+    return [unseal(row.sealed_secret, uid=row.uid, api_url=row.api_url) for row in rows]
+
+
+def test_afterwards_the_old_key_opens_nothing_and_the_new_one_everything(
+    under_old_key: list[Credential], settings: Settings
+) -> None:
+    out = StringIO()
+    call_command("rotate_keys", stdout=out)
+    assert out.getvalue() == "22 sealed anew, 0 were already, 0 unreadable.\n"
+    settings.CREDENTIAL_KEYS = [NEW]
+    assert opened() == [f"token {number}" for number in range(20)]
+    app = App.objects.get()
+    assert unseal(app.sealed_key, uid=app.uid, api_url=API) == "the key"
+    assert SecondFactorAdapter().decrypt(Authenticator.objects.get().data["secret"]) == "the secret"
+    settings.CREDENTIAL_KEYS = [OLD]
+    with pytest.raises(SecretUnreadable):
+        opened()
+
+
+def test_stopped_half_way_everything_opens_and_going_on_ends_it(
+    under_old_key: list[Credential], settings: Settings
+) -> None:
+    rotating = rotate_all()
+    assert [next(rotating)[1] for _ in range(11)] == ["resealed"] * 11
+    rotating.close()  # type: ignore[attr-defined]
+    assert len(opened()) == 20
+    out = StringIO()
+    call_command("rotate_keys", stdout=out)
+    assert out.getvalue() == "11 sealed anew, 11 were already, 0 unreadable.\n"
+    settings.CREDENTIAL_KEYS = [NEW]
+    assert len(opened()) == 20
+
+
+def test_a_secret_renewed_meanwhile_is_not_set_back(under_old_key: list[Credential]) -> None:
+    rotating = rotate_all()
+    row = under_old_key[5]
+    renewed = seal("renewed", uid=row.uid, api_url=API)
+    Credential.objects.filter(pk=row.pk).update(sealed_secret=renewed)
+    list(rotating)
+    assert Credential.objects.get(pk=row.pk).sealed_secret == renewed
+
+
+def test_what_no_key_opens_is_named_and_left(
+    under_old_key: list[Credential], settings: Settings
+) -> None:
+    Credential.objects.filter(pk=under_old_key[3].pk).update(
+        sealed_secret=Fernet(Fernet.generate_key()).encrypt(b"x").decode()
+    )
+    err = StringIO()
+    with pytest.raises(CommandError, match="Keep the older keys"):
+        call_command("rotate_keys", stdout=StringIO(), stderr=err)
+    assert f"credential {under_old_key[3].pk}: no key" in err.getvalue()
+
+
+def test_an_address_changed_in_the_table_opens_no_secret(under_old_key: list[Credential]) -> None:
+    row = under_old_key[0]
+    with pytest.raises(SecretUnreadable, match="another credential or address"):
+        unseal(row.sealed_secret, uid=row.uid, api_url="https://api.elsewhere.example")
+
+
+@pytest.mark.proof
+def test_a_thousand_credentials_killed_half_way(tmp_path: Path) -> None:
+    """The real command, ended by SIGKILL while it works, and run again."""
+    environment = {
+        **os.environ,
+        "TRACKSIDE_DATA_DIR": str(tmp_path),
+        "SECRET_KEY": "x" * 50,
+        "CREDENTIAL_KEYS": OLD,
+    }
+    environment.pop("DATABASE_URL", None)
+    both, new = (
+        {**environment, "CREDENTIAL_KEYS": f"{NEW},{OLD}"},
+        {**environment, "CREDENTIAL_KEYS": NEW},
+    )
+    manage(environment, "migrate", "--verbosity", "0")
+    shell(
+        environment,
+        "from tests.security.test_rotation import make_credential\nfor n in range(1000): make_credential(n)",
+    )
+    process = subprocess.Popen([sys.executable, "manage.py", "rotate_keys"], cwd=ROOT, env=both)
+    deadline = time.monotonic() + 60
+    while under(new, tmp_path) < 300 and process.poll() is None:
+        assert time.monotonic() < deadline
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+    assert 0 < under(new, tmp_path) < 1000
+    assert (
+        shell(both, "from tests.security.test_rotation import opened\nprint(len(opened()))")
+        == "1000"
+    )
+    assert "0 unreadable" in manage(both, "rotate_keys")
+    assert (
+        shell(new, "from tests.security.test_rotation import opened\nprint(len(opened()))")
+        == "1000"
+    )
+    assert under(environment, tmp_path) == 0
+
+
+def under(environment: dict[str, str], folder: Path) -> int:
+    """How many secrets the keys of an environment open, read past Django so that it takes
+    milliseconds.
+    """
+    import sqlite3
+
+    fernet, count = Fernet(environment["CREDENTIAL_KEYS"]), 0
+    with sqlite3.connect(folder / "trackside.sqlite3", timeout=20) as connection:
+        rows = connection.execute("SELECT sealed_secret FROM runners_app_credential").fetchall()
+    for (sealed,) in rows:
+        try:
+            fernet.decrypt(sealed.encode())
+        except Exception:  # noqa: BLE001, S112 - the only way to ask
+            continue
+        count += 1
+    return count
+
+
+def manage(environment: dict[str, str], *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip()
+
+
+def shell(environment: dict[str, str], code: str) -> str:
+    return manage(environment, "shell", "--no-imports", "--command", code)

@@ -1,0 +1,381 @@
+"""Exports of lists: every list as CSV and JSON, filtered as its page, for the same eyes, without
+formulas.
+"""
+
+import csv
+import io
+import json
+from datetime import timedelta
+from typing import cast
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client, RequestFactory
+from django.utils import timezone
+
+from runners_app.models import Account, AuditEntry, FieldChange, Membership, Runner, RunnerGroup
+from runners_app.runners.export import runners as export_runners
+from runners_app.runners.requests import request_delete_runner
+from runners_app.web.downloads import plain_cell
+from runners_app.web.pages import Request
+from tests.people.test_who_may import ADDRESSES
+
+LISTS = ["runners", "images", "groups", "operations", "accounts"]
+
+
+def body(client: Client, address: str, query: dict[str, str] | None = None) -> str:
+    answer = client.get(address, query or {})
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    content = b"".join(answer.streaming_content) if answer.streaming else answer.content  # type: ignore[attr-defined]
+    return str(content.decode())
+
+
+def as_csv(client: Client, name: str, **query: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(body(client, f"/{name}.csv", query))))
+
+
+def as_json(client: Client, name: str, **query: str) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = json.loads(body(client, f"/{name}.json", query))
+    return rows
+
+
+@pytest.mark.parametrize(
+    "name", [*(f"{each}/export" for each in LISTS), "audit/export", "static-ips/ranges"]
+)
+def test_both_forms_hold_the_same_rows_and_columns(
+    client: Client, admin: User, acme: Account, name: str
+) -> None:
+    request_delete_runner(Runner.objects.filter(account=acme)[0], by=admin, nonce="one")
+    client.force_login(admin)
+    # The export before stands in the audit log itself.
+    query = {"action": "sign_in"} if name.startswith("audit") else {}
+    rows, objects = as_csv(client, name, **query), as_json(client, name, **query)
+    assert rows
+    assert len(rows) == len(objects)
+    assert list(rows[0]) == list(objects[0])
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_an_unknown_form_is_not_found(client: Client, admin: User, name: str) -> None:
+    client.force_login(admin)
+    assert client.get(f"/{name}/export.xlsx").status_code == 404
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_what_one_may_not_see_is_not_exported(
+    client: Client, lead: User, acme: Account, globex: Account, name: str
+) -> None:
+    Membership.objects.create(user=lead, account=acme)
+    client.force_login(lead)
+    found = {row["account"] for row in as_json(client, f"{name}/export")}
+    assert found == (set() if name == "operations" else {"acme"})
+
+
+def test_a_list_without_rows_is_an_empty_array(client: Client, lead: User) -> None:
+    client.force_login(lead)
+    assert as_json(client, "runners/export") == []
+    assert body(client, "/runners/export.csv").startswith("account,id,name,")
+
+
+def test_runners_are_filtered_as_on_their_page(
+    client: Client, admin: User, acme: Account, globex: Account
+) -> None:
+    client.force_login(admin)
+    query = {"q": "org:globex status:ready"}
+    shown = {row.name for row in client.get("/runners/", query).context["page"].rows}
+    assert shown
+    assert {row["name"] for row in as_json(client, "runners/export", **query)} == shown
+
+
+def test_runners_that_are_gone_are_exported_when_asked_for(
+    client: Client, admin: User, acme: Account
+) -> None:
+    gone = Runner.objects.filter(account=acme)[0]
+    Runner.objects.filter(pk=gone.pk).update(gone_at=timezone.now())
+    client.force_login(admin)
+    assert gone.github_id not in {row["id"] for row in as_json(client, "runners/export")}
+    assert [row["id"] for row in as_json(client, "runners/export", status="gone")] == [
+        gone.github_id
+    ]
+
+
+def test_a_runner_carries_its_group_and_ranges(client: Client, admin: User, acme: Account) -> None:
+    client.force_login(admin)
+    runner = next(
+        row for row in Runner.objects.filter(account=acme, static_ip=True) if row.public_ips
+    )
+    row = next(row for row in as_csv(client, "runners/export") if row["name"] == runner.name)
+    assert row["public_ips"] == " ".join(runner.ip_ranges)
+    assert row["group"] == acme.groups.get(github_id=runner.group_id or 0).name
+    assert row["static_ip"] == "yes"
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum", "\tx", "\rx"])
+def test_text_a_spreadsheet_would_run_is_made_harmless(text: str) -> None:
+    assert plain_cell(text) == f"'{text}"
+    assert plain_cell([text]) == f"'{text}"
+
+
+def test_numbers_stay_numbers() -> None:
+    assert plain_cell(-5) == "-5"
+
+
+def test_formulas_in_names_do_not_reach_a_spreadsheet(
+    client: Client, admin: User, acme: Account
+) -> None:
+    Runner.objects.filter(account=acme).update(name='=cmd|" /C calc"!A0')
+    client.force_login(admin)
+    assert {row["name"][0] for row in as_csv(client, "runners/export")} == {"'"}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_it_rejects_post(client: Client, admin: User, name: str) -> None:
+    client.force_login(admin)
+    assert client.post(f"/{name}/export.csv").status_code == 405
+
+
+class TestAuditLog:
+    """Each export leaves one line: who, which list, which filter, how many rows, to which address."""
+
+    EVERY = (
+        *(f"/{each}/export.{form}" for each in (*LISTS, "audit") for form in ("csv", "json")),
+        *(f"/static-ips/{each}" for each in ("ranges.txt", "ranges.csv", "ranges.json")),
+        *(f"/static-ips/changes.{form}?since=2026-01-01" for form in ("txt", "csv", "json")),
+    )
+
+    @pytest.fixture
+    def as_admin(self, client: Client, admin: User, acme: Account) -> Client:
+        request_delete_runner(Runner.objects.filter(account=acme)[0], by=admin, nonce="one")
+        client.force_login(admin)
+        return client
+
+    def line(self) -> AuditEntry:
+        return AuditEntry.objects.get(action="list.exported")
+
+    @pytest.mark.parametrize("address", EVERY)
+    def test_every_export_leaves_one_line_with_as_many_rows_as_left(
+        self, as_admin: Client, address: str
+    ) -> None:
+        text = body(as_admin, address)
+        line = self.line()
+        assert (line.actor_name, line.details["address"]) == ("ada", "127.0.0.1")
+        assert line.subject in address.replace("static-ips/", "static-ip-")
+        if "json" in address:
+            assert line.details["rows"] == len(json.loads(text))
+        else:
+            assert line.details["rows"] == len(text.splitlines()) - (
+                line.details["format"] == "csv"
+            )
+
+    def test_every_address_that_ends_in_a_form_is_held_to_it(self) -> None:
+        exports = {path.partition("<")[0] for path in ADDRESSES.values() if "<str:form>" in path}
+        assert exports == {each.partition("?")[0].rpartition(".")[0] + "." for each in self.EVERY}
+
+    def test_it_says_which_filter(self, as_admin: Client) -> None:
+        body(
+            as_admin,
+            "/runners/export.csv",
+            {"q": "org:acme", "status": "Ready", "no_filter": "x", "after": "y"},
+        )
+        assert self.line().details["filter"] == "q=org:acme, status=Ready"
+
+    def test_a_token_in_the_search_box_is_not_kept(self, as_admin: Client) -> None:
+        body(as_admin, "/runners/export.csv", {"q": f"ghp_{'a1B2' * 9} \u202e" + "x" * 900})
+        kept = str(self.line().details["filter"])
+        assert "a1B2" not in kept
+        assert "\u202e" not in kept
+        assert len(kept) < 600
+
+    @pytest.mark.parametrize("address", EVERY)
+    def test_head_takes_no_rows_and_leaves_no_line(self, as_admin: Client, address: str) -> None:
+        answer = as_admin.head(address)
+        assert answer.status_code == 200
+        assert not AuditEntry.objects.filter(action="list.exported").exists()
+
+    def test_servers_that_send_a_body_to_head_send_no_row(
+        self, rf: RequestFactory, admin: User, acme: Account
+    ) -> None:
+        request = rf.head("/runners/export.csv")
+        request.user = admin
+        assert export_runners(cast("Request", request), "csv").getvalue().decode().count("\n") == 1
+
+    def test_who_may_not_export_leaves_no_line(self, client: Client, lead: User) -> None:
+        assert client.get("/runners/export.csv").status_code == 302
+        client.force_login(lead)
+        assert client.get("/audit/export.csv").status_code == 403
+        assert client.get("/runners/export.xlsx").status_code == 404
+        assert not AuditEntry.objects.filter(action="list.exported").exists()
+
+    def test_a_limited_viewers_line_counts_what_they_got(
+        self, client: Client, lead: User, acme: Account
+    ) -> None:
+        group = RunnerGroup.objects.filter(account=acme).order_by("pk")[0]
+        Runner.objects.filter(pk__in=list(Runner.objects.values_list("pk", flat=True)[:2])).update(
+            group_id=group.github_id
+        )
+        Membership.objects.create(user=lead, account=acme, limited=True).groups.add(group)
+        client.force_login(lead)
+        rows = as_csv(client, "runners/export")
+        assert (
+            self.line().details["rows"]
+            == len(rows)
+            == Runner.objects.filter(group_id=group.github_id).count()
+        )
+
+    @pytest.mark.skipif(connection.vendor != "sqlite", reason="switches SQLite to reading alone")
+    def test_nothing_leaves_while_the_line_cannot_be_written(
+        self, admin: User, acme: Account
+    ) -> None:
+        client = Client(raise_request_exception=False)
+        client.force_login(admin)
+        name = Runner.objects.all()[0].name
+        assert name in body(client, "/runners/export.csv")
+        connection.connection.execute("PRAGMA query_only=ON")  # as a standby, or a full disk
+        try:
+            answer = client.get("/runners/export.csv")
+        finally:
+            connection.connection.execute("PRAGMA query_only=OFF")
+        assert answer.status_code == 503
+        assert name not in answer.content.decode()
+
+    def test_the_audit_page_says_it_in_words(self, as_admin: Client) -> None:
+        body(as_admin, "/runners/export.csv", {"status": "Ready"})
+        page = as_admin.get("/audit/", {"action": "list.exported"}).content.decode()
+        for words in (
+            "Exported a list",
+            "Rows: ",
+            "Format: csv",
+            "Filter: status=Ready",
+            "Address: 127.0.0.1",
+        ):
+            assert words in page
+
+
+class TestRangesChangedSince:
+    """`/static-ips/changes.txt` and its siblings, for those who look after firewalls."""
+
+    @pytest.fixture
+    def runner(self, client: Client, admin: User, acme: Account) -> Runner:
+        """With the range 203.0.113.0/28 for ten days; the accounts's other runners without any."""
+        Runner.objects.filter(account=acme).update(
+            static_ip=False, public_ips=[], first_seen_at=timezone.now() - timedelta(days=10)
+        )
+        runner = Runner.objects.filter(account=acme).order_by("pk")[0]
+        self.put(runner, "203.0.113.0/28")
+        client.force_login(admin)
+        return runner
+
+    def put(
+        self, runner: Runner, *ranges: str, days_ago: int | None = None, enabled: bool = True
+    ) -> None:
+        parts = [each.split("/") for each in ranges]
+        before = runner.public_ips
+        runner.public_ips = [
+            {"enabled": enabled, "prefix": prefix, "length": int(bits)} for prefix, bits in parts
+        ]
+        runner.save(update_fields=["public_ips"])
+        if days_ago is not None:
+            self.remember(runner, "public_ips", before, runner.public_ips, days_ago)
+
+    def remember(
+        self, runner: Runner, field: str, before: object, after: object, days_ago: int
+    ) -> None:
+        FieldChange.objects.create(
+            account=runner.account,
+            item="runner",
+            item_pk=runner.pk,
+            field=field,
+            before=before,
+            after=after,
+            at=timezone.now() - timedelta(days=days_ago),
+        )
+
+    def since(self, client: Client, days_ago: int, **query: str) -> list[str]:
+        day = (timezone.now() - timedelta(days=days_ago)).isoformat()
+        return body(client, "/static-ips/changes.txt", {"since": day, **query}).splitlines()
+
+    def test_nothing_changed(self, client: Client, runner: Runner) -> None:
+        assert self.since(client, 5) == []
+
+    def test_a_range_is_replaced_by_another(self, client: Client, runner: Runner) -> None:
+        self.put(runner, "203.0.113.16/28", days_ago=3)
+        assert self.since(client, 5) == ["+ 203.0.113.16/28", "- 203.0.113.0/28"]
+        assert self.since(client, 2) == []
+
+    def test_what_came_and_went_in_between_is_not_told(
+        self, client: Client, runner: Runner
+    ) -> None:
+        self.put(runner, "203.0.113.0/28", "203.0.113.16/28", days_ago=3)
+        self.put(runner, "203.0.113.0/28", days_ago=2)
+        assert self.since(client, 5) == []
+
+    def test_ranges_of_a_runner_that_is_gone_are_to_be_taken_away(
+        self, client: Client, runner: Runner
+    ) -> None:
+        gone_at = timezone.now() - timedelta(days=2)
+        Runner.objects.filter(pk=runner.pk).update(gone_at=gone_at)
+        self.remember(runner, "gone_at", None, gone_at.isoformat(), days_ago=2)
+        assert self.since(client, 5) == ["- 203.0.113.0/28"]
+        assert self.since(client, 1) == []
+
+    def test_ranges_of_a_new_runner_are_to_be_allowed(self, client: Client, runner: Runner) -> None:
+        Runner.objects.filter(pk=runner.pk).update(first_seen_at=timezone.now() - timedelta(days=1))
+        assert self.since(client, 5) == ["+ 203.0.113.0/28"]
+
+    def test_a_range_switched_off_is_to_be_taken_away(self, client: Client, runner: Runner) -> None:
+        self.put(runner, "203.0.113.0/28", days_ago=1, enabled=False)
+        assert self.since(client, 5) == ["- 203.0.113.0/28"]
+
+    def test_a_range_that_went_to_another_runner_did_not_change(
+        self, client: Client, runner: Runner
+    ) -> None:
+        other = Runner.objects.exclude(pk=runner.pk)[0]
+        self.put(runner, days_ago=2)
+        self.put(other, "203.0.113.0/28", days_ago=1)
+        assert self.since(client, 5) == []
+
+    def test_an_address_and_an_account_narrow_it(self, client: Client, runner: Runner) -> None:
+        self.put(runner, "198.51.100.0/28", days_ago=3)
+        assert self.since(client, 5, q="198.51.100.7") == ["+ 198.51.100.0/28"]
+        assert self.since(client, 5, account="globex") == []
+
+    def test_files_say_which_runner_and_when(self, client: Client, runner: Runner) -> None:
+        self.put(runner, "203.0.113.16/28", days_ago=3)
+        day = (timezone.now() - timedelta(days=5)).date().isoformat()
+        added, removed = as_csv(client, "static-ips/changes", since=day)
+        assert (added["change"], added["range"], added["runner"]) == (
+            "added",
+            "203.0.113.16/28",
+            runner.name,
+        )
+        assert removed["change"] == "removed"
+        assert [row["range"] for row in as_json(client, "static-ips/changes", since=day)] == [
+            added["range"],
+            removed["range"],
+        ]
+
+    def test_the_page_shows_them(self, client: Client, runner: Runner) -> None:
+        self.put(runner, "203.0.113.16/28", days_ago=3)
+        day = (timezone.now() - timedelta(days=5)).date().isoformat()
+        page = client.get("/static-ips/", {"since": day}).content.decode()
+        assert "1 range added, 1 removed" in page
+
+    def test_a_team_lead_learns_nothing_of_other_accounts(
+        self, client: Client, lead: User, runner: Runner
+    ) -> None:
+        self.put(runner, "203.0.113.16/28", days_ago=3)
+        client.force_login(lead)
+        assert self.since(client, 5) == []
+
+    @pytest.mark.parametrize(
+        "since", ["", "yesterday", "2026-02-30", "0001-01-01T00:00:00+14:00", "2026-13-01"]
+    )
+    def test_no_day_is_answered_with_what_to_write(
+        self, client: Client, runner: Runner, since: str
+    ) -> None:
+        answer = client.get("/static-ips/changes.txt", {"since": since})
+        assert answer.status_code == 400
+        assert "Say since when" in answer.content.decode()
+        assert client.get("/static-ips/", {"since": since}).status_code == 200
