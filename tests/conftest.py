@@ -8,6 +8,7 @@ from io import StringIO
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import caches
+from django.test import Client
 from pytest_django import Settings
 
 from dashboard import celery_app
@@ -139,3 +140,17 @@ def admin(db: None) -> User:
 def lead(db: None) -> User:
     """A team lead who was given no account yet."""
     return User.objects.create_user("lin", password="a password for tests")
+
+
+@pytest.fixture
+def as_admin(client: Client, admin: User) -> Client:
+    """A browser in which an administrator is signed in."""
+    client.force_login(admin)
+    return client
+
+
+@pytest.fixture
+def as_lead(client: Client, lead: User) -> Client:
+    """A browser in which a team lead is signed in; what they see is up to the test."""
+    client.force_login(lead)
+    return client
