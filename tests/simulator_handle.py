@@ -128,8 +128,13 @@ class SimulatorHandle:
         """Gone at once."""
         self.control("DELETE", f"{kind}/{slug}/runners/{runner_id}")
 
-    def change_account(self, kind: str, slug: str, **fields: Any) -> None:
-        """``renamed``, ``plan``, ``static_ip_maximum``"""
+    def create_account(self, kind: str, slug: str) -> SimulatedAccount:
+        """A new account of its own, such as one that takes the old name of a renamed one."""
+        created = self.control("POST", f"{kind}/{slug}")
+        return SimulatedAccount(created["kind"], created["slug"], created["token"])
+
+    def change_account(self, kind: str, slug: str, /, **fields: Any) -> None:
+        """Change ``plan``, ``static_ip_maximum``, ``slug`` (renames) or ``renamed`` (hides)."""
         self.control("PATCH", f"{kind}/{slug}", fields)
 
     def change_token(self, token: str, **fields: Any) -> None:

@@ -1,6 +1,6 @@
-"""GitHub's API for larger runners over HTTP, for the demo and the tests; imports nothing from the
-rest of Trackside.
+"""GitHub's API for larger runners over HTTP, for the demo and the tests. It imports nothing from
+the rest of Trackside.
 
-``app`` answers requests, ``routes`` says which function does, ``state`` is the world, ``seed``
-makes it, ``lifecycle`` moves it with time, ``controls`` are the doors GitHub does not have.
+``world`` holds the simulated data, ``api`` GitHub's operations on it, ``server`` the WSGI
+application, and ``controls`` the endpoints under ``/_simulator/`` that GitHub does not have.
 """

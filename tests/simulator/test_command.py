@@ -100,7 +100,7 @@ def test_what_was_answered_survives_being_killed(tmp_path: Path) -> None:
         call = caller_of(handle, handle.account("acme").token)
         created = call("POST", RUNNERS, json=NEW_RUNNER).json()["id"]
         os.kill(handle.pid, signal.SIGKILL)
-        handle.wait(3)
+        handle.wait(20)
     with start_simulator("--state", str(state)) as handle:
         call = caller_of(handle, handle.account("acme").token)
         assert call("GET", f"{RUNNERS}/{created}").status_code == 200
@@ -153,5 +153,5 @@ def test_it_leaves_nothing_behind(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["accounts"]
         process.terminate()
-        assert process.wait(3) == 0
+        assert process.wait(20) == 0
     assert list(tmp_path.iterdir()) == []

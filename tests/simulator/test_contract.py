@@ -18,7 +18,8 @@ pytestmark = pytest.mark.skipif(
 
 NOT_SIMULATED = (
     r"network-configurations|network-settings|settings/billing|"
-    r"/enterprises/\{enterprise\}/installation|(POST|PUT|DELETE) /orgs/\{org\}/actions/runners/\{runner_id\}/labels"
+    r"/enterprises/\{enterprise\}/installation|"
+    r"(POST|PUT|DELETE) /orgs/\{org\}/actions/runners/\{runner_id\}/labels"
 )
 NOT_DESCRIBED_HERE = {"/user"}
 

@@ -5,27 +5,27 @@ from typing import Any
 
 from runners_app.simulator.api import rules
 from runners_app.simulator.api.call import Call, wrapped_page
-from runners_app.simulator.api.surroundings import (
+from runners_app.simulator.api.organizations import (
     describe_repository,
     describe_user,
     node_id,
     web_url,
 )
-from runners_app.simulator.api.wire import Answer, Body, not_found, page_of, refuse
+from runners_app.simulator.api.wire import Body, Response, not_found, page_of, refuse
 from runners_app.simulator.world import lifecycle
 from runners_app.simulator.world.state import Installation, Token
 
 TOKEN_SECONDS = 3600
 DOCS = "/apps/apps"
 UNLISTED_PERMISSIONS = {"organization_hosted_runner_custom_images"}
-"""Permissions that GitHub's description of an App has no key for: they work, but no answer names them."""
+"""Permissions that work although GitHub's schema of an App has no key for them: not listed."""
 
 
-def get_app(call: Call) -> Answer:
+def get_app(call: Call) -> Response:
     """GET /app"""
     app = call.world.app
     created = lifecycle.timestamp(app.created_on)
-    answer: Body = {
+    response: Body = {
         "id": app.id,
         "slug": app.slug,
         "client_id": app.client_id,
@@ -41,7 +41,7 @@ def get_app(call: Call) -> Answer:
         "events": ["workflow_job"],
         "installations_count": len(app.installations),
     }
-    return Answer(200, answer)
+    return Response(200, response)
 
 
 def describe_installation(call: Call, installation: Installation) -> Body:
@@ -71,29 +71,29 @@ def describe_installation(call: Call, installation: Installation) -> Body:
     }
 
 
-def list_installations(call: Call) -> Answer:
+def list_installations(call: Call) -> Response:
     """GET /app/installations"""
     page, headers = page_of(call.request, list(call.world.app.installations.values()))
-    return Answer(200, [describe_installation(call, each) for each in page], headers)
+    return Response(200, [describe_installation(call, each) for each in page], headers)
 
 
-def get_installation(call: Call) -> Answer:
-    return Answer(200, describe_installation(call, call.installation()))
+def get_installation(call: Call) -> Response:
+    return Response(200, describe_installation(call, call.installation()))
 
 
-def get_organization_installation(call: Call) -> Answer:
+def get_organization_installation(call: Call) -> Response:
     """GET /orgs/{org}/installation"""
     for installation in call.world.app.installations.values():
         if installation.account == call.account.key:
-            return Answer(200, describe_installation(call, installation))
+            return Response(200, describe_installation(call, installation))
     raise not_found(DOCS)
 
 
-def create_access_token(call: Call) -> Answer:
-    """POST /app/installations/{id}/access_tokens: 201, valid for an hour of wall-clock time.
+def create_access_token(call: Call) -> Response:
+    """POST /app/installations/{id}/access_tokens: 201 with a token that is valid for an hour.
 
-    ``permissions``, ``repositories`` and ``repository_ids`` narrow it; more than the App has is
-    refused with 422.
+    ``permissions``, ``repositories`` and ``repository_ids`` restrict it; 422 if they go beyond
+    those of the installation.
     """
     installation = call.installation()
     body = rules.read_body(call.request, {"permissions": rules.Field("object"), **_REPOSITORIES})
@@ -107,7 +107,7 @@ def create_access_token(call: Call) -> Answer:
     repositories = _chosen_repositories(call, installation, body)
     token = _mint(call, installation, {**permissions, "metadata": "read"}, repositories)
     call.world.tokens[token.token] = token
-    answer: Body = {
+    response: Body = {
         "token": token.token,
         "expires_at": lifecycle.timestamp(token.expires_on or 0),
         "permissions": _listed(token.permissions),
@@ -116,10 +116,10 @@ def create_access_token(call: Call) -> Answer:
     if repositories is not None:
         account = call.world.accounts[installation.account]
         chosen = [account.repositories[each] for each in repositories]
-        answer["repositories"] = [
+        response["repositories"] = [
             describe_repository(call, account, each, full=True) for each in chosen
         ]
-    return Answer(201, answer)
+    return Response(201, response)
 
 
 _REPOSITORIES = {
@@ -178,7 +178,7 @@ def _mint(
 
 
 def _token_text(origin: str, app_id: int, *, stateless: bool) -> str:
-    """40 characters of the old form, or 520 with dots and underscores of the new one."""
+    """A token: 520 characters with dots and underscores, or 40 in the older format."""
     noise = "".join(hashlib.sha256(f"{origin}/{part}".encode()).hexdigest() for part in range(9))
     if not stateless:
         return f"ghs_{noise[:36]}"
@@ -186,7 +186,7 @@ def _token_text(origin: str, app_id: int, *, stateless: bool) -> str:
     return f"{head}{noise[:36]}.{noise[36:300]}.{noise}"[:520]
 
 
-def list_installation_repositories(call: Call) -> Answer:
+def list_installation_repositories(call: Call) -> Response:
     """GET /installation/repositories"""
     token = call.token
     if token is None or token.kind != "installation":
@@ -197,7 +197,7 @@ def list_installation_repositories(call: Call) -> Answer:
         for repository in account.repositories.values()
         if token.repository_ids is None or repository.id in token.repository_ids
     ]
-    answer = wrapped_page(
+    response = wrapped_page(
         call,
         "repositories",
         visible,
@@ -205,7 +205,7 @@ def list_installation_repositories(call: Call) -> Answer:
     )
     shown = [
         describe_repository(call, account, repository, full=True)
-        for repository in answer.body["repositories"]
+        for repository in response.body["repositories"]
     ]
-    answer.body["repositories"] = shown
-    return answer
+    response.body["repositories"] = shown
+    return response

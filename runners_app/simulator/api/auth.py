@@ -1,5 +1,5 @@
-"""Who calls, and may they: 401 for an unknown credential, 404 for what it cannot see, 403 for what
-it may not do.
+"""Authentication and authorization: 401 for an unknown credential, 404 for an account it cannot
+see, 403 for an operation it may not use.
 """
 
 import time
@@ -22,10 +22,10 @@ LONGEST_JWT_SECONDS = 600
 
 @dataclass(frozen=True)
 class Need:
-    """What an operation asks for: one of ``scopes`` of a classic token, or ``permission`` of the
-    other kinds.
+    """What an operation requires: one of ``scopes`` of a classic token, or ``permission`` (name,
+    level) of other tokens.
 
-    ``who`` is token, anyone (also without a credential) or app (its JWT).
+    ``who`` is token, anyone (even without a credential) or app (with its JWT).
     """
 
     scopes: tuple[str, ...] = ()
@@ -34,8 +34,8 @@ class Need:
 
 
 def identify(world: World, request: Request, wall: float) -> Token | None:
-    """The token sent; None without one. Raises ``Refused`` 401 for one that is unknown, expired or
-    revoked.
+    """The token sent, or None. Raises ``Refused`` 401 if it is unknown, expired or revoked, and 403
+    if its installation is suspended.
     """
     sent = request.token
     if sent is None:
@@ -58,8 +58,8 @@ def identify(world: World, request: Request, wall: float) -> Token | None:
 
 
 def require_app(app: GitHubApp, request: Request) -> None:
-    """Raises ``Refused`` 401 unless the App's JWT came along: RS256, at most ten minutes ahead,
-    issued by the App.
+    """Raise ``Refused`` 401 unless the request carries a JWT of the App: RS256, valid for at most
+    ten minutes, issued by the App.
     """
     undecodable = refuse(401, "A JSON web token could not be decoded", "/apps/apps")
     if request.token is None:
@@ -86,9 +86,7 @@ def require_app(app: GitHubApp, request: Request) -> None:
 
 
 def authorise(need: Need, token: Token | None, account: Account | None) -> None:
-    """Raises ``Refused`` unless ``token`` may do what ``need`` says on ``account`` (None: on no
-    account).
-    """
+    """Raise ``Refused`` unless ``token`` meets ``need`` on ``account`` (None: no account)."""
     if need.who != "token":
         return
     if token is None:
@@ -109,7 +107,10 @@ def _require_sight(token: Token, account: Account) -> None:
         raise not_found()
     if account.key in token.sso_missing:
         url = f"https://github.com/orgs/{account.slug}/sso?authorization_request=SIMULATED"
-        message = "Resource protected by organization SAML enforcement. Authorise the token for this organization."
+        message = (
+            "Resource protected by organization SAML enforcement. "
+            "You must grant your token access to this organization."
+        )
         raise refuse(403, message, X_GitHub_SSO=f"required; url={url}")
 
 
@@ -125,7 +126,7 @@ def _permits(token: Token, name: str, level: str) -> bool:
 
 
 def grants(scopes: list[str]) -> set[str]:
-    """The scopes of a token with those they contain."""
+    """A token's scopes and the scopes they imply."""
     found = set(scopes)
     for scope in scopes:
         found |= IMPLIED_SCOPES.get(scope, set())
@@ -133,19 +134,19 @@ def grants(scopes: list[str]) -> set[str]:
 
 
 def headers(need: Need | None, token: Token | None) -> dict[str, str]:
-    """What GitHub tells about the token and about what the operation asks for, also with a refusal."""
+    """The headers about the token and about what the operation requires; sent with refusals too."""
     if token is None:
         return {}
-    told: dict[str, str] = {}
+    headers: dict[str, str] = {}
     if token.kind == "classic":
-        told["X-OAuth-Scopes"] = ", ".join(token.scopes)
-        told["X-Accepted-OAuth-Scopes"] = ", ".join(_accepted(need.scopes if need else ()))
+        headers["X-OAuth-Scopes"] = ", ".join(token.scopes)
+        headers["X-Accepted-OAuth-Scopes"] = ", ".join(_accepted(need.scopes if need else ()))
     elif need and need.permission:
-        told["X-Accepted-GitHub-Permissions"] = "=".join(need.permission)
+        headers["X-Accepted-GitHub-Permissions"] = "=".join(need.permission)
     if token.expires_on is not None and token.kind != "installation":
         ends = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(token.expires_on))
-        told["GitHub-Authentication-Token-Expiration"] = ends
-    return told
+        headers["GitHub-Authentication-Token-Expiration"] = ends
+    return headers
 
 
 def _accepted(scopes: tuple[str, ...]) -> list[str]:

@@ -1,9 +1,9 @@
-"""What every operation gets: one authorised call."""
+"""The argument of every operation: one authorized call."""
 
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from runners_app.simulator.api.wire import Answer, Request, not_found, page_of
+from runners_app.simulator.api.wire import Request, Response, not_found, page_of
 from runners_app.simulator.world import lifecycle
 from runners_app.simulator.world.state import (
     Account,
@@ -18,7 +18,7 @@ from runners_app.simulator.world.state import (
 
 @dataclass(frozen=True)
 class Call:
-    """``at`` is the simulated moment, ``wall`` the wall-clock time; both stand still during a call."""
+    """An authorized call. ``at`` is its simulated time, ``wall`` its wall-clock time (seconds)."""
 
     world: World
     request: Request
@@ -78,7 +78,7 @@ def _found(things: dict[int, T], number: str, docs: str = "/actions/hosted-runne
     return found
 
 
-def wrapped_page(call: Call, key: str, items: list[Any], **fields: Any) -> Answer:
-    """One page of items under ``key`` with the number of all of them."""
+def wrapped_page(call: Call, key: str, items: list[Any], **fields: Any) -> Response:
+    """The page of ``items`` that was requested, under ``key``, with their total number."""
     page, headers = page_of(call.request, items)
-    return Answer(200, {"total_count": len(items), **fields, key: page}, headers)
+    return Response(200, {"total_count": len(items), **fields, key: page}, headers)

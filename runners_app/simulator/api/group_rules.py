@@ -1,4 +1,4 @@
-"""What runner groups must obey, and what their requests call the members of a group."""
+"""The rules for runner groups, and the names of their members in requests."""
 
 from typing import Any
 
@@ -47,9 +47,9 @@ def name_problems(call: Call, name: str, own: Group | None = None) -> list[Body]
 
 def workflow_problems(workflows: list[str]) -> list[Body]:
     wrong = [workflow for workflow in workflows if not rules.WORKFLOW.fullmatch(workflow)]
-    form = "must look like owner/repo/.github/workflows/file.yaml@ref"
+    rule = "must look like owner/repo/.github/workflows/file.yaml@ref"
     return [
-        problem(RESOURCE, "selected_workflows", "invalid", f'"{workflow}" {form}')
+        problem(RESOURCE, "selected_workflows", "invalid", f'"{workflow}" {rule}')
         for workflow in wrong
     ]
 

@@ -14,19 +14,19 @@ from runners_app.simulator.api.group_rules import (
     name_problems,
     workflow_problems,
 )
-from runners_app.simulator.api.wire import Answer, Body, refuse, validation_failed
+from runners_app.simulator.api.wire import Body, Response, refuse, validation_failed
 from runners_app.simulator.world import lifecycle
-from runners_app.simulator.world.inherited_groups import mirror_enterprise_groups
+from runners_app.simulator.world.inherited_groups import update_inherited_groups
 from runners_app.simulator.world.state import Group
 
 
 def describe(call: Call, group: Group, place: str = "one") -> Body:
-    """A group as GitHub answers it; ``place`` (one or list) makes the order of workflows vary, as
-    it does there.
+    """A group as GitHub returns it. ``place`` is one or list: as at GitHub, the order of workflows
+    differs between the two.
     """
     source = enterprise_group(call.world, call.account, group) or group
     path = f"{call.account_path()}/actions/runner-groups/{group.id}"
-    answer: Body = {
+    response: Body = {
         "id": group.id,
         "name": source.name,
         "visibility": group.visibility,
@@ -38,17 +38,17 @@ def describe(call: Call, group: Group, place: str = "one") -> Body:
         "workflow_restrictions_read_only": source is not group and source.restricted_to_workflows,
     }
     if not call.enterprise_server:
-        answer["hosted_runners_url"] = call.url(f"{path}/hosted-runners")
+        response["hosted_runners_url"] = call.url(f"{path}/hosted-runners")
     if call.account.kind == "organization":
-        answer["inherited"] = group.inherited_from is not None
+        response["inherited"] = group.inherited_from is not None
         if source is not group:
-            answer["inherited_allows_public_repositories"] = source.allows_public_repositories
+            response["inherited_allows_public_repositories"] = source.allows_public_repositories
     if group.visibility == "selected":
         noun = members_noun(call.account)
-        answer[f"selected_{noun}_url"] = call.url(f"{path}/{noun}")
+        response[f"selected_{noun}_url"] = call.url(f"{path}/{noun}")
     if source.network_configuration_id is not None:
-        answer["network_configuration_id"] = source.network_configuration_id
-    return answer
+        response["network_configuration_id"] = source.network_configuration_id
+    return response
 
 
 def _shuffled(group: Group, place: str) -> list[str]:
@@ -56,20 +56,20 @@ def _shuffled(group: Group, place: str) -> list[str]:
     return dice.sample(group.selected_workflows, len(group.selected_workflows))
 
 
-def list_groups(call: Call) -> Answer:
-    """``visible_to_repository`` (a name) and ``visible_to_organization`` (a slug) leave the groups
-    these may use.
+def list_groups(call: Call) -> Response:
+    """GET of all groups, or of those that the repository ``visible_to_repository`` (a name) or the
+    organization ``visible_to_organization`` (a slug) may use.
     """
     groups = list(call.account.groups.values())
     if name := call.request.query.get("visible_to_repository"):
         groups = [group for group in groups if _serves_repository(call, group, name)]
     if slug := call.request.query.get("visible_to_organization"):
         groups = [group for group in groups if _serves_organization(call, group, slug)]
-    answer = wrapped_page(call, "runner_groups", groups)
-    answer.body["runner_groups"] = [
-        describe(call, group, "list") for group in answer.body["runner_groups"]
+    response = wrapped_page(call, "runner_groups", groups)
+    response.body["runner_groups"] = [
+        describe(call, group, "list") for group in response.body["runner_groups"]
     ]
-    return answer
+    return response
 
 
 def _serves_repository(call: Call, group: Group, name: str) -> bool:
@@ -93,11 +93,11 @@ def _serves_organization(call: Call, group: Group, slug: str) -> bool:
     )
 
 
-def get_group(call: Call) -> Answer:
-    return Answer(200, describe(call, call.group()))
+def get_group(call: Call) -> Response:
+    return Response(200, describe(call, call.group()))
 
 
-def create_group(call: Call) -> Answer:
+def create_group(call: Call) -> Response:
     account = call.account
     body = rules.read_body(call.request, rules.group_shape(account.kind, creating=True))
     members = body.get(f"selected_{member_noun(account)}_ids", [])
@@ -121,11 +121,11 @@ def create_group(call: Call) -> Answer:
     account.groups[group.id] = group
     for machine_id in body.get("runners", []):
         account.machines[machine_id].group_id = group.id
-    mirror_enterprise_groups(call.world, account)
-    return Answer(201, describe(call, group))
+    update_inherited_groups(call.world, account)
+    return Response(201, describe(call, group))
 
 
-def update_group(call: Call) -> Answer:
+def update_group(call: Call) -> Response:
     """Changes the fields given. A group inherited from the enterprise is not changed here: 422."""
     account, group = call.account, call.group()
     body = rules.read_body(call.request, rules.group_shape(account.kind, creating=False))
@@ -146,8 +146,8 @@ def update_group(call: Call) -> Answer:
     group.name = body.get("name", group.name)
     group.visibility = body.get("visibility", group.visibility)
     _apply(group, body)
-    mirror_enterprise_groups(call.world, account)
-    return Answer(200, describe(call, group))
+    update_inherited_groups(call.world, account)
+    return Response(200, describe(call, group))
 
 
 def _apply(group: Group, body: Body) -> None:
@@ -164,8 +164,8 @@ def _apply(group: Group, body: Body) -> None:
     group.writes += 1
 
 
-def delete_group(call: Call) -> Answer:
-    """204; 422 for the default group, an inherited one and one with runners in it."""
+def delete_group(call: Call) -> Response:
+    """204; 422 for the default group, an inherited group and a group that contains runners."""
     account, group = call.account, call.group()
     lifecycle.remove_gone_runners(account, call.at)
     if group.default:
@@ -177,5 +177,5 @@ def delete_group(call: Call) -> Answer:
     if group.id in inside:
         raise refuse(422, "The runner group has runners in it; move or delete them first.", DOCS)
     del account.groups[group.id]
-    mirror_enterprise_groups(call.world, account)
-    return Answer(204)
+    update_inherited_groups(call.world, account)
+    return Response(204)

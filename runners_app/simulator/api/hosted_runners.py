@@ -1,13 +1,9 @@
-"""Larger runners of organizations and enterprises: the operations under
-``/actions/hosted-runners``.
-"""
-
-from typing import Any
+"""Larger runners of organizations and enterprises, under ``/actions/hosted-runners``."""
 
 from runners_app.simulator.api import rules
 from runners_app.simulator.api.call import Call, wrapped_page
 from runners_app.simulator.api.images import ChosenImage, choose_image, current_image
-from runners_app.simulator.api.wire import Answer, Body, conflict, problem, validation_failed
+from runners_app.simulator.api.wire import Body, Response, conflict, problem, validation_failed
 from runners_app.simulator.world import lifecycle
 from runners_app.simulator.world.catalog import PLATFORMS, SIZES, MachineSize, curated_images
 from runners_app.simulator.world.state import Account, Clock, Runner
@@ -16,15 +12,15 @@ RESOURCE = "HostedRunner"
 
 
 def describe(runner: Runner, clock: Clock, at: float) -> Body:
-    """A runner as GitHub answers it."""
+    """A runner as GitHub returns it at the simulated moment ``at``."""
     active = lifecycle.last_active_on(runner, clock, at)
-    answer: Body = {
+    response: Body = {
         "id": runner.id,
         "name": runner.name,
         "runner_group_id": runner.group_id,
         "platform": runner.platform,
         "image_details": _describe_image(runner),
-        "machine_size_details": SIZES[runner.size].answer(),
+        "machine_size_details": SIZES[runner.size].describe(),
         "status": lifecycle.status(runner, at),
         "maximum_runners": runner.maximum_runners,
         "public_ip_enabled": runner.static_ip,
@@ -32,7 +28,7 @@ def describe(runner: Runner, clock: Clock, at: float) -> Body:
         "last_active_on": None if active is None else lifecycle.timestamp(active),
         "image_gen": runner.image_gen,
     }
-    return {**answer, **runner.shown}
+    return {**response, **runner.shown}
 
 
 def _describe_image(runner: Runner) -> Body | None:
@@ -45,15 +41,15 @@ def describe_for(call: Call, runner: Runner) -> Body:
     return describe(runner, call.world.clock, call.at)
 
 
-def list_hosted_runners(call: Call) -> Answer:
+def list_hosted_runners(call: Call) -> Response:
     lifecycle.remove_gone_runners(call.account, call.at)
     return _page_of_runners(
         call, sorted(call.account.runners.values(), key=lambda runner: runner.id)
     )
 
 
-def list_hosted_runners_in_group(call: Call) -> Answer:
-    """GET .../runner-groups/{id}/hosted-runners: of an inherited group the enterprise's runners."""
+def list_hosted_runners_in_group(call: Call) -> Response:
+    """GET .../runner-groups/{id}/hosted-runners; inherited groups have the enterprise's runners."""
     group, owner = call.group(), call.account
     group_id = group.id
     if group.inherited_from is not None:
@@ -65,18 +61,18 @@ def list_hosted_runners_in_group(call: Call) -> Answer:
     )
 
 
-def _page_of_runners(call: Call, runners: list[Runner]) -> Answer:
-    answer = wrapped_page(call, "runners", runners)
-    answer.body["runners"] = [describe_for(call, runner) for runner in answer.body["runners"]]
-    return answer
+def _page_of_runners(call: Call, runners: list[Runner]) -> Response:
+    response = wrapped_page(call, "runners", runners)
+    response.body["runners"] = [describe_for(call, runner) for runner in response.body["runners"]]
+    return response
 
 
-def get_hosted_runner(call: Call) -> Answer:
-    return Answer(200, describe_for(call, call.runner()))
+def get_hosted_runner(call: Call) -> Response:
+    return Response(200, describe_for(call, call.runner()))
 
 
-def create_hosted_runner(call: Call) -> Answer:
-    """201 with the runner, Provisioning. 422 lists every rule broken."""
+def create_hosted_runner(call: Call) -> Response:
+    """201 with the runner, whose status is Provisioning; a 422 lists every broken rule."""
     body = rules.read_body(call.request, rules.CREATE_RUNNER)
     image_body = rules.check_shape(body["image"], rules.IMAGE, "image.")
     lifecycle.remove_gone_runners(call.account, call.at)
@@ -115,11 +111,11 @@ def create_hosted_runner(call: Call) -> Answer:
         runner, lifecycle.durations(call.world.seed, call.account, runner.id)
     )
     call.account.runners[runner.id] = runner
-    return Answer(201, describe_for(call, runner))
+    return Response(201, describe_for(call, runner))
 
 
-def update_hosted_runner(call: Call) -> Answer:
-    """Changes the fields given and leaves the others. 409 while the runner is being deleted."""
+def update_hosted_runner(call: Call) -> Response:
+    """Change the given fields and no others. 409 while the runner is being deleted."""
     runner = call.runner()
     body = rules.read_body(call.request, rules.UPDATE_RUNNER)
     if runner.deleted_at is not None:
@@ -143,13 +139,11 @@ def update_hosted_runner(call: Call) -> Answer:
     if body.get("enable_static_ip") and not runner.static_ip:
         _require_free_static_ip(call.account)
     _apply_update(runner, body, image if isinstance(image, ChosenImage) else None, call.at)
-    return Answer(200, describe_for(call, runner))
+    return Response(200, describe_for(call, runner))
 
 
 def _image_after(account: Account, runner: Runner, body: Body) -> ChosenImage | list[Body] | None:
-    """The image the runner has after the update; None when it has none, or an unchanged one nobody
-    offers any more.
-    """
+    """The image after the update, or the problems with it; None for a runner without an image."""
     image_fields = body.keys() & {"image_id", "image_source", "image_version"}
     current = runner.image
     if not image_fields:
@@ -172,55 +166,56 @@ def _apply_update(runner: Runner, body: Body, image: ChosenImage | None, at: flo
     if body.get("enable_static_ip", runner.static_ip) != runner.static_ip:
         runner.static_ip = body["enable_static_ip"]
         runner.static_ip_at = at
-    answered_by = {"enable_static_ip": "public_ip_enabled", "size": "machine_size_details"}
+    shown_as = {"enable_static_ip": "public_ip_enabled", "size": "machine_size_details"}
     for name in body:
         runner.shown.pop(
-            answered_by.get(name, "image_details" if name.startswith("image_") else name), None
+            shown_as.get(name, "image_details" if name.startswith("image_") else name), None
         )
 
 
-def delete_hosted_runner(call: Call) -> Answer:
-    """202 with the runner, Deleting; it stays readable until GitHub is done. A second DELETE
-    changes nothing.
+def delete_hosted_runner(call: Call) -> Response:
+    """202 with the runner, whose status is Deleting; it can be read until it is gone.
+
+    Deleting it again changes nothing.
     """
     runner = call.runner()
     if runner.deleted_at is None:
         runner.deleted_at = call.at
         runner.shown.pop("status", None)
-    return Answer(202, describe_for(call, runner))
+    return Response(202, describe_for(call, runner))
 
 
-def get_limits(call: Call) -> Answer:
+def get_limits(call: Call) -> Response:
     lifecycle.remove_gone_runners(call.account, call.at)
     limits = {
         "maximum": call.account.static_ip_maximum,
         "current_usage": _static_ips_in_use(call.account),
     }
-    return Answer(200, {"public_ips": limits})
+    return Response(200, {"public_ips": limits})
 
 
-def get_machine_sizes(call: Call) -> Answer:
-    return Answer(
+def get_machine_sizes(call: Call) -> Response:
+    return Response(
         200,
-        {"total_count": len(SIZES), "machine_specs": [size.answer() for size in SIZES.values()]},
+        {"total_count": len(SIZES), "machine_specs": [size.describe() for size in SIZES.values()]},
     )
 
 
-def get_platforms(call: Call) -> Answer:
-    return Answer(200, {"total_count": len(PLATFORMS), "platforms": list(PLATFORMS)})
+def get_platforms(call: Call) -> Response:
+    return Response(200, {"total_count": len(PLATFORMS), "platforms": list(PLATFORMS)})
 
 
-def get_github_owned_images(call: Call) -> Answer:
+def get_github_owned_images(call: Call) -> Response:
     return _curated("github")
 
 
-def get_partner_images(call: Call) -> Answer:
+def get_partner_images(call: Call) -> Response:
     return _curated("partner")
 
 
-def _curated(source: str) -> Answer:
-    images = [image.answer() for image in curated_images(source)]
-    return Answer(200, {"total_count": len(images), "images": images})
+def _curated(source: str) -> Response:
+    images = [image.describe() for image in curated_images(source)]
+    return Response(200, {"total_count": len(images), "images": images})
 
 
 def _name_problems(account: Account, name: str, own_id: int | None = None) -> list[Body]:
@@ -264,8 +259,7 @@ def _size_problems(image: ChosenImage, size_id: str) -> list[Body]:
                 RESOURCE, "size", "unprocessable", f"{size_id} is not available for this image."
             )
         ]
-    # GitHub offers its own Ubuntu (86 GB) on 2-core (75 GB): the disk is only held against custom
-    # images.
+    # Only custom images must fit the disk: GitHub offers its own Ubuntu (86 GB) on 2-core (75 GB).
     if image.details.source == "custom" and size.storage_gb < image.details.size_gb:
         return [
             problem(
@@ -288,5 +282,4 @@ def _static_ips_in_use(account: Account) -> int:
 
 def _require_free_static_ip(account: Account) -> None:
     if _static_ips_in_use(account) >= account.static_ip_maximum:
-        reached: list[Any] = ["Static IP limit reached"]
-        raise validation_failed(reached)
+        raise validation_failed(["Static IP limit reached"])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from runners_app.simulator.api.call import Call
-from runners_app.simulator.api.wire import Answer, Body, conflict, not_found, problem
+from runners_app.simulator.api.wire import Body, Response, conflict, not_found, problem
 from runners_app.simulator.world import lifecycle
 from runners_app.simulator.world.catalog import find_curated_image
 from runners_app.simulator.world.state import (
@@ -34,8 +34,9 @@ def choose_image(
     *,
     flat: bool = False,
 ) -> ChosenImage | list[Body]:
-    """The image a request names, or what is wrong with it. ``flat`` names the fields as an update
-    does.
+    """The image that a request names, or the problems with it.
+
+    ``flat`` names the fields in problems as an update does (``image_version``).
     """
     if not image_id:
         return [problem("HostedRunner", field, "missing_field")]
@@ -61,7 +62,7 @@ def choose_image(
 
 
 def current_image(details: ImageDetails, platform: str) -> ChosenImage:
-    """The image a runner has already, also when nobody offers it any more."""
+    """The image a runner already has, even if GitHub no longer offers it."""
     curated = find_curated_image(details.id, details.source)
     return ChosenImage(replace(details), platform, curated is None or curated.small_windows)
 
@@ -118,45 +119,43 @@ def describe_version(built: ImageVersion) -> Body:
     }
 
 
-def list_custom_images(call: Call) -> Answer:
+def list_custom_images(call: Call) -> Response:
     images = [describe_image(image) for image in call.account.images.values()]
-    return Answer(200, {"total_count": len(images), "images": images})
+    return Response(200, {"total_count": len(images), "images": images})
 
 
-def get_custom_image(call: Call) -> Answer:
-    return Answer(200, describe_image(_image(call)))
+def get_custom_image(call: Call) -> Response:
+    return Response(200, describe_image(_image(call)))
 
 
-def delete_custom_image(call: Call) -> Answer:
-    """204. What GitHub does with an image in use is not known; here it is refused with 409."""
+def delete_custom_image(call: Call) -> Response:
+    """204, or 409 if the image is in use. What GitHub does in that case is not documented."""
     image = _image(call)
     if users := _users(call, image):
         raise conflict(f"The image is used by {', '.join(users)}.", DOCS)
     del call.account.images[image.id]
-    return Answer(204)
+    return Response(204)
 
 
-def list_custom_image_versions(call: Call) -> Answer:
+def list_custom_image_versions(call: Call) -> Response:
     """Newest first."""
     versions = [describe_version(built) for built in reversed(_image(call).versions)]
-    return Answer(200, {"total_count": len(versions), "image_versions": versions})
+    return Response(200, {"total_count": len(versions), "image_versions": versions})
 
 
-def get_custom_image_version(call: Call) -> Answer:
-    return Answer(200, describe_version(_version(call, _image(call))))
+def get_custom_image_version(call: Call) -> Response:
+    return Response(200, describe_version(_version(call, _image(call))))
 
 
-def delete_custom_image_version(call: Call) -> Answer:
-    """204; deleting the latest makes the one built before it the latest. In use: 409, as for
-    images.
-    """
+def delete_custom_image_version(call: Call) -> Response:
+    """204, or 409 if in use. The version built before a deleted latest becomes the latest."""
     image = _image(call)
     built = _version(call, image)
     followers = _users(call, image, LATEST) if len(image.versions) == 1 else []
     if users := [*_users(call, image, built.version), *followers]:
         raise conflict(f"The version is used by {', '.join(users)}.", DOCS)
     image.versions.remove(built)
-    return Answer(204)
+    return Response(204)
 
 
 def _image(call: Call) -> CustomImage:
@@ -175,7 +174,7 @@ def _version(call: Call, image: CustomImage) -> ImageVersion:
 
 
 def _users(call: Call, image: CustomImage, version: str | None = None) -> list[str]:
-    """Names of the runners on this image, or only of those on this version of it."""
+    """Names of the runners that use this image, or only this version of it."""
     lifecycle.remove_gone_runners(call.account, call.at)
     return [
         runner.name

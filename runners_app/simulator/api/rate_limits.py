@@ -1,6 +1,4 @@
-"""The primary rate limit: so many requests in 60 minutes for each user, installation or address
-without a token.
-"""
+"""The primary rate limit: requests per hour of a user, an installation or an anonymous address."""
 
 from runners_app.simulator.api.wire import Refused, refuse
 from runners_app.simulator.world.state import Bucket, Token, World
@@ -10,7 +8,7 @@ LIMIT, ENTERPRISE_CLOUD_INSTALLATION_LIMIT, ANONYMOUS_LIMIT = 5000, 15_000, 60
 
 
 def bucket_of(world: World, token: Token | None, address: str, wall: float) -> Bucket:
-    """Whose quota this call spends; a window that has ended is replaced by a fresh one."""
+    """The bucket that this call counts against; a new one once its window has ended."""
     name = token.bucket if token else f"address/{address}"
     bucket = world.buckets.get(name)
     if bucket is None or wall >= bucket.reset_on:

@@ -1,23 +1,29 @@
-"""Which function answers which operation, and what it asks of the caller."""
+"""The routes: method and path, the function that responds, and what it requires of the caller."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from runners_app.simulator.api import apps, group_contents, groups, hosted_runners, images
+from runners_app.simulator.api import (
+    apps,
+    group_contents,
+    groups,
+    hosted_runners,
+    images,
+    organizations,
+)
 from runners_app.simulator.api import self_hosted_runners as machines
-from runners_app.simulator.api import surroundings as around
 from runners_app.simulator.api.auth import Need
 from runners_app.simulator.api.call import Call
-from runners_app.simulator.api.wire import Answer
+from runners_app.simulator.api.wire import Response
 
-Operation = Callable[[Call], Answer]
+Operation = Callable[[Call], Response]
 
 
 @dataclass(frozen=True)
 class Route:
-    """``hosted`` operations do not exist on a GitHub Enterprise Server."""
+    """One operation of the API. ``hosted`` ones do not exist on GitHub Enterprise Server."""
 
     method: str
     pattern: re.Pattern[str]
@@ -140,11 +146,11 @@ ROUTES: list[Route] = [
         "manage_runners:enterprise",
         "organizations",
     ),
-    _plain("GET", "/orgs/{org}", around.get_organization, Need(who="anyone")),
-    _plain("GET", "/orgs/{org}/repos", around.list_repositories, Need(who="anyone")),
-    _plain("GET", "/user", around.get_user, Need()),
-    _plain("GET", "/user/orgs", around.list_own_organizations, Need(("read:org", "user"))),
-    _plain("GET", "/rate_limit", around.get_rate_limit, Need(who="anyone")),
+    _plain("GET", "/orgs/{org}", organizations.get_organization, Need(who="anyone")),
+    _plain("GET", "/orgs/{org}/repos", organizations.list_repositories, Need(who="anyone")),
+    _plain("GET", "/user", organizations.get_user, Need()),
+    _plain("GET", "/user/orgs", organizations.list_own_organizations, Need(("read:org", "user"))),
+    _plain("GET", "/rate_limit", organizations.get_rate_limit, Need(who="anyone")),
     _plain("GET", "/app", apps.get_app, Need(who="app")),
     _plain("GET", "/app/installations", apps.list_installations, Need(who="app")),
     _plain("GET", "/app/installations/{installation_id}", apps.get_installation, Need(who="app")),
@@ -160,8 +166,9 @@ ROUTES: list[Route] = [
 
 
 def find_route(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
-    """The route of a still percent-encoded path, and its parameters decoded. A trailing slash finds
-    none.
+    """The route for a percent-encoded path with its parameters, decoded; None if there is none.
+
+    A path with a trailing slash has no route.
     """
     wanted = "GET" if method == "HEAD" else method
     for route in ROUTES:

@@ -1,12 +1,12 @@
-"""Bodies held against their shape first ("Invalid request") and then against GitHub's rules
-("Validation Failed").
+"""Shapes of request bodies, checked first ("Invalid request"), and GitHub's rules about values,
+checked second ("Validation Failed").
 """
 
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from runners_app.simulator.api.wire import Body, Request, invalid_request, parse_object
+from runners_app.simulator.api.wire import Body, Request, invalid_request, json_object
 
 RUNNER_NAME = re.compile(r"[A-Za-z0-9.\-_]{1,64}")
 WORKFLOW = re.compile(r"[^/@\s]+/[^/@\s]+/\.github/workflows/[^@\s]+\.ya?ml@\S+")
@@ -65,9 +65,7 @@ _GROUP: Shape = {
 
 
 def group_shape(kind: str, *, creating: bool) -> Shape:
-    """The body of creating or updating a runner group; only an enterprise's update may leave out
-    the name.
-    """
+    """The body that creates or updates a group; only an enterprise's update may omit the name."""
     of_organization = kind == "organization"
     visibilities = ("selected", "all", "private") if of_organization else ("selected", "all")
     shape = {
@@ -85,10 +83,10 @@ def group_shape(kind: str, *, creating: bool) -> Shape:
 
 
 def read_body(request: Request, shape: Shape) -> Body:
-    """The known fields of the body. Raises ``Refused`` 400 when it is no JSON object, 422 when a
-    type is wrong.
+    """The body's known fields. Raises ``Refused`` 400 unless it is a JSON object, and 422 if a
+    field is missing or has the wrong type.
     """
-    body = parse_object(request)
+    body = json_object(request)
     return check_shape(body, shape)
 
 

@@ -1,9 +1,9 @@
-"""Self-hosted runners: enough of them to tell them apart from larger runners."""
+"""Self-hosted runners: just enough to tell them apart from larger runners."""
 
 from zlib import crc32
 
 from runners_app.simulator.api.call import Call, wrapped_page
-from runners_app.simulator.api.wire import Answer, Body, refuse
+from runners_app.simulator.api.wire import Body, Response, refuse
 from runners_app.simulator.world.state import Machine
 
 DOCS = "/actions/self-hosted-runners"
@@ -35,27 +35,27 @@ def _labels(machine: Machine) -> list[Body]:
     ]
 
 
-def list_machines(call: Call) -> Answer:
+def list_machines(call: Call) -> Response:
     machines = list(call.account.machines.values())
     if name := call.request.query.get("name"):
         machines = [machine for machine in machines if machine.name == name]
-    answer = wrapped_page(call, "runners", machines)
-    answer.body["runners"] = [describe_machine(machine) for machine in answer.body["runners"]]
-    return answer
+    response = wrapped_page(call, "runners", machines)
+    response.body["runners"] = [describe_machine(machine) for machine in response.body["runners"]]
+    return response
 
 
-def get_machine(call: Call) -> Answer:
-    return Answer(200, describe_machine(call.machine()))
+def get_machine(call: Call) -> Response:
+    return Response(200, describe_machine(call.machine()))
 
 
-def delete_machine(call: Call) -> Answer:
+def delete_machine(call: Call) -> Response:
     machine = call.machine()
     if machine.busy:
         raise refuse(422, f"Runner {machine.name} is running a job and cannot be deleted.", DOCS)
     del call.account.machines[machine.id]
-    return Answer(204)
+    return Response(204)
 
 
-def list_labels(call: Call) -> Answer:
+def list_labels(call: Call) -> Response:
     labels = _labels(call.machine())
-    return Answer(200, {"total_count": len(labels), "labels": labels})
+    return Response(200, {"total_count": len(labels), "labels": labels})

@@ -1,8 +1,9 @@
-"""Requests and answers as plain data, and GitHub's ways of saying no."""
+"""Requests and responses as plain data, and the refusals GitHub sends."""
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -12,8 +13,8 @@ DOCS = "https://docs.github.com/rest"
 
 @dataclass(frozen=True)
 class Request:
-    """One request. ``path`` is still percent-encoded and without the mount prefix; header names are
-    lower case.
+    """One request. ``path`` is percent-encoded and lacks the mount prefix; header names are lower
+    case.
     """
 
     method: str
@@ -22,7 +23,7 @@ class Request:
     headers: dict[str, str]
     body: bytes
     base_url: str
-    """Scheme, host and mount prefix: what URLs in answers begin with."""
+    """Scheme, host and mount prefix: the beginning of the URLs in responses."""
     address: str = ""
 
     @property
@@ -31,7 +32,7 @@ class Request:
 
     @property
     def token(self) -> str | None:
-        """The credential sent, if any, under ``Bearer`` or ``token``."""
+        """The credential after ``Bearer`` or ``token``, if there is one."""
         scheme, _, credential = self.headers.get("authorization", "").partition(" ")
         return (
             credential.strip()
@@ -41,8 +42,8 @@ class Request:
 
 
 @dataclass
-class Answer:
-    """``body`` None is an empty body; bytes are sent as they are; everything else as JSON."""
+class Response:
+    """A response. ``body`` is None (empty), bytes (sent as they are) or data to send as JSON."""
 
     status: int
     body: Any = None
@@ -58,19 +59,27 @@ class Answer:
         )
 
 
-class Refused(Exception):
-    """GitHub says no: the answer to send instead. Nothing has been changed."""
+def status_phrase(status: int) -> str:
+    """The phrase of a status, "Unknown" for one that HTTP does not define."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
 
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.status, answer.body)
-        self.answer = answer
+
+class Refused(Exception):
+    """GitHub refuses the request, with ``response``. Nothing has been changed."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status, response.body)
+        self.response = response
 
 
 def refuse(status: int, message: str, docs: str = "", **headers: str) -> Refused:
-    """``headers`` with underscores for dashes."""
+    """A refusal in GitHub's format; names in ``headers`` have underscores instead of dashes."""
     body = {"message": message, "documentation_url": DOCS + docs, "status": str(status)}
     return Refused(
-        Answer(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        Response(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
     )
 
 
@@ -83,29 +92,29 @@ def conflict(message: str, docs: str = "") -> Refused:
 
 
 def invalid_request(reasons: Iterable[str]) -> Refused:
-    """A body that lacks a parameter or has one of a wrong type: no ``errors`` in the answer."""
+    """A 422 for a missing parameter or one of the wrong type; it has no ``errors``."""
     return refuse(422, "Invalid request.\n\n" + "\n".join(reasons))
 
 
 def validation_failed(
     errors: list[Body] | list[str], docs: str = "/actions/hosted-runners"
 ) -> Refused:
-    """A well-formed body that breaks a rule."""
+    """A 422 for a well-formed body that breaks a rule."""
     refused = refuse(422, "Validation Failed", docs)
-    refused.answer.body["errors"] = errors
+    refused.response.body["errors"] = errors
     return refused
 
 
 def problem(resource: str, field_name: str, code: str, message: str = "") -> Body:
-    """One item of ``errors``; ``code`` is missing, missing_field, invalid, already_exists,
+    """An item of ``errors``. ``code`` is missing, missing_field, invalid, already_exists,
     unprocessable or custom.
     """
     found = {"resource": resource, "field": field_name, "code": code}
     return {**found, "message": message} if message else found
 
 
-def parse_object(request: Request) -> Body:
-    """The body as a JSON object; an empty body is an empty object."""
+def json_object(request: Request) -> Body:
+    """The body as a JSON object, ``{}`` if it is empty. Raises ``Refused`` 400."""
     if not request.body.strip():
         return {}
     try:
@@ -118,7 +127,7 @@ def parse_object(request: Request) -> Body:
 
 
 def page_of(request: Request, items: list[Any]) -> tuple[list[Any], dict[str, str]]:
-    """The items of the page asked for, and the ``Link`` header when there is more than one page."""
+    """The requested page of ``items``, and the ``Link`` header if there is more than one page."""
     query = request.query
     per_page = min(_positive(query.get("per_page"), 30), 100)
     page = _positive(query.get("page"), 1)

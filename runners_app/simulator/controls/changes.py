@@ -1,4 +1,4 @@
-"""Changes behind GitHub's back: they obey no rules, so that anything can be met."""
+"""Changes made past the API. No rule applies to them, so that a test can set up any state."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from runners_app.simulator.api.images import choose_image
 from runners_app.simulator.api.wire import Body
 from runners_app.simulator.world import lifecycle
 from runners_app.simulator.world.catalog import SIZES
-from runners_app.simulator.world.state import Account, Runner, World
+from runners_app.simulator.world.state import Account, Runner, World, account_key
 
 PLAIN_FIELDS: dict[str, tuple[str, type]] = {
     "name": ("name", str),
@@ -19,8 +19,8 @@ PLAIN_FIELDS: dict[str, tuple[str, type]] = {
 
 
 def create_runner(world: World, account: Account, body: Body, at: float) -> Runner:
-    """A runner with the body of GitHub's POST, all optional, and any field of its answer; Ready
-    unless it says else.
+    """Create a runner from the fields of GitHub's POST, all optional, and any field of its
+    response. Its status is Ready unless given.
     """
     wanted = dict(body)
     image_body: dict[str, Any] = wanted.pop("image", None) or {"id": "2306"}
@@ -55,8 +55,8 @@ def create_runner(world: World, account: Account, body: Body, at: float) -> Runn
 
 
 def change_runner(runner: Runner, body: Body) -> None:
-    """Set what has a place in the world; everything else (and anything of a wrong type) is shown as
-    it is.
+    """Set the fields that the world knows; show all others, and values of the wrong type, as
+    given.
     """
     for name, value in body.items():
         plain = PLAIN_FIELDS.get(name)
@@ -67,3 +67,21 @@ def change_runner(runner: Runner, body: Body) -> None:
             runner.size = value
         else:
             runner.shown[name] = value
+
+
+def rename_account(world: World, account: Account, slug: str) -> None:
+    """Give an account another slug; its id, content, tokens and installations stay."""
+    old, new = account.key, account_key(account.kind, slug)
+    if new != old and new in world.accounts:
+        raise ValueError(f"{slug} exists.")
+    for member in world.organizations():
+        if account.kind == "enterprise" and member.enterprise == account.slug:
+            member.enterprise = slug
+    account.slug = slug
+    world.accounts = {account_key(each.kind, each.slug): each for each in world.accounts.values()}
+    for token in world.tokens.values():
+        token.accounts = [new if key == old else key for key in token.accounts]
+        token.sso_missing = [new if key == old else key for key in token.sso_missing]
+    for installation in world.app.installations.values():
+        if installation.account == old:
+            installation.account = new

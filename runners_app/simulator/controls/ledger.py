@@ -1,4 +1,4 @@
-"""What the simulator received, answered and applied. Tokens never get in: only their fingerprints."""
+"""The requests received, with their outcome. Instead of tokens it holds their fingerprints."""
 
 import hashlib
 import json
@@ -9,9 +9,7 @@ KEPT = 20_000
 
 
 def fingerprint(token: str | None) -> str | None:
-    """First 12 hex digits of the SHA-256 of a token: enough to tell who called, useless to call
-    with.
-    """
+    """The first 12 hex digits of a token's SHA-256: they identify the caller, but are no secret."""
     return hashlib.sha256(token.encode()).hexdigest()[:12] if token else None
 
 
@@ -23,12 +21,12 @@ class Ledger:
         self._number = 0
 
     def record(self, **entry: Any) -> None:
-        """Numbered; the other fields are the caller's."""
+        """Append an entry and number it."""
         self._number += 1
         self._entries.append({"number": self._number, **entry})
 
     def entries(self, method: str | None = None, path: str | None = None) -> list[dict[str, Any]]:
-        """All of one method and one exact path, or all."""
+        """The entries, optionally only of one method and one exact path."""
         return [
             entry
             for entry in self._entries
@@ -40,7 +38,7 @@ class Ledger:
 
 
 def readable(body: bytes) -> Any:
-    """A request body as JSON where it is JSON, else as text; None when empty."""
+    """A request body as parsed JSON, or as text if it is not JSON; None if it is empty."""
     if not body:
         return None
     try:

@@ -1,7 +1,6 @@
-"""The doors GitHub does not have, under ``/_simulator/``: to look behind the scenes and to move
-them.
+"""Controls under ``/_simulator/``, which GitHub does not have: they inspect and change the world.
 
-No token is needed, none of these requests gets into the ledger, and no fault touches them.
+They need no token, are not recorded in the ledger, and are not subject to faults.
 """
 
 import re
@@ -13,9 +12,13 @@ from typing import TYPE_CHECKING, Any
 from runners_app.simulator.api.hosted_runners import describe
 from runners_app.simulator.api.rate_limits import bucket_of
 from runners_app.simulator.api.rate_limits import describe as describe_limit
-from runners_app.simulator.api.wire import Answer, Body, Refused, Request, parse_object
+from runners_app.simulator.api.wire import Body, Refused, Request, Response, json_object
 from runners_app.simulator.controls import faults
-from runners_app.simulator.controls.changes import change_runner, create_runner
+from runners_app.simulator.controls.changes import (
+    change_runner,
+    create_runner,
+    rename_account,
+)
 from runners_app.simulator.world import lifecycle, seed
 from runners_app.simulator.world.app_keys import private_pem
 from runners_app.simulator.world.state import Account, account_key
@@ -23,63 +26,63 @@ from runners_app.simulator.world.state import Account, account_key
 if TYPE_CHECKING:
     from runners_app.simulator.server.app import Simulator
 
-Control = Callable[["Simulator", Request, dict[str, str]], Answer]
+Control = Callable[["Simulator", Request, dict[str, str]], Response]
 
 
-def answer(simulator: "Simulator", request: Request) -> Answer:
-    """Every control but the reading ones changes the world, which is then saved."""
+def respond(simulator: "Simulator", request: Request) -> Response:
+    """Run a control. Every control except GET changes the world, which is then saved."""
     for method, pattern, control in CONTROLS:
         if method == request.method and (
             match := re.fullmatch(f"/_simulator/{pattern}", request.path)
         ):
             try:
                 with simulator.lock:
-                    answered = control(simulator, request, match.groupdict())
+                    response = control(simulator, request, match.groupdict())
                     if method != "GET":
-                        simulator.save()
+                        simulator.changed()
             except Refused as refused:
-                answered = refused.answer
+                response = refused.response
             except (ValueError, TypeError, KeyError) as error:
-                answered = Answer(400, {"message": str(error)})
-            if answered.body is not None:
-                answered.headers["Content-Type"] = "application/json; charset=utf-8"
-            return answered
+                response = Response(400, {"message": str(error)})
+            if response.body is not None:
+                response.headers["Content-Type"] = "application/json; charset=utf-8"
+            return response
     known = sorted(f"{method} /_simulator/{pattern}" for method, pattern, _ in CONTROLS)
-    return Answer(
+    return Response(
         404,
         {"message": "No such control.", "controls": known},
         {"Content-Type": "application/json"},
     )
 
 
-def _read_requests(simulator: "Simulator", request: Request, _: dict[str, str]) -> Answer:
+def _read_requests(simulator: "Simulator", request: Request, _: dict[str, str]) -> Response:
     query = request.query
-    return Answer(200, simulator.ledger.entries(query.get("method"), query.get("path")))
+    return Response(200, simulator.ledger.entries(query.get("method"), query.get("path")))
 
 
-def _clear_requests(simulator: "Simulator", request: Request, _: dict[str, str]) -> Answer:
+def _clear_requests(simulator: "Simulator", request: Request, _: dict[str, str]) -> Response:
     simulator.ledger.clear()
-    return Answer(204)
+    return Response(204)
 
 
-def _read_faults(simulator: "Simulator", request: Request, _: dict[str, str]) -> Answer:
-    return Answer(200, simulator.faults.describe())
+def _read_faults(simulator: "Simulator", request: Request, _: dict[str, str]) -> Response:
+    return Response(200, simulator.faults.describe())
 
 
-def _add_fault(simulator: "Simulator", request: Request, _: dict[str, str]) -> Answer:
-    return Answer(201, asdict(simulator.faults.add(faults.parse(parse_object(request)))))
+def _add_fault(simulator: "Simulator", request: Request, _: dict[str, str]) -> Response:
+    return Response(201, asdict(simulator.faults.add(faults.parse(json_object(request)))))
 
 
-def _clear_faults(simulator: "Simulator", request: Request, _: dict[str, str]) -> Answer:
+def _clear_faults(simulator: "Simulator", request: Request, _: dict[str, str]) -> Response:
     simulator.faults.clear()
-    return Answer(204)
+    return Response(204)
 
 
-def _reset(simulator: "Simulator", request: Request, _: dict[str, str]) -> Answer:
-    """Back to the seeded world; a body changes its size (``seed``, ``runners``, ...) and
+def _reset(simulator: "Simulator", request: Request, _: dict[str, str]) -> Response:
+    """Return to the seeded world; the body may change its size (``seed``, ``runners``, …) and
     ``latency_ms``.
     """
-    wanted = parse_object(request)
+    wanted = json_object(request)
     latency_ms = float(wanted.pop("latency_ms", simulator.options.latency_ms))
     size = replace(simulator.options.size, **wanted)
     pem = simulator.world.app.pem
@@ -88,11 +91,11 @@ def _reset(simulator: "Simulator", request: Request, _: dict[str, str]) -> Answe
     simulator.latency_ms = latency_ms
     simulator.ledger.clear()
     simulator.faults.clear()
-    return Answer(200, {"accounts": accounts_with_tokens(simulator)})
+    return Response(200, {"accounts": accounts_with_tokens(simulator)})
 
 
 def accounts_with_tokens(simulator: "Simulator") -> list[Body]:
-    """The accounts with the token that has all rights on each."""
+    """The accounts, each with the token that has all rights on it."""
     main = {
         token.accounts[0]: token.token
         for token in simulator.world.tokens.values()
@@ -104,67 +107,78 @@ def accounts_with_tokens(simulator: "Simulator") -> list[Body]:
     ]
 
 
-def _read_accounts(simulator: "Simulator", request: Request, _: dict[str, str]) -> Answer:
-    return Answer(200, accounts_with_tokens(simulator))
+def _read_accounts(simulator: "Simulator", request: Request, _: dict[str, str]) -> Response:
+    return Response(200, accounts_with_tokens(simulator))
 
 
-def _advance(simulator: "Simulator", request: Request, _: dict[str, str]) -> Answer:
-    """``{"seconds": N}`` moves simulated life forward; ``{"speed": X}`` changes its pace, 0 stops
-    it.
-    """
-    wanted, clock, wall = parse_object(request), simulator.world.clock, time.time()
+def _advance(simulator: "Simulator", request: Request, _: dict[str, str]) -> Response:
+    """``{"seconds": N}`` advances simulated time; ``{"speed": X}`` sets its speed, 0 stops it."""
+    wanted, clock, wall = json_object(request), simulator.world.clock, time.time()
     lifecycle.advance(clock, wall, float(wanted.get("seconds", 0)))
     if "speed" in wanted:
         lifecycle.change_speed(clock, wall, float(wanted["speed"]))
-    return Answer(200, {"seconds": lifecycle.elapsed(clock, wall), "speed": clock.speed})
+    return Response(200, {"seconds": lifecycle.elapsed(clock, wall), "speed": clock.speed})
 
 
 def _account(simulator: "Simulator", params: dict[str, str]) -> Account:
     account = simulator.world.accounts.get(account_key(params["kind"], params["slug"]))
     if account is None:
-        raise Refused(Answer(404, {"message": f"There is no {params['kind']} {params['slug']}."}))
+        raise Refused(Response(404, {"message": f"There is no {params['kind']} {params['slug']}."}))
     return account
 
 
-def _change_account(simulator: "Simulator", request: Request, params: dict[str, str]) -> Answer:
-    """``renamed`` hides it as if it had another name now; ``plan``; ``static_ip_maximum``."""
-    account, wanted = _account(simulator, params), parse_object(request)
-    if unknown := wanted.keys() - {"renamed", "plan", "static_ip_maximum"}:
+def _change_account(simulator: "Simulator", request: Request, params: dict[str, str]) -> Response:
+    """Set ``plan``, ``static_ip_maximum``, ``slug`` (a new name; the old one is free then) or
+    ``renamed``, which only hides the account.
+    """
+    account, wanted = _account(simulator, params), json_object(request)
+    if unknown := wanted.keys() - {"renamed", "plan", "static_ip_maximum", "slug"}:
         raise ValueError(f"Unknown fields: {', '.join(sorted(unknown))}.")
     account.renamed = bool(wanted.get("renamed", account.renamed))
+    if "slug" in wanted:
+        rename_account(simulator.world, account, str(wanted["slug"]))
     account.plan = str(wanted.get("plan", account.plan))
     account.static_ip_maximum = int(wanted.get("static_ip_maximum", account.static_ip_maximum))
     shown = ("kind", "slug", "id", "plan", "renamed", "static_ip_maximum")
-    return Answer(200, {name: getattr(account, name) for name in shown})
+    return Response(200, {name: getattr(account, name) for name in shown})
+
+
+def _create_account(simulator: "Simulator", request: Request, params: dict[str, str]) -> Response:
+    """Create an account with seeded content and a token that has all rights on it."""
+    if account_key(params["kind"], params["slug"]) in simulator.world.accounts:
+        raise ValueError(f"{params['slug']} exists.")
+    account = seed.add_account(simulator.world, params["kind"], params["slug"], time.time())
+    (created,) = [each for each in accounts_with_tokens(simulator) if each["slug"] == account.slug]
+    return Response(201, {**created, "id": account.id})
 
 
 def _at(simulator: "Simulator") -> float:
     return lifecycle.elapsed(simulator.world.clock, time.time())
 
 
-def _create_runner(simulator: "Simulator", request: Request, params: dict[str, str]) -> Answer:
+def _create_runner(simulator: "Simulator", request: Request, params: dict[str, str]) -> Response:
     world, at = simulator.world, _at(simulator)
-    runner = create_runner(world, _account(simulator, params), parse_object(request), at)
-    return Answer(201, describe(runner, world.clock, at))
+    runner = create_runner(world, _account(simulator, params), json_object(request), at)
+    return Response(201, describe(runner, world.clock, at))
 
 
-def _change_runner(simulator: "Simulator", request: Request, params: dict[str, str]) -> Answer:
+def _change_runner(simulator: "Simulator", request: Request, params: dict[str, str]) -> Response:
     world, at, account = simulator.world, _at(simulator), _account(simulator, params)
     runner = account.runners.get(int(params["id"]))
     if runner is None:
-        raise Refused(Answer(404, {"message": "There is no such runner."}))
-    change_runner(runner, parse_object(request))
-    return Answer(200, describe(runner, world.clock, at))
+        raise Refused(Response(404, {"message": "There is no such runner."}))
+    change_runner(runner, json_object(request))
+    return Response(200, describe(runner, world.clock, at))
 
 
-def _delete_runner(simulator: "Simulator", request: Request, params: dict[str, str]) -> Answer:
-    """Gone at once, without a time of Deleting."""
+def _delete_runner(simulator: "Simulator", request: Request, params: dict[str, str]) -> Response:
+    """Remove a runner at once, without the status Deleting."""
     if _account(simulator, params).runners.pop(int(params["id"]), None) is None:
-        raise Refused(Answer(404, {"message": "There is no such runner."}))
-    return Answer(204)
+        raise Refused(Response(404, {"message": "There is no such runner."}))
+    return Response(204)
 
 
-def _read_tokens(simulator: "Simulator", request: Request, _: dict[str, str]) -> Answer:
+def _read_tokens(simulator: "Simulator", request: Request, _: dict[str, str]) -> Response:
     shown = (
         "token",
         "kind",
@@ -176,7 +190,7 @@ def _read_tokens(simulator: "Simulator", request: Request, _: dict[str, str]) ->
         "expires_on",
         "revoked",
     )
-    return Answer(
+    return Response(
         200,
         [
             {name: getattr(token, name) for name in shown}
@@ -188,14 +202,14 @@ def _read_tokens(simulator: "Simulator", request: Request, _: dict[str, str]) ->
 TOKEN_FIELDS = ("accounts", "scopes", "permissions", "sso_missing", "revoked", "expires_on")
 
 
-def _change_token(simulator: "Simulator", request: Request, _: dict[str, str]) -> Answer:
-    """``token`` names it; its fields, ``expires_in`` seconds, or its quota: ``remaining``,
-    ``limit``, ``reset_in``.
+def _change_token(simulator: "Simulator", request: Request, _: dict[str, str]) -> Response:
+    """Change the token named by ``token``: its fields, ``expires_in`` (seconds), or its quota
+    (``remaining``, ``limit``, ``reset_in``).
     """
-    wanted, wall = parse_object(request), time.time()
+    wanted, wall = json_object(request), time.time()
     token = simulator.world.tokens.get(str(wanted.pop("token", "")))
     if token is None:
-        raise Refused(Answer(404, {"message": "There is no such token."}))
+        raise Refused(Response(404, {"message": "There is no such token."}))
     if unknown := wanted.keys() - {*TOKEN_FIELDS, "expires_in", "remaining", "limit", "reset_in"}:
         raise ValueError(f"Unknown fields: {', '.join(sorted(unknown))}.")
     for name in TOKEN_FIELDS:
@@ -208,15 +222,15 @@ def _change_token(simulator: "Simulator", request: Request, _: dict[str, str]) -
     bucket.limit = int(wanted.get("limit", bucket.limit))
     bucket.reset_on = wall + float(wanted["reset_in"]) if "reset_in" in wanted else bucket.reset_on
     bucket.used = bucket.limit - int(wanted["remaining"]) if "remaining" in wanted else bucket.used
-    return Answer(200, {"note": token.note, "rate_limit": describe_limit(bucket)})
+    return Response(200, {"note": token.note, "rate_limit": describe_limit(bucket)})
 
 
-def _read_app(simulator: "Simulator", request: Request, _: dict[str, str]) -> Answer:
+def _read_app(simulator: "Simulator", request: Request, _: dict[str, str]) -> Response:
     app = simulator.world.app
     installations = [asdict(installation) for installation in app.installations.values()]
     pem = private_pem(app)
     simulator.save()
-    return Answer(
+    return Response(
         200,
         {"app_id": app.id, "client_id": app.client_id, "pem": pem, "installations": installations},
     )
@@ -224,35 +238,33 @@ def _read_app(simulator: "Simulator", request: Request, _: dict[str, str]) -> An
 
 def _change_installation(
     simulator: "Simulator", request: Request, params: dict[str, str]
-) -> Answer:
-    """``permissions`` replaces them, ``suspended`` true or false."""
-    wanted: dict[str, Any] = parse_object(request)
+) -> Response:
+    """Replace ``permissions`` or set ``suspended`` (a boolean)."""
+    wanted: dict[str, Any] = json_object(request)
     installation = simulator.world.app.installations.get(int(params["id"]))
     if installation is None:
-        raise Refused(Answer(404, {"message": "There is no such installation."}))
+        raise Refused(Response(404, {"message": "There is no such installation."}))
     installation.permissions = dict(wanted.get("permissions", installation.permissions))
     if "suspended" in wanted:
         installation.suspended_on = time.time() if wanted["suspended"] else None
-    return Answer(200, asdict(installation))
+    return Response(200, asdict(installation))
 
 
 def _delete_installation(
     simulator: "Simulator", request: Request, params: dict[str, str]
-) -> Answer:
-    """As when an owner uninstalls the App: its tokens die with it."""
+) -> Response:
+    """Uninstall the App, as an owner does: its tokens stop working."""
     simulator.world.app.installations.pop(int(params["id"]))
-    return Answer(204)
+    return Response(204)
 
 
-def _install_again(simulator: "Simulator", request: Request, params: dict[str, str]) -> Answer:
-    """As when an owner uninstalls the App and installs it anew: its id is another one, and its old
-    tokens die.
-    """
+def _reinstall(simulator: "Simulator", request: Request, params: dict[str, str]) -> Response:
+    """Uninstall and install the App: a new installation id, and the old tokens stop working."""
     installations = simulator.world.app.installations
     before = installations.pop(int(params["id"]))
-    anew = replace(before, id=max([before.id, *installations]) + 1)
-    installations[anew.id] = anew
-    return Answer(201, asdict(anew))
+    installation = replace(before, id=max([before.id, *installations]) + 1)
+    installations[installation.id] = installation
+    return Response(201, asdict(installation))
 
 
 ACCOUNT = "(?P<kind>organization|enterprise)/(?P<slug>[^/]+)"
@@ -270,7 +282,8 @@ CONTROLS: list[tuple[str, str, Control]] = [
     ("GET", "app", _read_app),
     ("PATCH", "installations/(?P<id>[0-9]+)", _change_installation),
     ("DELETE", "installations/(?P<id>[0-9]+)", _delete_installation),
-    ("POST", "installations/(?P<id>[0-9]+)/again", _install_again),
+    ("POST", "installations/(?P<id>[0-9]+)/again", _reinstall),
+    ("POST", ACCOUNT, _create_account),
     ("PATCH", ACCOUNT, _change_account),
     ("POST", f"{ACCOUNT}/runners", _create_runner),
     ("PATCH", f"{ACCOUNT}/runners/(?P<id>[0-9]+)", _change_runner),

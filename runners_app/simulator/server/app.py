@@ -1,4 +1,4 @@
-"""The simulator as a WSGI application: one lock around the world, waiting always outside of it."""
+"""The simulator as a WSGI application. One lock guards the world; no request waits inside it."""
 
 import threading
 import time
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from runners_app.simulator.api.wire import Request
 from runners_app.simulator.controls import routes as controls
+from runners_app.simulator.controls.distortions import History
 from runners_app.simulator.controls.faults import Fault, Faults
 from runners_app.simulator.controls.ledger import Ledger, fingerprint, readable
 from runners_app.simulator.server import delivery
-from runners_app.simulator.server.answering import Handled, answer_call
 from runners_app.simulator.server.environ import read_request
+from runners_app.simulator.server.responding import Outcome, is_list, respond
 from runners_app.simulator.world import lifecycle, persistence, seed
 from runners_app.simulator.world.state import World
 
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
+FREEZE_POLL_SECONDS = 0.02
+
+
 @dataclass(frozen=True)
 class Options:
-    """``prefix`` mounts GitHub's API under a path; ``state_file`` keeps the world over a restart."""
+    """``prefix`` mounts the API under a path; ``state_file`` keeps the world across restarts."""
 
     size: seed.Size = field(default_factory=seed.Size)
     latency_ms: float = 0.0
@@ -33,19 +37,20 @@ class Options:
 
 
 class Simulator:
-    """The world with its faults and its ledger; call it as a WSGI application."""
+    """A WSGI application: the world with its faults and its ledger."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
         self.latency_ms = options.latency_ms
         self.lock = threading.RLock()
         self.faults = Faults()
+        self.history = History()
         self.ledger = Ledger()
         self.world: World = self._stored_world() or seed.make_world(options.size, time.time())
         self.save()
 
     def _stored_world(self) -> World | None:
-        """As it was left, but at the pace asked for now."""
+        """The world as it was saved, at the speed of this start."""
         stored = persistence.load(self.options.state_file) if self.options.state_file else None
         if stored:
             lifecycle.change_speed(stored.clock, time.time(), self.options.size.speed)
@@ -61,33 +66,56 @@ class Simulator:
     ) -> Iterable[bytes]:
         request = read_request(environ)
         if request.path.startswith("/_simulator/"):
-            return delivery.deliver(controls.answer(self, request), start_response)
+            return delivery.deliver(controls.respond(self, request), start_response)
         started = time.monotonic()
         target = request.path + (f"?{request.query_string}" if request.query_string else "")
         with self.lock:
-            fault = self.faults.take(request.method, target)
-        time.sleep(self.latency_ms / 1000 + _seconds_before(fault))
-        handled = self._handle(request, fault)
-        if fault and fault.action == "delay" and fault.after_apply:
-            time.sleep(fault.seconds)
-        self._record(request, handled, fault, started)
+            fault = self.faults.take(
+                request.method,
+                target,
+                is_list=is_list(request, self.options.prefix),
+                is_conditional="if-none-match" in request.headers,
+            )
+        time.sleep(self.latency_ms / 1000)
+        if fault and not fault.after_apply:
+            self._wait(fault)
+        outcome = self._handle(request, fault)
+        if fault and fault.after_apply:
+            self._wait(fault)
+        self._record(request, outcome, fault, started)
         if fault:
-            return delivery.deliver_faultily(fault, handled.answer, environ, start_response)
-        return delivery.deliver(handled.answer, start_response)
+            return delivery.deliver_faultily(fault, outcome.response, environ, start_response)
+        return delivery.deliver(outcome.response, start_response)
 
-    def _handle(self, request: Request, fault: Fault | None) -> Handled:
+    def _wait(self, fault: Fault) -> None:
+        """Delay the request, or freeze it until the fault is cleared or over."""
+        if fault.action == "delay":
+            time.sleep(fault.seconds)
+        while self.faults.freezes(fault):
+            time.sleep(FREEZE_POLL_SECONDS)
+
+    def _handle(self, request: Request, fault: Fault | None) -> Outcome:
         with self.lock:
-            handled = answer_call(self.world, self.options, request, fault, time.time())
-            if handled.applied:
-                self.save()
-        return handled
+            outcome = respond(self.world, self.options, request, fault, self.history, time.time())
+            if outcome.applied or (fault and fault.action == "slip"):
+                self.changed()
+        return outcome
+
+    def changed(self) -> None:
+        """Save the world, and remember it for lists that lag; call this after every change."""
+        with self.lock:
+            if self.faults.any_lag():
+                self.history.record(self.world, time.time())
+            else:
+                self.history.clear()
+            self.save()
 
     def _record(
-        self, request: Request, handled: Handled, fault: Fault | None, started: float
+        self, request: Request, outcome: Outcome, fault: Fault | None, started: float
     ) -> None:
-        """One ledger entry; ``status`` is None when the connection was closed without an answer.
+        """Add one ledger entry; ``status`` is None when the connection was closed unanswered.
 
-        ``began`` is in seconds since 1970; ``at`` is when the answer was ready.
+        ``began`` is in seconds since 1970; ``at`` is when the response was ready.
         """
         dropped = fault is not None and fault.action in ("drop_before_apply", "drop_after_apply")
         entry: dict[str, Any] = {
@@ -98,8 +126,8 @@ class Simulator:
             "path": request.path,
             "query": request.query,
             "body": readable(request.body),
-            "status": None if dropped else handled.answer.status,
-            "applied": handled.applied,
+            "status": None if dropped else outcome.response.status,
+            "applied": outcome.applied,
             "authorization": fingerprint(request.token),
             "api_version": request.headers.get("x-github-api-version"),
             "user_agent": request.headers.get("user-agent"),
@@ -108,8 +136,3 @@ class Simulator:
         }
         with self.lock:
             self.ledger.record(**entry)
-
-
-def _seconds_before(fault: Fault | None) -> float:
-    waits = fault is not None and fault.action != "trickle" and not fault.after_apply
-    return fault.seconds if fault and waits else 0.0

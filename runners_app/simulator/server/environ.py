@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def read_request(environ: "WSGIEnvironment") -> Request:
-    """The path stays percent-encoded, so that an encoded slash is no separator."""
+    """Read the request. The path stays percent-encoded: an encoded slash does not separate."""
     path, _, query_string = _raw_target(environ).partition("?")
     host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
     headers = {

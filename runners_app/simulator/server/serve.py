@@ -1,4 +1,4 @@
-"""The simulator behind gunicorn: one process, many threads, gone within a second of being told."""
+"""Runs the simulator in gunicorn: one process, many threads, which stops within a second."""
 
 import os
 from collections.abc import Callable
@@ -14,9 +14,7 @@ THREADS = 48
 
 
 class PromptWorker(ThreadWorker):  # type: ignore[misc]
-    """Leaves at once: what it would wait for are delays asked for by faults, and connections kept
-    for later.
-    """
+    """Exits at once: gunicorn would wait for delays that faults made and for idle connections."""
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         self.wsgi.save()
@@ -42,8 +40,9 @@ class Server(BaseApplication):  # type: ignore[misc]
 def serve(
     simulator: Simulator, host: str, port: int, announce: Callable[[dict[str, Any]], None]
 ) -> None:
-    """Listen until SIGTERM or SIGINT; ``announce`` gets base URL and accounts once connections are
-    taken.
+    """Listen until SIGTERM or SIGINT.
+
+    ``announce`` is called with ``{"base_url", "accounts"}`` once connections are accepted.
     """
 
     def when_ready(arbiter: Any) -> None:

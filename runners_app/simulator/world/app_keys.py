@@ -1,4 +1,4 @@
-"""The private key of the simulated GitHub App, made when first asked for and kept with the world."""
+"""The private key of the simulated GitHub App, generated on first use and kept with the world."""
 
 from functools import lru_cache
 

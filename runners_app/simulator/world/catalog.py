@@ -1,7 +1,7 @@
-"""What GitHub offers everybody: machine sizes, platforms, its own and its partners' images.
+"""What GitHub offers to every account: machine sizes, platforms, its own and partners' images.
 
-Figures of the sizes are GitHub's public ones. Ids of 16 cores and up, of GPU machines and of most
-images are invented: the real ones are only known from its API.
+Sizes have GitHub's published figures. The ids of sizes from 16 cores up, of GPU machines and of
+most images are invented, because GitHub publishes them only through its API.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class MachineSize:
     storage_gb: int
     platforms: tuple[str, ...]
 
-    def answer(self) -> dict[str, str | int]:
+    def describe(self) -> dict[str, str | int]:
         return {
             "id": self.id,
             "cpu_cores": self.cpu_cores,
@@ -51,10 +51,10 @@ class CuratedImage:
     display_name: str
     source: str
     small_windows: bool = False
-    """Windows x64 with four cores exists only for a few images."""
+    """Whether the image is offered on Windows x64 with four cores; few are."""
     aliases: tuple[str, ...] = ()
 
-    def answer(self) -> dict[str, str | int]:
+    def describe(self) -> dict[str, str | int]:
         return {
             "id": self.id,
             "platform": self.platform,
@@ -101,7 +101,7 @@ def curated_images(source: str) -> list[CuratedImage]:
 
 
 def find_curated_image(image_id: str, source: str) -> CuratedImage | None:
-    """By id, or by the label-like ids that GitHub's documentation uses in its requests."""
+    """Find an image by its id or by an alias, as GitHub's documentation uses in its requests."""
     for image in curated_images(source):
         if image_id == image.id or image_id in image.aliases:
             return image

@@ -1,4 +1,4 @@
-"""What time does to the world, computed when somebody looks: no thread runs in between."""
+"""How the world changes with time. It is computed on demand; no thread runs in the background."""
 
 import random
 import zlib
@@ -26,7 +26,7 @@ def change_speed(clock: Clock, wall: float, speed: float) -> None:
 
 
 def wall_time_of(clock: Clock, at: float) -> float:
-    """When on the wall clock the simulated moment ``at`` is or was."""
+    """The wall-clock time of the simulated moment ``at``."""
     since_anchor = at - clock.seconds
     return clock.wall_on + (
         since_anchor / clock.speed if since_anchor > 0 and clock.speed else since_anchor
@@ -34,19 +34,19 @@ def wall_time_of(clock: Clock, at: float) -> float:
 
 
 def durations(seed: int, account: Account, runner_id: int) -> random.Random:
-    """The dice for one runner: the same for the same seed, whatever else happens."""
+    """A random generator for one runner that depends on the seed alone."""
     return random.Random(f"{seed}/{account.key}/{runner_id}")  # noqa: S311 - reproducible on purpose
 
 
 def settle_durations(runner: Runner, dice: random.Random) -> None:
-    """How many simulated seconds this runner takes to be made, to get its addresses and to go."""
+    """Choose how many simulated seconds provisioning, static IPs and deletion take."""
     runner.provisioning_takes = dice.uniform(40, 120)
     runner.static_ip_takes = dice.uniform(20, 60)
     runner.deleting_takes = dice.uniform(30, 60)
 
 
 def status(runner: Runner, at: float) -> str:
-    """One of GitHub's statuses at the simulated moment ``at``, for a runner that is not gone."""
+    """GitHub's status of a runner, which must not be gone, at the simulated moment ``at``."""
     if runner.deleted_at is not None:
         return "Deleting"
     if at < runner.created_at + runner.provisioning_takes:
@@ -65,22 +65,18 @@ def remove_gone_runners(account: Account, at: float) -> None:
 
 
 def public_ips(runner: Runner, at: float) -> list[dict[str, object]]:
-    """The runner's static ranges; they come some time after switching them on, and not before the
-    runner is made.
-    """
+    """The runner's static ranges; assigned some time after provisioning and switching them on."""
     begun = max(runner.static_ip_at, runner.created_at + runner.provisioning_takes)
     if not runner.static_ip or at < begun + runner.static_ip_takes:
         return []
-    # By more than the id, which repeats in every account.
+    # The id alone would give every account the same ranges.
     number = zlib.crc32(f"{runner.id} {runner.name} {runner.static_ip_takes}".encode())
     network = RANGE_NETWORKS[number // 16 % len(RANGE_NETWORKS)]
     return [{"enabled": True, "prefix": f"{network}.{number % 16 * 16}", "length": 28}]
 
 
 def last_active_on(runner: Runner, clock: Clock, at: float) -> float | None:
-    """Wall-clock time of the last job; a busy runner had one at every multiple of its period since
-    it was made.
-    """
+    """Wall-clock time of the last job; a busy runner has had one every ``busy_every`` seconds."""
     ready_at = runner.created_at + runner.provisioning_takes
     if not runner.busy_every or at < ready_at or status(runner, at) != "Ready":
         return runner.last_active_on

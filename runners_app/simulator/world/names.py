@@ -1,5 +1,5 @@
-"""Names of the seeded world: made-up organizations, runners as platform teams name them,
-repositories.
+"""Names for the seeded world: made-up organizations and repositories, and runners named as platform
+teams name them.
 """
 
 ORGANIZATIONS = (
@@ -68,9 +68,7 @@ REPOSITORIES = (
 
 
 def nth_name(names: tuple[tuple[str, str], ...], number: int) -> tuple[str, str]:
-    """Slug and name of the ``number``-th account, counted from 0; numbered from the second round
-    on.
-    """
+    """Slug and name of the ``number``-th account, from 0; with a suffix once the names run out."""
     slug, name = names[number % len(names)]
     turn = number // len(names) + 1
     return (slug, name) if turn == 1 else (f"{slug}-{turn}", f"{name} {turn}")

@@ -1,4 +1,4 @@
-"""The world in a file, as JSON, so that a restart keeps runners and tokens."""
+"""Keeps the world in a JSON file, so that runners and tokens survive a restart."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from runners_app.simulator.world.state import World
 
 
 def save(world: World, path: Path) -> None:
-    """Atomically, readable by the owner only: there are tokens in it."""
+    """Replace the file atomically. Only its owner can read it, because it contains tokens."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     aside.touch(mode=0o600)
@@ -20,19 +20,20 @@ def save(world: World, path: Path) -> None:
 
 
 def load(path: Path) -> World | None:
-    """None when there is no such file. Raises ``ValueError`` for one that is not ours."""
+    """Read the world; None if there is no file. Raises ``ValueError`` if it is damaged."""
     if not path.exists():
         return None
     try:
         return cast(World, _revive(World, json.loads(path.read_text())))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(
-            f"{path} does not hold a simulated world: {error}. Move it away to start afresh."
+            f"{path} does not hold a simulated world: {error}. "
+            "Move it away to start with a new world."
         ) from error
 
 
 def _revive(kind: Any, data: Any) -> Any:
-    """``asdict`` backwards: only for the types that ``state`` uses."""
+    """The inverse of ``asdict``, for the types that ``state`` uses."""
     origin, arguments = get_origin(kind), get_args(kind)
     if is_dataclass(kind):
         hints = get_type_hints(kind)

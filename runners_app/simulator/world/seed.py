@@ -1,15 +1,13 @@
-"""The world at the start: the same for the same seed, but for the wall-clock times, which count
-back from now.
-"""
+"""The initial world: the same for the same seed, except that times count back from now."""
 
 import hashlib
 import random
 from dataclasses import dataclass
 
 from runners_app.simulator.world import names
-from runners_app.simulator.world.inherited_groups import mirror_enterprise_groups
+from runners_app.simulator.world.inherited_groups import update_inherited_groups
 from runners_app.simulator.world.seed_runners import add_images, add_runners
-from runners_app.simulator.world.seed_tokens import add_tokens
+from runners_app.simulator.world.seed_tokens import add_main_token, add_tokens
 from runners_app.simulator.world.state import (
     Account,
     Clock,
@@ -33,7 +31,7 @@ APP_PERMISSIONS = {
 
 @dataclass(frozen=True)
 class Size:
-    """How large a world to make. ``runners`` are per account."""
+    """The size of the world. ``runners`` is per account."""
 
     seed: int = 1
     organizations: int = 3
@@ -43,8 +41,9 @@ class Size:
 
 
 def make_world(size: Size, wall: float) -> World:
-    """All but the last organization of each enterprise's share belong to it, so that some stand
-    alone.
+    """Build the world. Every third organization stands alone; the others belong to an enterprise.
+
+    ``wall`` is the wall-clock time in seconds since 1970.
     """
     app = GitHubApp(
         4242,
@@ -72,10 +71,20 @@ def make_world(size: Size, wall: float) -> World:
     for account in world.accounts.values():
         _add_content(world, account, size, wall)
     for account in world.accounts.values():
-        mirror_enterprise_groups(world, account)
+        update_inherited_groups(world, account)
     _install_app(world, wall)
     add_tokens(world, wall)
     return world
+
+
+def add_account(world: World, kind: str, slug: str, wall: float, runners: int = 12) -> Account:
+    """Add an account that belongs to no enterprise, with content and a token, to a seeded world."""
+    size = Size(seed=world.seed, runners=runners)
+    account = _add_account(world, kind, slug, slug.title(), len(world.accounts), size, wall)
+    account.id = max(each.id for each in world.accounts.values()) + 1
+    _add_content(world, account, size, wall)
+    add_main_token(world, account)
+    return account
 
 
 def _digest(seed: int, about: str) -> str:

@@ -1,5 +1,5 @@
-"""Seeded custom images and runners: twelve with a story first, then as many ordinary ones as
-wanted.
+"""Seeded custom images and runners: first the runners that show something special, then ordinary
+ones up to the number requested.
 """
 
 import random
@@ -24,10 +24,10 @@ DEFAULT_GROUP, SECOND_GROUP, THIRD_GROUP = 1, 2, 3
 
 @dataclass(frozen=True)
 class Story:
-    """A seeded runner. ``image`` is a curated id, ``custom:<id>[@version]``, ``gone`` or empty for
-    none.
+    """A seeded runner.
 
-    ``activity``: busy (a job every few minutes), never, or the number of days since the last job.
+    ``image`` is a curated id, ``custom:<id>[@version]``, ``gone`` or empty (without an image).
+    ``activity`` is busy (a job every few minutes), never, or the number of days since the last job.
     """
 
     name: str
@@ -60,7 +60,7 @@ STORIES = (
 )
 GONE_IMAGE = ImageDetails("2004", 86, "Ubuntu 20.04", "github", LATEST)
 
-# name, platform, versions with the days since they were built; the last built is the latest
+# name, platform, state, versions as (version, days since it was built, state); the last is latest
 IMAGES: tuple[tuple[str, str, str, tuple[tuple[str, int, str], ...]], ...] = (
     (
         "golden-linux",
@@ -87,7 +87,7 @@ IMAGES: tuple[tuple[str, str, str, tuple[tuple[str, int, str], ...]], ...] = (
 
 
 def add_images(account: Account, dice: random.Random, wall: float) -> None:
-    """Four to six custom images; ids differ from account to account only by which are there."""
+    """Add four to six custom images; an image has the same id in every account."""
     for name, platform, state, versions in IMAGES[: dice.randint(4, 6)]:
         image = CustomImage(account.next_id("image"), name, platform, state, [])
         for version, days, version_state in versions:
@@ -114,7 +114,7 @@ def add_runners(
 
 
 def _ordinary(number: int, account: Account) -> Story:
-    """Team after team, each with the usual runners; numbered when there are more."""
+    """The usual runners of each team in turn, with a numbered suffix after the last team."""
     name, image, size, maximum = names.RUNNERS[number % len(names.RUNNERS)]
     team = names.TEAMS[number // len(names.RUNNERS) % len(names.TEAMS)]
     turn = number // (len(names.RUNNERS) * len(names.TEAMS)) + 1

@@ -1,4 +1,4 @@
-"""Seeded tokens: one with all rights for each account, then one for each way of being refused."""
+"""Seeded tokens: one with all rights per account, then one for each way of being refused."""
 
 import hashlib
 
@@ -17,10 +17,7 @@ FULL_PERMISSIONS = {
 
 def add_tokens(world: World, wall: float) -> None:
     for account in world.accounts.values():
-        scopes = (
-            FULL_ORGANIZATION_SCOPES if account.kind == "organization" else FULL_ENTERPRISE_SCOPES
-        )
-        _add(world, "classic", "main", [account], scopes=list(scopes))
+        add_main_token(world, account)
     organizations = list(world.organizations())
     for account in organizations[:1]:
         _add_limited_tokens(world, account, wall)
@@ -44,12 +41,18 @@ def add_tokens(world: World, wall: float) -> None:
         _add(world, "classic", "enterprise-read-only", [account], scopes=["read:enterprise"])
 
 
+def add_main_token(world: World, account: Account) -> None:
+    """Add a token with all rights on the account alone."""
+    scopes = FULL_ORGANIZATION_SCOPES if account.kind == "organization" else FULL_ENTERPRISE_SCOPES
+    _add(world, "classic", "main", [account], scopes=list(scopes))
+
+
 def _every_scope() -> list[str]:
     return sorted({*FULL_ORGANIZATION_SCOPES, *FULL_ENTERPRISE_SCOPES})
 
 
 def _add_limited_tokens(world: World, account: Account, wall: float) -> None:
-    """All for one organization: each lacks something."""
+    """Add tokens for one organization that each lack something."""
     one = [account]
     _add(world, "classic", "read-only", one, scopes=["read:org"])
     _add(world, "classic", "no-scope", one, scopes=["repo"])
@@ -89,7 +92,10 @@ def _add(
     revoked: bool = False,
 ) -> None:
     login = f"{accounts[0].slug}-{note}"
-    text = _token_text(f"{world.seed}/{accounts[0].kind}/{login}", kind)
+    origin = f"{world.seed}/{accounts[0].kind}/{login}"
+    text = _token_text(origin, kind)
+    if text in world.tokens:  # of an account that has been renamed since
+        text = _token_text(f"{origin}/{accounts[0].id}", kind)
     world.tokens[text] = Token(
         text,
         kind,
@@ -111,7 +117,7 @@ def _token_text(origin: str, kind: str) -> str:
 
 
 def main_token(world: World, account: Account) -> Token:
-    """The all-rights token of an account."""
+    """The token with all rights on an account."""
     return next(
         each
         for each in world.tokens.values()

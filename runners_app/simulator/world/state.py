@@ -1,8 +1,7 @@
-"""The simulated world as plain data. What an operation answers is computed from it; nothing here
-knows HTTP.
+"""The simulated world as plain data. Responses are computed from it; nothing here knows HTTP.
 
-Times named ``*_at`` are simulated seconds (see ``lifecycle.Clock``), times named ``*_on``
-wall-clock epoch seconds.
+Times named ``*_at`` are simulated seconds (see ``Clock``), times named ``*_on`` wall-clock seconds
+since 1970.
 """
 
 from collections.abc import Iterator
@@ -17,8 +16,8 @@ LATEST = "latest"
 
 @dataclass
 class Clock:
-    """Simulated time runs straight from an anchor: ``seconds`` at wall time ``wall_on``, ``speed``
-    per wall second.
+    """Simulated time: ``seconds`` at the wall-clock time ``wall_on``, then ``speed`` simulated
+    seconds per second.
     """
 
     wall_on: float
@@ -28,7 +27,7 @@ class Clock:
 
 @dataclass
 class ImageDetails:
-    """The image as a runner shows it; kept even when the image is no longer offered."""
+    """A runner's image as its response shows it; kept even if the image is no longer offered."""
 
     id: str
     size_gb: int
@@ -60,7 +59,7 @@ class Runner:
     last_active_on: float | None = None
     busy_every: float = 0.0
     shown: dict[str, Any] = field(default_factory=dict)
-    """Fields of the answer set by a control, sent as they are."""
+    """Fields that a control set in the response; sent unchanged."""
 
 
 @dataclass
@@ -74,9 +73,7 @@ class ImageVersion:
 
 @dataclass
 class CustomImage:
-    """``versions`` in the order they were built: the last one is the latest, even on an older
-    major.
-    """
+    """``versions`` in build order: the last is the latest, even if its major version is older."""
 
     id: int
     name: str
@@ -87,9 +84,7 @@ class CustomImage:
 
 @dataclass
 class Group:
-    """A runner group. ``inherited_from`` is the enterprise's group of which an organization shows a
-    mirror.
-    """
+    """A runner group. ``inherited_from`` is the id of the enterprise's group it stands for."""
 
     id: int
     name: str
@@ -99,7 +94,7 @@ class Group:
     restricted_to_workflows: bool = False
     selected_workflows: list[str] = field(default_factory=list)
     selected_ids: list[int] = field(default_factory=list)
-    """Repositories (of an organization's group) or organizations (of an enterprise's) when selected."""
+    """Ids of the selected repositories (organization) or organizations (enterprise)."""
     network_configuration_id: str | None = None
     inherited_from: int | None = None
     writes: int = 0
@@ -150,15 +145,15 @@ class Account:
         return account_key(self.kind, self.slug)
 
     def next_id(self, noun: str) -> int:
-        """A new id; ids are never used twice, also after a deletion."""
+        """A new id; ids are never reused, not even after a deletion."""
         self.last_ids[noun] = self.last_ids.get(noun, 0) + 1
         return self.last_ids[noun]
 
 
 @dataclass
 class Token:
-    """A credential. ``kind`` is classic, fine_grained or installation; ``bucket`` names whose rate
-    limit it spends.
+    """A credential. ``kind`` is classic, fine_grained or installation; ``bucket`` names the rate
+    limit it counts against.
     """
 
     token: str
@@ -171,7 +166,7 @@ class Token:
     permissions: dict[str, str] = field(default_factory=dict)
     expires_on: float | None = None
     sso_missing: list[str] = field(default_factory=list)
-    """Accounts whose single sign-on this token has not been authorised for."""
+    """Accounts that require single sign-on, for which this token is not authorized."""
     revoked: bool = False
     installation_id: int | None = None
     repository_ids: list[int] | None = None
@@ -179,7 +174,7 @@ class Token:
 
 @dataclass
 class Bucket:
-    """What was spent of the primary rate limit in the window that ends at ``reset_on``."""
+    """The requests counted against a primary rate limit in the window that ends at ``reset_on``."""
 
     limit: int
     used: int
@@ -235,7 +230,7 @@ class World:
 
 
 def account_key(kind: str, slug: str) -> str:
-    """Slugs are told apart without regard to case, as on GitHub."""
+    """Identify an account; slugs are case-insensitive, as on GitHub."""
     return f"{kind}/{slug.lower()}"
 
 

@@ -1,4 +1,4 @@
-"""One request to GitHub's API, from its headers to the finished answer."""
+"""Handles one request to GitHub's API, from its headers to the finished response."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -10,8 +10,16 @@ from runners_app.simulator.api import auth
 from runners_app.simulator.api import rate_limits as limits
 from runners_app.simulator.api.auth import Need
 from runners_app.simulator.api.call import Call
-from runners_app.simulator.api.routes import Route, find_route
-from runners_app.simulator.api.wire import Answer, Refused, Request, not_found, refuse
+from runners_app.simulator.api.routes import find_route
+from runners_app.simulator.api.wire import (
+    Refused,
+    Request,
+    Response,
+    not_found,
+    refuse,
+    status_phrase,
+)
+from runners_app.simulator.controls.distortions import History, slip, without
 from runners_app.simulator.controls.faults import Fault, merge_patch
 from runners_app.simulator.world import lifecycle
 from runners_app.simulator.world.state import Account, Bucket, Token, World, account_key
@@ -24,16 +32,16 @@ VARY = "Accept, Authorization, Cookie, X-GitHub-OTP, Accept-Encoding, X-Requeste
 
 
 @dataclass
-class Handled:
-    """``applied`` is true when the request changed the world."""
+class Outcome:
+    """A response; ``applied`` is true when the request changed the world."""
 
-    answer: Answer
+    response: Response
     applied: bool
 
 
 @dataclass
 class Progress:
-    """What is known about a request by now; headers of refusals are made from it too."""
+    """What is known about the request so far. Refusals build their headers from it as well."""
 
     version: str = VERSIONS[0]
     need: Need | None = None
@@ -41,10 +49,24 @@ class Progress:
     bucket: Bucket | None = None
 
 
-def answer_call(
-    world: World, options: "Options", request: Request, fault: Fault | None, wall: float
-) -> Handled:
-    """Carry the request out, unless the fault says not to, and finish the answer."""
+def is_list(request: Request, prefix: str) -> bool:
+    """Whether the request is for a list of items."""
+    found = find_route(request.method, request.path.removeprefix(prefix))
+    return found is not None and found[0].operation.__name__.startswith("list_")
+
+
+def respond(
+    world: World,
+    options: "Options",
+    request: Request,
+    fault: Fault | None,
+    history: History,
+    wall: float,
+) -> Outcome:
+    """Carry out the request, unless the fault prevents it, and finish the response.
+
+    ``wall`` is the wall-clock time in seconds since 1970.
+    """
     mounted = replace(
         request,
         path=request.path.removeprefix(options.prefix)
@@ -55,7 +77,7 @@ def answer_call(
     progress = Progress()
     applied = False
     if fault and not fault.applies:
-        answer = _answer_of(fault)
+        response = _faulty_response(fault)
         progress.token = world.tokens.get(request.token or "")
         progress.bucket = (
             limits.bucket_of(world, progress.token, request.address, wall)
@@ -64,21 +86,23 @@ def answer_call(
         )
     else:
         try:
-            answer = _carry_out(world, options, mounted, progress, wall)
+            response = _carry_out(world, options, mounted, progress, fault, history, wall)
             applied = request.method not in ("GET", "HEAD")
         except Refused as refused:
-            answer = refused.answer
+            response = refused.response
         if fault and fault.action in ("status", "garbage", "redirect"):
-            answer = _answer_of(fault)
+            response = _faulty_response(fault)
         if fault and fault.action == "replace":
-            answer.body = merge_patch(answer.body, fault.body)
-    return Handled(_finish(answer, request, progress, options), applied)
+            response.body = merge_patch(response.body, fault.body)
+    return Outcome(_finish(response, request, progress, options), applied)
 
 
-def _answer_of(fault: Fault) -> Answer:
-    """What a fault answers in place of GitHub."""
+def _faulty_response(fault: Fault) -> Response:
+    """The response that a fault sends in place of GitHub's."""
+    if fault.action == "stale_304":
+        return Response(304, None, dict(fault.headers))
     if fault.action == "redirect":
-        return Answer(
+        return Response(
             fault.status or 302, {"message": "Moved"}, {"Location": fault.location, **fault.headers}
         )
     usual = {"status": 502, "garbage": 200}.get(fault.action, 500)
@@ -89,25 +113,31 @@ def _answer_of(fault: Fault) -> Answer:
             if isinstance(fault.body, str)
             else "<!DOCTYPE html><html><title>Unicorn!</title></html>"
         )
-        return Answer(
+        return Response(
             status,
             text.encode(errors="surrogatepass"),
             {"Content-Type": "text/html", **fault.headers},
         )
-    body = fault.body if fault.body is not None else {"message": HTTPStatus(status).phrase}
-    return Answer(status, body, dict(fault.headers))
+    body = fault.body if fault.body is not None else {"message": status_phrase(status)}
+    return Response(status, body, dict(fault.headers))
 
 
 def _carry_out(
-    world: World, options: "Options", request: Request, progress: Progress, wall: float
-) -> Answer:
+    world: World,
+    options: "Options",
+    request: Request,
+    progress: Progress,
+    fault: Fault | None,
+    history: History,
+    wall: float,
+) -> Response:
     progress.version = request.headers.get("x-github-api-version", VERSIONS[0])
     if progress.version not in VERSIONS:
         unknown, progress.version = progress.version, VERSIONS[0]
         raise refuse(400, f'"{unknown}" is not a supported version', "/overview/api-versions")
     if not request.headers.get("user-agent"):
         refusal = b"Request forbidden: send a User-Agent header.\n"
-        raise Refused(Answer(403, refusal, {"Content-Type": "text/html"}))
+        raise Refused(Response(403, refusal, {"Content-Type": "text/html"}))
     found = find_route(request.method, request.path)
     if found and found[0].need.who == "app":
         auth.require_app(world.app, request)
@@ -119,35 +149,39 @@ def _carry_out(
     progress.need = route.need
     if route.hosted and options.enterprise_server:
         raise not_found("/actions/hosted-runners")
-    account = _account(world, params)
+    seen, seen_on = world, wall
+    if fault and fault.action == "lag":
+        seen, seen_on = history.world_at(world, wall - fault.seconds), wall - fault.seconds
+    elif fault and fault.action == "omit":
+        seen = without(world, route.operation.__name__, fault.ids)
+
+    account = _account(seen, params)
     auth.authorise(route.need, progress.token, account)
     if account is None and _names_account(params):
         raise not_found()
     call = Call(
-        world=world,
+        world=seen,
         request=request,
         params=params,
-        at=lifecycle.elapsed(world.clock, wall),
+        at=lifecycle.elapsed(world.clock, seen_on),
         wall=wall,
         version=progress.version,
         token=progress.token,
         target=account,
         enterprise_server=options.enterprise_server,
     )
-    return _operate(route, call)
-
-
-def _operate(route: Route, call: Call) -> Answer:
-    answer = route.operation(call)
-    if call.request.method == "HEAD":
-        answer.body = None
-    return answer
+    response = route.operation(call)
+    if request.method == "HEAD":
+        response.body = None
+    if fault and fault.action == "slip" and account:
+        slip(world, account, fault, call.at)
+    return response
 
 
 def _spend(
     world: World, options: "Options", request: Request, progress: Progress, wall: float
 ) -> None:
-    """Identify the caller and take one request from its quota; asking for the quota is free."""
+    """Identify the caller and count one request against its quota; ``/rate_limit`` is free."""
     progress.token = auth.identify(world, request, wall)
     if options.enterprise_server:
         return
@@ -169,9 +203,14 @@ def _account(world: World, params: dict[str, str]) -> Account | None:
     return None if account is None or account.renamed else account
 
 
-def _finish(answer: Answer, request: Request, progress: Progress, options: "Options") -> Answer:
-    """ETag, 304 and the headers GitHub sends with everything. A 304 gives the spent request back."""
-    content = answer.content()
+def _finish(
+    response: Response, request: Request, progress: Progress, options: "Options"
+) -> Response:
+    """Add the ETag, turn a match into a 304, and add the headers of every GitHub response.
+
+    A 304 refunds the request to the quota.
+    """
+    content = response.content()
     headers = {
         "X-GitHub-Media-Type": "github.v3; format=json",
         "X-GitHub-Api-Version-Selected": progress.version,
@@ -181,7 +220,7 @@ def _finish(answer: Answer, request: Request, progress: Progress, options: "Opti
     }
     if options.enterprise_server:
         headers["X-GitHub-Enterprise-Version"] = "3.21.0"
-    status, body = answer.status, content
+    status, body = response.status, content
     if request.method == "GET" and status == HTTPStatus.OK:
         etag = hashlib.sha256(f"{request.token}\0".encode() + content).hexdigest()
         headers |= {
@@ -197,11 +236,11 @@ def _finish(answer: Answer, request: Request, progress: Progress, options: "Opti
         headers |= limits.headers(progress.bucket)
     if body:
         headers["Content-Type"] = "application/json; charset=utf-8"
-    return Answer(status, body, _merged(headers, answer.headers))
+    return Response(status, body, _merged(headers, response.headers))
 
 
 def _merged(headers: dict[str, str], over: dict[str, str]) -> dict[str, str]:
-    """Both, the second's winning whatever their case."""
+    """Merge two sets of headers; ``over`` wins, whatever the case of the names."""
     names = {name.lower() for name in over}
     return {**{name: value for name, value in headers.items() if name.lower() not in names}, **over}
 

@@ -1,6 +1,4 @@
-"""What surrounds runners: organizations, their repositories, the user behind a token, the rate
-limit.
-"""
+"""Organizations, their repositories, the user behind a token, and the rate limit."""
 
 from base64 import b64encode
 from typing import Any
@@ -8,7 +6,7 @@ from zlib import crc32
 
 from runners_app.simulator.api import rate_limits as limits
 from runners_app.simulator.api.call import Call
-from runners_app.simulator.api.wire import Answer, Body, page_of, refuse
+from runners_app.simulator.api.wire import Body, Response, page_of, refuse
 from runners_app.simulator.world import lifecycle
 from runners_app.simulator.world.state import Account, Repository
 
@@ -52,7 +50,7 @@ def web_url(path: str) -> str:
 
 
 def describe_organization(call: Call, account: Account) -> Body:
-    """The short form, as in lists."""
+    """An organization in the short form of lists."""
     own = call.url(f"/orgs/{account.slug}")
     return {
         "login": account.slug,
@@ -98,10 +96,10 @@ def describe_user(call: Call, login: str, number: int, kind: str = "User") -> Bo
 def describe_repository(
     call: Call, owner: Account, repository: Repository, *, full: bool = False
 ) -> Body:
-    """A minimal repository, or with ``full`` the long form of ``GET /installation/repositories``."""
+    """A repository in the short form, or with ``full`` as ``GET /installation/repositories``."""
     full_name = f"{owner.slug}/{repository.name}"
     own, created = call.url(f"/repos/{full_name}"), lifecycle.timestamp(repository.created_on)
-    answer: Body = {
+    response: Body = {
         "id": repository.id,
         "node_id": node_id("010:Repository", repository.id),
         "name": repository.name,
@@ -127,26 +125,27 @@ def describe_repository(
         "pushed_at": created,
     }
     if not call.newest_version:
-        answer["has_downloads"] = True
-    return {**answer, **_long_form(call)} if full else answer
+        response["has_downloads"] = True
+    return {**response, **_long_form(call)} if full else response
 
 
 def _long_form(call: Call) -> Body:
-    names = "forks forks_count open_issues open_issues_count size stargazers_count watchers watchers_count"
-    answer: Body = dict.fromkeys(names.split(), 0)
-    answer |= dict.fromkeys(("homepage", "language", "license", "mirror_url"))
-    answer |= {"has_issues": True, "has_projects": True, "has_wiki": False, "has_pages": False}
+    counts = ("forks", "open_issues", "stargazers", "watchers")
+    response: Body = dict.fromkeys([f"{name}_count" for name in counts], 0)
+    response |= dict.fromkeys(("forks", "open_issues", "watchers", "size"), 0)
+    response |= dict.fromkeys(("homepage", "language", "license", "mirror_url"))
+    response |= {"has_issues": True, "has_projects": True, "has_wiki": False, "has_pages": False}
     if not call.newest_version:
-        answer |= {"master_branch": "main", "use_squash_pr_title_as_default": False}
-    return answer
+        response |= {"master_branch": "main", "use_squash_pr_title_as_default": False}
+    return response
 
 
-def get_organization(call: Call) -> Answer:
-    """GET /orgs/{org}: the public part for everybody; plan and settings for its owners' tokens."""
+def get_organization(call: Call) -> Response:
+    """GET /orgs/{org}: public data for everyone; plan and settings only for its owners' tokens."""
     account = call.account
     created = lifecycle.timestamp(account.created_on)
     private = sum(repository.private for repository in account.repositories.values())
-    answer: Body = {
+    response: Body = {
         **describe_organization(call, account),
         "name": account.name,
         "is_verified": False,
@@ -163,17 +162,17 @@ def get_organization(call: Call) -> Answer:
         "type": "Organization",
     }
     if _sees_plan(call):
-        answer["plan"] = {
+        response["plan"] = {
             "name": account.plan,
             "space": 976562499,
             "private_repos": 999999,
             "seats": 50,
         }
-        answer["total_private_repos"] = answer["owned_private_repos"] = private
-        answer["two_factor_requirement_enabled"] = True
+        response["total_private_repos"] = response["owned_private_repos"] = private
+        response["two_factor_requirement_enabled"] = True
         if not call.newest_version:
-            answer["secret_scanning_push_protection_custom_link_enabled"] = False
-    return Answer(200, answer)
+            response["secret_scanning_push_protection_custom_link_enabled"] = False
+    return Response(200, response)
 
 
 def _sees_plan(call: Call) -> bool:
@@ -191,9 +190,10 @@ def _sees_plan(call: Call) -> bool:
     )
 
 
-def list_repositories(call: Call) -> Answer:
-    """GET /orgs/{org}/repos with ``type``, ``sort`` and ``direction``; private ones only for its
-    own tokens.
+def list_repositories(call: Call) -> Response:
+    """GET /orgs/{org}/repos with ``type``, ``sort`` and ``direction``.
+
+    Private repositories are listed only for the organization's tokens.
     """
     query, account = call.request.query, call.account
     kept = [
@@ -210,7 +210,7 @@ def list_repositories(call: Call) -> Answer:
         reverse=downwards,
     )
     page, headers = page_of(call.request, kept)
-    return Answer(
+    return Response(
         200, [describe_repository(call, account, repository) for repository in page], headers
     )
 
@@ -221,12 +221,12 @@ def _wanted(repository: Repository, kind: str) -> bool:
     )
 
 
-def get_user(call: Call) -> Answer:
+def get_user(call: Call) -> Response:
     """GET /user"""
     token = call.token
     if token is None or token.kind == "installation":
         raise refuse(403, "Resource not accessible by integration", "/users/users")
-    return Answer(
+    return Response(
         200,
         {
             **describe_user(call, token.login, crc32(token.login.encode())),
@@ -235,9 +235,10 @@ def get_user(call: Call) -> Answer:
     )
 
 
-def list_own_organizations(call: Call) -> Answer:
-    """GET /user/orgs: those the token may see; those that want single sign-on first are named in a
-    header.
+def list_own_organizations(call: Call) -> Response:
+    """GET /user/orgs: the organizations the token can see.
+
+    A header names those for which it must be authorized for single sign-on first.
     """
     token = call.token
     if token is None or token.kind == "installation":
@@ -253,11 +254,11 @@ def list_own_organizations(call: Call) -> Answer:
     )
     if hidden:
         headers["X-GitHub-SSO"] = f"partial-results; organizations={','.join(hidden)}"
-    return Answer(200, [describe_organization(call, each) for each in page], headers)
+    return Response(200, [describe_organization(call, each) for each in page], headers)
 
 
-def get_rate_limit(call: Call) -> Answer:
-    """GET /rate_limit: costs nothing. A GitHub Enterprise Server without limits answers 404."""
+def get_rate_limit(call: Call) -> Response:
+    """GET /rate_limit, which is free. 404 on GitHub Enterprise Server, which has no limits."""
     if call.enterprise_server:
         raise refuse(404, "Rate limiting is not enabled.", "/rate-limit/rate-limit")
     bucket = limits.bucket_of(call.world, call.token, call.request.address, call.wall)
@@ -270,5 +271,5 @@ def get_rate_limit(call: Call) -> Answer:
             "actions_runner_registration": 10_000,
         }.items()
     }
-    answer: Body = {"resources": {"core": core, **untouched}}
-    return Answer(200, answer if call.newest_version else {**answer, "rate": core})
+    response: Body = {"resources": {"core": core, **untouched}}
+    return Response(200, response if call.newest_version else {**response, "rate": core})
