@@ -1,5 +1,6 @@
-"""Accounts: connecting, pausing, observing only, and disconnecting. Nothing here changes anything
-at GitHub.
+"""Connect, pause, restrict to observing, and disconnect accounts.
+
+Everything here changes only our tables, nothing at GitHub.
 """
 
 import re
@@ -24,14 +25,16 @@ SLUG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98}[A-Za-z0-9_])?")
 
 
 class CannotConnect(ValueError):
-    """The account cannot be connected as asked; the message says why and what to do. Nothing was
-    stored.
+    """The account cannot be connected or changed; the message says why and what to do next.
+
+    Nothing was stored.
     """
 
 
 def check_api_url(api_url: str) -> str:
-    """The address in its one form, without a trailing slash. Raises CannotConnect for what is not
-    allowed.
+    """Return the canonical address: lower-case origin plus path, without a trailing slash.
+
+    Raises CannotConnect if it is not an address or not listed in GITHUB_API_ORIGINS.
     """
     try:
         parts = urlsplit(api_url.strip())
@@ -52,26 +55,29 @@ def check_api_url(api_url: str) -> str:
     if not any(_matches(origin, allowed) for allowed in allowed_origins()):
         raise CannotConnect(
             f"{origin} is not among the addresses Trackside may call. "
-            f"Whoever runs it can add it to GITHUB_API_ORIGINS. Allowed now: {', '.join(settings.GITHUB_API_ORIGINS)}."
+            "The operator of Trackside can add it to GITHUB_API_ORIGINS. "
+            f"Allowed now: {', '.join(settings.GITHUB_API_ORIGINS)}."
         )
     return origin + parts.path.rstrip("/")
 
 
 def allowed_origins() -> list[str]:
+    """Return the origins, possibly with `*`, that the client may call."""
     return [*settings.GITHUB_API_ORIGINS, *settings.DEMO_API_ORIGINS]
 
 
 def _matches(origin: str, allowed: str) -> bool:
-    # More than one label, because data residency answers at api.SUBDOMAIN.ghe.com.
+    # `*` stands for one or more labels: with data residency the API is api.SUBDOMAIN.ghe.com.
     pattern = re.escape(allowed.rstrip("/").lower()).replace(r"\*", r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
     return re.fullmatch(pattern, origin) is not None
 
 
 def check_slug(slug: str) -> str:
-    """Raises CannotConnect."""
+    """Return the slug, or raise CannotConnect if GitHub could not have an account of this name."""
     if not SLUG.fullmatch(slug):
         raise CannotConnect(
-            f"“{slug}” is no organization or enterprise: copy the name from its address at GitHub."
+            f"“{slug}” is not the name of an organization or enterprise: "
+            "copy it from its address at GitHub."
         )
     return slug
 
@@ -86,8 +92,9 @@ def connect_with_token(
     observe_only: bool = False,
     demo: bool = False,
 ) -> Account:
-    """Store an account with a token. A worker then reads all of it. Raises CannotConnect or
-    UnusableToken.
+    """Store an account with a token; a worker then reads everything.
+
+    Raises CannotConnect or UnusableToken.
     """
     hide(token)
     api_url = check_api_url(api_url)
@@ -108,13 +115,15 @@ def connect(
     observe_only: bool = False,
     demo: bool = False,
 ) -> Account:
-    """Store an account served by a credential. Raises CannotConnect when it is there already or
-    cannot be served.
+    """Store an account served by an existing credential.
+
+    Raises CannotConnect if it is connected already or the credential cannot serve its kind.
     """
     slug = check_slug(slug)
     if kind == Account.Kind.ENTERPRISE and credential.kind != Credential.Kind.CLASSIC:
         raise CannotConnect(
-            "GitHub lets only classic tokens manage the runners of an enterprise. Make one of those."
+            "GitHub lets only classic tokens manage the runners of an enterprise. "
+            "Use a classic token."
         )
     try:
         with transaction.atomic():
@@ -144,16 +153,16 @@ def connect(
 
 def _otherwise(credential: Credential) -> str:
     if credential.kind == Credential.Kind.INSTALLATION:
-        return "If the App was installed anew, connect it on the App's page."
+        return "If the App was reinstalled, connect it on the App's page."
     return "Open it to replace its token."
 
 
 @transaction.atomic
 def replace_token(account: Account, token: str, *, by: "User", api_url: str = "") -> Account:
-    """Serve the account with another token from now on, and at another address where one is given.
+    """Serve the account with a new token, and at a new address if one is given.
 
-    A secret belongs to the address it was given for, so neither changes without the other being
-    entered again. Raises UnusableToken or CannotConnect.
+    A secret belongs to the address it was entered for, so the address cannot change unless the
+    token is entered again. Raises UnusableToken or CannotConnect.
     """
     api_url = check_api_url(api_url) if api_url else account.api_url
     if Account.objects.filter(
@@ -169,8 +178,9 @@ def replace_token(account: Account, token: str, *, by: "User", api_url: str = ""
 
 @transaction.atomic
 def serve_with(account: Account, credential: Credential, *, by: "User") -> None:
-    """Have another credential serve the account, at its address, and read everything anew. Raises
-    CannotConnect.
+    """Serve the account with another credential, at that credential's address; reread everything.
+
+    Raises CannotConnect if the credential was changed in another session.
     """
     previous = _lock_credential(account)
     if previous != credential:
@@ -187,8 +197,9 @@ def serve_with(account: Account, credential: Credential, *, by: "User") -> None:
 
 
 def _lock_credential(account: Account) -> Credential:
-    """The credential that serves the account, once nobody is publishing with it. Raises
-    CannotConnect.
+    """Lock the account's credential, so that no worker is publishing with it.
+
+    Raises CannotConnect if the account has a different credential by now.
     """
     credential = Credential.objects.select_for_update().filter(pk=account.credential_id).first()
     if (
@@ -196,19 +207,21 @@ def _lock_credential(account: Account) -> Credential:
         or not Account.objects.filter(pk=account.pk, credential=credential).exists()
     ):
         raise CannotConnect(
-            f"Somebody else has just changed what serves {account}. Look at it first."
+            f"The credential of {account} has just been changed. "
+            "Nothing was stored: reload the page."
         )
     return credential
 
 
 def drop_if_unused(credential: Credential) -> None:
+    """Delete the credential, and the secret in it, if it serves no account."""
     if not credential.accounts.exists():
         credential.delete()
 
 
 @transaction.atomic
 def check_now(account: Account, *, by: "User") -> None:
-    """Read everything again at once, also what had gone quiet after refusals."""
+    """Schedule every reading now, including those that stopped after refusals."""
     if account.credential.quarantined_at:
         release_from_quarantine(account.credential, by=by)
     Credential.objects.filter(pk=account.credential_id).update(check_due_at=timezone.now())
@@ -219,6 +232,7 @@ def check_now(account: Account, *, by: "User") -> None:
 
 @transaction.atomic
 def set_observe_only(account: Account, value: bool, *, by: "User") -> None:
+    """Allow or forbid writes to the account, whoever requests them."""
     account.observe_only = value
     account.save(update_fields=["observe_only"])
     Account.objects.filter(pk=account.pk).raise_versions()
@@ -229,7 +243,7 @@ def set_observe_only(account: Account, value: bool, *, by: "User") -> None:
 
 @transaction.atomic
 def set_paused(account: Account, value: bool, *, by: "User") -> None:
-    """A paused account is neither read nor written; what is shown keeps its age."""
+    """Pause or resume the account. While paused it is neither read nor written."""
     account.paused = value
     account.save(update_fields=["paused"])
     Account.objects.filter(pk=account.pk).raise_versions()
@@ -240,11 +254,12 @@ def set_paused(account: Account, value: bool, *, by: "User") -> None:
 
 @transaction.atomic
 def disconnect(account: Account, *, by: "User | None") -> None:
-    """Forget the account here. Nothing is deleted at GitHub. Raises CannotConnect while a write is
-    under way.
+    """Delete the account and its rows here; nothing is deleted at GitHub.
+
+    Raises CannotConnect while a write is in flight.
     """
-    # A worker marks an operation as sent while it holds this row, so none can leave between this
-    # look and the end.
+    # A worker commits `sent` only while it holds this row, so no operation can be sent between
+    # this check and the commit.
     credential = _lock_credential(account)
     under_way = Operation.objects.filter(account=account, state__in=Operation.CARRIED_BY_WORKER)
     if under_way.exclude(state=Operation.State.REQUESTED).exists():
@@ -263,7 +278,7 @@ def disconnect(account: Account, *, by: "User | None") -> None:
 
 
 def disconnect_demo(*, by: "User | None") -> int:
-    """Forget all demo accounts, whatever is under way in them. Says how many there were."""
+    """Delete all demo accounts, even with writes in flight. Return how many there were."""
     accounts = list(Account.objects.filter(demo=True).select_related("credential"))
     for account in accounts:
         with transaction.atomic():

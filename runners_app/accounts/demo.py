@@ -1,6 +1,4 @@
-"""The demo: accounts of a simulator in the same dashboard. To the rest of Trackside they are only
-another api_url.
-"""
+"""Demo accounts, served by the simulator. The rest of Trackside sees just another api_url."""
 
 import json
 import secrets
@@ -22,43 +20,47 @@ USERNAMES = ("admin", "lead")
 
 @dataclass(frozen=True)
 class SignIn:
+    """A demo user's name and password, for the first page that a new operator sees."""
+
     role: str
     username: str
     password: str
 
 
 def state_file() -> Path:
+    """Return the path of the file with the demo's passwords and simulator state."""
     return Path(settings.DATA_DIR) / "demo.json"
 
 
 def read_state() -> dict[str, Any]:
+    """Return the stored state of the demo, empty if there is none."""
     path = state_file()
     state: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     return state
 
 
 def write_state(state: dict[str, Any]) -> None:
+    """Store the state of the demo, readable by its owner only."""
     path = state_file()
     path.touch(mode=0o600)
     path.write_text(json.dumps(state))
 
 
 def is_wanted() -> bool:
-    """On when no account is connected yet, or when it was on before."""
+    """Return whether to run the demo: no account is connected yet, or the demo is."""
     return not Account.objects.exists() or Account.objects.filter(demo=True).exists()
 
 
 @transaction.atomic
 def connect_demo(api_url: str, accounts: list[dict[str, str]]) -> None:
-    """Connect what the simulator announced, or follow it to a new port."""
+    """Connect the accounts that the simulator announced; move existing ones to its new port."""
     connected = {(account.kind, account.slug) for account in Account.objects.filter(demo=True)}
     _follow(api_url)
     for account in accounts:
         if (account["kind"], account["slug"]) in connected:
             continue
-        with suppress(
-            CannotConnect
-        ):  # somebody connected it by hand: then it is no demo, and stays
+        # Connected by hand before: then it is not part of the demo, and stays as it is.
+        with suppress(CannotConnect):
             connect_with_token(
                 account["slug"],
                 kind=account["kind"],
@@ -91,8 +93,9 @@ def _follow(api_url: str) -> None:
 
 
 def demo_sign_ins() -> list[SignIn]:
-    """An administrator and a team lead with passwords made once; none when somebody else is set up
-    already.
+    """Return the demo's administrator and team lead; their passwords are generated once.
+
+    Empty if real users exist already.
     """
     state = read_state()
     if "passwords" not in state:
@@ -112,15 +115,16 @@ def demo_sign_ins() -> list[SignIn]:
 
 
 def remove_people() -> dict[str, str]:
-    """After the demo's accounts. Whom it left, and why: somebody else may go by the name, or rely
-    on it.
+    """Delete the demo's users, after its accounts. Return those kept: username → reason.
+
+    A user with a changed password is real, and the last administrator must stay.
     """
     passwords = read_state().get("passwords", {})
     left = {}
     for person in User.objects.filter(username__in=USERNAMES).order_by("is_superuser"):
         name = person.get_username()
         if name not in passwords or not person.check_password(passwords[name]):
-            left[name] = "the password is not the demo's, so it is somebody's own sign-in"
+            left[name] = "the password was changed, so this is a real user"
         elif _is_needed(person):
             left[name] = "the last administrator, and other people or accounts remain"
         else:

@@ -1,11 +1,4 @@
-"""Every list as CSV and as JSON, at stable addresses, with the filter of its page and for the same
-eyes.
-
-Each leaves a line in the audit log before its first row leaves; if that line cannot be written,
-nothing leaves.
-"""
-
-from typing import TYPE_CHECKING
+"""Export of the accounts list as CSV or JSON, with the rows that its page shows."""
 
 from django.http import StreamingHttpResponse
 from django.utils import timezone
@@ -14,11 +7,8 @@ from django.views.decorators.http import require_safe
 from runners_app.models import Account
 from runners_app.overview.account_facts import AccountFacts, read_accounts
 from runners_app.web.downloads import Row
-from runners_app.web.pages import Request
-
-if TYPE_CHECKING:
-    pass
 from runners_app.web.export import export
+from runners_app.web.pages import Request
 
 ACCOUNT_COLUMNS = (
     "account",
@@ -40,6 +30,7 @@ ACCOUNT_COLUMNS = (
 
 @require_safe
 def accounts(request: Request, form: str) -> StreamingHttpResponse:
+    """Every account the user may see; `form` is csv or json."""
     found = read_accounts(request.user, timezone.now())
     return export(
         request, form, "accounts", ACCOUNT_COLUMNS, map(_account_row, found), count=found.__len__

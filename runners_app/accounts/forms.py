@@ -1,6 +1,4 @@
-"""Forms of accounts. A token is taken and never shown again: a form that comes back asks for it
-anew.
-"""
+"""Forms of accounts and GitHub Apps. Secrets are write-only: a redisplayed form asks again."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,7 +25,7 @@ def token_field(label: str = "Token") -> forms.CharField:
 
 
 def check_token(token: str, kind: str) -> str:
-    """Raises ValidationError for what cannot serve an account of this kind."""
+    """Return the token. Raises ValidationError if it cannot serve an account of this kind."""
     try:
         kind_of = kind_of_token(token)
     except UnusableToken as error:
@@ -40,7 +38,7 @@ def check_token(token: str, kind: str) -> str:
 
 
 def checked_api_url(api_url: str) -> str:
-    """Raises ValidationError."""
+    """Return the canonical address. Raises ValidationError."""
     try:
         return check_api_url(api_url)
     except CannotConnect as error:
@@ -52,7 +50,7 @@ class ConnectForm(forms.Form):
         choices=Account.Kind.choices,
         initial=Account.Kind.ORGANIZATION,
         widget=forms.RadioSelect,
-        label="What it is",
+        label="Kind",
     )
     slug = forms.CharField(
         label="Name",
@@ -63,14 +61,14 @@ class ConnectForm(forms.Form):
         label="Address of the API",
         initial=GITHUB,
         max_length=300,
-        help_text="https://api.github.com; with data residency https://api.SUBDOMAIN.ghe.com; for GitHub Enterprise "
-        "Server, which has no larger runners itself, https://HOSTNAME/api/v3.",
+        help_text="https://api.github.com; with data residency https://api.SUBDOMAIN.ghe.com; for "
+        "GitHub Enterprise Server, which has no larger runners itself, https://HOSTNAME/api/v3.",
     )
     token = token_field()
     observe_only = forms.BooleanField(
         required=False,
         label="Observe only",
-        help_text="Trackside writes nothing there, whoever asks: for accounts that Terraform or others manage.",
+        help_text="Trackside never writes to the account: for accounts managed by Terraform, say.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -92,7 +90,7 @@ class ConnectForm(forms.Form):
             )
 
     def clean_slug(self) -> str:
-        """The name; of a whole address the part that is one."""
+        """Accept a slug or the whole address of an organization or enterprise."""
         text: str = self.cleaned_data["slug"]
         path = urlsplit(text).path if "://" in text else text
         parts = [
@@ -120,24 +118,23 @@ class ConnectForm(forms.Form):
             if same.exists():
                 self.add_error(
                     "slug",
-                    f"The {data['kind']} {data['slug']} is connected already: replace its token there.",
+                    f"The {data['kind']} {data['slug']} is connected already: "
+                    "replace its token on its page.",
                 )
         if self.errors and "token" not in self.errors:
-            self.add_error("token", "Paste the token again: Trackside kept nothing of it.")
+            self.add_error("token", "Paste the token again: Trackside did not keep it.")
         return data
 
 
 class TokenForm(forms.Form):
-    """The address may change only together with the token: a secret belongs to the address it was
-    given for.
-    """
+    """A new token, and with it possibly a new address: a secret belongs to one address."""
 
     token = token_field("New token")
     api_url = forms.CharField(
         label="Address of the API",
         max_length=300,
         required=False,
-        help_text="Only where the server has moved. The token is not sent to another address than the one named here.",
+        help_text="Change it only if the server has moved. The token is sent to no other address.",
     )
 
     def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
@@ -153,7 +150,7 @@ class TokenForm(forms.Form):
 
 
 class AppForm(forms.Form):
-    """A GitHub App. Its key is taken and never shown again."""
+    """A GitHub App. Its key is write-only."""
 
     issuer = forms.RegexField(
         r"^[A-Za-z0-9._-]+$",
@@ -168,7 +165,7 @@ class AppForm(forms.Form):
         widget=forms.Textarea(
             attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false", "class": "mono"}
         ),
-        help_text="The whole PEM file GitHub let you download. Stored encrypted, and never shown again.",
+        help_text="The whole PEM file from GitHub. Stored encrypted, and never shown again.",
     )
     api_url = forms.CharField(label="Address of the API", initial=GITHUB, max_length=300)
 
@@ -185,13 +182,13 @@ class AppForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         if self.errors and "private_key" not in self.errors:
-            self.add_error("private_key", "Paste the key again: Trackside kept nothing of it.")
+            self.add_error("private_key", "Paste the key again: Trackside did not keep it.")
         self.data = {name: value for name, value in self.data.items() if name != "private_key"}
         return self.cleaned_data
 
 
 class DisconnectForm(forms.Form):
-    """Asks for the name of the account that is to be forgotten."""
+    """Confirm by typing the account's name."""
 
     typed = forms.CharField(max_length=300, widget=forms.TextInput(attrs={"autocomplete": "off"}))
 

@@ -1,6 +1,4 @@
-"""GitHub Apps: give one with its key, see where it is installed, connect those organizations. For
-administrators.
-"""
+"""Pages of GitHub Apps, for administrators: store one, list installations, connect them."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -39,6 +37,7 @@ PERMISSIONS = {
 @sensitive_post_parameters("private_key")
 @require_http_methods(["GET", "HEAD", "POST"])
 def app_new(request: Request) -> HttpResponse:
+    """Store an App with its private key."""
     administrator_or_403(request)
     form = AppForm(request.POST or None)
     if form.is_valid():
@@ -55,7 +54,7 @@ def app_new(request: Request) -> HttpResponse:
 
 
 def make_url(request: Request) -> str:
-    """GitHub's page for a new App, filled in: no webhook, the permissions Trackside can use."""
+    """Return the URL of GitHub's form for a new App, prefilled with the permissions we use."""
     facts = {
         "name": "Trackside",
         "url": request.build_absolute_uri("/"),
@@ -67,6 +66,7 @@ def make_url(request: Request) -> str:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def app(request: Request, pk: int) -> HttpResponse:
+    """Show where an App is installed, and connect the organizations ticked."""
     administrator_or_403(request)
     row = get_object_or_404(App, pk=pk)
     if request.method == "POST":
@@ -101,21 +101,26 @@ def app(request: Request, pk: int) -> HttpResponse:
 
 
 def _lines(row: App) -> list[dict[str, Any]]:
-    """Each installation, its account here if it is connected, and why it cannot be otherwise."""
+    """Each installation with its connected account, or the reason why it cannot be connected."""
     here = storing.accounts_at(row)
     lines = []
-    for one in sorted(row.installations, key=lambda one: str(one["account"]).lower()):
-        account = here.get(one["account"].lower())
-        anew = account is not None and storing.is_installed_anew(row, one, account)
-        connected = None if anew else account
+    for installation in sorted(row.installations, key=lambda each: str(each["account"]).lower()):
+        account = here.get(installation["account"].lower())
+        is_reinstalled = account is not None and storing.is_reinstalled(row, installation, account)
         lines.append(
-            {**one, "connected": connected, "anew": anew, "reason": storing.cannot_connect(one)}
+            {
+                **installation,
+                "connected": None if is_reinstalled else account,
+                "is_reinstalled": is_reinstalled,
+                "reason": storing.cannot_connect(installation),
+            }
         )
     return lines
 
 
 @require_POST
 def app_refresh(request: Request, pk: int) -> HttpResponse:
+    """Have a worker list the installations again."""
     administrator_or_403(request)
     storing.ask_installations(get_object_or_404(App, pk=pk))
     return redirect(reverse("app", args=[pk]))

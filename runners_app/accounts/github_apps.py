@@ -1,6 +1,4 @@
-"""GitHub Apps: storing one with its key, having its installations listed by a worker, and
-connecting those ticked.
-"""
+"""Store GitHub Apps, list their installations in a worker, and connect installations."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -31,7 +29,10 @@ MOST_INSTALLATIONS = 1000
 
 @transaction.atomic
 def add_app(api_url: str, issuer: str, private_key: str, *, by: "User") -> App:
-    """Store an App, or its new key, and have its installations listed. Raises CannotConnect."""
+    """Store an App, or a new key of it, and have its installations listed.
+
+    Raises CannotConnect.
+    """
     app = store_app(check_api_url(api_url), issuer, private_key)
     audit.record(
         AuditEntry.Action.APP_STORED, by=by, subject=str(app), details={"api_url": app.api_url}
@@ -43,13 +44,15 @@ def add_app(api_url: str, issuer: str, private_key: str, *, by: "User") -> App:
 
 
 def ask_installations(app: App) -> None:
+    """Have a worker list the App's installations."""
     App.objects.filter(pk=app.pk).update(asked_at=timezone.now())
     wake_app_on_commit(app.pk)
 
 
 def list_installations(app_id: int) -> None:
-    """The work of the worker: what the App says about itself, and where it is installed. One at a
-    time does it.
+    """In a worker: read the App and its installations. One worker at a time does it.
+
+    GitHub: apps/get-authenticated, apps/list-installations. A refusal is stored on the row.
     """
     app = _claim(app_id)
     if app is None:
@@ -61,7 +64,7 @@ def list_installations(app_id: int) -> None:
     except (GitHubError, SecretUnreadable, ValueError) as error:
         found = {"refusal": f"GitHub did not list the installations: {error}"}
     mine = App.objects.filter(pk=app_id, asking_until=app.asking_until)
-    # Whoever asked again meanwhile waits for a newer answer than this.
+    # A later request (asked_at differs) still needs a newer answer than this one.
     mine.filter(asked_at=app.asked_at).update(
         answered_at=timezone.now(), **{"refusal": "", **found}
     )
@@ -69,14 +72,14 @@ def list_installations(app_id: int) -> None:
 
 
 def _claim(app_id: int) -> App | None:
-    """A claim lasts over one request; that of a worker which died ends by itself."""
+    """Claim the App for the time of one request, so that a dead worker's claim expires."""
     now = timezone.now()
     taken = App.objects.unanswered(now).filter(pk=app_id).update(asking_until=now + _one_request())
     return App.objects.filter(pk=app_id).first() if taken else None
 
 
 def _keep_claim(app: App) -> None:
-    """Before each request. Raises LeaseLost."""
+    """Renew the claim before each request. Raises LeaseLost."""
     until = timezone.now() + _one_request()
     if not App.objects.filter(pk=app.pk, asking_until=app.asking_until).update(asking_until=until):
         raise LeaseLost
@@ -123,7 +126,7 @@ def _facts(one: Installation) -> dict[str, Any]:
 
 
 def cannot_connect(installation: dict[str, Any]) -> str:
-    """Why an installation serves no account here; empty when it does."""
+    """Return why an installation cannot serve an account here; empty if it can."""
     if installation["target_type"] == "Enterprise":
         return "GitHub lets only classic tokens manage the runners of an enterprise."
     if installation["target_type"] != "Organization":
@@ -134,42 +137,39 @@ def cannot_connect(installation: dict[str, Any]) -> str:
 
 
 def accounts_at(app: App) -> dict[str, Account]:
-    """The organizations connected at the App's server, by name in lower case."""
+    """Return the organizations connected at the App's server, by lower-case slug."""
     rows = Account.objects.filter(api_url=app.api_url, kind=Account.Kind.ORGANIZATION)
     return {account.slug.lower(): account for account in rows.select_related("credential")}
 
 
-def is_installed_anew(app: App, installation: dict[str, Any], account: Account) -> bool:
-    """Whether the account is served by an earlier installation of the App than this one in the same
-    organization.
-    """
+def is_reinstalled(app: App, installation: dict[str, Any], account: Account) -> bool:
+    """Return whether the account is still served by an earlier installation of the App."""
     credential = account.credential
     return credential.app_id == app.pk and credential.installation_id != installation["id"]
 
 
 @transaction.atomic
 def connect_installations(app: App, ids: set[int], *, by: "User") -> list[Account]:
-    """Connect the organizations of these installations; those connected already are left as they
-    are.
+    """Connect the organizations of the installations `ids`; return the accounts connected.
 
-    Unless by an earlier installation of this App, which is gone: then the account is served by the
-    new one.
+    Accounts connected already stay as they are, unless by an earlier installation of this App:
+    that one is gone, so the new installation takes its place.
     """
     connected, here = [], accounts_at(app)
-    for one in app.installations:
-        if one["id"] not in ids or cannot_connect(one):
+    for installation in app.installations:
+        if installation["id"] not in ids or cannot_connect(installation):
             continue
-        credential = store_installation(app, one["id"], one["account"])
-        Credential.objects.filter(pk=credential.pk).update(permissions=one["permissions"])
-        known = here.get(one["account"].lower())
+
+        slug = installation["account"]
+        credential = store_installation(app, installation["id"], slug)
+        Credential.objects.filter(pk=credential.pk).update(permissions=installation["permissions"])
+        existing = here.get(slug.lower())
         try:
-            if known is not None and is_installed_anew(app, one, known):
-                serve_with(known, credential, by=by)
-                connected.append(known)
+            if existing is not None and is_reinstalled(app, installation, existing):
+                serve_with(existing, credential, by=by)
+                connected.append(existing)
             else:
-                connected.append(
-                    connect(one["account"], kind="organization", credential=credential, by=by)
-                )
+                connected.append(connect(slug, kind="organization", credential=credential, by=by))
         except CannotConnect:
             if not credential.accounts.exists():
                 credential.delete()

@@ -1,5 +1,5 @@
-"""Accounts: what is connected, how its readings fare, and connecting, replacing tokens, pausing,
-disconnecting.
+"""Pages of accounts: list, detail with the state of each reading, connect, replace the token,
+pause, disconnect.
 """
 
 from dataclasses import dataclass, field
@@ -44,6 +44,7 @@ RUNS_SHOWN = 10
 
 @require_safe
 def accounts(request: Request) -> HttpResponse:
+    """List the accounts the user may see."""
     now = timezone.now()
     facts = read_accounts(request.user, now)
     version = version_of([each.account for each in facts], now.replace(second=0, microsecond=0))
@@ -60,6 +61,7 @@ def accounts(request: Request) -> HttpResponse:
 
 @require_safe
 def account(request: Request, pk: int) -> HttpResponse:
+    """Show one account: its readings, its credential and what that may do."""
     row = visible_account_or_404(request, pk)
     readings = list(row.readings.all())
     credential, now = row.credential, timezone.now()
@@ -67,8 +69,7 @@ def account(request: Request, pk: int) -> HttpResponse:
         (reading.error, reading.last_started_at, reading.last_good_at, reading.due_at)
         for reading in readings
     ]
-    # What is out of date, or is being read, becomes so by time alone: once a minute the page is
-    # made anew.
+    # Readings go out of date by time alone, without a new version: render once a minute anyway.
     minute = now.replace(second=0, microsecond=0)
     version = version_of([row], seen, credential.quarantined_at, credential.paused_until, minute)
     if is_unchanged(request, version):
@@ -96,9 +97,7 @@ def account(request: Request, pk: int) -> HttpResponse:
 
 @dataclass(frozen=True)
 class Standing:
-    """How a reading stands, in a tone, a word and an icon; awaited while its first good answer is
-    still to come.
-    """
+    """The state of a reading as shown. `is_awaited` until its first success."""
 
     tone: str
     word: str
@@ -108,13 +107,15 @@ class Standing:
 
 @dataclass(frozen=True)
 class ReadingLine:
+    """A row of the table of readings."""
+
     reading: Reading
     standing: Standing
 
 
 @dataclass
 class Reason:
-    """One reason for which readings fail, said once for all of them."""
+    """One reason why readings fail, shown once for all of them."""
 
     message: str
     next_step: str
@@ -129,6 +130,7 @@ class Reason:
 
 
 def reasons_of(readings: list[Reading]) -> list[Reason]:
+    """Return the failures, grouped by message."""
     reasons: dict[str, Reason] = {}
     for reading in readings:
         if reading.error:
@@ -147,7 +149,7 @@ def reasons_of(readings: list[Reading]) -> list[Reason]:
 
 
 def _is_being_read(reading: Reading, account: Account, now: datetime) -> bool:
-    """Due since less than a minute: with a worker at work its answer comes within a second or two."""
+    """Due for less than a minute: a running worker answers within a second or two."""
     return (
         not account.paused
         and reading.due_at is not None
@@ -156,6 +158,7 @@ def _is_being_read(reading: Reading, account: Account, now: datetime) -> bool:
 
 
 def standing_of(reading: Reading, account: Account, now: datetime) -> Standing:
+    """Return the state to show; the first that applies wins."""
     if account.paused:
         return Standing("muted", "Paused", "pause-circle")
     if reading.error == "not_offered":
@@ -173,7 +176,8 @@ def standing_of(reading: Reading, account: Account, now: datetime) -> Standing:
 
 
 def _runs(account: Account) -> "QuerySet[ReadingRun]":
-    if limited_by(account) is not None:  # what came and went in all groups
+    # A run counts changes in every group, so users limited to some groups see none.
+    if limited_by(account) is not None:
         return ReadingRun.objects.none()
     rows = ReadingRun.objects.filter(reading__account=account).select_related("reading")
     return rows.order_by("-last_at", "-pk")[:RUNS_SHOWN]
@@ -182,20 +186,21 @@ def _runs(account: Account) -> "QuerySet[ReadingRun]":
 @sensitive_post_parameters("token")
 @require_http_methods(["GET", "HEAD", "POST"])
 def account_new(request: Request) -> HttpResponse:
+    """Connect an organization or enterprise with a token."""
     administrator_or_403(request)
     form = (
         ConnectForm(request.POST)
         if request.method == "POST"
-        else ConnectForm(initial=_asked(request))
+        else ConnectForm(initial=_entered(request))
     )
     if form.is_bound and form.is_valid():
         try:
             row = connecting.connect_with_token(by=request.user, **form.cleaned_data)
-        except CannotConnect as error:  # somebody else connected it just now
+        except CannotConnect as error:  # connected in another session just now
             form.add_error("slug", str(error))
         else:
             return redirect("account", row.pk)
-    context = {"form": form, "help": token_help(_asked(request))}
+    context = {"form": form, "help": token_help(_entered(request))}
     return render_page(
         request,
         "accounts/new.html",
@@ -205,15 +210,15 @@ def account_new(request: Request) -> HttpResponse:
     )
 
 
-def _asked(request: Request) -> dict[str, str]:
-    """What was entered so far, without the token; the page about tokens follows it."""
+def _entered(request: Request) -> dict[str, str]:
+    """What was entered so far, without the token: the help about tokens depends on it."""
     entered = request.POST if request.method == "POST" else request.GET
     return {name: entered[name] for name in ("kind", "slug", "api_url") if entered.get(name)}
 
 
 @dataclass(frozen=True)
 class TokenHelp:
-    """Which token serves an account, with GitHub's pages to make it on."""
+    """Addresses of GitHub's prefilled forms for a token that can serve the account."""
 
     is_enterprise: bool
     classic: str
@@ -222,6 +227,7 @@ class TokenHelp:
 
 
 def token_help(asked: dict[str, str]) -> TokenHelp:
+    """Return the addresses for `kind`, `slug` and `api_url`, each of which may be missing."""
     is_enterprise = asked.get("kind") == Account.Kind.ENTERPRISE
     try:
         settings = f"{web_origin(check_api_url(asked.get('api_url', GITHUB)))}/settings"
@@ -237,18 +243,17 @@ def token_help(asked: dict[str, str]) -> TokenHelp:
         "organization_self_hosted_runners": "read",
     }
     target = {"target_name": asked["slug"]} if asked.get("slug") else {}
+    fine_grained = {"name": name, **target, **permissions}
     return TokenHelp(
         is_enterprise,
         classic("manage_runners:enterprise" if is_enterprise else "admin:org"),
         classic("manage_runners:org"),
-        f"{settings}/personal-access-tokens/new?{urlencode({'name': name, **target, **permissions})}",
+        f"{settings}/personal-access-tokens/new?{urlencode(fine_grained)}",
     )
 
 
 def _own(request: Request, pk: int) -> Account:
-    """An account an administrator may change the connection of. What one may not see is 404 before
-    it is 403.
-    """
+    """Return the account for an administrator. An account the user may not see is 404, not 403."""
     row = visible_account_or_404(request, pk)
     administrator_or_403(request)
     return row
@@ -256,24 +261,26 @@ def _own(request: Request, pk: int) -> Account:
 
 @require_POST
 def account_refresh(request: Request, pk: int) -> HttpResponse:
+    """Schedule every reading of the account now, within its rate budget."""
     row = visible_account_or_404(request, pk)
     if row.paused:
         messages.warning(
             request, f"{row} is paused: nothing is read until an administrator resumes it."
         )
     elif row.credential.quarantined_at and not request.user.is_superuser:
-        messages.warning(request, "The token is out of use. Ask an administrator to replace it.")
+        messages.warning(request, "The token is disabled. Ask an administrator to replace it.")
     elif not may_read_again(row, timezone.now()):
         messages.warning(request, budget_words([row.slug]))
     else:
         connecting.check_now(row, by=request.user)
-        messages.success(request, "Asked for. New answers appear here within seconds.")
+        messages.success(request, "Reading from GitHub. New data appears here within seconds.")
     return redirect(came_from(request) or reverse("account", args=[row.pk]))
 
 
 @sensitive_post_parameters("token")
 @require_http_methods(["GET", "HEAD", "POST"])
 def account_token(request: Request, pk: int) -> HttpResponse:
+    """Replace the account's token."""
     row = _own(request, pk)
     form = TokenForm(request.POST or None, account=row)
     if form.is_valid():
@@ -284,7 +291,7 @@ def account_token(request: Request, pk: int) -> HttpResponse:
         else:
             messages.success(
                 request,
-                "The token was replaced. What the new one may do appears below within seconds.",
+                "The token was replaced. Its permissions appear below within seconds.",
             )
             return redirect("account", row.pk)
     asked = {"kind": row.kind, "slug": row.slug, "api_url": row.api_url}
@@ -294,6 +301,7 @@ def account_token(request: Request, pk: int) -> HttpResponse:
 
 @require_POST
 def account_observe(request: Request, pk: int) -> HttpResponse:
+    """Turn “observe only” on or off."""
     row = _own(request, pk)
     connecting.set_observe_only(row, request.POST.get("on") == "yes", by=request.user)
     return redirect("account", row.pk)
@@ -301,6 +309,7 @@ def account_observe(request: Request, pk: int) -> HttpResponse:
 
 @require_POST
 def account_pause(request: Request, pk: int) -> HttpResponse:
+    """Pause or resume the account."""
     row = _own(request, pk)
     connecting.set_paused(row, request.POST.get("on") == "yes", by=request.user)
     return redirect("account", row.pk)
@@ -308,6 +317,7 @@ def account_pause(request: Request, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def account_disconnect(request: Request, pk: int) -> HttpResponse:
+    """Disconnect the account after its name was typed."""
     row = _own(request, pk)
     form = DisconnectForm(request.POST or None, account=row)
     if form.is_valid():
@@ -333,6 +343,7 @@ def account_disconnect(request: Request, pk: int) -> HttpResponse:
 
 @require_POST
 def demo_remove(request: Request) -> HttpResponse:
+    """Disconnect every demo account."""
     administrator_or_403(request)
     count = connecting.disconnect_demo(by=request.user)
     messages.success(request, f"{count} demo accounts were removed.")

@@ -1,9 +1,7 @@
-"""Why may a repository use a runner, or not: one pure function over facts, which
-`services/explain.py` gathers.
+"""Explain why a repository may use a runner: a pure function over facts that `gather` collects.
 
-Each link of the chain is a `Step`. One that says no makes the answer no, otherwise one that is
-unknown makes it unknown. What does not apply is said, too, so that the chain always has the same
-links.
+Each link of the chain is a `Step`. Any NO makes the answer no; otherwise any UNKNOWN makes it
+unknown. Steps that do not apply are SKIPPED, so the chain always has the same steps.
 """
 
 from collections.abc import Mapping
@@ -16,6 +14,8 @@ NOTHING_MISSING: Mapping[str, str] = {}
 
 
 class Verdict(StrEnum):
+    """The outcome of a step, and of the whole chain."""
+
     YES = "yes"
     NO = "no"
     UNKNOWN = "unknown"
@@ -23,7 +23,7 @@ class Verdict(StrEnum):
 
 
 class Remedy(StrEnum):
-    """What would change a no: the page makes a button of it for those who may."""
+    """What would change the verdict: a button on the page, for users who may do it."""
 
     NONE = ""
     EDIT_GROUP = "edit_group"
@@ -35,9 +35,7 @@ class Remedy(StrEnum):
 
 @dataclass(frozen=True)
 class RepositoryFacts:
-    """`name` is without its owner; `private` is nothing where the credential cannot list the
-    repository.
-    """
+    """`name` is without its owner; `private` is None if the credential does not list it."""
 
     owner: str
     name: str
@@ -46,7 +44,7 @@ class RepositoryFacts:
 
 @dataclass(frozen=True)
 class GroupFacts:
-    """A group as the organization has it. `listed` is nothing while its access list was never read."""
+    """The organization's row of a group. `listed` is None until its access list is read."""
 
     name: str
     visibility: str
@@ -61,6 +59,8 @@ class GroupFacts:
 
 @dataclass(frozen=True)
 class RunnerFacts:
+    """A larger or self-hosted runner; `status` as GitHub spells it."""
+
     name: str
     status: str
     self_hosted: bool = False
@@ -68,9 +68,7 @@ class RunnerFacts:
 
 @dataclass(frozen=True)
 class SharingFacts:
-    """Whether an enterprise shares its group with the organization; nothing while that cannot be
-    told.
-    """
+    """Whether an enterprise shares its group with the organization; `shared` is None if unknown."""
 
     enterprise: str
     group: str
@@ -80,8 +78,9 @@ class SharingFacts:
 
 @dataclass(frozen=True)
 class Step:
-    """`step` is what would change it. `reads` names the readings the words rest on, whose age is
-    theirs.
+    """One link of the chain.
+
+    `step` says what would change the verdict; `reads` names the readings it is based on.
     """
 
     question: str
@@ -94,16 +93,24 @@ class Step:
 
 @dataclass(frozen=True)
 class Answer:
+    """The verdict with all of its steps."""
+
     verdict: Verdict
     steps: tuple[Step, ...] = field(default=())
 
     @property
     def deciding(self) -> Step:
-        """The first link that makes the answer what it is."""
+        """The first step that determines the verdict."""
         return next((step for step in self.steps if step.verdict == self.verdict), self.steps[-1])
 
     @property
+    def group_verdicts(self) -> set[Verdict]:
+        """Verdicts of the steps that GitHub decides when asked about a repository and a group."""
+        return {step.verdict for step in self.steps if step.question in OF_GROUP_AND_REPOSITORY}
+
+    @property
     def reads(self) -> set[str]:
+        """Names of the readings that the answer is based on."""
         return {reading for step in self.steps for reading in step.reads}
 
 
@@ -116,28 +123,29 @@ def explain(
     *,
     missing: Mapping[str, str] = NOTHING_MISSING,
 ) -> Answer:
-    """Whether jobs of a repository may run on a runner.
+    """Explain whether jobs of a repository may run on a runner.
 
-    `missing` says, by the name of a reading, which permission is lacking where it cannot be had.
-    Without a group nothing can be said about it: it was not read, or (see `sharing`) the
-    organization has none.
+    `group` is None if it was not read, or (see `sharing`) if the organization does not have it.
+    `missing` maps the name of a reading to the permission that its credential lacks.
     """
     not_shared = sharing is not None and not sharing.shared
+    if group is None or not_shared:
+        words = "The organization shows no such group."
+        of_group = tuple(Step(question, Verdict.SKIPPED, words) for question in OF_GROUP)
+    else:
+        of_group = (
+            _visibility(group, repository, missing),
+            _listed(group, repository, missing),
+            _public(group, repository, missing),
+            _workflow(group, repository, workflow),
+        )
     steps = (
         _ready(runner),
         _group(group, sharing, missing),
-        *(
-            _skipped_for_no_group()
-            if group is None or not_shared
-            else _of_group(group, repository, workflow, missing)
-        ),
+        *of_group,
         _sharing(sharing, missing),
     )
     return Answer(_overall(steps), steps)
-
-
-def _lacking(missing: Mapping[str, str], reading: str) -> str:
-    return missing.get(reading, "")
 
 
 def _overall(steps: tuple[Step, ...]) -> Verdict:
@@ -147,13 +155,15 @@ def _overall(steps: tuple[Step, ...]) -> Verdict:
     )
 
 
-READY, GROUP, VISIBILITY = "Is the runner ready?", "Which group is it in?", "Whom is the group for?"
-LISTED, PUBLIC = "Is the repository on its list?", "May a public repository use it?"
-WORKFLOWS, SHARED = (
-    "May this workflow use it?",
-    "Is the enterprise's group shared with this organization?",
-)
-OF_GROUP = (VISIBILITY, LISTED, PUBLIC, WORKFLOWS)
+READY = "Is the runner ready?"
+GROUP = "Which group is it in?"
+VISIBILITY = "Which repositories is the group for?"
+LISTED = "Is the repository on its access list?"
+PUBLIC = "May a public repository use it?"
+WORKFLOWS = "May this workflow use it?"
+SHARED = "Is the enterprise's group shared with this organization?"
+OF_GROUP_AND_REPOSITORY = (VISIBILITY, LISTED, PUBLIC)
+OF_GROUP = (*OF_GROUP_AND_REPOSITORY, WORKFLOWS)
 
 
 def _ready(runner: RunnerFacts) -> Step:
@@ -162,11 +172,11 @@ def _ready(runner: RunnerFacts) -> Step:
         return Step(READY, Verdict.YES, f"Its status is {runner.status}.", reads=reads)
     see = Remedy.NONE if runner.self_hosted else Remedy.SEE_RUNNER
     no = {
-        "Provisioning": ("It is being made.", "Wait: it is usually Ready within minutes."),
+        "Provisioning": ("It is being created.", "Wait: it is usually ready within minutes."),
         "Deleting": ("It is being deleted.", "Choose another runner."),
         "offline": (
             "The machine is offline.",
-            "Start the machine, or look at the runner software on it.",
+            "Start the machine, or check the runner software on it.",
         ),
     }
     if runner.status in no:
@@ -175,8 +185,8 @@ def _ready(runner: RunnerFacts) -> Step:
     return Step(
         READY,
         Verdict.UNKNOWN,
-        f"Its status is {runner.status or 'not told'}, which GitHub does not define.",
-        "Look at the runner at GitHub.",
+        f"Its status is {runner.status or 'unknown'}, which GitHub does not define.",
+        "Check the runner at GitHub.",
         see,
         reads,
     )
@@ -196,29 +206,8 @@ def _group(
         GROUP,
         Verdict.UNKNOWN,
         "Its group is not among those that could be read.",
-        _lacking(missing, "groups"),
+        missing.get("groups", ""),
         reads=("groups",),
-    )
-
-
-def _skipped_for_no_group() -> list[Step]:
-    return [
-        Step(question, Verdict.SKIPPED, "The organization shows no such group.")
-        for question in OF_GROUP
-    ]
-
-
-def _of_group(
-    group: GroupFacts,
-    repository: RepositoryFacts,
-    workflow: Workflow | None,
-    missing: Mapping[str, str],
-) -> tuple[Step, ...]:
-    return (
-        _visibility(group, repository, missing),
-        _listed(group, repository, missing),
-        _public(group, repository, missing),
-        _workflow(group, repository, workflow),
     )
 
 
@@ -230,14 +219,14 @@ def _visibility(group: GroupFacts, repository: RepositoryFacts, missing: Mapping
     reads = ("groups", "repositories")
     if group.visibility != "private":
         words = f"GitHub calls its visibility “{group.visibility}”, which Trackside does not know."
-        return Step(VISIBILITY, Verdict.UNKNOWN, words, "Look at the group at GitHub.", reads=reads)
+        return Step(VISIBILITY, Verdict.UNKNOWN, words, "Check the group at GitHub.", reads=reads)
     words = "Private repositories only."
     if repository.private is None:
         return Step(
             VISIBILITY,
             Verdict.UNKNOWN,
             f"{words} {_not_listed_by_credential(repository)}",
-            _lacking(missing, "repositories"),
+            missing.get("repositories", ""),
             reads=reads,
         )
     if repository.private:
@@ -255,13 +244,13 @@ def _visibility(group: GroupFacts, repository: RepositoryFacts, missing: Mapping
 def _listed(group: GroupFacts, repository: RepositoryFacts, missing: Mapping[str, str]) -> Step:
     reads = ("group_access",)
     if group.visibility != "selected":
-        return Step(LISTED, Verdict.SKIPPED, "The group has no list.")
+        return Step(LISTED, Verdict.SKIPPED, "The group has no access list.")
     if group.listed is None:
         return Step(
             LISTED,
             Verdict.UNKNOWN,
-            "The list could not be read yet.",
-            _lacking(missing, "group_access"),
+            "The access list could not be read yet.",
+            missing.get("group_access", ""),
             reads=reads,
         )
     if group.listed:
@@ -282,20 +271,21 @@ def _public(group: GroupFacts, repository: RepositoryFacts, missing: Mapping[str
     if allowed:
         return Step(PUBLIC, Verdict.YES, "The group allows public repositories.", reads=("groups",))
     if repository.private is None:
-        words = f"The group keeps public repositories out. {_not_listed_by_credential(repository)}"
-        return Step(PUBLIC, Verdict.UNKNOWN, words, _lacking(missing, "repositories"), reads=reads)
+        words = f"The group excludes public repositories. {_not_listed_by_credential(repository)}"
+        return Step(PUBLIC, Verdict.UNKNOWN, words, missing.get("repositories", ""), reads=reads)
     return Step(
         PUBLIC,
         Verdict.NO,
-        f"{repository.name} is public, and the group keeps public repositories out.",
-        f"Allow public repositories in the group{_at_enterprise(group)}, if their pull requests may run code there.",
+        f"{repository.name} is public, and the group excludes public repositories.",
+        f"Allow public repositories in the group{_at_enterprise(group)}, "
+        "if their pull requests may run code there.",
         Remedy.EDIT_GROUP,
         reads,
     )
 
 
 def _not_listed_by_credential(repository: RepositoryFacts) -> str:
-    return f"Whether {repository.name} is public is not known."
+    return f"Trackside does not know whether {repository.name} is public."
 
 
 def _at_enterprise(group: GroupFacts) -> str:
@@ -319,12 +309,15 @@ def _workflow(group: GroupFacts, repository: RepositoryFacts, workflow: Workflow
     if workflow is None:
         own = f"{repository.owner}/{repository.name}/".lower()
         mine = [each for each in group.workflows if each.lower().startswith(own)]
-        words = f"Only selected workflows may: {len(group.workflows)} of them, {len(mine)} in {repository.name}."
+        words = (
+            f"Only selected workflows may: {len(group.workflows)} of them, "
+            f"{len(mine)} in {repository.name}."
+        )
         return Step(
             WORKFLOWS,
             Verdict.UNKNOWN,
             words,
-            "Say above which workflow it is.",
+            "Enter the workflow above.",
             Remedy.NAME_WORKFLOW,
             reads,
         )
@@ -335,8 +328,9 @@ def _workflow(group: GroupFacts, repository: RepositoryFacts, workflow: Workflow
             step = f"Add {workflow} to the group's workflows{_where_restricted(group)}."
             words = f"Only selected workflows may, and {workflow} is not among them."
             return Step(WORKFLOWS, Verdict.NO, words, step, Remedy.EDIT_GROUP, reads)
-    words = f"{workflow.path} is selected, but only at {', '.join(refs_of(workflow.path, group.workflows))}."
-    step = "Say above which branch, tag or commit it runs from."
+    refs = ", ".join(refs_of(workflow.path, group.workflows))
+    words = f"{workflow.path} is selected, but only at {refs}."
+    step = "Enter the branch, tag or commit that it runs from above."
     return Step(WORKFLOWS, Verdict.UNKNOWN, words, step, Remedy.NAME_WORKFLOW, reads)
 
 
@@ -353,8 +347,8 @@ def _sharing(sharing: SharingFacts | None, missing: Mapping[str, str]) -> Step:
         )
     reads = ("groups", "group_access")
     if sharing.shared is None:
-        words = sharing.reason or "That could not be read yet."
-        step = _lacking(missing, "sharing") or "Look at the group in the enterprise."
+        words = sharing.reason or "It could not be read yet."
+        step = missing.get("sharing", "") or "Check the group in the enterprise."
         return Step(SHARED, Verdict.UNKNOWN, words, step, reads=reads)
     words = (
         sharing.reason
@@ -364,21 +358,21 @@ def _sharing(sharing: SharingFacts | None, missing: Mapping[str, str]) -> Step:
     return Step(SHARED, Verdict.NO, words, step, Remedy.SHARE_GROUP, reads)
 
 
-# What GitHub's API does not tell: said on the page, so that a yes is not taken for more than it is.
+# GitHub's API does not tell these. The page lists them, so that a yes does not promise too much.
 NOT_CHECKED = (
     (
-        "Actions are on",
+        "Actions are enabled",
         "for the organization and for the repository, with a policy that allows the actions used.",
     ),
     ("Payment", "a valid payment method, and a budget above zero: larger runners are never free."),
     (
         "Limits",
-        "the plan's number of concurrent jobs, and the runner's own maximum, may keep jobs waiting.",
+        "the plan's concurrent jobs, and the runner's own maximum, can keep jobs waiting.",
     ),
     (
-        "The workflow's words",
-        "runs-on must name this runner's label, and its group if it names one.",
+        "runs-on",
+        "must name this runner's label, and its group if it names a group.",
     ),
-    ("Pull requests from forks", "may need somebody's approval first."),
-    ("Environments", "may ask for reviewers or allow only some branches."),
+    ("Pull requests from forks", "may need approval first."),
+    ("Environments", "may require reviewers or allow only some branches."),
 )

@@ -1,6 +1,4 @@
-"""The question "Why can't my repository use this runner?": organization, repository, and perhaps a
-workflow.
-"""
+"""Form of "Why can't my repository use this runner?": organization, repository and workflow."""
 
 import re
 from typing import Any
@@ -15,7 +13,7 @@ REPOSITORY = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
 class ExplainForm(forms.Form):
-    """`organization` holds the account, `workflow` what was read from what people typed."""
+    """Cleaned, `organization` is an Account and `workflow` a Workflow or None."""
 
     organization = forms.ChoiceField()
     repository = forms.CharField(
@@ -24,7 +22,7 @@ class ExplainForm(forms.Form):
     workflow = forms.CharField(
         required=False,
         max_length=500,
-        help_text="Such as deploy.yml, or the whole path of another repository's.",
+        help_text="Such as deploy.yml, or the full path of a workflow in another repository.",
     )
     ref = forms.CharField(
         required=False, max_length=255, label="Branch, tag or commit", help_text="Such as main."
@@ -60,7 +58,7 @@ class ExplainForm(forms.Form):
             )
         if not REPOSITORY.fullmatch(name):
             raise forms.ValidationError(
-                "A name of a repository has letters, digits, dots, dashes and underscores."
+                "The name of a repository has only letters, digits, dots, dashes and underscores."
             )
         return str(name)
 
@@ -72,7 +70,7 @@ class ExplainForm(forms.Form):
             except NoWorkflow as error:
                 self.add_error("workflow", str(error))
         if data.get("ref") and not data.get("workflow") and not self.errors:
-            self.add_error("workflow", "Say of which workflow, too.")
+            self.add_error("workflow", "Enter the workflow, too.")
         return data
 
     @staticmethod

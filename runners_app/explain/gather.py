@@ -1,9 +1,8 @@
-"""What our tables know for `access.explain`: facts about runners, groups and repositories, in a few
-queries.
+"""Collect the facts for `chain.explain` from our tables: runners, groups, repositories.
 
-An enterprise's runners come from two sides. The organization is shown those of the groups it
-inherits; whoever may see the enterprise, too, also gets those that are not shared, and links to
-them. Its groups are matched by name.
+An enterprise's runners come from two sides. The organization is shown the runners of the groups it
+inherits. Users who also see the enterprise get those that are not shared, too, with links to them.
+Groups of the two are matched by name.
 """
 
 from collections.abc import Iterable, Sequence
@@ -49,11 +48,11 @@ AnyRunner = Runner | SelfHostedRunner | SharedRunner
 
 @dataclass(frozen=True)
 class Explained:
-    """One runner and the answer. `group` is the organization's row of it, `theirs` the
-    enterprise's.
+    """One runner and the answer for one repository.
 
-    `key` tells the runner from all others on the page; `pk` is that of a larger runner one may
-    open.
+    `group` is the organization's row of its group, `theirs` the enterprise's. `key` is unique on
+    the page; `pk` is set for larger runners, which have a page. `as_of` is the age of the oldest
+    reading used, None if one never succeeded.
     """
 
     key: str
@@ -68,23 +67,38 @@ class Explained:
     as_of: datetime | None
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A runner with the group rows that decide who may use it; `sharing` for an enterprise's."""
+
+    row: AnyRunner
+    account: Account
+    group: RunnerGroup | None
+    theirs: RunnerGroup | None
+    sharing: SharingFacts | None
+
+
 @dataclass
 class Known:
-    """All that is known about one organization and its groups, for one repository name or for none."""
+    """What our tables hold about an organization and its groups, and possibly one repository.
+
+    `readings` by (account pk, resource); `groups` by (account pk, GitHub's id); `listed` are the
+    primary keys of groups whose access list has the repository, or the organization.
+    """
 
     organization: Account
     enterprises: list[Account]
     readings: dict[tuple[int, str], Reading] = field(default_factory=dict)
     groups: dict[tuple[int, int], RunnerGroup] = field(default_factory=dict)
-    listed: set[int] = field(
-        default_factory=set
-    )  # primary keys of groups that list the repository, or organization
+    listed: set[int] = field(default_factory=set)
 
     def reading(self, account: Account, resource: str) -> Reading | None:
+        """Return the reading, or None if the account does not have it."""
         return self.readings.get((account.pk, resource))
 
     @property
     def inherited(self) -> dict[str, RunnerGroup]:
+        """Groups that the organization inherits, by name."""
         own = self.organization.pk
         return {
             group.name: group
@@ -94,8 +108,9 @@ class Known:
 
 
 def look_up(organization: Account, accounts: Iterable[Account], repository: str) -> Known:
-    """Readings and groups of the organization and of the enterprises at the same GitHub among
-    `accounts`; 2 queries.
+    """Load readings and groups of the organization and of its server's enterprises in `accounts`.
+
+    `repository` is a name without owner, or empty. Two queries.
     """
     enterprises = [
         each
@@ -111,10 +126,8 @@ def look_up(organization: Account, accounts: Iterable[Account], repository: str)
     listed = Q(account=organization) & Q(Exists(lines.filter(name__iexact=repository)))
     listed |= ~Q(account=organization) & Q(Exists(lines.filter(name__iexact=organization.slug)))
     seen = Exists(RunnerGroup.objects.within(all_accounts).filter(pk=OuterRef("pk")))
-    facts = {
-        "is_listed": listed,
-        "is_seen": seen,
-    }  # as keywords mypy takes them for second attributes of these names
+    # As keyword arguments mypy reports these as duplicate attributes.
+    facts = {"is_listed": listed, "is_seen": seen}
     groups = RunnerGroup.objects.present().filter(account__in=all_accounts).annotate(**facts)
     for group in groups:
         group.account = by_pk[group.account_id]
@@ -127,8 +140,9 @@ def look_up(organization: Account, accounts: Iterable[Account], repository: str)
 def explain_all(
     known: Known, repository: RepositoryFacts, workflow: Workflow | None
 ) -> list[Explained]:
-    """Every runner the organization might use, with the answer: its own by name, then others. Three
-    queries.
+    """Explain every runner that the organization could use, its own first, then by name.
+
+    Three queries.
     """
     accounts = [known.organization, *_relevant_enterprises(known)]
     by_pk = {account.pk: account for account in accounts}
@@ -139,18 +153,25 @@ def explain_all(
         if row.group_id in by_group
     ]
     shared_ids = {(row.group_id, row.github_id) for row in shared}
-    found: list[Explained] = []
+
+    candidates: list[Candidate] = []
     seen: set[tuple[int, int]] = set()
     for row in _present(Runner, accounts) + _present(SelfHostedRunner, accounts):
-        one = _explain_row(known, by_pk[row.account_id], row, shared_ids, repository, workflow)
-        if one is not None:
-            found.append(one)
-            if one.group is not None and isinstance(row, Runner):
-                seen.add((one.group.pk, row.github_id))
+        candidate = _candidate(known, by_pk[row.account_id], row, shared_ids)
+        if candidate is not None:
+            candidates.append(candidate)
+            if candidate.group is not None and isinstance(row, Runner):
+                seen.add((candidate.group.pk, row.github_id))
     for line in shared:
         group = by_group[line.group_id]
         if group.is_seen and (group.pk, line.github_id) not in seen:
-            found.append(_explain_shared(known, line, group, repository, workflow))
+            sharing = SharingFacts("The enterprise", group.name, shared=True)
+            candidates.append(Candidate(line, known.organization, group, None, sharing))
+
+    found = []
+    for candidate in candidates:
+        is_listed = candidate.group is not None and candidate.group.pk in known.listed
+        found.append(_explained(known, candidate, repository, workflow, is_listed=is_listed))
     return sorted(
         found, key=lambda one: (one.account != known.organization, one.name.lower(), one.key)
     )
@@ -159,30 +180,26 @@ def explain_all(
 def explain_repositories(
     known: Known, runner: Runner, repositories: Sequence[Repository]
 ) -> list[tuple[Repository, Explained]]:
-    """The other way round: which repositories of the organization may use one runner. Two queries."""
+    """Explain which of the organization's repositories may use one runner. Two queries."""
     account = next(
         (each for each in known.enterprises if each.pk == runner.account_id), known.organization
     )
-    group = known.groups.get((account.pk, runner.group_id or 0))
-    if account.kind == ENTERPRISE and group is not None:
-        group = known.inherited.get(group.name)
+    shared = SharedRunner.objects.filter(
+        group__account=known.organization, github_id=runner.github_id
+    )
+    shared_ids = set(shared.values_list("group_id", "github_id"))
+    candidate = _candidate(known, account, runner, shared_ids)
+    if candidate is None:
+        return []
+
     ids = [repository.github_id for repository in repositories]
-    lines = set(
-        GroupAccess.objects.filter(group=group, github_id__in=ids).values_list(
-            "github_id", flat=True
-        )
-    )
-    shared = SharedRunner.objects.filter(group=group, github_id=runner.github_id).values_list(
-        "group_id", "github_id"
-    )
-    shared_ids, listed = set(shared), known.listed
+    lines = GroupAccess.objects.filter(group=candidate.group, github_id__in=ids)
+    listed = set(lines.values_list("github_id", flat=True))
     found = []
     for repository in repositories:
-        known.listed = listed | ({group.pk} if group and repository.github_id in lines else set())
         facts = repository_facts(known.organization, repository.name, repository)
-        one = _explain_row(known, account, runner, shared_ids, facts, None)
-        if one is not None:
-            found.append((repository, one))
+        is_listed = repository.github_id in listed
+        found.append((repository, _explained(known, candidate, facts, None, is_listed=is_listed)))
     return found
 
 
@@ -193,7 +210,7 @@ def _present(
 
 
 def _relevant_enterprises(known: Known) -> list[Account]:
-    """Those that share a group with the organization, or name it on a list."""
+    """Enterprises that share a group with the organization, or name it on an access list."""
     inherited = known.inherited
     relevant = {
         group.account_id
@@ -203,29 +220,26 @@ def _relevant_enterprises(known: Known) -> list[Account]:
     return [account for account in known.enterprises if account.pk in relevant]
 
 
-def _explain_row(
+def _candidate(
     known: Known,
     account: Account,
     row: Runner | SelfHostedRunner,
     shared_ids: set[tuple[int, int]],
-    repository: RepositoryFacts,
-    workflow: Workflow | None,
-) -> Explained | None:
+) -> Candidate | None:
+    """The runner with its groups; None for an enterprise's runner whose group is not known."""
     group = theirs = known.groups.get((account.pk, row.group_id or 0))
-    sharing = None
-    if account.kind == ENTERPRISE:
-        if theirs is None:
-            return None
-        group = known.inherited.get(theirs.name)
-        is_shown = (
-            isinstance(row, SelfHostedRunner)
-            or group is None
-            or (group.pk, row.github_id) in shared_ids
-        )
-        sharing = _sharing(known, account, theirs, group, is_shown)
-    return _explained(
-        known, account, row, group, theirs if sharing else None, sharing, repository, workflow
+    if account.kind != ENTERPRISE:
+        return Candidate(row, account, group, None, None)
+    if theirs is None:
+        return None
+    group = known.inherited.get(theirs.name)
+    is_shown = (
+        isinstance(row, SelfHostedRunner)
+        or group is None
+        or (group.pk, row.github_id) in shared_ids
     )
+    sharing = _sharing(known, account, theirs, group, is_shown)
+    return Candidate(row, account, group, theirs, sharing)
 
 
 def _sharing(
@@ -239,61 +253,55 @@ def _sharing(
         return SharingFacts(str(enterprise), theirs.name, shared=shared, reason=reason)
 
     here = known.organization
+    if group is not None and is_shown:
+        return facts(True)
     if group is not None:
-        return (
-            facts(True) if is_shown else facts(None, f"GitHub does not show this runner in {here}.")
-        )
+        return facts(None, f"GitHub does not show this runner in {here}.")
     if theirs.visibility == "selected" and theirs.access_observed_at is None:
-        return facts(None, "The group's list of organizations was not read yet.")
+        return facts(None, "The group's list of organizations has not been read yet.")
     if theirs.visibility == "selected" and theirs.pk not in known.listed:
         return facts(False)
     if theirs.default:
-        return facts(
-            None,
-            f"It is the enterprise's default group, which GitHub does not list among those of {here}.",
+        reason = (
+            "It is the enterprise's default group, "
+            f"which GitHub does not list among the groups of {here}."
         )
+        return facts(None, reason)
     reading = known.reading(here, R.GROUPS)
     if reading is None or reading.error or reading.last_good_at is None:
         return facts(None, f"The groups of {here} could not be read.")
     return facts(False, f"GitHub does not list {theirs.name} among the groups of {here}.")
 
 
-def _explain_shared(
-    known: Known,
-    line: SharedRunner,
-    group: RunnerGroup,
-    repository: RepositoryFacts,
-    workflow: Workflow | None,
-) -> Explained:
-    sharing = SharingFacts("The enterprise", group.name, shared=True)
-    return _explained(known, known.organization, line, group, None, sharing, repository, workflow)
-
-
 def _explained(
     known: Known,
-    account: Account,
-    row: AnyRunner,
-    group: RunnerGroup | None,
-    theirs: RunnerGroup | None,
-    sharing: SharingFacts | None,
+    candidate: Candidate,
     repository: RepositoryFacts,
     workflow: Workflow | None,
+    *,
+    is_listed: bool,
 ) -> Explained:
+    row = candidate.row
     self_hosted = isinstance(row, SelfHostedRunner)
-    runner = RunnerFacts(row.name, row.status, self_hosted)
-    facts = facts_of(group, group.pk in known.listed) if group else None
-    answer = explain(runner, facts, repository, workflow, sharing, missing=missing_of(known))
+    answer = explain(
+        RunnerFacts(row.name, row.status, self_hosted),
+        facts_of(candidate.group, is_listed) if candidate.group else None,
+        repository,
+        workflow,
+        candidate.sharing,
+        missing=missing_of(known),
+    )
     return Explained(
         key=f"{_KEYS[type(row)]}{row.pk}",
         name=row.name,
         status=row.status,
         self_hosted=self_hosted,
         pk=row.pk if isinstance(row, Runner) else None,
-        account=account,
-        group=group,
-        theirs=theirs,
+        account=candidate.account,
+        group=candidate.group,
+        theirs=candidate.theirs,
         answer=answer,
-        as_of=_as_of(known, account, row, answer),
+        as_of=_as_of(known, candidate.account, row, answer),
     )
 
 
@@ -301,6 +309,7 @@ _KEYS = {Runner: "r", SelfHostedRunner: "s", SharedRunner: "e"}
 
 
 def facts_of(group: RunnerGroup, is_listed: bool) -> GroupFacts:
+    """Return the group's facts; `is_listed` is ignored while its list was never read."""
     return GroupFacts(
         name=group.name,
         visibility=group.visibility,
@@ -315,7 +324,7 @@ def facts_of(group: RunnerGroup, is_listed: bool) -> GroupFacts:
 
 
 def _as_of(known: Known, account: Account, row: AnyRunner, answer: Answer) -> datetime | None:
-    """The oldest of the readings the answer rests on; nothing when one was never good."""
+    """When the oldest reading that the answer is based on succeeded; None if one never did."""
     used = dict.fromkeys(answer.reads, known.organization)
     if isinstance(row, SharedRunner):
         used.pop(R.RUNNERS, None)
@@ -330,11 +339,9 @@ def _as_of(known: Known, account: Account, row: AnyRunner, answer: Answer) -> da
 
 
 def missing_of(known: Known) -> dict[str, str]:
-    """For an unknown: which permission is lacking, by the reading that lacks it, or that it was not
-    read yet.
-    """
+    """Return why readings are missing, by resource: the permission lacking, or not read yet."""
     own = known.organization
-    said: dict[str, str] = {
+    reasons: dict[str, str] = {
         resource: why_missing(known.reading(own, resource), needed_for(own, resource))
         for resource in (R.GROUPS, R.GROUP_ACCESS, R.REPOSITORIES)
     }
@@ -344,21 +351,24 @@ def missing_of(known: Known) -> dict[str, str]:
         for each, reading in lists
         if reading and reading.error
     ]
-    return {**said, "sharing": unread[0] if unread else ""}
+    return {**reasons, "sharing": unread[0] if unread else ""}
 
 
 def repositories_of(organization: Account) -> RepositoryQuerySet:
-    """Those one may see, of an account read with `visible_to`: none for who is limited to some
-    groups.
+    """Return the repositories visible in an account that was loaded with `visible_to`.
+
+    None for users limited to some groups.
     """
     return Repository.objects.present().within([organization])
 
 
 def repository_of(organization: Account, name: str) -> Repository | None:
+    """Return the visible repository of this name, ignoring case."""
     return repositories_of(organization).filter(name__iexact=name).first()
 
 
 def repository_facts(organization: Account, name: str, row: Repository | None) -> RepositoryFacts:
+    """Return the facts of a repository, or of a name without a visible row."""
     return RepositoryFacts(
         organization.slug, row.name if row else name, row.private if row else None
     )
@@ -366,14 +376,10 @@ def repository_facts(organization: Account, name: str, row: Repository | None) -
 
 @transaction.atomic
 def ask_github(organization: Account, repository: str, *, by: "User") -> None:
-    """Have a worker ask GitHub which groups a repository may use. A question on its way is not
-    asked twice.
-    """
+    """Have a worker ask GitHub which groups a repository may use, unless it is asking already."""
     name = repository.lower()
-    waiting = (
-        AccessCheck.objects.unanswered().filter(account=organization, repository=name).exists()
-    )
-    if not waiting:
+    checks = AccessCheck.objects.filter(account=organization, repository=name)
+    if not checks.unanswered().exists():
         AccessCheck.objects.update_or_create(
             account=organization,
             repository=name,

@@ -1,6 +1,4 @@
-"""Why can't my repository use this runner? The answers come from our tables; GitHub is asked by a
-worker.
-"""
+"""Pages of "Why can't my repository use this runner?", answered from our tables."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -37,21 +35,22 @@ ROWS_SHOWN, NAMES_OFFERED = 50, 20
 
 @require_safe
 def groups_explain(request: Request) -> HttpResponse:
+    """Answer for one repository and every runner, or for one runner and every repository."""
     accounts = list(Account.objects.visible_to(request.user).select_related("credential"))
     organizations = [account for account in accounts if account.kind == Account.Kind.ORGANIZATION]
-    is_asked = "repository" in request.GET
+    is_submitted = "repository" in request.GET
     first = {"organization": request.GET.get("organization")}
     form = ExplainForm(
-        request.GET if is_asked else None, initial=first, organizations=organizations
+        request.GET if is_submitted else None, initial=first, organizations=organizations
     )
     context: dict[str, Any] = {
         "form": form,
         "organizations": organizations,
         "not_checked": NOT_CHECKED,
     }
-    if not is_asked and "runner" in request.GET:
+    if not is_submitted and "runner" in request.GET:
         context |= _repositories(request, accounts, organizations)
-    if not is_asked or not form.is_valid():
+    if not is_submitted or not form.is_valid():
         return render_page(
             request, "explain/explain.html", context, status=422 if form.errors else 200
         )
@@ -81,7 +80,7 @@ def groups_explain(request: Request) -> HttpResponse:
 def _repositories(
     request: Request, accounts: list[Account], organizations: list[Account]
 ) -> dict[str, Any]:
-    """For one runner: which repositories of the organization chosen may use it."""
+    """For one runner: which repositories of the chosen organization may use it."""
     runner = visible_or_404(
         Runner.objects.present(), request, id_or_404(request.GET["runner"].removeprefix("r"))
     )
@@ -89,11 +88,9 @@ def _repositories(
     near = [account for account in organizations if account.api_url == runner.account.api_url]
     if runner.account.kind == Account.Kind.ORGANIZATION:
         near = [runner.account]
-    asked = request.GET.get("organization", "")
-    organization = next(
-        (account for account in near if str(account.pk) == asked),
-        near[0] if len(near) == 1 else None,
-    )
+    chosen = request.GET.get("organization", "")
+    matching = [account for account in near if len(near) == 1 or str(account.pk) == chosen]
+    organization = matching[0] if matching else None
     if organization is None:
         return {"runner": runner, "near": near}
     rows = explaining.repositories_of(organization)
@@ -113,24 +110,24 @@ def _repositories(
 
 @dataclass(frozen=True)
 class Shown:
-    """A row of the page: the runner with its answer, and what GitHub itself said of its group, if
-    it was asked.
+    """A row of the page: a runner with its answer, each step with the address of its remedy.
+
+    `allowed_by_github` is GitHub's own answer about the group, None if not asked.
     """
 
     row: Explained
-    asked: bool | None
+    allowed_by_github: bool | None
     steps: list[tuple[Step, str]]
 
     @property
     def disagrees(self) -> bool:
-        if self.asked is None:
+        """Whether GitHub's own answer contradicts the steps about group and repository."""
+        verdicts = self.row.answer.group_verdicts
+        if self.allowed_by_github is None:
             return False
-        of_group = [step.verdict for step, _ in self.steps[2:5]]
-        return (
-            Verdict.NO in of_group
-            if self.asked
-            else Verdict.NO not in of_group and Verdict.UNKNOWN not in of_group
-        )
+        if self.allowed_by_github:
+            return Verdict.NO in verdicts
+        return not verdicts & {Verdict.NO, Verdict.UNKNOWN}
 
 
 def _page(
@@ -140,7 +137,7 @@ def _page(
     check: AccessCheck | None,
     repository: str,
 ) -> dict[str, Any]:
-    """The rows of one page of one answer, and how many there are of each."""
+    """One page of rows with the chosen verdict, and how many there are of each verdict."""
     counts = Counter(one.answer.verdict for one in explained)
     wanted = request.GET.get("answer", "")
     matching = [one for one in explained if _matches(one, wanted, request.GET.get("runner", ""))]
@@ -163,7 +160,7 @@ def _page(
 
 
 def _unread(known: Known) -> dict[str, Any]:
-    """Readings the answers rest on that fail; and whether this server has no larger runners at all."""
+    """Failing readings that the answers are based on, and whether the server has larger runners."""
     used = {R.RUNNERS, R.GROUPS, R.GROUP_ACCESS, R.REPOSITORIES, R.SELF_HOSTED_RUNNERS}
     own = [
         reading
@@ -191,7 +188,7 @@ def _matches(one: Explained, answer: str, runner: str) -> bool:
 
 
 def _allowed(known: Known, check: AccessCheck | None) -> int:
-    """In how many of the groups one may see GitHub lets the repository in."""
+    """How many groups visible to the user GitHub lets the repository use."""
     own = {
         group.github_id
         for group in known.groups.values()
@@ -207,14 +204,13 @@ def _shown(known: Known, one: Explained, check: AccessCheck | None, repository: 
         and not check.refusal
         and one.group is not None
     )
-    asked = one.group.github_id in check.group_ids if answered and check and one.group else None
-    return Shown(
-        one, asked, [(step, _address(known, one, step, repository)) for step in one.answer.steps]
-    )
+    allowed = one.group.github_id in check.group_ids if answered and check and one.group else None
+    steps = [(step, _address(known, one, step, repository)) for step in one.answer.steps]
+    return Shown(one, allowed, steps)
 
 
 def _address(known: Known, one: Explained, step: Step, repository: str) -> str:
-    """Where a person who may can change it; empty for the others."""
+    """The page where the user can apply the remedy; empty if they may not."""
     match step.remedy:
         case Remedy.SEE_RUNNER:
             return reverse("runner", args=[one.pk]) if one.pk else ""
@@ -235,9 +231,7 @@ def _address(known: Known, one: Explained, step: Step, repository: str) -> str:
 
 
 def _managed_at(known: Known, one: Explained) -> RunnerGroup | None:
-    """The row whose settings count: of an inherited group the enterprise's, as far as it is
-    connected and visible.
-    """
+    """The row whose settings decide: of an inherited group the enterprise's, if visible."""
     if one.group is None or not one.group.inherited:
         return one.group
     enterprises = {account.pk for account in known.enterprises}
@@ -251,7 +245,7 @@ def _managed_at(known: Known, one: Explained) -> RunnerGroup | None:
 
 @require_safe
 def groups_explain_repositories(request: Request) -> HttpResponse:
-    """Names to choose from while somebody types."""
+    """Suggest repositories while the user types."""
     organization = _organization_or_404(request, request.GET.get("organization", ""))
     typed = request.GET.get("repository", "").rpartition("/")[2].replace("\0", "")[:100]
     rows = explaining.repositories_of(organization).filter(name__icontains=typed)
@@ -264,7 +258,7 @@ def groups_explain_repositories(request: Request) -> HttpResponse:
 
 @require_POST
 def groups_explain_ask(request: Request) -> HttpResponse:
-    """Check with GitHub now: everybody who sees the organization may ask, nothing is changed there."""
+    """Have a worker ask GitHub. Open to all who see the organization: it changes nothing."""
     organization = _organization_or_404(request, request.POST.get("organization", ""))
     name = request.POST.get("repository", "")
     if not REPOSITORY.fullmatch(name):
@@ -279,13 +273,13 @@ def groups_explain_ask(request: Request) -> HttpResponse:
     return redirect(f"{reverse('groups-explain')}?{query}")
 
 
-def _organization_or_404(request: Request, asked: str) -> Account:
+def _organization_or_404(request: Request, key: str) -> Account:
     rows = (
         Account.objects.visible_to(request.user)
         .filter(kind=Account.Kind.ORGANIZATION)
         .select_related("credential")
     )
-    found = rows.filter(pk=id_or_404(asked)).first()
+    found = rows.filter(pk=id_or_404(key)).first()
     if found is None:
         raise Http404
     return found

@@ -1,11 +1,4 @@
-"""Every list as CSV and as JSON, at stable addresses, with the filter of its page and for the same
-eyes.
-
-Each leaves a line in the audit log before its first row leaves; if that line cannot be written,
-nothing leaves.
-"""
-
-from typing import TYPE_CHECKING
+"""Export of the groups list as CSV or JSON, with the filter and rows of its page."""
 
 from django.db.models import OuterRef
 from django.http import StreamingHttpResponse
@@ -13,11 +6,8 @@ from django.views.decorators.http import require_safe
 
 from runners_app.groups.filters import GroupFilter
 from runners_app.models import Runner, RunnerGroup
-from runners_app.web.pages import Request
-
-if TYPE_CHECKING:
-    pass
 from runners_app.web.export import CHUNK, _counted, _present_unless_asked, asked_of, export
+from runners_app.web.pages import Request
 
 GROUP_COLUMNS = (
     "account",
@@ -38,6 +28,7 @@ GROUP_COLUMNS = (
 
 @require_safe
 def groups(request: Request, form: str) -> StreamingHttpResponse:
+    """Every group the user may see that matches the filter; `form` is csv or json."""
     listed = GroupFilter(request.GET, queryset=RunnerGroup.objects.visible_to(request.user))
     members = Runner.objects.present().filter(
         account=OuterRef("account"), group_id=OuterRef("github_id")

@@ -1,6 +1,4 @@
-"""Filters of lists. All of them live in the URL; the search box understands them as `word:value`
-too.
-"""
+"""Filter of the groups list: query parameters, or `word:value` in the search box."""
 
 from typing import ClassVar
 
@@ -13,6 +11,8 @@ from runners_app.web.numbers import number_in
 
 
 class GroupFilter(CatalogFilter):
+    """By visibility, public repositories, origin and state; a number also matches GitHub's id."""
+
     TERMS: ClassVar[dict[str, str]] = {
         name: name for name in ("visibility", "public", "inherited", "state")
     }

@@ -1,6 +1,4 @@
-"""Forms of one runner group: create, edit, delete, who may use it, and which self-hosted runners
-are in it.
-"""
+"""Form pages of runner groups: create, edit, delete, the access list, self-hosted runners."""
 
 from typing import Any
 from uuid import uuid5
@@ -55,6 +53,7 @@ def _own_group(request: Request, pk: int) -> RunnerGroup:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def group_new(request: Request) -> HttpResponse:
+    """Request a new group, in an account chosen first."""
     accounts = list(Account.objects.manageable_by(request.user))
     again = resubmitted(request, Operation.Kind.CREATE_GROUP)
     asked = request.POST.get("account") or request.GET.get("account", "")
@@ -102,6 +101,7 @@ def _form(request: Request, form: GroupForm, again: Operation | None) -> HttpRes
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def group_edit(request: Request, pk: int) -> HttpResponse:
+    """Request other settings, unless they conflict with a change made since the form opened."""
     row = _own_group(request, pk)
     if row.inherited:
         messages.info(
@@ -141,6 +141,7 @@ def group_edit(request: Request, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def group_delete(request: Request, pk: int) -> HttpResponse:
+    """Request the deletion of a group, after its name was typed."""
     row = _own_group(request, pk)
     form = DeleteForm(request.POST or None, expected=row.name)
     if form.is_valid():
@@ -162,17 +163,13 @@ def group_delete(request: Request, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def group_access(request: Request, pk: int) -> HttpResponse:
-    """Who may use the group: a searchable list; those who manage the account add and remove from
-    it.
-    """
+    """Show the access list of a group, searchable; managers of the account can change it."""
     row = visible_or_404(RunnerGroup.objects.select_related("account"), request, pk)
     if request.method == "POST":
         return _change_access(request, row)
     account = visible_account_or_404(request, row.account_id)
-    is_organization, sees_whole = (
-        account.kind == Account.Kind.ORGANIZATION,
-        limited_by(account) is None,
-    )
+    is_organization = account.kind == Account.Kind.ORGANIZATION
+    sees_whole = limited_by(account) is None
     show = request.GET.get("show", "all") if is_organization and sees_whole else "with"
     words = request.GET.get("q", "").replace("\0", "").strip()[:100]
     candidates = _lines(row) if show == "with" else _candidates(row, account)
@@ -200,7 +197,7 @@ def group_access(request: Request, pk: int) -> HttpResponse:
 
 
 def _candidates(row: RunnerGroup, organization: Account) -> QuerySet[Any]:
-    """Repositories of the organization that one may see, each with whether it `has_access`."""
+    """Repositories of the organization that the user may see, annotated with `has_access`."""
     lines = GroupAccess.objects.filter(group=row, github_id=OuterRef("github_id"))
     return Repository.objects.present().within([organization]).annotate(has_access=Exists(lines))
 
@@ -212,8 +209,8 @@ def _lines(row: RunnerGroup) -> QuerySet[Any]:
 
 
 def _organizations_to_add(request: Request, row: RunnerGroup) -> list[str]:
-    """Names to offer for an enterprise's group: organizations that stand on a list of the
-    enterprise, or that one may see here, and that are not on its own list.
+    """Suggest organizations for an enterprise's group: on a list of the enterprise, or visible to
+    the user here, and not on the group's own list.
     """
     listed = {name.lower() for name in row.access.values_list("name", flat=True)}
     near = Account.objects.visible_to(request.user)
@@ -229,7 +226,7 @@ def _change_access(request: Request, row: RunnerGroup) -> HttpResponse:
     form = NonceForm(request.POST)
     add, remove = _ticked(request, row)
     if not form.is_valid() or not (add or remove):
-        messages.error(request, "Tick at least one line first. Nothing was asked for.")
+        messages.error(request, "Tick at least one line first. No operation was created.")
         return redirect("group-access", row.pk)
     values = GroupSettings.of(row)
     operation = asking.request_update_group(
@@ -239,8 +236,8 @@ def _change_access(request: Request, row: RunnerGroup) -> HttpResponse:
 
 
 def _ticked(request: Request, row: RunnerGroup) -> tuple[dict[str, str], dict[str, str]]:
-    """Lines to add and to remove. Only ids that Trackside knows count; an organization may also be
-    named.
+    """Return the lines to add and to remove. Unknown ids are ignored; an organization may be
+    given by name instead.
     """
     ids = numbers_in(request.POST.getlist("line"))
     listed = {
@@ -264,9 +261,7 @@ def _ticked(request: Request, row: RunnerGroup) -> tuple[dict[str, str], dict[st
 
 @require_POST
 def group_self_hosted(request: Request, pk: int) -> HttpResponse:
-    """Move the ticked self-hosted runners of a group into another: one operation each, as one
-    batch.
-    """
+    """Request moving the ticked self-hosted runners to another group, as one batch."""
     row = _own_group(request, pk)
     form = MoveForm(request.POST, account=row.account)
     ids = numbers_in(request.POST.getlist("runner"))
@@ -276,7 +271,8 @@ def group_self_hosted(request: Request, pk: int) -> HttpResponse:
     )
     if not chosen or not form.is_valid():
         messages.error(
-            request, "Tick the runners and choose the group to move them to. Nothing was asked for."
+            request,
+            "Tick the runners and choose the group to move them to. No operation was created.",
         )
         return redirect("group", row.pk)
     batch, target = form.cleaned_data["nonce"], form.cleaned_data["group"]
@@ -294,6 +290,7 @@ def group_self_hosted(request: Request, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def self_hosted_delete(request: Request, pk: int) -> HttpResponse:
+    """Request the removal of a self-hosted runner from GitHub, after its name was typed."""
     row = visible_or_404(SelfHostedRunner.objects.present().select_related("account"), request, pk)
     manage_or_403(request, row.account)
     form = DeleteForm(request.POST or None, expected=row.name)

@@ -1,4 +1,4 @@
-"""Forms of runner groups: create and edit, the access list, moving self-hosted runners."""
+"""Forms of runner groups: create and edit, and moving self-hosted runners."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -38,8 +38,10 @@ MOST_NAMED, MOST_LOOKED_UP = 500, 20
 
 
 class GroupForm(SettingsForm):
-    """Create or edit a group. `settings` are what the person wants of it, `cleaned_add` the
-    lines to add to its access list: id → name."""
+    """Create or edit a group.
+
+    `settings` are the requested values, `cleaned_add` the lines to add to its access list.
+    """
 
     salt = BASE_SALT
     field_of = FIELD_OF
@@ -55,14 +57,15 @@ class GroupForm(SettingsForm):
     allows_public_repositories = forms.BooleanField(
         required=False,
         label="Allow public repositories",
-        help_text="Anybody who can open a pull request in one may then run code on these runners.",
+        help_text="Anyone who can open a pull request in one can then run code on these runners.",
     )
     restricted_to_workflows = forms.BooleanField(required=False, label="Only selected workflows")
     selected_workflows = forms.CharField(
         required=False,
         label="Selected workflows",
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
-        help_text="One per line, with branch, tag or full commit: owner/repo/.github/workflows/deploy.yml@main",
+        help_text="One per line, with branch, tag or full commit: "
+        "owner/repo/.github/workflows/deploy.yml@main",
     )
     network_configuration_id = forms.CharField(
         required=False,
@@ -83,8 +86,10 @@ class GroupForm(SettingsForm):
         visibility.choices = choices
         noun = "repositories" if account.kind == Account.Kind.ORGANIZATION else "organizations"
         self.fields["members"].label = f"Add {noun}"
-        members_help = f"One name per line, for a group for selected {noun}. A searchable list offers the rest later."
-        self.fields["members"].help_text = members_help
+        self.fields["members"].help_text = (
+            f"One name per line, if the group is for selected {noun}. "
+            "A searchable list follows once the group exists."
+        )
         if group and group.workflow_restrictions_read_only:
             for name in ("restricted_to_workflows", "selected_workflows"):
                 self.fields[name].disabled = True
@@ -108,8 +113,9 @@ class GroupForm(SettingsForm):
             path, _, ref = line.rpartition("@")
             if not WORKFLOW_PATH.fullmatch(path) or not ref:
                 raise forms.ValidationError(
-                    f"“{line}” is no whole workflow. It looks like owner/repo/.github/workflows/deploy.yml@main, "
-                    "and the branch, tag or commit after the @ is needed."
+                    f"“{line}” is not a complete workflow. "
+                    "Write owner/repo/.github/workflows/deploy.yml@main, "
+                    "with the branch, tag or commit after the @."
                 )
         return sorted(set(lines))
 
@@ -124,20 +130,21 @@ class GroupForm(SettingsForm):
         return self._found(dict.fromkeys(names)) if names else {}
 
     def _found(self, names: Iterable[str]) -> dict[str, str]:
-        known = {name.lower(): (str(key), name) for key, name in members_of(self.account)}
-        found = dict(known[name.lower()] for name in names if name.lower() in known)
-        missing = [name for name in names if name.lower() not in known]
+        candidates = {name.lower(): (str(key), name) for key, name in members_of(self.account)}
+        found = dict(candidates[name.lower()] for name in names if name.lower() in candidates)
+        missing = [name for name in names if name.lower() not in candidates]
         if self.account.kind == Account.Kind.ORGANIZATION:
             if missing:
                 raise forms.ValidationError(
-                    f"{self.account} has no such repository, as far as read: {_short(missing)}."
+                    f"Trackside knows no such repository in {self.account}: {_short(missing)}."
                 )
             return found
         if wrong := [name for name in missing if not SLUG.fullmatch(name)]:
-            raise forms.ValidationError(f"These are no names of organizations: {_short(wrong)}.")
+            raise forms.ValidationError(f"These cannot be names of organizations: {_short(wrong)}.")
         if len(missing) > MOST_LOOKED_UP:
             raise forms.ValidationError(
-                f"At most {MOST_LOOKED_UP} at once that no group has yet. Add them in parts."
+                f"At most {MOST_LOOKED_UP} organizations at once that are in no group yet. "
+                "Add them in parts."
             )
         return {**found, **{f"{UNKNOWN}{name}": name for name in missing}}
 
@@ -145,7 +152,7 @@ class GroupForm(SettingsForm):
         data = super().clean() or {}
         if data.get("members") and data.get("visibility") not in ("selected", None):
             self.add_error(
-                "members", "Only a group for selected ones has a list. Choose “Selected” above."
+                "members", "Only a group with visibility “Selected” has a list. Choose it above."
             )
         if (
             data.get("restricted_to_workflows")
@@ -160,11 +167,12 @@ class GroupForm(SettingsForm):
 
     @property
     def base_settings(self) -> GroupSettings:
-        """What an edit started from."""
+        """The values that the edit started from."""
         return GroupSettings.from_stored(self.cleaned_data["base"])
 
     @property
     def settings(self) -> GroupSettings:
+        """The requested values."""
         data = self.cleaned_data
         return GroupSettings(
             name=data["name"],
@@ -177,6 +185,7 @@ class GroupForm(SettingsForm):
 
     @property
     def cleaned_add(self) -> dict[str, str]:
+        """Lines to add to the access list: id → name."""
         lines: dict[str, str] = self.cleaned_data["members"]
         return lines
 
@@ -187,9 +196,7 @@ def _short(names: list[str]) -> str:
 
 
 def members_of(account: Account) -> list[tuple[int, str]]:
-    """(id, name) of what can stand on the lists of an account's groups, as far as Trackside has
-    read it.
-    """
+    """Return (id, name) of each known repository or organization that can be on an access list."""
     if account.kind == Account.Kind.ORGANIZATION:
         return list(
             Repository.objects.present().filter(account=account).values_list("github_id", "name")
@@ -202,17 +209,18 @@ def members_of(account: Account) -> list[tuple[int, str]]:
 
 
 def initial_of_group(settings: GroupSettings) -> dict[str, Any]:
-    """Initial values of the form."""
+    """Return initial values of GroupForm."""
     workflows = "\n".join(settings.selected_workflows)
     return {**settings.stored(), "selected_workflows": workflows}
 
 
 def signed_base_of_group(group: RunnerGroup) -> str:
+    """Return the current settings, signed, for the form to send back as its base."""
     return signing.dumps(GroupSettings.of(group).stored(), salt=BASE_SALT)
 
 
 class MoveForm(NonceForm):
-    """Where to: one of the account's own groups."""
+    """The target of a move: one of the account's own groups."""
 
     group = forms.ModelChoiceField(RunnerGroup.objects.none(), empty_label="Move to…")
 

@@ -1,7 +1,7 @@
-"""Reading runner groups and who may use them: settings, access lists, shared runners, repositories.
+"""Fetch runner groups, access lists, shared runners, repositories and self-hosted runners.
 
 An access list is published whole: lines that GitHub no longer has are deleted, and the group's
-history says which.
+history records which.
 """
 
 from collections.abc import Callable, Iterator
@@ -47,29 +47,34 @@ Line = GitHubRepository | GitHubOrganization
 
 
 def fetch_groups(fetcher: Fetcher) -> None:
+    """GitHub: actions/list-self-hosted-runner-groups-for-org, or the enterprise's."""
     pages = fetcher.client.list_runner_groups(fetcher.owner, known=fetcher.known)
     into = RowSet(RunnerGroup, {"account": fetcher.account}, "github_id")
     fetcher.collect(pages, into, lambda group: group.id, group_values)
 
 
 def fetch_repositories(fetcher: Fetcher) -> None:
+    """GitHub: repos/list-for-org."""
     pages = fetcher.client.list_organization_repositories(fetcher.owner, known=fetcher.known)
     into = RowSet(Repository, {"account": fetcher.account}, "github_id")
     fetcher.collect(pages, into, lambda repository: repository.id, repository_values)
 
 
 def fetch_self_hosted_runners(fetcher: Fetcher) -> None:
+    """GitHub: actions/list-self-hosted-runners-for-org, or the enterprise's."""
     pages = fetcher.client.list_self_hosted_runners(fetcher.owner, known=fetcher.known)
     into = RowSet(SelfHostedRunner, {"account": fetcher.account}, "github_id")
     fetcher.collect(pages, into, lambda runner: runner.id, self_hosted_runner_values)
 
 
 def fetch_group_access(fetcher: Fetcher) -> None:
-    """Lists of the groups that have one, and the runners of inherited groups: a request each, free
+    """Fetch each group's access list and each inherited group's runners: one request each, free
     while unchanged.
 
-    A group that vanished meanwhile is left to the reading of groups. When GitHub knows none of them
-    any more it is the right that is missing: NotFound.
+    A group that was deleted in between is left to the reading of groups. If every list answers
+    404 the credential lacks the permission: raises NotFound.
+    GitHub: actions/list-repo-access-to-self-hosted-runner-group-in-org,
+    actions/list-github-hosted-runners-in-group-for-org, and the enterprise's.
     """
     groups = RunnerGroup.objects.present().filter(account=fetcher.account).order_by("pk")
     listed = [group for group in groups if group.has_access_list]
@@ -101,7 +106,7 @@ def _fetch_list(fetcher: Fetcher, group: RunnerGroup) -> NotFound | None:
 def pages_of_list(
     client: GitHubClient, group: RunnerGroup, known: Callable[[str], Any]
 ) -> Iterator[Page[Any]]:
-    """The access list of a group, of either kind of account."""
+    """Request the access list of a group: repositories, or organizations of an enterprise."""
     owner = group.account.owner
     if owner.kind == "organization":
         return client.list_repositories_with_access(owner, group.github_id, known=known)
@@ -109,6 +114,7 @@ def pages_of_list(
 
 
 def line_values(line: Line) -> Values:
+    """Return the columns of one line of an access list."""
     if isinstance(line, GitHubRepository):
         return {"name": line.name, "private": line.private}
     return {"name": line.login, "private": None}
@@ -121,10 +127,8 @@ def _fetch_shared_runners(fetcher: Fetcher, group: RunnerGroup) -> None:
     )
     try:
         fetcher.read(pages, into, lambda runner: runner.id, _shared_values)
-    except (
-        NotFound,
-        Forbidden,
-    ):  # a server without larger runners, or a credential that may not see the enterprise's
+    except (NotFound, Forbidden):
+        # A server without larger runners, or a credential that may not see the enterprise's.
         fetcher.fetched.requests += 1
         return
     fetcher.fetched.others.append(lambda fetched: _replace(into).counts)
@@ -140,8 +144,9 @@ def _shared_values(runner: HostedRunner) -> Values:
 
 
 def _publish_fetched_list(group: RunnerGroup, found: RowSet, fetched: Fetched) -> Counts:
-    """A list that was written since this reading began stands; its pages are then read anew next
-    time.
+    """Publish the list unless a later one was written since this reading began.
+
+    In that case its cached pages are dropped, so that the next reading fetches them again.
     """
     written_at = (
         RunnerGroup.objects.filter(pk=group.pk).values_list("access_observed_at", flat=True).get()
@@ -152,13 +157,14 @@ def _publish_fetched_list(group: RunnerGroup, found: RowSet, fetched: Fetched) -
     return publish_list(group, found, first=written_at is None)
 
 
-def forget_pages(answers: dict[str, Any], group: RunnerGroup) -> None:
-    for url in [url for url in answers if is_page_of(url, group)]:
-        del answers[url]
+def forget_pages(responses: dict[str, Any], group: RunnerGroup) -> None:
+    """Drop the pages of the group's access list from the responses to cache, by URL."""
+    for url in [url for url in responses if is_page_of(url, group)]:
+        del responses[url]
 
 
 def is_page_of(url: str, group: RunnerGroup) -> bool:
-    """Whether an address is a page of the group's access list."""
+    """Return whether the URL is a page of the group's access list."""
     path = url.partition("?")[0]
     return path.endswith(
         tuple(
@@ -170,8 +176,9 @@ def is_page_of(url: str, group: RunnerGroup) -> bool:
 def publish_list(
     group: RunnerGroup, found: RowSet, *, first: bool, operation: Operation | None = None
 ) -> Counts:
-    """Write an access list, inside a transaction. What changed goes into the history, unless it is
-    new to us.
+    """Replace the stored access list, inside a transaction; return how many lines changed.
+
+    Changes go into the group's history, except for the first list read (`first`).
     """
     replaced = _replace(found)
     if replaced.counts.any or first:
@@ -182,7 +189,7 @@ def publish_list(
 
 
 class Replaced:
-    """What replacing a list changed; names of lines added and removed."""
+    """What replacing a list changed, with the names of lines added and removed."""
 
     def __init__(self) -> None:
         self.counts = Counts()
@@ -204,7 +211,7 @@ def _replace(found: RowSet) -> Replaced:
     changed = [
         row
         for key, values in found.rows.items()
-        if key in stored and _take(row := stored[key], values)
+        if key in stored and _assign(row := stored[key], values)
     ]
     if changed:
         fields = sorted(next(iter(found.rows.values())))
@@ -217,8 +224,8 @@ def _replace(found: RowSet) -> Replaced:
     return replaced
 
 
-def _take(row: models.Model, values: Values) -> bool:
-    """Set the values on the row; says whether any differed."""
+def _assign(row: models.Model, values: Values) -> bool:
+    """Set the values on the row. Return whether any differed."""
     differing = {name: value for name, value in values.items() if getattr(row, name) != value}
     for name, value in differing.items():
         setattr(row, name, value)
@@ -250,26 +257,26 @@ def _shortened(names: list[str]) -> list[str]:
 
 
 def fetch_access_checks(fetcher: Fetcher) -> None:
-    """Put the questions people asked. A refusal is the answer to its question, not a failure of the
-    reading.
+    """Ask GitHub which groups a repository may use, for each check that users requested.
+
+    A refusal is stored as the answer to the check; it is not a failure of the reading.
+    GitHub: actions/list-self-hosted-runner-groups-for-org with visible_to_repository.
     """
-    open_ones = (
-        AccessCheck.objects.unanswered().filter(account=fetcher.account).order_by("asked_at")
-    )
-    for check in open_ones[:QUESTIONS_AT_ONCE]:
-        fetcher.fetched.others.append(_ask(fetcher, check))
+    unanswered = AccessCheck.objects.unanswered().filter(account=fetcher.account)
+    for check in unanswered.order_by("asked_at")[:QUESTIONS_AT_ONCE]:
+        fetcher.fetched.others.append(_check(fetcher, check))
         fetcher.between_pages()
-    fetcher.fetched.others.append(partial(_ask_the_rest, fetcher.reading))
+    fetcher.fetched.others.append(partial(_continue_with_rest, fetcher.reading))
 
 
-def _ask_the_rest(reading: Reading, fetched: Fetched) -> Counts:
-    """Questions that are still open are put next, and not after the interval."""
+def _continue_with_rest(reading: Reading, fetched: Fetched) -> Counts:
+    """Schedule the next reading now if checks are left, instead of after the interval."""
     if AccessCheck.objects.unanswered().filter(account=reading.account).exists():
         Reading.objects.filter(pk=reading.pk).update(due_at=timezone.now())
     return Counts()
 
 
-def _ask(fetcher: Fetcher, check: AccessCheck) -> Callable[[Fetched], Counts]:
+def _check(fetcher: Fetcher, check: AccessCheck) -> Callable[[Fetched], Counts]:
     pages = fetcher.client.list_runner_groups(fetcher.owner, visible_to_repository=check.repository)
     ids: list[int] = []
     try:
@@ -285,12 +292,13 @@ def _ask(fetcher: Fetcher, check: AccessCheck) -> Callable[[Fetched], Counts]:
 
 
 def _answer(check: AccessCheck, fetched: Fetched, *, group_ids: list[int], refusal: str) -> Counts:
-    asked = AccessCheck.objects.filter(pk=check.pk, asked_at=check.asked_at)
-    written = asked.update(answered_at=timezone.now(), group_ids=group_ids, refusal=refusal)
+    rows = AccessCheck.objects.filter(pk=check.pk, asked_at=check.asked_at)
+    written = rows.update(answered_at=timezone.now(), group_ids=group_ids, refusal=refusal)
     return Counts(changed=written)
 
 
 def group_values(group: GitHubRunnerGroup) -> Values:
+    """Return the columns of a group."""
     return {
         "name": group.name,
         "visibility": group.visibility,
@@ -299,7 +307,7 @@ def group_values(group: GitHubRunnerGroup) -> Values:
         "allows_public_repositories": group.allows_public_repositories,
         "inherited_allows_public_repositories": group.inherited_allows_public_repositories,
         "restricted_to_workflows": group.restricted_to_workflows,
-        # GitHub answers them in varying order: they are a set.
+        # A set: GitHub answers them in varying order.
         "selected_workflows": sorted(group.selected_workflows),
         "workflow_restrictions_read_only": group.workflow_restrictions_read_only,
         "network_configuration_id": group.network_configuration_id or "",
@@ -307,6 +315,7 @@ def group_values(group: GitHubRunnerGroup) -> Values:
 
 
 def repository_values(repository: GitHubRepository) -> Values:
+    """Return the columns of a repository."""
     return {
         "name": repository.name,
         "private": repository.private,
@@ -316,6 +325,7 @@ def repository_values(repository: GitHubRepository) -> Values:
 
 
 def self_hosted_runner_values(runner: GitHubSelfHostedRunner) -> Values:
+    """Return the columns of a self-hosted runner; `labels` are [name, type]."""
     return {
         "name": runner.name,
         "group_id": runner.group_id,

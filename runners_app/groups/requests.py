@@ -1,6 +1,6 @@
-"""What one may ask for about runner groups and self-hosted runners.
+"""Request operations on runner groups and self-hosted runners.
 
-An access list is changed by what is added and removed, not replaced, so lines that others add stay.
+An access list is changed by lines to add and to remove, so lines that others add stay.
 """
 
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ from runners_app.models import Account, Operation, RunnerGroup, SelfHostedRunner
 from runners_app.operations.requests import CannotSendAgain, OperationRequest, request_operation
 
 K = Operation.Kind
-# Id of a repository or organization → its name. Ids are text, as JSON has them; where only the name
-# of an organization is known, UNKNOWN and the name stand for the id, which a worker looks up.
+# Id of a repository or organization → its name. Ids are strings, as JSON keys are. If only the name
+# of an organization is known, the key is UNKNOWN + name, and a worker looks the id up.
 Lines = Mapping[str, str]
 UNKNOWN = "@"
 
@@ -20,9 +20,7 @@ UNKNOWN = "@"
 def request_create_group(
     account: Account, wanted: GroupSettings, *, add: Lines, **request: Unpack[OperationRequest]
 ) -> Operation:
-    """Ask for a new group; `add` are the repositories or organizations of one whose visibility is
-    `selected`.
-    """
+    """Request a new group; `add` are the lines of its access list (visibility `selected`)."""
     lists = {"add": dict(add)} if add else {}
     return request_operation(
         account,
@@ -42,9 +40,7 @@ def request_update_group(
     remove: Lines | None = None,
     **request: Unpack[OperationRequest],
 ) -> Operation:
-    """Ask for other settings, other lines on the access list, or both: one operation with a step
-    for each.
-    """
+    """Request other settings, other lines on the access list, or both: one step for each."""
     lists = {"add": dict(add or {}), "remove": dict(remove or {})}
     return request_operation(
         group.account,
@@ -58,7 +54,7 @@ def request_update_group(
 
 
 def request_delete_group(group: RunnerGroup, **request: Unpack[OperationRequest]) -> Operation:
-    """Ask for the deletion of a group, which must be empty by then."""
+    """Request the deletion of a group, which must be empty when it is sent."""
     return request_operation(
         group.account,
         K.DELETE_GROUP,
@@ -72,7 +68,7 @@ def request_delete_group(group: RunnerGroup, **request: Unpack[OperationRequest]
 def request_move_self_hosted(
     runner: SelfHostedRunner, group_id: int, **request: Unpack[OperationRequest]
 ) -> Operation:
-    """Ask for another group; `group_id` is GitHub's."""
+    """Request moving a self-hosted runner; `group_id` is GitHub's id of the new group."""
     return request_operation(
         runner.account,
         K.MOVE_SELF_HOSTED_RUNNER,
@@ -87,7 +83,7 @@ def request_move_self_hosted(
 def request_delete_self_hosted(
     runner: SelfHostedRunner, **request: Unpack[OperationRequest]
 ) -> Operation:
-    """Ask for the removal of a self-hosted runner from GitHub; the machine itself stays."""
+    """Request the removal of a self-hosted runner from GitHub; the machine itself stays."""
     return request_operation(
         runner.account,
         K.DELETE_SELF_HOSTED_RUNNER,
@@ -98,8 +94,9 @@ def request_delete_self_hosted(
 
 
 def resubmit_group(operation: Operation, **request: Unpack[OperationRequest]) -> Operation:
-    """Ask for the same edit or deletion again, starting from how the group is now. Raises
-    CannotSendAgain.
+    """Request the same edit or deletion again, based on the group's current settings.
+
+    Raises CannotSendAgain if the group is gone.
     """
     groups = RunnerGroup.objects.present().filter(account=operation.account)
     group = groups.filter(github_id=operation.target_github_id).first()
@@ -122,7 +119,7 @@ def resubmit_group(operation: Operation, **request: Unpack[OperationRequest]) ->
 
 
 def resubmit_self_hosted(operation: Operation, **request: Unpack[OperationRequest]) -> Operation:
-    """Ask for the same move or removal again. Raises CannotSendAgain."""
+    """Request the same move or removal again. Raises CannotSendAgain if the runner is gone."""
     runners = SelfHostedRunner.objects.present().filter(account=operation.account)
     runner = runners.filter(github_id=operation.target_github_id).first()
     if runner is None:
@@ -133,7 +130,7 @@ def resubmit_self_hosted(operation: Operation, **request: Unpack[OperationReques
 
 
 def shown_fields(operation: Operation) -> list[tuple[str, object, object]]:
-    """What was asked for, as a page shows it: (field, before, after)."""
+    """Return the requested changes as a page shows them: (field, before, after)."""
     is_organization = operation.account.kind == Account.Kind.ORGANIZATION
     noun = "repositories" if is_organization else "organizations"
     shown: list[tuple[str, Any, Any]] = []
@@ -146,7 +143,7 @@ def shown_fields(operation: Operation) -> list[tuple[str, object, object]]:
 
 
 def str_pairs(lines: object) -> list[tuple[str, str]]:
-    """The (id, name) of lines as they were stored."""
+    """Return (id, name) of stored lines; empty if there are none."""
     if not isinstance(lines, dict):
         return []
     return [(str(key), str(name)) for key, name in lines.items()]

@@ -1,4 +1,4 @@
-"""What can be set of a runner group, as one frozen type for forms and operations."""
+"""GroupSettings: one frozen type for forms and operations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -13,7 +13,7 @@ WORKFLOW_FIELDS = ("restricted_to_workflows", "selected_workflows")
 
 @dataclass(frozen=True, kw_only=True)
 class GroupSettings(Settings):
-    """A group's settings in the words of GitHub's update body; its access list is not among them.
+    """A group's settings, named as in GitHub's update body; without the access list.
 
     `selected_workflows` is sorted, because GitHub answers it in varying order.
     """
@@ -60,6 +60,6 @@ class GroupSettings(Settings):
 
     @classmethod
     def names_in(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """What of an operation's values belongs to the group itself, without its access list."""
+        """Return those of an operation's values that are settings, not access list."""
         names = {field.name for field in fields(cls)}
         return {name: value for name, value in values.items() if name in names}

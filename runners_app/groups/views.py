@@ -1,6 +1,4 @@
-"""Runner groups: which repositories or organizations may use which runners. What changes them is in
-`group_forms`.
-"""
+"""Pages of runner groups: list and detail. Pages that change them are in `form_views`."""
 
 from django.db.models import Count, QuerySet
 from django.http import HttpResponse
@@ -45,6 +43,7 @@ RUNNERS_SHOWN = LINES_SHOWN = 50
 
 @require_safe
 def groups(request: Request) -> HttpResponse:
+    """List the groups the user may see."""
     accounts = list(Account.objects.visible_to(request.user))
     version = version_of(accounts, query_without(request, "version"))
     if is_unchanged(request, version):
@@ -69,7 +68,7 @@ def groups(request: Request) -> HttpResponse:
 
 
 def _attach(rows: list[RunnerGroup], accounts: list[Account]) -> None:
-    """The accounts, and how many runners each group holds."""
+    """Attach the account and the number of runners to each row."""
     by_id = {account.pk: account for account in accounts}
     runners = Runner.objects.present().filter(
         account__in={row.account_id for row in rows}, group_id__in={row.github_id for row in rows}
@@ -85,12 +84,14 @@ def _attach(rows: list[RunnerGroup], accounts: list[Account]) -> None:
 
 @require_POST
 def groups_refresh(request: Request) -> HttpResponse:
+    """Schedule the readings of groups, access lists and self-hosted runners now."""
     read_again(request, R.GROUPS, R.GROUP_ACCESS, R.SELF_HOSTED_RUNNERS)
     return redirect(came_from(request) or "groups")
 
 
 @require_safe
 def group(request: Request, pk: int) -> HttpResponse:
+    """Show one group with its runners, access list and history."""
     row = visible_or_404(RunnerGroup.objects.select_related("account__credential"), request, pk)
     version = version_of([row.account], row.pk)
     if is_unchanged(request, version):
@@ -139,7 +140,7 @@ def _machines(row: RunnerGroup) -> "QuerySet[SelfHostedRunner]":
 
 
 def _other_groups(row: RunnerGroup) -> "QuerySet[RunnerGroup]":
-    """Where runners can be moved to: GitHub takes none into inherited groups."""
+    """Groups that runners can be moved to: GitHub refuses inherited ones."""
     own = RunnerGroup.objects.present().filter(account=row.account, inherited=False)
     return own.exclude(pk=row.pk).order_by("name", "pk")
 
@@ -153,17 +154,14 @@ def _readings(row: RunnerGroup) -> dict[str, Reading]:
 
 
 def _same_name(row: RunnerGroup, request: Request) -> "QuerySet[RunnerGroup]":
-    """An enterprise's group stands in its organizations under its name, with ids of their own: the
-    other ends of it.
+    """The enterprise's row of an inherited group, or an enterprise group's rows in organizations.
+
+    GitHub gives the same group another id in every organization, so they are matched by name.
     """
-    others = (
-        RunnerGroup.objects.visible_to(request.user).present().filter(name=row.name, default=False)
-    )
-    others = (
-        others.filter(account__api_url=row.account.api_url)
-        .exclude(pk=row.pk)
-        .select_related("account")
-    )
+    others = RunnerGroup.objects.visible_to(request.user).present().select_related("account")
+    others = others.filter(
+        name=row.name, default=False, account__api_url=row.account.api_url
+    ).exclude(pk=row.pk)
     if row.inherited:
         others = others.filter(account__kind=Account.Kind.ENTERPRISE)
     elif row.account.kind == Account.Kind.ENTERPRISE:

@@ -1,11 +1,11 @@
-"""Workflows as GitHub writes them in runner groups: `owner/repo/.github/workflows/file.yml@ref`."""
+"""Parse and compare workflows of runner groups: `owner/repo/.github/workflows/file.yml@ref`."""
 
 import re
 from typing import NamedTuple
 
 
 class Workflow(NamedTuple):
-    """`path` is whole: `owner/repo/.github/workflows/file.yml`; an empty `ref` was not said."""
+    """`path` is complete, `owner/repo/.github/workflows/file.yml`; `ref` is empty if not given."""
 
     path: str
     ref: str
@@ -21,13 +21,14 @@ COMMIT = re.compile(r"[0-9a-f]{40}", re.IGNORECASE)
 
 
 class NoWorkflow(ValueError):
-    """What was typed is no workflow; the message says what one looks like."""
+    """The text is not a workflow; the message says what a workflow looks like."""
 
 
 def read_workflow(text: str, ref: str, *, repository: str) -> Workflow | None:
-    """A workflow as people write it: a file name, a path in the repository, or whole with `@ref`.
+    """Parse a workflow as users type it: a file name, a path in the repository, or complete.
 
-    `repository` is `owner/repo`, for what leaves it out. Raises NoWorkflow.
+    `repository` (`owner/repo`) is added if missing. `ref` beats an `@ref` in the text. Returns
+    None for an empty text. Raises NoWorkflow.
     """
     path, _, own_ref = text.strip().partition("@")
     if not path:
@@ -38,14 +39,16 @@ def read_workflow(text: str, ref: str, *, repository: str) -> Workflow | None:
         path = f"{repository}/{path}"
     if not WORKFLOW_PATH.fullmatch(path):
         raise NoWorkflow(
-            "A workflow looks like deploy.yml, .github/workflows/deploy.yml or owner/repo/.github/workflows/deploy.yml."
+            "A workflow looks like deploy.yml, .github/workflows/deploy.yml or "
+            "owner/repo/.github/workflows/deploy.yml."
         )
     return Workflow(path, ref.strip() or own_ref)
 
 
 def is_selected(workflow: Workflow, selected: tuple[str, ...]) -> bool | None:
-    """Nothing when the file is selected at some ref and the one in question is not told, or not
-    comparable.
+    """Return whether the workflow is selected, or None if its ref is unknown or not comparable.
+
+    A commit cannot be compared with a branch or tag.
     """
     refs = refs_of(workflow.path, selected)
     if not refs:
@@ -59,12 +62,13 @@ def is_selected(workflow: Workflow, selected: tuple[str, ...]) -> bool | None:
 
 
 def refs_of(path: str, selected: tuple[str, ...]) -> list[str]:
+    """Return the refs at which the file is selected."""
     found = (each.rpartition("@") for each in selected)
     return [ref for chosen, _, ref in found if _is_same_file(chosen, path)]
 
 
 def _is_same_file(one: str, other: str) -> bool:
-    """Owner and repository are told apart without regard to case, files are not."""
+    """Compare paths: owner and repository ignore case, the file does not."""
     first, second = WORKFLOW_PATH.fullmatch(one), WORKFLOW_PATH.fullmatch(other)
     if first is None or second is None:
         return one == other
@@ -75,9 +79,7 @@ def _is_same_file(one: str, other: str) -> bool:
 
 
 def _is_same_ref(one: str, other: str) -> bool:
-    """`main` is `refs/heads/main`, and `v1` is `refs/tags/v1`; a branch and a tag of one name
-    differ.
-    """
+    """`main` equals `refs/heads/main` and `refs/tags/main`, but those two differ."""
     if one.startswith("refs/") and other.startswith("refs/"):
         return one == other
     return _short(one) == _short(other)

@@ -1,6 +1,4 @@
-"""How allauth and axes fit Trackside: who may join, what is kept of an attempt, and where second
-factors are sealed.
-"""
+"""Adapters of allauth: who may sign up, whom a provider signs in, how second factors are sealed."""
 
 import logging
 from typing import Any, ClassVar
@@ -27,9 +25,7 @@ SEALED_FOR = "second factor"
 
 
 def mark_of(username: str) -> str:
-    """Tells equal names apart from others without storing them: people type passwords into the
-    wrong field.
-    """
+    """Return a keyed hash to store instead of a username, which may be a mistyped password."""
     return salted_hmac("failed sign-in", username.casefold()).hexdigest()[:16]
 
 
@@ -39,12 +35,13 @@ def mark_of_attempt(request: HttpRequest, credentials: dict[str, Any] | None = N
 
 
 def has_second_factor(person: User) -> bool:
+    """Return whether the user enrolled an authenticator app or a passkey here."""
     kinds = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
     return bool(Authenticator.objects.filter(user_id=person.pk, type__in=kinds).exists())
 
 
 def _people_by(email: str) -> set[User]:
-    """Whoever came in by it before, or else whose address it is."""
+    """Users who signed in with this address before, or else those who have it."""
     rows = EmailAddress.objects.filter(email=email.lower(), verified=True).select_related("user")
     before = {row.user for row in rows if _is_same(row.email, email)}
     return before or {
@@ -55,20 +52,19 @@ def _people_by(email: str) -> set[User]:
 
 
 def _is_same(email: str, other: str) -> bool:
-    """But for capitals from A to Z: PostgreSQL takes more letters for the same, as the dotless i,
-    that are not.
-    """
+    """ASCII-only case folding: PostgreSQL also folds letters such as the dotless i."""
     return email.encode().lower() == other.encode().lower()
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
-    """Local accounts are made by administrators; guesses are counted by axes."""
+    """Local users are added by administrators; failed sign-ins are counted elsewhere."""
 
     error_messages: ClassVar[dict[str, Any]] = {
         **DefaultAccountAdapter.error_messages,
-        "username_password_mismatch": "Please enter a correct username and password. Both may be case-sensitive.",
-        "too_many_login_attempts": "Too many attempts failed, or nobody counts them now because Redis does not answer. "
-        "Please try again in a quarter of an hour.",
+        "username_password_mismatch": "Please enter a correct username and password. "
+        "Both may be case-sensitive.",
+        "too_many_login_attempts": "Too many attempts failed, or they cannot be counted "
+        "because Redis does not answer. Please try again in a quarter of an hour.",
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
@@ -88,7 +84,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         *a: Any,
         **k: Any,
     ) -> None:
-        """Signing in and out show for themselves."""
+        """Add no message about signing in or out: the page shows it anyway."""
         if message_template not in (
             "account/messages/logged_in.txt",
             "account/messages/logged_out.txt",
@@ -97,13 +93,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
-    """A provider vouches for people Trackside knows by their e-mail, and for new ones where that is
-    switched on.
-    """
+    """Sign in existing users by verified e-mail, and new ones if SIGN_IN_ADDS_PEOPLE is on."""
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
-        """Nobody new comes in under somebody's address: had the provider vouched for it, it would
-        be that person.
+        """Refuse a new user with the address of an existing one: it was not verified, or they
+        would have been signed in as that user.
         """
         known = any(
             User.objects.filter(email__iexact=row.email).exists()
@@ -112,19 +106,20 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         return bool(settings.SIGN_IN_ADDS_PEOPLE) and not known
 
     def populate_user(self, request: HttpRequest, sociallogin: Any, data: dict[str, Any]) -> Any:
-        """Before anybody is looked up. Raises ProviderException when the provider does not say who
-        it is, or two.
+        """Check the identity before any lookup.
+
+        Raises ProviderException if the provider names no subject, or two different ones.
         """
         account = sociallogin.account
-        told = [account.extra_data.get(part) for part in ("id_token", "userinfo")]
-        subjects = {str(part.get("sub")) for part in told if isinstance(part, dict) and part}
+        parts = [account.extra_data.get(name) for name in ("id_token", "userinfo")]
+        subjects = {str(part.get("sub")) for part in parts if isinstance(part, dict) and part}
         if account.uid in ("", "None") or len(subjects) > 1:
-            raise ProviderException("The provider did not say who it is.")
+            raise ProviderException("The provider did not say who is signing in.")
         return super().populate_user(request, sociallogin, data)
 
     def save_user(self, request: HttpRequest, sociallogin: Any, form: Any = None) -> User:
-        """Somebody new. An address nobody vouches for is not kept: word would go there, and it
-        would let others in.
+        """Store a new user with verified addresses only: an unverified one would receive mail, and
+        would let its real owner sign in as this user.
         """
         vouched = sorted(
             (row for row in sociallogin.email_addresses if row.verified),
@@ -132,16 +127,15 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         )
         sociallogin.email_addresses = vouched
         sociallogin.user.email = vouched[0].email if vouched else ""
-        with transaction.atomic():  # nobody without what they sign in by
+        with transaction.atomic():  # never a user without the identity they sign in with
             person: User = super().save_user(request, sociallogin, form)
         return person
 
     def authenticate_by_email(self, sociallogin: Any) -> tuple[User, str] | None:
-        """An administrator entered the address, so the password beside it stays; allauth wipes one
-        it cannot trust.
+        """Return the one user with a verified address of the sign-in, and that address.
 
-        In whatever capitals it was entered, which allauth does not find. The address of two people
-        is of neither.
+        Unlike allauth, this ignores case and keeps the user's password, because an administrator
+        entered the address. An address shared by two users matches neither.
         """
         for email in [row.email for row in sociallogin.email_addresses if row.verified]:
             found = (
@@ -163,7 +157,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         exception: Exception | None = None,
         **_: Any,
     ) -> None:
-        """Without the exception's words, which may hold what the provider sent."""
+        """Log the kind of failure without its message, which may hold what the provider sent."""
         status = getattr(getattr(exception, "response", None), "status_code", None)
         why = (
             type(exception).__name__ if exception else f"{error or 'the attempt is not known here'}"
@@ -174,7 +168,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
-    """Keys of authenticator apps and recovery codes lie sealed under CREDENTIAL_KEYS, as tokens do."""
+    """Seal keys of authenticator apps and recovery codes under CREDENTIAL_KEYS, as tokens are."""
 
     def encrypt(self, text: str) -> str:
         return seal(text, uid=SEALED_FOR, api_url="")

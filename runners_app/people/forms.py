@@ -1,4 +1,4 @@
-"""Forms of people: signing in, adding somebody, giving an account, filtering the audit log."""
+"""Forms of people: sign in, set up, add a person, give access, filter the audit log."""
 
 from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ else:
 
 
 class SignInForm(LoginForm):  # type: ignore[misc]
-    """Its field is named as everywhere else: username."""
+    """allauth's form with the field `login` renamed to `username`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -35,7 +35,7 @@ class SignInForm(LoginForm):  # type: ignore[misc]
 
 
 class OwnPasswordForm(ChangePasswordForm):  # type: ignore[misc]
-    """One's own password, asked for in the words of the forms about others."""
+    """Change your own password, with the labels of our other password forms."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -50,7 +50,7 @@ class OwnPasswordForm(ChangePasswordForm):  # type: ignore[misc]
 
 
 class PersonForm(CreationForm):
-    """Somebody new, with a first password that the validators of the settings accept."""
+    """A new user with a first password."""
 
     administrator = forms.BooleanField(
         required=False, help_text="Sees and changes everything, connects accounts, adds people."
@@ -73,7 +73,7 @@ class PersonForm(CreationForm):
 
 
 class SetupForm(PersonForm):
-    """The first administrator, by whoever can read the code at the place Trackside runs."""
+    """The first administrator, added by someone who can read the setup code on the server."""
 
     code = forms.CharField(
         label="Setup code",
@@ -97,6 +97,8 @@ class SetupForm(PersonForm):
 
 
 class PasswordForm(NewPasswordForm):
+    """A new password for another user."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["new_password1"].label = "Password"
@@ -106,6 +108,8 @@ class PasswordForm(NewPasswordForm):
 
 
 class GiveForm(forms.Form):
+    """Access to an account, with a role."""
+
     account = forms.ModelChoiceField(
         queryset=Account.objects.none(), empty_label="Choose an account"
     )
@@ -122,7 +126,7 @@ class GiveForm(forms.Form):
 
 
 class LimitForm(forms.Form):
-    """Which runner groups of an account a viewer sees."""
+    """The runner groups of an account that a viewer sees."""
 
     extent = forms.ChoiceField(
         label="What they see",
@@ -134,7 +138,8 @@ class LimitForm(forms.Form):
         required=False,
         label="Runner groups",
         widget=forms.CheckboxSelectMultiple,
-        help_text="Their runners, what was done to them, and the images they use; nothing of the other groups.",
+        help_text="They see the runners of these groups, the operations on them, and the images "
+        "they use; nothing of other groups.",
     )
 
     def __init__(self, *args: Any, membership: Membership, **kwargs: Any) -> None:
@@ -152,18 +157,20 @@ class LimitForm(forms.Form):
             and not self.cleaned_data.get("groups")
             and not self.errors
         ):
-            self.add_error("groups", "Choose at least one group, or take the account away instead.")
+            self.add_error(
+                "groups", "Choose at least one group, or remove access to the account instead."
+            )
         return self.cleaned_data
 
     @property
     def chosen(self) -> "QuerySet[RunnerGroup] | None":
-        """Nothing for the whole account."""
+        """The chosen groups, or None for the whole account."""
         chosen: QuerySet[RunnerGroup] = self.cleaned_data["groups"]
         return chosen if self.cleaned_data["extent"] == "groups" else None
 
 
 class AuditFilterForm(forms.Form):
-    """All from the address; what makes no sense filters nothing."""
+    """Filters in the query string; invalid values are ignored."""
 
     person = forms.CharField(required=False, max_length=200)
     action = forms.ChoiceField(
@@ -174,21 +181,21 @@ class AuditFilterForm(forms.Form):
     until = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
 
     def narrow(self, rows: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
-        """Days are those of UTC; the last one is included."""
-        asked = self.asked
-        if person := asked.get("person"):
+        """Return the matching rows. Days are UTC days; the last one is included."""
+        params = self.params
+        if person := params.get("person"):
             rows = rows.filter(actor_name__icontains=person)
-        if action := asked.get("action"):
+        if action := params.get("action"):
             rows = rows.filter(action=action)
-        if account := asked.get("account"):
+        if account := params.get("account"):
             rows = rows.filter(account_name__iexact=account)
-        if since := asked.get("since"):
+        if since := params.get("since"):
             rows = rows.filter(at__gte=datetime.combine(since, time.min, UTC))
-        if until := asked.get("until"):
+        if until := params.get("until"):
             rows = rows.filter(at__lte=datetime.combine(until, time.max, UTC))
         return rows
 
     @property
-    def asked(self) -> dict[str, Any]:
+    def params(self) -> dict[str, Any]:
         self.is_valid()
         return {name: value for name, value in self.cleaned_data.items() if value}

@@ -1,4 +1,4 @@
-"""How long a session lasts, who needs a second factor, and the headers every page carries."""
+"""Middleware: age of sessions, required second factors, providers' errors, response headers."""
 
 import logging
 import time
@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 SEEN_EVERY_SECONDS = 60
 ALLAUTH_PAGES, PROVIDERS = ("/sign-in/disabled/", "/sign-in/with/", "/you/"), "/sign-in/with/"
 ALLAUTH_METHODS = ("GET", "HEAD", "POST")
-# An answer of another shape than allauth reads without looking, or with what no column holds; or a
-# bug of ours. ImproperlyConfigured is what allauth says of somebody whose id is too long.
+# Raised when a provider's answer has a shape allauth does not expect or does not fit a column, or
+# by a bug of ours. allauth raises ImproperlyConfigured if a user's id is too long.
 ODD_ANSWERS = (KeyError, TypeError, ValueError, AttributeError, DataError, ImproperlyConfigured)
 TYPED_SECRETS = frozenset(
     {
@@ -46,8 +46,9 @@ WITHOUT_SECOND_FACTOR = ("/you/", "/sign-out/")
 
 
 def session_age(get_response: GetResponse) -> GetResponse:
-    """A session ends when nobody used it for a while, and after a day's work in any case. Polls are
-    no use of it.
+    """End a session after SESSION_IDLE_SECONDS without use, and after SESSION_COOKIE_AGE anyway.
+
+    Polls do not count as use.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -74,9 +75,7 @@ def _is_poll(request: HttpRequest) -> bool:
 
 
 def second_factor(get_response: GetResponse) -> GetResponse:
-    """With REQUIRE_MFA_FOR_ADMINS an administrator without one comes no further than to the pages
-    that set it up.
-    """
+    """With REQUIRE_MFA_FOR_ADMINS, send administrators without a second factor to its setup."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if settings.REQUIRE_MFA_FOR_ADMINS and not request.path.startswith(WITHOUT_SECOND_FACTOR):
@@ -89,13 +88,11 @@ def second_factor(get_response: GetResponse) -> GetResponse:
 
 
 class SignInBroke(Exception):
-    """Stands in logs for an exception whose own words may hold what a provider sent."""
+    """Logged instead of an exception whose message may hold what a provider sent."""
 
 
 class SignInPages:
-    """What allauth leaves open: other methods on its pages, providers nobody configured, and those
-    that misbehave.
-    """
+    """Guard allauth's pages: allowed methods, configured providers, and errors of providers."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -104,19 +101,17 @@ class SignInPages:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *_: object) -> HttpResponse | None:
-        """After the one that asks people to sign in first."""
+        """Runs after the middleware that requires a signed-in user."""
         if request.path.startswith(PROVIDERS):
             if not _is_configured(request.path.split("/")[3]):
                 raise Http404
-            request.GET = _without_wishes(request.GET)  # type: ignore[assignment]
+            request.GET = _without_provider_options(request.GET)  # type: ignore[assignment]
         if request.path.startswith(ALLAUTH_PAGES) and request.method not in ALLAUTH_METHODS:
             return HttpResponseNotAllowed(ALLAUTH_METHODS)
         return None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """A provider that is down, or sends what nobody expects, ends on a page that says what to
-        do.
-        """
+        """Show a page with a next step if a provider is down or sends an unexpected answer."""
         if not request.path.startswith(PROVIDERS) or not isinstance(
             error, (RequestException, *ODD_ANSWERS)
         ):
@@ -124,15 +119,15 @@ class SignInPages:
         if not isinstance(error, RequestException):
             where = SignInBroke(type(error).__name__).with_traceback(error.__traceback__)
             log.error(
-                "Signing in with a provider broke: its answer is odd, or Trackside has a bug",
+                "Signing in with a provider broke: unexpected answer, or a bug in Trackside",
                 exc_info=where,
             )
         answer: HttpResponse = render_authentication_error(request, None, exception=error)
         return answer
 
 
-def _without_wishes(query: QueryDict) -> QueryDict:
-    """What Trackside asks a provider for is not up to whoever writes a link."""
+def _without_provider_options(query: QueryDict) -> QueryDict:
+    """Drop options that would let the author of a link choose what we ask a provider for."""
     kept = query.copy()
     for name in ("scope", "auth_params"):
         kept.pop(name, None)
@@ -140,9 +135,7 @@ def _without_wishes(query: QueryDict) -> QueryDict:
 
 
 class BeforeViews:
-    """No row has a number that no database can hold; and what somebody types as a secret is kept
-    out of every log.
-    """
+    """404 for ids beyond any database's range; register typed secrets for redaction from logs."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -157,7 +150,7 @@ class BeforeViews:
             raise Http404
         if request.method == "POST":
             for name in TYPED_SECRETS & request.POST.keys():
-                # The last of many, as forms take it.
+                # The last of several values, the one that forms use.
                 typed = request.POST.get(name, "")[:LONGEST_TYPED]
                 (hide_address if name == "address" else hide)(typed, "typed")
 
@@ -172,11 +165,11 @@ def _is_configured(provider: str) -> bool:
 
 
 def page_headers(get_response: GetResponse) -> GetResponse:
-    """One address answers a whole page or a fragment of it, so caches must tell the two apart."""
+    """Set Vary (an address answers with a page or a fragment) and, if signed in, no-store."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        # Not on errors of the server: the database that knows the person may be what failed.
+        # Not on server errors: reading the user may fail again.
         if response.status_code < 500:
             if response.headers.get("Content-Type", "").startswith("text/html"):
                 patch_vary_headers(response, ["HX-Request"])

@@ -1,6 +1,4 @@
-"""People who may sign in: adding them, what they may do, and disabling them. Each change is written
-down.
-"""
+"""Add, change and disable users, and give them access to accounts. Every change is audited."""
 
 from typing import TYPE_CHECKING
 
@@ -18,23 +16,19 @@ if TYPE_CHECKING:
 
 
 class CannotChange(ValueError):
-    """The change would lock somebody out who must not be; the message says why. Nothing was
-    changed.
-    """
+    """The change is not allowed; the message says why. Nothing was changed."""
 
 
 def setup_code() -> str:
-    """Proves that somebody who makes the first administrator runs Trackside: it follows from
-    SECRET_KEY.
-    """
+    """Return the code that proves access to the server: it is derived from SECRET_KEY."""
     return salted_hmac("setup code", "first administrator").hexdigest()[:20]
 
 
 @transaction.atomic
 def add_first_administrator(username: str, *, password: str) -> User:
-    """Raises CannotChange when anybody exists."""
+    """Add the first administrator. Raises CannotChange if any user exists."""
     if User.objects.exists():
-        raise CannotChange("Somebody is set up already.")
+        raise CannotChange("Trackside is set up already.")
     person = User.objects.create_superuser(username, password=password)
     audit.record(
         AuditEntry.Action.PERSON_ADDED, by=None, subject=username, details={"administrator": True}
@@ -44,6 +38,7 @@ def add_first_administrator(username: str, *, password: str) -> User:
 
 @transaction.atomic
 def add_person(username: str, *, email: str, password: str, administrator: bool, by: User) -> User:
+    """Add a user, who sees nothing until given an account unless they are an administrator."""
     person = User.objects.create_user(
         username, email=email, password=password, is_superuser=administrator
     )
@@ -58,7 +53,7 @@ def add_person(username: str, *, email: str, password: str, administrator: bool,
 
 @transaction.atomic
 def set_administrator(person: User, value: bool, *, by: User) -> None:
-    """Raises CannotChange."""
+    """Make a user an administrator or a member. Raises CannotChange for the last one."""
     _check_may_lose(person, by, losing=not value)
     person.is_superuser = value
     person.save(update_fields=["is_superuser"])
@@ -72,7 +67,7 @@ def set_administrator(person: User, value: bool, *, by: User) -> None:
 
 @transaction.atomic
 def set_active(person: User, value: bool, *, by: User) -> None:
-    """Raises CannotChange."""
+    """Enable or disable a user, whose sessions then end. Raises CannotChange."""
     _check_may_lose(person, by, losing=not value)
     person.is_active = value
     person.save(update_fields=["is_active"])
@@ -87,7 +82,7 @@ def set_active(person: User, value: bool, *, by: User) -> None:
 
 @transaction.atomic
 def set_password(person: User, password: str, *, by: User) -> None:
-    """Ends the person's sessions, because they carry a hash of the password."""
+    """Set a new password. It ends the user's sessions, which carry a hash of the old one."""
     person.set_password(password)
     person.save(update_fields=["password"])
     audit.record(AuditEntry.Action.PERSON_PASSWORD_SET, by=by, subject=person.get_username())
@@ -95,8 +90,9 @@ def set_password(person: User, password: str, *, by: User) -> None:
 
 @transaction.atomic
 def remove_second_factors(person: User, *, by: User | None) -> int:
-    """Of somebody who lost them; how many there were. Their sessions end. Raises CannotChange for
-    one's own.
+    """Remove a user's second factors and end their sessions; return how many there were.
+
+    Raises CannotChange if `by` is the user: their own page asks for the factor first.
     """
     if by is not None and by.pk == person.pk:
         raise CannotChange("Your own second factor is on your own page.")
@@ -109,7 +105,7 @@ def remove_second_factors(person: User, *, by: User | None) -> int:
 
 @transaction.atomic
 def give_account(person: User, account: Account, role: str, *, by: User) -> None:
-    """Give an account, or another role in it."""
+    """Give access to an account, or change the role in it."""
     membership, made = Membership.objects.get_or_create(
         user=person, account=account, defaults={"role": role}
     )
@@ -135,8 +131,9 @@ def give_account(person: User, account: Account, role: str, *, by: User) -> None
 def limit_to_groups(
     person: User, account: Account, groups: "Iterable[RunnerGroup] | None", *, by: User
 ) -> None:
-    """Show a viewer only these runner groups of the account, or all of it with None. Raises
-    CannotChange.
+    """Show a viewer only these runner groups of the account, or all of it if None.
+
+    Raises CannotChange for a manager.
     """
     membership = Membership.objects.select_for_update().filter(user=person, account=account).first()
     if membership is None or membership.role != Membership.Role.VIEWER:
@@ -162,6 +159,7 @@ def limit_to_groups(
 
 @transaction.atomic
 def take_account(person: User, account: Account, *, by: User) -> None:
+    """Remove access to an account."""
     taken, _ = Membership.objects.filter(user=person, account=account).delete()
     if taken:
         Account.objects.filter(pk=account.pk).raise_versions()
@@ -174,17 +172,12 @@ def take_account(person: User, account: Account, *, by: User) -> None:
 
 
 def _check_may_lose(person: User, by: User, *, losing: bool) -> None:
-    """Locks the administrators, so that two who disable each other at once do not both succeed."""
-    administrators = _pks(
-        User.objects.select_for_update().filter(is_superuser=True, is_active=True)
-    )
+    """Lock all administrators, so that two who disable each other do not both succeed."""
+    rows = User.objects.select_for_update().filter(is_superuser=True, is_active=True)
+    administrators = {row.pk for row in rows}
     if by.pk not in administrators:
-        raise CannotChange("You are no administrator any more.")
+        raise CannotChange("You are no longer an administrator.")
     if losing and person.pk == by.pk:
         raise CannotChange("You cannot take this away from yourself. Another administrator can.")
     if losing and administrators == {person.pk}:
-        raise CannotChange(f"{person} is the last administrator. Make somebody else one first.")
-
-
-def _pks(people: "Iterable[User]") -> set[int]:
-    return {person.pk for person in people}
+        raise CannotChange(f"{person} is the last administrator. Make another user one first.")

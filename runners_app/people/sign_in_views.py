@@ -1,5 +1,6 @@
-"""Signing in and out, the first administrator, and the pages about oneself. The second factor's
-pages are allauth's.
+"""Sign in and out, set up the first administrator, and the user's own page.
+
+The pages of second factors and providers are allauth's.
 """
 
 from typing import Any
@@ -24,6 +25,8 @@ from runners_app.web.pages import Request
 
 
 class SignIn(LoginView):  # type: ignore[misc]
+    """allauth's sign-in with our form; a fresh installation links to the setup page."""
+
     template_name = "people/sign_in.html"
 
     def get_form_class(self) -> type[SignInForm]:
@@ -40,7 +43,7 @@ sign_out = login_not_required(require_POST(LogoutView.as_view()))
 def locked_out(
     request: HttpRequest, response: HttpResponse, credentials: dict[str, Any]
 ) -> HttpResponse:
-    """Instead of the answer, for somebody who guessed too often."""
+    """The response instead of the page, after too many failed sign-ins."""
     form = SignInForm(request=request)
     form.cleaned_data = {}
     form.add_error(None, "Too many sign-ins failed. Wait a quarter of an hour, then try again.")
@@ -51,9 +54,7 @@ def locked_out(
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def setup(request: HttpRequest) -> HttpResponse:
-    """Make the first administrator, with the code that whoever runs Trackside can read. 404 once
-    anybody exists.
-    """
+    """Add the first administrator, given the setup code. 404 once any user exists."""
     if User.objects.exists():
         raise Http404
     form = SetupForm(request.POST or None)
@@ -73,7 +74,7 @@ def setup(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def password(request: Request) -> HttpResponse:
-    """Ends one's sessions elsewhere. Who signs in at a provider has no password to change."""
+    """Change your password, which ends your other sessions. 404 without one (SSO only)."""
     if not request.user.has_usable_password():
         raise Http404
     answer: HttpResponse = allauth_password(request)
@@ -82,7 +83,7 @@ def password(request: Request) -> HttpResponse:
 
 @require_safe
 def you(request: Request) -> HttpResponse:
-    """What one may change about oneself."""
+    """The user's own page: access, password, second factors, sessions."""
     accounts = (
         request.user.memberships.select_related("account")
         .prefetch_related("groups")
@@ -100,10 +101,10 @@ def you(request: Request) -> HttpResponse:
 @require_POST
 @reauthentication_required  # type: ignore[untyped-decorator]
 def sessions_end(request: Request) -> HttpResponse:
-    """One's own, everywhere but here."""
+    """End the user's other sessions."""
     ended = end_other_sessions(request.user, kept=request.session.session_key)
     messages.success(
         request,
-        f"{ended} {'session was' if ended == 1 else 'sessions were'} ended. This one goes on.",
+        f"{ended} {'session was' if ended == 1 else 'sessions were'} ended. This one continues.",
     )
     return redirect("you")

@@ -1,6 +1,4 @@
-"""Sign-ins, and the ways to sign in, in the audit log; when a session began, and what ends or
-renews sessions.
-"""
+"""Signals of signing in: audit entries, start times of sessions, and what ends or renews them."""
 
 import time
 from functools import partial
@@ -41,6 +39,7 @@ PROVIDER_CHANGES = (
 
 
 def connect_signals() -> None:
+    """Connect the receivers, once, when the app is ready."""
     user_logged_in.connect(_signed_in, dispatch_uid="audit sign-in")
     user_logged_out.connect(_signed_out, dispatch_uid="audit sign-out")
     user_login_failed.connect(_failed, dispatch_uid="audit failed sign-in")
@@ -56,8 +55,9 @@ def connect_signals() -> None:
 
 
 def end_sessions(person: User, *, but: str | None = None) -> int:
-    """Everywhere and for good, also should the person be let in again; `but` is the key of one that
-    stays.
+    """End the user's sessions, for good even if they are enabled again. Return how many.
+
+    `but` is the key of a session to keep.
     """
     ended = 0
     for session in Session.objects.filter(expire_date__gt=timezone.now()).iterator():
@@ -68,7 +68,7 @@ def end_sessions(person: User, *, but: str | None = None) -> int:
 
 
 def end_other_sessions(person: User, *, kept: str | None) -> int:
-    """How many there were."""
+    """End the user's sessions except `kept`, audit it, and return how many there were."""
     ended = end_sessions(person, but=kept)
     audit.record(
         AuditEntry.Action.SESSIONS_ENDED,
@@ -115,9 +115,7 @@ def _factor_failed(sender: Any, request: HttpRequest, user: User, **kwargs: Any)
 def _confirmed(
     sender: Any, request: HttpRequest, reauthenticated: bool = False, **kwargs: Any
 ) -> None:
-    """Whoever proves again who they are goes on with a new key: one that was copied before is worth
-    no more.
-    """
+    """Rotate the key after a reauthentication, so that a key copied before becomes worthless."""
     if reauthenticated:
         request.session.cycle_key()
 
@@ -151,5 +149,5 @@ def _provider_changed(
     audit.record(
         action, by=row.user, subject=row.user.get_username(), details={"provider": row.provider}
     )
-    if request.user == row.user:  # not while somebody is let in by it for the first time
+    if request.user == row.user:  # not during a first sign-in with the provider
         end_sessions(row.user, but=request.session.session_key)

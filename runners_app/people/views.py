@@ -1,4 +1,4 @@
-"""People who may sign in, and which accounts they were given. For administrators."""
+"""Pages of people, for administrators: users, their roles and their access to accounts."""
 
 from allauth.account.internal.flows.reauthentication import is_reauthentication_required
 from allauth.core.exceptions import ReauthenticationRequired
@@ -22,16 +22,16 @@ PASSWORDS = frozenset({"new_password1", "new_password2", "password1", "password2
 
 @require_safe
 def people(request: Request) -> HttpResponse:
+    """List all users."""
     administrator_or_403(request)
     rows = User.objects.annotate(accounts=Count("memberships")).order_by("-is_active", "username")
     return render(request, "people/list.html", {"people": rows})
 
 
-def _ask_who_it_is(request: Request) -> None:
-    """Once more, before anything that gives somebody a way in: a session alone may be stolen.
+def _require_recent_authentication(request: Request) -> None:
+    """Require a recent authentication before granting access: the session may be stolen.
 
-    What was sent waits in the session until then, but no password, which would lie there to be
-    read.
+    allauth keeps the POST in the session until then; passwords are taken out of it first.
     """
     if not is_reauthentication_required(request, app=""):
         return
@@ -39,10 +39,10 @@ def _ask_who_it_is(request: Request) -> None:
     for name in PASSWORDS & kept.keys():
         del kept[name]
     if len(kept) < len(request.POST):
-        request.POST = kept  # type: ignore[assignment] # a copy, typed as one that may change
+        request.POST = kept  # type: ignore[assignment] # a copy, which is mutable
         messages.info(
             request,
-            "What you entered is kept, but not the password: please enter that again afterwards.",
+            "Your input is kept except for the password: please enter it again afterwards.",
         )
     raise ReauthenticationRequired
 
@@ -50,8 +50,9 @@ def _ask_who_it_is(request: Request) -> None:
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def person_new(request: Request) -> HttpResponse:
+    """Add a user."""
     administrator_or_403(request)
-    _ask_who_it_is(request)
+    _require_recent_authentication(request)
     form = PersonForm(request.POST or None)
     if form.is_valid():
         data = form.cleaned_data
@@ -63,7 +64,7 @@ def person_new(request: Request) -> HttpResponse:
             by=request.user,
         )
         messages.success(
-            request, f"{person} may sign in now. Give them the accounts they look after."
+            request, f"{person} can sign in now. Give them access to the accounts they look after."
         )
         return redirect("person", person.pk)
     return render(request, "people/new.html", {"form": form}, status=422 if form.is_bound else 200)
@@ -71,6 +72,7 @@ def person_new(request: Request) -> HttpResponse:
 
 @require_safe
 def person(request: Request, pk: int) -> HttpResponse:
+    """Show one user."""
     administrator_or_403(request)
     row = get_object_or_404(User, pk=pk)
     return _page(request, row, GiveForm(), PasswordForm(row))
@@ -87,7 +89,7 @@ def _page(
         "give": give,
         "password": password,
         "entries": _entries(row),
-        "is_oneself": row.pk == request.user.pk,
+        "is_self": row.pk == request.user.pk,
         "has_second_factor": has_second_factor(row),
     }
     return render(request, "people/detail.html", context, status=status)
@@ -100,8 +102,9 @@ def _entries(row: User) -> list[tuple[str, AuditEntry]]:
 
 @require_POST
 def person_administrator(request: Request, pk: int) -> HttpResponse:
+    """Make a user an administrator or a member."""
     administrator_or_403(request)
-    _ask_who_it_is(request)
+    _require_recent_authentication(request)
     row = get_object_or_404(User, pk=pk)
     try:
         changing.set_administrator(row, request.POST.get("on") == "yes", by=request.user)
@@ -112,6 +115,7 @@ def person_administrator(request: Request, pk: int) -> HttpResponse:
 
 @require_POST
 def person_active(request: Request, pk: int) -> HttpResponse:
+    """Enable or disable a user."""
     administrator_or_403(request)
     row = get_object_or_404(User, pk=pk)
     try:
@@ -124,8 +128,9 @@ def person_active(request: Request, pk: int) -> HttpResponse:
 @sensitive_post_parameters()
 @require_POST
 def person_password(request: Request, pk: int) -> HttpResponse:
+    """Set a user's password."""
     administrator_or_403(request)
-    _ask_who_it_is(request)
+    _require_recent_authentication(request)
     row = get_object_or_404(User, pk=pk)
     form = PasswordForm(row, request.POST)
     if not form.is_valid():
@@ -137,15 +142,15 @@ def person_password(request: Request, pk: int) -> HttpResponse:
 
 @require_POST
 def person_second_factor(request: Request, pk: int) -> HttpResponse:
-    """Remove what somebody lost."""
+    """Remove the second factors of a user who lost them."""
     administrator_or_403(request)
-    _ask_who_it_is(request)
+    _require_recent_authentication(request)
     row = get_object_or_404(User, pk=pk)
     try:
         changing.remove_second_factors(row, by=request.user)
         messages.success(
             request,
-            f"{row} signs in with the password alone until they set up another second factor.",
+            f"{row} signs in with the password alone until they set up a new second factor.",
         )
     except CannotChange as error:
         messages.error(request, str(error))
@@ -154,6 +159,7 @@ def person_second_factor(request: Request, pk: int) -> HttpResponse:
 
 @require_POST
 def person_give(request: Request, pk: int) -> HttpResponse:
+    """Give access to an account, or change the role in it."""
     administrator_or_403(request)
     row = get_object_or_404(User, pk=pk)
     form = GiveForm(request.POST)
@@ -183,6 +189,7 @@ def person_groups(request: Request, pk: int, account_id: int) -> HttpResponse:
 
 @require_POST
 def person_take(request: Request, pk: int, account_id: int) -> HttpResponse:
+    """Remove access to an account."""
     administrator_or_403(request)
     row = get_object_or_404(User, pk=pk)
     changing.take_account(row, get_object_or_404(Account, pk=account_id), by=request.user)

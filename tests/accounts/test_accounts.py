@@ -69,7 +69,7 @@ def connect(
 # --- The list
 
 
-def test_the_list_shows_only_accounts_one_was_given(
+def test_the_list_shows_only_accounts_the_user_has_access_to(
     acme: Account, globex: Account, lead: User, as_lead: Client
 ) -> None:
     give(lead, globex)
@@ -79,7 +79,7 @@ def test_the_list_shows_only_accounts_one_was_given(
     assert "Connect an organization" not in page
 
 
-def test_the_list_says_how_each_account_fares(
+def test_the_list_shows_the_state_of_each_account(
     as_admin: Client, acme: Account, globex: Account
 ) -> None:
     Account.objects.filter(pk=acme.pk).update(observe_only=True)
@@ -98,14 +98,14 @@ def test_the_list_says_how_each_account_fares(
     assert "/accounts/new/" in page
 
 
-def test_a_budget_says_when_it_is_full_again_until_then(as_admin: Client, acme: Account) -> None:
+def test_a_rate_budget_shows_when_it_resets_until_then(as_admin: Client, acme: Account) -> None:
     for ahead in (timedelta(minutes=30), timedelta(minutes=-1)):
         Credential.objects.update(rate_reset_at=timezone.now() + ahead)
         for path in ("/accounts/", f"/accounts/{acme.pk}/"):
             assert ("full again" in text(as_admin, path)) == (ahead > timedelta(0)), path
 
 
-def test_an_empty_list_says_what_to_do_to_each(as_admin: Client, as_lead: Client) -> None:
+def test_an_empty_list_tells_each_role_what_to_do(as_admin: Client, as_lead: Client) -> None:
     assert "Connect an organization or enterprise" in text(as_admin, "/accounts/")
     assert "Ask an administrator" in text(as_lead, "/accounts/")
 
@@ -139,7 +139,7 @@ def test_connecting_leads_to_a_page_that_follows_the_first_sync(
     assert (entry.actor_name, entry.account_name) == ("ada", "acme")
 
 
-def test_a_whole_address_is_taken_for_the_name(
+def test_a_pasted_address_is_accepted_as_the_name(
     as_admin: Client, simulator: SimulatorHandle
 ) -> None:
     token = simulator.account("acme").token
@@ -155,7 +155,7 @@ def test_a_whole_address_is_taken_for_the_name(
     assert Account.objects.get().slug == "acme"
 
 
-def test_a_wrong_token_puts_the_credential_out_of_use_and_says_what_to_do(
+def test_a_wrong_token_disables_the_credential_and_says_what_to_do(
     as_admin: Client, simulator: SimulatorHandle, work: Work
 ) -> None:
     account = connect(as_admin, simulator, "ghp_" + "0" * 36)
@@ -167,7 +167,7 @@ def test_a_wrong_token_puts_the_credential_out_of_use_and_says_what_to_do(
     assert f"/accounts/{account.pk}/token/" in page
 
 
-def test_a_token_without_the_scope_is_told_which_one(
+def test_a_token_without_the_scope_is_told_which_one_it_needs(
     as_admin: Client, simulator: SimulatorHandle, work: Work
 ) -> None:
     account = connect(as_admin, simulator, simulator.token("read-only"))
@@ -190,7 +190,7 @@ def test_a_token_without_single_sign_on_links_to_where_it_is_authorised(
     assert "https://github.com/orgs/acme/sso?authorization_request=" in page
 
 
-def test_a_fine_grained_token_is_told_the_permission_in_the_words_of_githubs_page(
+def test_a_missing_fine_grained_permission_is_named_as_on_githubs_page(
     as_admin: Client, simulator: SimulatorHandle, work: Work
 ) -> None:
     account = connect(
@@ -203,7 +203,7 @@ def test_a_fine_grained_token_is_told_the_permission_in_the_words_of_githubs_pag
     assert "12 runners" in page
 
 
-def test_an_organization_that_does_not_exist_says_so(
+def test_a_nonexistent_organization_is_reported_as_such(
     as_admin: Client, simulator: SimulatorHandle, work: Work
 ) -> None:
     account = connect(as_admin, simulator, simulator.token("many-organizations"), slug="nowhere")
@@ -226,7 +226,7 @@ def test_an_organization_that_does_not_exist_says_so(
         ({"kind": "planet"}, "Select a valid choice"),
     ],
 )
-def test_what_cannot_be_connected_is_refused_at_its_field(
+def test_invalid_connections_show_an_error_at_the_field(
     as_admin: Client, simulator: SimulatorHandle, fields: dict[str, str], words: str
 ) -> None:
     secret = "ghp_" + "s3cr3t" * 6
@@ -292,7 +292,7 @@ def test_an_account_shows_readings_credential_and_runs(as_admin: Client, acme: A
         assert words in page
 
 
-def test_a_lead_sees_the_same_account_without_buttons(
+def test_a_team_lead_sees_the_account_without_buttons(
     acme: Account, lead: User, as_lead: Client
 ) -> None:
     give(lead, acme, "manager")
@@ -303,7 +303,7 @@ def test_a_lead_sees_the_same_account_without_buttons(
         assert word not in page
 
 
-def test_a_stranger_finds_no_account(acme: Account, as_lead: Client) -> None:
+def test_a_user_without_access_gets_404_for_an_account(acme: Account, as_lead: Client) -> None:
     for path in ("", "token/", "disconnect/"):
         assert as_lead.get(f"/accounts/{acme.pk}/{path}").status_code == 404
     for path in ("refresh/", "token/", "observe/", "pause/", "disconnect/"):
@@ -349,7 +349,7 @@ def test_a_poll_answers_204_until_something_changes(
     assert "<html" not in changed.content.decode()
 
 
-def test_a_poll_tells_when_no_worker_reads_any_more(
+def test_a_poll_shows_when_no_worker_is_running(
     as_admin: Client, acme: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long_ago, moment = timezone.now() - timedelta(hours=3), timezone.now()
@@ -368,7 +368,7 @@ def test_a_poll_tells_when_no_worker_reads_any_more(
 # --- What one can do
 
 
-def test_anybody_who_sees_an_account_may_have_it_read_again(
+def test_every_user_who_sees_an_account_can_refresh_it(
     acme: Account, lead: User, as_lead: Client
 ) -> None:
     give(lead, acme)
@@ -384,7 +384,7 @@ def test_anybody_who_sees_an_account_may_have_it_read_again(
     assert away.headers["Location"] == f"/accounts/{acme.pk}/"
 
 
-def test_only_an_administrator_has_a_refused_token_tried_again(
+def test_only_an_administrator_can_retry_a_disabled_token(
     acme: Account, admin: User, lead: User, as_admin: Client, as_lead: Client
 ) -> None:
     give(lead, acme)
@@ -414,16 +414,14 @@ def test_a_replaced_token_is_used_from_then_on(
     assert AuditEntry.objects.filter(action="account.token_replaced", actor_name="ada").exists()
 
 
-def test_a_text_that_is_no_token_replaces_nothing(as_admin: Client, acme: Account) -> None:
+def test_a_text_that_is_not_a_token_replaces_nothing(as_admin: Client, acme: Account) -> None:
     answer = as_admin.post(f"/accounts/{acme.pk}/token/", {"token": "ghr_" + "1" * 36})
     assert answer.status_code == 422
     assert "This is a refresh token" in answer.content.decode()
     assert "1" * 36 not in answer.content.decode()
 
 
-def test_observe_only_and_pause_are_switched_and_written_down(
-    as_admin: Client, acme: Account
-) -> None:
+def test_observe_only_and_pause_are_switched_and_audited(as_admin: Client, acme: Account) -> None:
     for path, field in (("observe", "observe_only"), ("pause", "paused")):
         as_admin.post(f"/accounts/{acme.pk}/{path}/", {"on": "yes"})
         assert getattr(Account.objects.get(), field) is True
@@ -457,7 +455,7 @@ def test_disconnecting_asks_for_the_name_and_deletes_nothing_at_github(
     assert not simulator.requests("DELETE")
 
 
-def test_disconnecting_waits_for_a_write_on_its_way(
+def test_disconnecting_is_refused_while_a_write_is_in_flight(
     as_admin: Client, acme: Account, admin: User
 ) -> None:
     operation = request_delete_runner(
@@ -470,7 +468,7 @@ def test_disconnecting_waits_for_a_write_on_its_way(
     assert Account.objects.exists()
 
 
-def test_the_demo_goes_with_one_click_and_takes_nothing_else(
+def test_one_click_removes_the_demo_and_nothing_else(
     as_admin: Client, acme: Account, globex: Account, umbrella: Account
 ) -> None:
     Account.objects.exclude(pk=acme.pk).update(demo=True)
@@ -480,7 +478,7 @@ def test_the_demo_goes_with_one_click_and_takes_nothing_else(
     assert "Remove the demo" not in text(as_admin, "/accounts/")
 
 
-def test_a_token_stands_in_no_page_and_in_no_audit_entry(
+def test_no_page_and_no_audit_entry_contains_a_token(
     as_admin: Client, simulator: SimulatorHandle, work: Work
 ) -> None:
     token = simulator.account("acme").token
@@ -500,7 +498,7 @@ def test_a_token_stands_in_no_page_and_in_no_audit_entry(
     assert token not in written
 
 
-def test_a_token_tried_again_for_one_account_is_tried_again_for_all_it_serves(
+def test_retrying_a_token_for_one_account_retries_it_for_all_it_serves(
     as_admin: Client, acme: Account, globex: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
     Account.objects.filter(pk=globex.pk).update(credential=acme.credential_id)
@@ -519,7 +517,7 @@ def test_a_token_tried_again_for_one_account_is_tried_again_for_all_it_serves(
 @pytest.mark.parametrize(
     "token", ["github_pat_" + "a b" * 20, "github_pat_\u200b" + "a" * 40, "github_pat_x"]
 )
-def test_a_fine_grained_token_no_request_could_carry_is_refused(
+def test_a_token_with_characters_invalid_in_a_header_is_refused(
     as_admin: Client, acme: Account, token: str
 ) -> None:
     answer = as_admin.post(f"/accounts/{acme.pk}/token/", {"token": token})
@@ -528,12 +526,12 @@ def test_a_fine_grained_token_no_request_could_carry_is_refused(
 
 
 @pytest.mark.parametrize("late", ["replace", "disconnect"])
-def test_of_two_people_who_change_what_serves_an_account_the_second_is_told(
+def test_the_second_of_two_concurrent_credential_changes_is_refused(
     acme: Account, admin: User, simulator: SimulatorHandle, late: str
 ) -> None:
     seen_before = Account.objects.get(pk=acme.pk)
     replace_token(acme, simulator.token("fine-grained"), by=admin)
-    with pytest.raises(CannotConnect, match="Somebody else"):
+    with pytest.raises(CannotConnect, match="has just been changed"):
         if late == "replace":
             replace_token(seen_before, simulator.account("acme").token, by=admin)
         else:

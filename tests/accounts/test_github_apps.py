@@ -1,4 +1,4 @@
-"""GitHub Apps: given once with their key, their installations listed by a worker, ticked, and read."""
+"""GitHub Apps: stored with a key, installations listed by a worker, ticked ones connected."""
 
 import time
 from collections.abc import Callable
@@ -65,7 +65,7 @@ def test_the_installations_are_listed_by_a_worker_and_connected_when_ticked(
     assert AuditEntry.objects.filter(action="app.stored", actor_name="ada").exists()
 
 
-def test_the_key_is_stored_sealed_and_shown_nowhere(
+def test_the_private_key_is_sealed_and_never_shown(
     as_admin: Client, simulator: SimulatorHandle
 ) -> None:
     app = give_app(as_admin, simulator)
@@ -85,7 +85,9 @@ def test_the_key_is_stored_sealed_and_shown_nowhere(
     assert line not in str(list(AuditEntry.objects.values()))
 
 
-def test_what_is_no_key_is_said_at_the_field(as_admin: Client, simulator: SimulatorHandle) -> None:
+def test_an_invalid_key_shows_an_error_at_the_field(
+    as_admin: Client, simulator: SimulatorHandle
+) -> None:
     fields = {"issuer": "1", "private_key": "-----BEGIN nothing", "api_url": simulator.base_url}
     answer = as_admin.post("/accounts/apps/new/", fields)
     assert answer.status_code == 422
@@ -93,7 +95,7 @@ def test_what_is_no_key_is_said_at_the_field(as_admin: Client, simulator: Simula
     assert not App.objects.exists()
 
 
-def test_an_id_that_does_not_fit_the_key_is_said_on_the_page(
+def test_an_app_id_that_does_not_match_the_key_is_reported_on_the_page(
     as_admin: Client, simulator: SimulatorHandle
 ) -> None:
     fields = {
@@ -109,7 +111,7 @@ def test_an_id_that_does_not_fit_the_key_is_said_on_the_page(
     assert "401" in page
 
 
-def test_a_poll_tells_when_no_worker_asks_github(
+def test_a_poll_shows_when_no_worker_has_asked_github(
     as_admin: Client, simulator: SimulatorHandle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = give_app(as_admin, simulator)
@@ -145,7 +147,7 @@ def test_an_address_that_is_not_allowed_stores_nothing(
     assert not App.objects.exists()
 
 
-def test_nothing_is_offered_to_tick_when_all_are_connected(
+def test_no_checkbox_is_shown_when_all_organizations_are_connected(
     as_admin: Client, simulator: SimulatorHandle
 ) -> None:
     app = give_app(as_admin, simulator)
@@ -160,7 +162,7 @@ def test_nothing_is_offered_to_tick_when_all_are_connected(
     assert "Connect those ticked" not in page
 
 
-def test_an_app_that_was_installed_anew_takes_the_place_of_its_earlier_installation(
+def test_a_reinstalled_app_replaces_its_earlier_installation(
     as_admin: Client, simulator: SimulatorHandle, work: Work
 ) -> None:
     app = give_app(as_admin, simulator)
@@ -189,7 +191,7 @@ def test_an_app_that_was_installed_anew_takes_the_place_of_its_earlier_installat
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_worker_alone_asks_and_who_asks_meanwhile_gets_a_newer_answer(
+def test_only_one_worker_asks_and_a_later_request_gets_a_newer_answer(
     as_admin: Client, simulator: SimulatorHandle
 ) -> None:
     app = give_app(as_admin, simulator)
@@ -218,9 +220,7 @@ def _list_and_hang_up(app_id: int) -> None:
     connection.close()
 
 
-def test_the_claim_of_a_worker_that_died_ends_by_itself(
-    as_admin: Client, simulator: SimulatorHandle
-) -> None:
+def test_the_claim_of_a_dead_worker_expires(as_admin: Client, simulator: SimulatorHandle) -> None:
     app = give_app(as_admin, simulator)
     App.objects.update(asking_until=timezone.now() + timedelta(seconds=20))
     list_installations(app.pk)

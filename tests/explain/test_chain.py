@@ -201,7 +201,7 @@ TABLE = [
     [row[1:] for row in TABLE],
     ids=[r[0] for r in TABLE],
 )
-def test_the_chain_decides(
+def test_the_chain_of_steps_decides(
     runner: RunnerFacts,
     group: GroupFacts | None,
     repository: RepositoryFacts,
@@ -257,7 +257,7 @@ def test_what_an_enterprise_restricts_is_changed_there() -> None:
     assert "in the enterprise" in step.step
 
 
-def test_the_words_say_which_readings_they_rest_on() -> None:
+def test_each_step_names_the_readings_it_is_based_on() -> None:
     assert explain(LARGE, ALL, PRIVATE).reads == {"runners", "groups", "repositories"}
     assert explain(LARGE, LIST, PRIVATE).reads == {
         "runners",
@@ -312,13 +312,13 @@ def test_a_workflow_is_selected_by_file_and_ref(
         ),
     ],
 )
-def test_a_workflow_is_read_as_people_write_it(
+def test_a_workflow_is_parsed_as_users_type_it(
     text: str, ref: str, expected: Workflow | None
 ) -> None:
     assert read_workflow(text, ref, repository="acme/api") == expected
 
 
 @pytest.mark.parametrize("text", ["a/b/c", "../x.yml", "acme/api/workflows/x.yml", "two words.yml"])
-def test_what_is_no_workflow_is_said_to_be_none(text: str) -> None:
+def test_text_that_is_not_a_workflow_is_refused(text: str) -> None:
     with pytest.raises(NoWorkflow, match="looks like"):
         read_workflow(text, "", repository="acme/api")

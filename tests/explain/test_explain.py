@@ -79,9 +79,7 @@ def test_a_repository_on_the_list_may_use_the_runner(as_admin: Client, acme: Acc
     assert answer.verdict == "yes"
 
 
-def test_a_no_has_a_button_that_leads_to_what_would_change_it(
-    as_admin: Client, acme: Account
-) -> None:
+def test_a_no_has_a_button_to_its_remedy(as_admin: Client, acme: Account) -> None:
     group = group_of(acme, "gpu-research")
     runner = put_in(group)
     on_list = set(group.access.values_list("name", flat=True))
@@ -97,7 +95,7 @@ def test_a_no_has_a_button_that_leads_to_what_would_change_it(
     assert f'value="{other.github_id}"' in page
 
 
-def test_a_team_lead_gets_the_same_answers_and_is_told_whom_to_ask(
+def test_a_team_lead_gets_the_same_answers_and_is_told_who_can_change_them(
     client: Client, lead: User, acme: Account
 ) -> None:
     Membership.objects.create(user=lead, account=acme)
@@ -109,7 +107,7 @@ def test_a_team_lead_gets_the_same_answers_and_is_told_whom_to_ask(
     assert f"/groups/{group.pk}/access/" not in page
 
 
-def test_a_public_repository_is_kept_out(as_admin: Client, acme: Account) -> None:
+def test_a_public_repository_is_excluded(as_admin: Client, acme: Account) -> None:
     group = group_of(acme, "gpu-research")
     GroupAccess.objects.filter(group=group).delete()
     public = repository(acme, private=False)
@@ -160,7 +158,7 @@ def test_an_administrator_sees_which_enterprise_runners_are_not_shared_and_how_t
     assert f"/groups/{group.pk}/access/?q=acme" in page
 
 
-def test_an_enterprise_group_the_organization_does_not_show_is_a_no_and_its_default_group_is_unknown(
+def test_an_enterprise_group_not_shown_to_the_organization_is_a_no_but_its_default_group_unknown(
     as_admin: Client, acme: Account, umbrella: Account
 ) -> None:
     shared, default = group_of(umbrella, "enterprise-shared"), group_of(umbrella, "Default")
@@ -176,7 +174,7 @@ def test_an_enterprise_group_the_organization_does_not_show_is_a_no_and_its_defa
     assert found["in-Default"].answer.verdict == "unknown"
 
 
-def test_an_unknown_names_the_permission_that_is_missing(
+def test_an_unknown_answer_names_the_missing_permission(
     as_admin: Client, acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
     RunnerGroup.objects.filter(account=acme).delete()
@@ -197,7 +195,7 @@ def test_a_repository_the_credential_does_not_list_is_answered_as_far_as_possibl
     assert answers(as_admin, acme, "not-listed")[runner.name].answer.verdict == "unknown"
 
 
-def test_causes_that_github_does_not_tell_are_listed_as_not_checked(
+def test_causes_missing_from_githubs_api_are_listed_as_not_checked(
     as_admin: Client, acme: Account
 ) -> None:
     page = ask(as_admin, acme, repository(acme).name)
@@ -205,7 +203,7 @@ def test_causes_that_github_does_not_tell_are_listed_as_not_checked(
         assert words in page
 
 
-def test_github_is_asked_by_a_worker_and_its_answer_is_held_against_ours(
+def test_a_worker_asks_github_and_its_answer_is_compared_with_ours(
     as_admin: Client, acme: Account, work: Work, simulator: SimulatorHandle
 ) -> None:
     group = group_of(acme, "gpu-research")
@@ -227,7 +225,7 @@ def test_github_is_asked_by_a_worker_and_its_answer_is_held_against_ours(
     assert ("GitHub says otherwise" in page) is (group.github_id not in check.group_ids)
 
 
-def test_a_team_lead_may_have_github_asked_and_a_stranger_may_not(
+def test_a_team_lead_can_have_github_asked_but_a_user_without_access_cannot(
     client: Client, lead: User, acme: Account
 ) -> None:
     client.force_login(lead)
@@ -262,7 +260,7 @@ def test_a_poll_is_answered_once_github_has_answered(
         ({"repository": "web", "organization": "999"}, "Select a valid choice"),
     ],
 )
-def test_bad_input_is_said_at_its_field(
+def test_invalid_input_shows_an_error_at_the_field(
     as_admin: Client, acme: Account, query: dict[str, str], words: str
 ) -> None:
     answer = as_admin.get("/groups/explain/", {"organization": str(acme.pk), **query})
@@ -270,9 +268,7 @@ def test_bad_input_is_said_at_its_field(
     assert words in answer.content.decode()
 
 
-def test_names_are_offered_while_typing_and_never_all_of_them(
-    as_admin: Client, acme: Account
-) -> None:
+def test_some_names_are_suggested_while_typing(as_admin: Client, acme: Account) -> None:
     now = timezone.now()
     Repository.objects.bulk_create(
         Repository(
@@ -291,7 +287,7 @@ def test_names_are_offered_while_typing_and_never_all_of_them(
     assert "service-1200" in page.content.decode()
 
 
-def test_a_runners_page_leads_to_the_repositories_that_can_use_it(
+def test_a_runners_page_links_to_the_repositories_that_can_use_it(
     as_admin: Client, acme: Account
 ) -> None:
     group = group_of(acme, "gpu-research")
@@ -323,7 +319,7 @@ def test_an_enterprise_runner_is_asked_about_per_organization(
 
 
 @pytest.mark.parametrize("runner", ["r999999", "x", "r-1", "r" + "9" * 30, ""])
-def test_a_runner_that_is_none_is_404(as_admin: Client, acme: Account, runner: str) -> None:
+def test_an_unknown_runner_is_404(as_admin: Client, acme: Account, runner: str) -> None:
     assert as_admin.get(f"/groups/explain/?runner={runner}").status_code == 404
 
 
@@ -380,7 +376,7 @@ def queries(client: Client, address: str) -> int:
     return len(captured)
 
 
-def test_one_repository_is_answered_within_ten_queries_however_much_there_is(
+def test_one_repository_is_explained_within_ten_queries(
     client: Client, lead: User, acme: Account
 ) -> None:
     Membership.objects.create(user=lead, account=acme)
@@ -393,7 +389,7 @@ def test_one_repository_is_answered_within_ten_queries_however_much_there_is(
     assert len(answers(client, acme, "repo-0150")) >= 500
 
 
-def test_every_page_about_groups_costs_as_much_with_many_of_everything(
+def test_pages_of_groups_cost_the_same_queries_with_many_rows(
     as_admin: Client, acme: Account
 ) -> None:
     group, runner = (
@@ -429,7 +425,7 @@ def enterprise_server() -> Iterator[SimulatorHandle]:
         yield handle
 
 
-def test_a_server_of_ones_own_has_groups_and_says_that_it_offers_no_larger_runners(
+def test_an_enterprise_server_has_groups_and_says_it_offers_no_larger_runners(
     as_admin: Client, enterprise_server: SimulatorHandle, work: Work, settings: Settings
 ) -> None:
     settings.DEMO_API_ORIGINS = [enterprise_server.origin]

@@ -86,7 +86,7 @@ def test_a_group_is_created_with_repositories_named_line_by_line(
     assert f"/groups/{group.pk}/" in as_admin.get(f"/operations/{operation.pk}/").content.decode()
 
 
-def test_a_doubled_post_is_one_operation(as_admin: Client, acme: Account) -> None:
+def test_a_repeated_post_creates_one_operation(as_admin: Client, acme: Account) -> None:
     address = f"/groups/new/?account={acme.pk}"
     data = fill_in(as_admin, address, name="once", visibility="all")
     assert as_admin.post(address, data)["Location"] == as_admin.post(address, data)["Location"]
@@ -119,14 +119,14 @@ def test_a_doubled_post_is_one_operation(as_admin: Client, acme: Account) -> Non
         ({"name": "nul\0"}, "Null characters are not allowed"),
     ],
 )
-def test_bad_input_is_said_at_its_field_and_nothing_is_asked_for(
+def test_invalid_input_shows_an_error_at_the_field_and_creates_no_operation(
     as_admin: Client, acme: Account, changes: dict[str, str], words: str
 ) -> None:
     start = {"name": "new-one", "visibility": "selected"}
     assert words in refused(as_admin, f"/groups/new/?account={acme.pk}", **{**start, **changes})
 
 
-def test_what_github_refuses_stands_at_its_field_when_it_is_edited_again(
+def test_a_refusal_by_github_is_shown_at_the_field_when_edited_again(
     as_admin: Client, acme: Account, work: Work, simulator: SimulatorHandle
 ) -> None:
     at_github(simulator, "POST", "/orgs/acme/actions/runner-groups", {"name": "taken-meanwhile"})
@@ -161,7 +161,7 @@ def test_an_edit_that_changes_nothing_is_not_sent(as_admin: Client, acme: Accoun
     assert "nothing to send" in refused(as_admin, f"/groups/{group.pk}/edit/")
 
 
-def test_what_somebody_changed_meanwhile_is_shown_before_it_is_overwritten(
+def test_a_concurrent_change_is_shown_before_it_is_overwritten(
     as_admin: Client, acme: Account, work: Work, simulator: SimulatorHandle
 ) -> None:
     group = group_of(acme, "sandbox")
@@ -278,7 +278,7 @@ def test_ticked_repositories_are_added_and_removed(
     assert names_with_access(group) == before
 
 
-def test_nothing_ticked_asks_for_nothing(as_admin: Client, acme: Account) -> None:
+def test_ticking_nothing_creates_no_operation(as_admin: Client, acme: Account) -> None:
     group = group_of(acme, "gpu-research")
     for body in (
         {"action": "add"},
@@ -313,7 +313,7 @@ def test_a_manager_of_the_enterprise_is_offered_no_organization_of_others(
     assert '<option value="globex">' in client.get(address).content.decode()
 
 
-def test_an_organization_github_does_not_know_is_said_to_be_none(
+def test_an_organization_unknown_to_github_is_reported(
     as_admin: Client, umbrella: Account, work: Work
 ) -> None:
     address = f"/groups/{group_of(umbrella, 'enterprise-security').pk}/access/"
@@ -385,9 +385,7 @@ def test_self_hosted_runners_are_moved_as_a_batch(
     assert not SelfHostedRunner.objects.filter(account=acme, group_id=group.github_id).exists()
 
 
-def test_runners_are_moved_nowhere_before_a_group_is_chosen(
-    as_admin: Client, acme: Account
-) -> None:
+def test_runners_are_not_moved_before_a_group_is_chosen(as_admin: Client, acme: Account) -> None:
     group = group_of(acme, "Default")
     machine = SelfHostedRunner.objects.filter(account=acme, group_id=group.github_id)[0]
     page = as_admin.get(f"/groups/{group.pk}/")
@@ -434,7 +432,7 @@ def test_groups_open_to_public_repositories_stand_out(as_admin: Client, acme: Ac
     assert "Not allowed by the enterprise" in detail
 
 
-def test_an_account_that_is_observed_only_has_no_buttons(as_admin: Client, acme: Account) -> None:
+def test_an_observe_only_account_has_no_buttons(as_admin: Client, acme: Account) -> None:
     Account.objects.filter(pk=acme.pk).update(observe_only=True)
     group = group_of(acme, "sandbox")
     page = as_admin.get(f"/groups/{group.pk}/").content.decode()

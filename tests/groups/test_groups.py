@@ -31,7 +31,7 @@ def queries(client: Client, address: str) -> int:
 
 
 class TestList:
-    def test_it_shows_the_groups_of_all_accounts_with_their_runners(
+    def test_the_list_shows_the_groups_of_all_accounts_with_their_runners(
         self, client: Client, admin: User, acme: Account, globex: Account
     ) -> None:
         client.force_login(admin)
@@ -58,7 +58,7 @@ class TestList:
         assert {row.account for row in client.get("/groups/").context["page"].rows} == {acme}
         assert "globex" not in text(client, "/groups/")
 
-    def test_a_stranger_sees_nothing_and_is_told_why(
+    def test_a_user_without_access_sees_nothing_and_is_told_why(
         self, client: Client, lead: User, globex: Account
     ) -> None:
         client.force_login(lead)
@@ -78,7 +78,7 @@ class TestList:
             ("q=org:umbrella+gpu", {"account__slug": "umbrella", "name__contains": "gpu"}),
         ],
     )
-    def test_filters_live_in_the_address_and_in_the_search_box(
+    def test_filters_work_in_the_url_and_in_the_search_box(
         self,
         client: Client,
         admin: User,
@@ -102,7 +102,7 @@ class TestList:
         assert "status-warning" in text(client, "/groups/", q="open-source")
         assert "status-warning" not in text(client, "/groups/", q="sandbox")
 
-    def test_groups_that_are_gone_are_shown_only_when_asked_for(
+    def test_gone_groups_are_shown_only_on_request(
         self, client: Client, admin: User, acme: Account
     ) -> None:
         row = group(acme, "sandbox")
@@ -146,7 +146,7 @@ class TestList:
         assert "No right to see them." in page
         assert "This could not be read" in page
 
-    def test_a_poll_that_has_the_version_already_is_answered_without_content(
+    def test_a_poll_with_the_current_version_is_answered_with_204(
         self, client: Client, admin: User, acme: Account
     ) -> None:
         client.force_login(admin)
@@ -160,7 +160,7 @@ class TestList:
     @pytest.mark.parametrize(
         "query", ["q=%00", "after=zzz", "public=maybe", "sort=-x", "visibility=%ff", "state=x"]
     )
-    def test_nonsense_in_the_address_never_breaks_the_page(
+    def test_invalid_query_parameters_never_break_the_page(
         self, client: Client, admin: User, acme: Account, query: str
     ) -> None:
         client.force_login(admin)
@@ -176,7 +176,7 @@ class TestList:
 
 
 class TestDetail:
-    def test_it_shows_workflows_runners_and_history(
+    def test_the_detail_page_shows_workflows_runners_and_history(
         self, client: Client, admin: User, acme: Account
     ) -> None:
         row = group(acme, "production-deploys")
@@ -195,7 +195,7 @@ class TestDetail:
         assert "golden-linux-16core" in page
         assert "Visibility: <span" in page
 
-    def test_it_warns_of_public_repositories(
+    def test_the_detail_page_warns_of_public_repositories(
         self, client: Client, admin: User, acme: Account
     ) -> None:
         client.force_login(admin)
@@ -203,7 +203,7 @@ class TestDetail:
         assert warning in text(client, f"/groups/{group(acme, 'open-source').pk}/")
         assert warning not in text(client, f"/groups/{group(acme, 'sandbox').pk}/")
 
-    def test_an_inherited_group_leads_to_the_enterprise_and_back_for_those_who_may_see_it(
+    def test_an_inherited_group_links_to_the_enterprise_and_back_if_visible(
         self, client: Client, lead: User, acme: Account, umbrella: Account
     ) -> None:
         inherited, own = group(acme, "enterprise-shared"), group(umbrella, "enterprise-shared")
@@ -214,7 +214,7 @@ class TestDetail:
         assert list(client.get(f"/groups/{inherited.pk}/").context["same_name"]) == [own]
         assert list(client.get(f"/groups/{own.pk}/").context["same_name"]) == [inherited]
 
-    def test_a_viewer_sees_it_and_a_stranger_is_told_it_does_not_exist(
+    def test_a_viewer_sees_a_group_and_a_user_without_access_gets_404(
         self, client: Client, lead: User, acme: Account, globex: Account
     ) -> None:
         Membership.objects.create(user=lead, account=acme)
@@ -222,7 +222,7 @@ class TestDetail:
         assert client.get(f"/groups/{group(acme, 'sandbox').pk}/").status_code == 200
         assert client.get(f"/groups/{group(globex, 'sandbox').pk}/").status_code == 404
 
-    def test_it_costs_at_most_twelve_queries_however_many_runners_it_holds(
+    def test_the_detail_page_costs_at_most_twelve_queries(
         self, client: Client, lead: User, acme: Account
     ) -> None:
         Membership.objects.create(user=lead, account=acme)
@@ -233,6 +233,6 @@ class TestDetail:
         assert queries(client, f"/groups/{row.pk}/") == few <= 12
 
 
-def test_it_rejects_post(client: Client, admin: User) -> None:
+def test_the_detail_page_rejects_post(client: Client, admin: User) -> None:
     client.force_login(admin)
     assert client.post("/groups/").status_code == 405

@@ -78,7 +78,7 @@ def test_the_access_lists_of_an_enterprise_hold_organizations(umbrella: Account)
     ).exists()
 
 
-def test_a_list_is_asked_for_only_where_the_visibility_is_selected(
+def test_an_access_list_is_read_only_if_the_visibility_is_selected(
     acme: Account, simulator: SimulatorHandle
 ) -> None:
     asked = {
@@ -92,7 +92,7 @@ def test_a_list_is_asked_for_only_where_the_visibility_is_selected(
     }
 
 
-def test_unchanged_lists_cost_nothing_and_write_nothing(
+def test_unchanged_access_lists_cost_nothing_and_write_nothing(
     acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
     simulator.set_speed(0)
@@ -107,7 +107,7 @@ def test_unchanged_lists_cost_nothing_and_write_nothing(
         assert (run.outcome, run.not_modified) == ("unchanged", run.requests)
 
 
-def test_a_change_made_at_github_is_read_and_kept_in_the_history(
+def test_a_change_made_at_github_goes_into_the_history(
     acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
     group = group_of(acme, "gpu-research")
@@ -122,7 +122,7 @@ def test_a_change_made_at_github_is_read_and_kept_in_the_history(
     assert changes.get(field="repositories_removed").after == sorted(before)
 
 
-def test_a_list_written_meanwhile_is_not_undone_by_a_slow_reading(
+def test_a_slow_reading_does_not_undo_a_newer_list(
     acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
     group = group_of(acme, "gpu-research")
@@ -144,7 +144,7 @@ def test_a_list_written_meanwhile_is_not_undone_by_a_slow_reading(
     assert not pages.exists()
 
 
-def test_losing_the_right_keeps_the_last_lists_and_says_why(
+def test_losing_the_permission_keeps_the_last_lists_and_says_why(
     acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
     before = names_with_access(group_of(acme, "gpu-research"))
@@ -155,7 +155,7 @@ def test_losing_the_right_keeps_the_last_lists_and_says_why(
     assert acme.readings.get(resource="groups").error == ""
 
 
-def test_a_group_deleted_meanwhile_leaves_the_other_lists_readable(
+def test_a_group_deleted_during_a_reading_leaves_other_lists_readable(
     acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
     group = group_of(acme, "gpu-research")
@@ -189,12 +189,12 @@ def test_self_hosted_runners_are_read_with_labels(acme: Account) -> None:
     assert ["onprem", "custom"] in rack.labels
 
 
-def test_repositories_are_read_with_whether_they_are_private(acme: Account) -> None:
+def test_repositories_are_read_with_their_visibility(acme: Account) -> None:
     kinds = set(Repository.objects.filter(account=acme).values_list("private", "visibility"))
     assert kinds == {(True, "private"), (False, "public")}
 
 
-def test_a_question_about_a_repository_is_put_to_github_once(
+def test_a_check_of_a_repository_asks_github_once(
     acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
     repository = Repository.objects.filter(account=acme, private=True).first()
@@ -212,7 +212,7 @@ def test_a_question_about_a_repository_is_put_to_github_once(
     assert asked["query"]["visible_to_repository"] == repository.name
 
 
-def test_a_question_github_refuses_is_answered_in_its_words(
+def test_a_refused_check_is_answered_in_githubs_words(
     acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
     check = AccessCheck.objects.create(
@@ -227,7 +227,7 @@ def test_a_question_github_refuses_is_answered_in_its_words(
     assert acme.readings.get(resource="access_checks").error == ""
 
 
-def test_a_list_that_broke_off_is_read_whole_the_next_time(
+def test_a_truncated_list_is_read_completely_next_time(
     acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
     group = group_of(acme, "gpu-research")
@@ -247,7 +247,7 @@ def test_a_list_that_broke_off_is_read_whole_the_next_time(
     assert names_with_access(group) == {first.name, last.name}
 
 
-def test_more_questions_than_are_put_at_once_are_all_answered(
+def test_more_checks_than_fit_in_one_reading_are_all_answered(
     acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
     now = timezone.now()

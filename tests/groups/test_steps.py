@@ -101,7 +101,7 @@ def test_a_group_is_created_with_its_repositories(acme: Account, admin: User, wo
     assert names_with_access(group) == {first.name, second.name}
 
 
-def test_a_group_whose_creation_answer_was_lost_is_found_and_not_made_twice(
+def test_a_group_whose_create_answer_was_lost_is_found_and_not_created_twice(
     acme: Account, admin: User, work: Work, simulator: SimulatorHandle
 ) -> None:
     simulator.add_fault("POST", "/runner-groups", "drop_after_apply")
@@ -113,7 +113,7 @@ def test_a_group_whose_creation_answer_was_lost_is_found_and_not_made_twice(
     assert len(simulator.requests("POST", "/orgs/acme/actions/runner-groups")) == 1
 
 
-def test_a_list_that_cannot_be_read_is_called_by_one_name_before_the_create_and_after(
+def test_an_unreadable_list_has_the_same_name_before_and_after_the_create(
     acme: Account, admin: User, work: Work, simulator: SimulatorHandle
 ) -> None:
     simulator.add_fault("GET", r"/orgs/acme/actions/runner-groups\?", "status", status=500)
@@ -126,7 +126,7 @@ def test_a_list_that_cannot_be_read_is_called_by_one_name_before_the_create_and_
     assert "The answer was lost, and the list of runner groups could not be read." in told
 
 
-def test_a_creation_that_was_not_applied_is_sent_once_more(
+def test_a_create_that_was_not_applied_is_sent_once_more(
     acme: Account, admin: User, work: Work, simulator: SimulatorHandle
 ) -> None:
     simulator.add_fault("POST", "/runner-groups", "drop_before_apply")
@@ -136,7 +136,7 @@ def test_a_creation_that_was_not_applied_is_sent_once_more(
 
 
 @pytest.mark.parametrize("name", ["gpu-research", "enterprise-shared"])
-def test_a_name_that_is_taken_is_refused_in_githubs_words_at_its_field(
+def test_a_taken_name_is_refused_in_githubs_words_at_the_field(
     acme: Account, admin: User, work: Work, name: str
 ) -> None:
     operation = until_settled(ask_create(acme, admin, name=name), work, acme)
@@ -206,7 +206,7 @@ def test_one_repository_is_added_and_one_removed_without_touching_the_others(
     assert {change.field for change in changes} >= {"repositories_added", "repositories_removed"}
 
 
-def test_a_single_repository_goes_as_a_single_one(
+def test_a_single_repository_is_sent_without_the_whole_list(
     acme: Account, admin: User, work: Work, simulator: SimulatorHandle
 ) -> None:
     group = group_of(acme, "gpu-research")
@@ -230,7 +230,7 @@ def test_a_single_repository_goes_as_a_single_one(
     assert sent["path"].endswith(f"/repositories/{new.github_id}")
 
 
-def test_an_organization_is_taken_from_an_enterprises_group(
+def test_an_organization_is_removed_from_an_enterprises_group(
     umbrella: Account, admin: User, work: Work
 ) -> None:
     group = group_of(umbrella, "enterprise-security")
@@ -258,7 +258,7 @@ class WorkerKilled(BaseException):
 
 
 @pytest.mark.parametrize("dies_before", ["GET", "PUT"])
-def test_a_worker_that_dies_between_the_steps_leaves_an_operation_that_is_finished(
+def test_an_operation_is_finished_after_a_worker_dies_between_its_steps(
     acme: Account, admin: User, work: Work, simulator: SimulatorHandle, dies_before: str
 ) -> None:
     group, (first, second) = group_of(acme, "sandbox"), private_repositories(acme)[:2]
@@ -297,7 +297,7 @@ def _worker_that_dies(account: Account, before: str) -> WorkerHolds:
 
 @pytest.mark.parametrize("cut", ["drop_after_apply", "drop_before_apply"])
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
-def test_a_lost_answer_of_either_step_is_looked_at_and_the_rest_follows(
+def test_a_lost_answer_of_either_step_is_probed_and_the_rest_follows(
     acme: Account, admin: User, work: Work, simulator: SimulatorHandle, method: str, cut: str
 ) -> None:
     group, (first, second) = group_of(acme, "sandbox"), private_repositories(acme)[:2]
@@ -351,7 +351,7 @@ def test_taking_back_survives_a_lost_answer(
     assert group_of(acme, "sandbox").visibility == "private"
 
 
-def test_what_cannot_be_taken_back_needs_a_person_and_says_what_is_half_done(
+def test_a_step_that_cannot_be_taken_back_needs_attention_and_says_what_is_half_done(
     acme: Account, admin: User, work: Work, simulator: SimulatorHandle
 ) -> None:
     group = group_of(acme, "sandbox")
@@ -366,7 +366,7 @@ def test_what_cannot_be_taken_back_needs_a_person_and_says_what_is_half_done(
     assert "GitHub took the settings" in operation.reason
 
 
-def test_public_repositories_leave_the_list_before_they_are_kept_out(
+def test_public_repositories_leave_the_list_before_the_group_excludes_them(
     acme: Account, admin: User, work: Work, simulator: SimulatorHandle
 ) -> None:
     group = group_of(acme, "sandbox")
@@ -381,7 +381,7 @@ def test_public_repositories_leave_the_list_before_they_are_kept_out(
     assert [each["do"] for each in closed.steps] == ["access", "settings"]
 
 
-def test_a_repository_that_is_gone_meanwhile_is_refused_and_nothing_is_half_done(
+def test_a_repository_deleted_before_sending_is_refused_and_nothing_is_half_done(
     acme: Account, admin: User, work: Work
 ) -> None:
     group = group_of(acme, "sandbox")
@@ -392,7 +392,7 @@ def test_a_repository_that_is_gone_meanwhile_is_refused_and_nothing_is_half_done
     assert group_of(acme, "sandbox").visibility == "private"
 
 
-def test_a_list_for_a_group_that_is_open_to_all_is_refused(
+def test_an_access_list_for_a_group_open_to_all_is_refused(
     acme: Account, admin: User, work: Work
 ) -> None:
     repository = private_repositories(acme)[0]
@@ -403,7 +403,7 @@ def test_a_list_for_a_group_that_is_open_to_all_is_refused(
     assert "selected" in refusal_of(operation)
 
 
-def test_a_change_made_meanwhile_is_shown_and_not_overwritten(
+def test_a_conflicting_change_is_shown_and_not_overwritten(
     acme: Account, admin: User, work: Work, simulator: SimulatorHandle
 ) -> None:
     group = group_of(acme, "gpu-research")
@@ -475,7 +475,7 @@ def test_an_empty_group_is_deleted_once_the_list_agrees(
 @pytest.mark.parametrize(
     ("name", "words"), [("Default", "default"), ("gpu-research", "runners in it")]
 )
-def test_a_group_that_must_stay_is_refused_in_githubs_words(
+def test_a_group_that_cannot_be_deleted_is_refused_in_githubs_words(
     acme: Account, admin: User, work: Work, simulator: SimulatorHandle, name: str, words: str
 ) -> None:
     group = group_of(acme, name)
@@ -485,7 +485,7 @@ def test_a_group_that_must_stay_is_refused_in_githubs_words(
     assert words in refusal_of(operation)
 
 
-def test_a_group_renamed_since_its_deletion_was_asked_for_stays(
+def test_a_group_renamed_after_its_deletion_was_requested_is_not_deleted(
     acme: Account, admin: User, work: Work, simulator: SimulatorHandle
 ) -> None:
     group = group_of(acme, "sandbox")
@@ -525,7 +525,7 @@ def test_a_self_hosted_runner_moves_and_comes_back_to_the_default_group(
 
 
 @pytest.mark.parametrize("cut", ["drop_after_apply", "drop_before_apply"])
-def test_a_move_whose_answer_was_lost_ends_as_asked(
+def test_a_move_whose_answer_was_lost_is_confirmed(
     acme: Account, admin: User, work: Work, simulator: SimulatorHandle, cut: str
 ) -> None:
     target = group_of(acme, "sandbox").github_id
@@ -551,7 +551,7 @@ def test_a_self_hosted_runner_is_deleted_unless_it_is_busy(
     assert "running a job" in refusal_of(busy)
 
 
-def test_a_rejected_change_may_be_sent_again_from_how_things_are_now(
+def test_a_rejected_change_can_be_resubmitted_from_the_current_settings(
     acme: Account, admin: User, work: Work, simulator: SimulatorHandle
 ) -> None:
     group = group_of(acme, "sandbox")
@@ -564,7 +564,7 @@ def test_a_rejected_change_may_be_sent_again_from_how_things_are_now(
     assert (again.again_from, group_of(acme, "playground").pk) == (refused, group.pk)
 
 
-def test_a_list_that_changed_while_it_was_read_is_read_again_before_it_is_sent_back_whole(
+def test_a_list_that_changed_during_reading_is_read_again_before_it_is_sent(
     acme: Account, admin: User, work: Work, simulator: SimulatorHandle
 ) -> None:
     group = group_of(acme, "production-deploys")

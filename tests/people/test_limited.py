@@ -114,7 +114,9 @@ PAGES = (
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_no_page_names_anything_of_another_group(limited: Client, acme: Account, page: str) -> None:
+def test_no_page_names_anything_of_another_runner_group(
+    limited: Client, acme: Account, page: str
+) -> None:
     secret = Runner.objects.filter(name__startswith="secret")[0]
     operation(
         acme, secret.name, kind="delete_runner", target_id=secret.github_id, state="needs_attention"
@@ -135,7 +137,7 @@ def test_no_page_names_anything_of_another_group(limited: Client, acme: Account,
     )  # there it is only a filter one may choose
 
 
-def test_a_whole_viewer_and_a_limited_one_share_no_cached_page(
+def test_full_and_limited_viewers_share_no_cached_page(
     limited: Client, acme: Account, admin: User
 ) -> None:
     viewer = Client()
@@ -156,7 +158,7 @@ def test_the_list_and_its_count_hold_the_runners_of_the_group(limited: Client) -
     assert "2 runners" in page
 
 
-def test_no_total_of_static_ips_is_told(limited: Client, acme: Account) -> None:
+def test_a_limited_viewer_sees_no_total_of_static_ips(limited: Client, acme: Account) -> None:
     Limits.objects.filter(account=acme, current=True).update(maximum=7919, used=7907)
     for page in ("/", "/static-ips/", f"/accounts/{acme.pk}/"):
         told = limited.get(page).content.decode()
@@ -165,7 +167,7 @@ def test_no_total_of_static_ips_is_told(limited: Client, acme: Account) -> None:
         )  # as a number, not within a version of a page
 
 
-def test_images_are_those_the_runners_use(limited: Client, lead: User) -> None:
+def test_a_limited_viewer_sees_only_images_their_runners_use(limited: Client, lead: User) -> None:
     used = set(
         Runner.objects.filter(name__startswith="mine").values_list("image_source", "image_id")
     )
@@ -173,7 +175,7 @@ def test_images_are_those_the_runners_use(limited: Client, lead: User) -> None:
     assert Image.objects.visible_to(lead).exists()
 
 
-def test_operations_are_those_on_the_groups_runners_and_creates_into_it(
+def test_a_limited_viewer_sees_only_operations_on_their_groups(
     limited: Client, groups: tuple[RunnerGroup, RunnerGroup], acme: Account, lead: User
 ) -> None:
     mine, secret = (
@@ -192,7 +194,7 @@ def test_operations_are_those_on_the_groups_runners_and_creates_into_it(
     assert set(Operation.objects.visible_to(lead).values_list("pk", flat=True)) == seen
 
 
-def test_history_is_that_of_the_group_and_its_runners(
+def test_a_limited_viewer_sees_only_history_of_their_groups(
     limited: Client, acme: Account, lead: User
 ) -> None:
     now = timezone.now()
@@ -204,12 +206,12 @@ def test_history_is_that_of_the_group_and_its_runners(
     assert FieldChange.objects.visible_to(lead).count() == 2
 
 
-def test_what_is_not_of_a_group_is_not_seen_at_all(limited: Client, lead: User) -> None:
+def test_a_limited_viewer_sees_nothing_outside_groups(limited: Client, lead: User) -> None:
     for rows in (Repository.objects, Limits.objects):
         assert not rows.visible_to(lead).exists()
 
 
-def test_repositories_are_named_where_they_are_on_the_groups_list(
+def test_a_limited_viewer_sees_only_repositories_on_their_groups_lists(
     limited: Client, groups: tuple[RunnerGroup, RunnerGroup], admin: User
 ) -> None:
     GroupAccess.objects.create(group=groups[0], github_id=1, name="web-shop", private=True)
@@ -223,7 +225,7 @@ def test_repositories_are_named_where_they_are_on_the_groups_list(
     assert "You see only some runner groups" not in page
 
 
-def test_of_githubs_own_answer_only_the_groups_one_may_see_are_counted(
+def test_githubs_own_answer_counts_only_visible_groups(
     limited: Client, groups: tuple[RunnerGroup, RunnerGroup], acme: Account, admin: User
 ) -> None:
     now, ids = timezone.now(), [group.github_id for group in groups]
@@ -236,13 +238,13 @@ def test_of_githubs_own_answer_only_the_groups_one_may_see_are_counted(
     assert "web may use 2 groups," in limited.get(address).content.decode()
 
 
-def test_without_any_group_left_nothing_is_seen(limited: Client, lead: User) -> None:
+def test_a_viewer_whose_groups_are_gone_sees_nothing(limited: Client, lead: User) -> None:
     Membership.objects.get(user=lead).groups.clear()
     assert not Runner.objects.visible_to(lead).exists()
     assert "No runners" in limited.get("/runners/").content.decode()
 
 
-def test_another_account_seen_whole_stays_whole(
+def test_a_limit_in_one_account_does_not_affect_another(
     limited: Client, globex: Account, lead: User
 ) -> None:
     Membership.objects.create(user=lead, account=globex)
@@ -268,7 +270,7 @@ def test_an_administrator_limits_and_widens_through_the_page(
     assert Runner.objects.visible_to(lead).count() == 12
 
 
-def test_groups_of_another_account_cannot_be_chosen(
+def test_a_limit_cannot_name_groups_of_another_account(
     acme: Account, globex: Account, lead: User, admin: User, client: Client
 ) -> None:
     client.force_login(admin)
@@ -281,7 +283,7 @@ def test_groups_of_another_account_cannot_be_chosen(
     assert not Membership.objects.get(user=lead).limited
 
 
-def test_a_manager_is_not_limited_and_becoming_one_ends_it(
+def test_becoming_a_manager_removes_the_limit(
     groups: tuple[RunnerGroup, RunnerGroup], acme: Account, lead: User, admin: User
 ) -> None:
     give_account(lead, acme, "viewer", by=admin)
@@ -292,7 +294,7 @@ def test_a_manager_is_not_limited_and_becoming_one_ends_it(
         limit_to_groups(lead, acme, [groups[0]], by=admin)
 
 
-def test_a_group_one_may_not_see_is_another_group_wherever_a_change_names_it(
+def test_history_calls_an_invisible_group_another_group(
     limited: Client, groups: tuple[RunnerGroup, RunnerGroup], acme: Account, admin: User
 ) -> None:
     mine, other = groups
@@ -323,7 +325,7 @@ def test_a_group_one_may_not_see_is_another_group_wherever_a_change_names_it(
 
 
 @pytest.mark.parametrize("form", ["csv", "json"])
-def test_an_export_names_only_groups_one_may_see(
+def test_an_export_names_only_visible_groups(
     limited: Client, groups: tuple[RunnerGroup, RunnerGroup], acme: Account, admin: User, form: str
 ) -> None:
     mine, other = groups
@@ -342,7 +344,7 @@ def test_an_export_names_only_groups_one_may_see(
     assert "987654321" in limited.get(f"/operations/export.{form}").getvalue().decode()
 
 
-def test_an_export_of_images_counts_the_runners_one_may_see(limited: Client, admin: User) -> None:
+def test_an_export_of_images_counts_only_visible_runners(limited: Client, admin: User) -> None:
     mine = Runner.objects.filter(name__startswith="mine")[0]
     Runner.objects.update(image_source=mine.image_source, image_id=mine.image_id)
     address = f"/images/export.json?source={mine.image_source}"
@@ -377,7 +379,7 @@ ASKS = (
 
 @pytest.mark.parametrize("path", ASKS)
 @pytest.mark.parametrize("role", ["viewer", "manager"])
-def test_only_managers_have_github_asked_while_the_budget_is_low(
+def test_only_managers_can_refresh_while_the_budget_is_low(
     client: Client, lead: User, acme: Account, spent: None, path: str, role: str
 ) -> None:
     Membership.objects.update(role=role)
@@ -389,7 +391,7 @@ def test_only_managers_have_github_asked_while_the_budget_is_low(
     assert (words in page) is (role == "viewer")
 
 
-def test_with_budget_left_viewers_have_github_asked(
+def test_viewers_can_refresh_while_budget_is_left(
     client: Client, lead: User, acme: Account, spent: None
 ) -> None:
     Credential.objects.update(rate_remaining=1200)

@@ -29,7 +29,7 @@ def account(db: None) -> Account:
     )
 
 
-def test_the_list_shows_everybody_with_role_and_accounts(
+def test_the_list_shows_every_user_with_role_and_accounts(
     as_admin: Client, lead: User, account: Account
 ) -> None:
     Membership.objects.create(user=lead, account=account)
@@ -39,7 +39,7 @@ def test_the_list_shows_everybody_with_role_and_accounts(
         assert words in page
 
 
-def test_whoever_is_no_administrator_is_a_member_whatever_the_role_in_an_account(
+def test_a_user_who_is_not_an_administrator_is_shown_as_a_member(
     as_admin: Client, lead: User, account: Account
 ) -> None:
     Membership.objects.create(user=lead, account=account, role="manager")
@@ -50,7 +50,7 @@ def test_whoever_is_no_administrator_is_a_member_whatever_the_role_in_an_account
     assert '<p class="menu-heading">Member</p>' in as_admin.get("/you/").content.decode()
 
 
-def test_somebody_new_can_sign_in(as_admin: Client) -> None:
+def test_a_new_user_can_sign_in(as_admin: Client) -> None:
     fields = {"username": "kim", "email": "", "password1": PASSWORD, "password2": PASSWORD}
     answer = as_admin.post("/people/new/", fields)
     kim = User.objects.get(username="kim")
@@ -73,7 +73,7 @@ def test_somebody_new_can_sign_in(as_admin: Client) -> None:
         ({"email": "no address"}, "valid email"),
     ],
 )
-def test_who_cannot_be_added_is_told_at_the_field(
+def test_invalid_users_show_an_error_at_the_field(
     as_admin: Client, fields: dict[str, str], words: str
 ) -> None:
     entered = {
@@ -91,7 +91,7 @@ def test_who_cannot_be_added_is_told_at_the_field(
 
 
 @pytest.mark.parametrize("way", ["new", "{lead}/administrator", "{lead}/password"])
-def test_a_session_alone_opens_no_way_for_anybody(
+def test_granting_access_requires_a_recent_authentication(
     client: Client, admin: User, lead: User, way: str
 ) -> None:
     client.force_login(admin)
@@ -111,7 +111,7 @@ def test_a_session_alone_opens_no_way_for_anybody(
     assert list(User.objects.values()) == before
 
 
-def test_adding_somebody_asks_first_who_it_is(client: Client, admin: User) -> None:
+def test_adding_a_user_requires_a_recent_authentication(client: Client, admin: User) -> None:
     client.force_login(admin)
     asked = client.get("/people/new/")
     assert asked.headers["Location"] == "/you/confirm/?next=%2Fpeople%2Fnew%2F"
@@ -119,7 +119,7 @@ def test_adding_somebody_asks_first_who_it_is(client: Client, admin: User) -> No
     assert "Add a person" in page.content.decode()
 
 
-def test_what_was_entered_meanwhile_is_kept_but_for_the_password(
+def test_input_is_kept_during_reauthentication_except_the_password(
     client: Client, admin: User
 ) -> None:
     client.force_login(admin)
@@ -141,7 +141,7 @@ def test_what_was_entered_meanwhile_is_kept_but_for_the_password(
     assert User.objects.filter(username="kim").exists()
 
 
-def test_whoever_was_asked_makes_an_administrator_at_once(
+def test_after_reauthentication_the_user_becomes_an_administrator(
     client: Client, admin: User, lead: User
 ) -> None:
     client.force_login(admin)
@@ -185,14 +185,16 @@ def test_an_administrator_is_made_and_unmade(as_admin: Client, lead: User) -> No
 
 
 @pytest.mark.parametrize("what", ["administrator", "active"])
-def test_nobody_takes_it_away_from_oneself(as_admin: Client, admin: User, what: str) -> None:
+def test_administrators_cannot_remove_their_own_role(
+    as_admin: Client, admin: User, what: str
+) -> None:
     answer = as_admin.post(f"/people/{admin.pk}/{what}/", {"on": "no"}, follow=True)
     assert "You cannot take this away from yourself" in answer.content.decode()
     assert User.objects.get(pk=admin.pk).is_superuser
     assert User.objects.get(pk=admin.pk).is_active
 
 
-def test_somebody_who_lost_the_role_meanwhile_changes_nothing(admin: User, lead: User) -> None:
+def test_a_former_administrator_changes_nothing(admin: User, lead: User) -> None:
     other = User.objects.create_superuser("max")
     set_administrator(admin, False, by=other)
     with pytest.raises(CannotChange):
@@ -222,15 +224,13 @@ def test_an_account_is_given_changed_and_taken(
     assert written[1].details == {"role": "manager", "before": "viewer"}
 
 
-def test_a_role_that_does_not_exist_is_given_to_nobody(
-    as_admin: Client, lead: User, account: Account
-) -> None:
+def test_an_unknown_role_is_refused(as_admin: Client, lead: User, account: Account) -> None:
     answer = as_admin.post(f"/people/{lead.pk}/give/", {"account": account.pk, "role": "emperor"})
     assert answer.status_code == 422
     assert not Membership.objects.exists()
 
 
-def test_people_is_for_administrators(
+def test_only_administrators_see_people(
     client: Client, lead: User, admin: User, account: Account
 ) -> None:
     client.force_login(lead)

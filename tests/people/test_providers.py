@@ -191,7 +191,7 @@ def anybody() -> str:
 
 
 @EVERY
-def test_somebody_unknown_is_told_so_and_nobody_is_added(place: Place, name: str) -> None:
+def test_an_unknown_user_is_refused_and_not_added(place: Place, name: str) -> None:
     before, browser = place.people(), place.browser()
     place.provider.sign_in("stranger", "stranger@example.com")
     browser.sign_in_with(name)
@@ -202,7 +202,7 @@ def test_somebody_unknown_is_told_so_and_nobody_is_added(place: Place, name: str
 
 
 @EVERY
-def test_somebody_known_by_a_verified_address_comes_in_and_keeps_the_password(
+def test_a_verified_address_signs_in_its_user_who_keeps_the_password(
     place: Place, name: str
 ) -> None:
     email, browser = anybody(), place.browser()
@@ -228,7 +228,7 @@ def test_an_address_entered_with_capitals_is_the_same_address(place: Place, name
 
 
 @EVERY
-def test_an_address_of_two_people_lets_neither_in(place: Place, name: str) -> None:
+def test_an_address_of_two_users_signs_in_neither(place: Place, name: str) -> None:
     email, browser = anybody(), place.browser()
     place.add(email)
     place.add(email.upper())
@@ -239,7 +239,7 @@ def test_an_address_of_two_people_lets_neither_in(place: Place, name: str) -> No
 
 
 @EVERY
-def test_an_address_that_is_not_verified_lets_nobody_in(place: Place, name: str) -> None:
+def test_an_unverified_address_signs_in_no_user(place: Place, name: str) -> None:
     email, browser = anybody(), place.browser()
     place.add(email)
     place.provider.sign_in("pretender", email, verified=False)
@@ -249,7 +249,7 @@ def test_an_address_that_is_not_verified_lets_nobody_in(place: Place, name: str)
 
 
 @EVERY
-def test_one_connects_it_on_ones_own_page_and_then_signs_in_by_it(place: Place, name: str) -> None:
+def test_a_user_connects_a_provider_and_then_signs_in_with_it(place: Place, name: str) -> None:
     username, browser = place.add(anybody()), place.browser()
     place.provider.sign_in(f"other-name-{username}-{name}", "not-known-here@example.com")
     browser.sign_in(username)
@@ -278,7 +278,7 @@ def test_a_link_leads_to_a_page_that_names_the_provider_as_it_names_itself(
 
 
 @EVERY
-def test_the_page_a_link_leads_to_goes_on_to_the_provider(place: Place, name: str) -> None:
+def test_the_intermediate_page_continues_to_the_provider(place: Place, name: str) -> None:
     email, browser = anybody(), place.browser()
     place.provider.sign_in(place.add(email), email)
     browser.open(ADDRESSES[name])
@@ -298,7 +298,7 @@ def test_connecting_asks_for_the_password_first(place: Place) -> None:
     assert not thief.is_signed_in
 
 
-def test_taken_away_it_lets_nobody_in_and_ends_the_other_sessions(place: Place) -> None:
+def test_a_disconnected_provider_signs_in_no_user_and_ends_other_sessions(place: Place) -> None:
     username, browser, elsewhere = place.add(anybody()), place.browser(), place.browser()
     place.provider.sign_in(f"gone-{username}", "not-known-here@example.com")
     browser.sign_in(username)
@@ -316,7 +316,7 @@ def test_taken_away_it_lets_nobody_in_and_ends_the_other_sessions(place: Place) 
     assert "Trackside does not know you" in elsewhere.page
 
 
-def test_what_is_somebody_elses_cannot_be_connected(place: Place) -> None:
+def test_an_identity_of_another_user_cannot_be_connected(place: Place) -> None:
     first, second = place.browser(), place.browser()
     one, other = place.add(anybody()), place.add(anybody())
     place.provider.sign_in(f"shared-{one}", "not-known-here@example.com")
@@ -329,7 +329,7 @@ def test_what_is_somebody_elses_cannot_be_connected(place: Place) -> None:
     assert "None yet" in second.page
 
 
-def test_somebody_disabled_does_not_come_in(place: Place) -> None:
+def test_a_disabled_user_cannot_sign_in_with_a_provider(place: Place) -> None:
     email, browser = anybody(), place.browser()
     username = place.add(email)
     pk = place.admin.path.split("/")[2]
@@ -360,7 +360,7 @@ def test_administrators_still_need_their_second_factor(place: Place, name: str) 
     assert later.is_signed_in
 
 
-def test_the_way_leads_back_to_the_page_one_wanted_and_to_no_other_host(place: Place) -> None:
+def test_sign_in_leads_back_to_the_wanted_page_but_not_to_another_host(place: Place) -> None:
     email = anybody()
     place.provider.sign_in(place.add(email), email)
     for wanted, reached in (
@@ -380,7 +380,7 @@ def test_the_way_leads_back_to_the_page_one_wanted_and_to_no_other_host(place: P
     assert browser.path == "/"
 
 
-def test_what_is_asked_of_the_provider_is_not_up_to_a_link(place: Place) -> None:
+def test_a_link_cannot_choose_what_the_provider_is_asked_for(place: Place) -> None:
     browser = place.browser()
     place.provider.sign_in("stranger", "stranger@example.com")
     browser.open("/sign-in/")
@@ -396,7 +396,7 @@ def test_what_is_asked_of_the_provider_is_not_up_to_a_link(place: Place) -> None
 
 @EVERY
 @pytest.mark.parametrize("code", ["", "code=abc&"])
-def test_a_state_nobody_gave_out_is_refused(place: Place, name: str, code: str) -> None:
+def test_an_unknown_state_is_refused(place: Place, name: str, code: str) -> None:
     browser = place.browser()
     for state in ("", "state=made-up"):
         assert browser.open(f"{ADDRESSES[name]}callback/?{code}{state}").status_code == 401
@@ -432,7 +432,9 @@ def test_a_state_of_another_browser_is_refused(place: Place, name: str) -> None:
     ("error", "words"),
     [("access_denied", "You cancelled it"), ("server_error", "Signing in did not work")],
 )
-def test_an_error_of_the_provider_is_said(place: Place, name: str, error: str, words: str) -> None:
+def test_an_error_from_the_provider_is_shown(
+    place: Place, name: str, error: str, words: str
+) -> None:
     browser = place.browser()
     browser.open("/sign-in/")
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', browser.page)
@@ -480,7 +482,7 @@ NOBODY = {
 
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: "down" if odd is DOWN else str(odd)[:40])
 @pytest.mark.parametrize(("name", "path"), PATHS)
-def test_a_provider_that_is_down_or_talks_nonsense_is_said_too(
+def test_a_provider_that_is_down_or_answers_garbage_shows_an_error(
     place: Place, name: str, path: str, odd: object
 ) -> None:
     before, browser = place.people(), place.browser()
@@ -498,7 +500,7 @@ def test_a_provider_that_is_down_or_talks_nonsense_is_said_too(
 @pytest.mark.parametrize(
     "wrong", [{"iss": "https://elsewhere.example"}, {"aud": "another"}, {"exp": 1_000_000_000}]
 )
-def test_a_signed_token_for_somebody_else_or_of_long_ago_is_refused(
+def test_an_id_token_for_another_audience_or_expired_is_refused(
     place: Place, wrong: dict[str, object]
 ) -> None:
     email, browser = anybody(), place.browser()
@@ -509,7 +511,7 @@ def test_a_signed_token_for_somebody_else_or_of_long_ago_is_refused(
     assert not browser.is_signed_in
 
 
-def test_what_went_wrong_is_in_the_log_without_what_the_provider_sent(place: Place) -> None:
+def test_the_log_says_what_failed_without_the_providers_answer(place: Place) -> None:
     browser = place.browser()
     place.provider.sign_in("stranger", "stranger@example.com")
     place.provider.answers = {"/token": {"error": "canary-of-the-answer"}}
@@ -527,9 +529,7 @@ print(adapter.authorize_url, adapter.access_token_url, adapter.profile_url)
 
 
 @pytest.mark.parametrize("url", ["", "https://github.com", "https://github.com/"])
-def test_without_a_server_of_ones_own_github_com_is_asked_at_its_own_addresses(
-    tmp_path: Path, url: str
-) -> None:
+def test_without_a_custom_server_github_com_is_used(tmp_path: Path, url: str) -> None:
     more = {"GITHUB_URL": url} if url else {}
     said = run_as_it_is(tmp_path, WHERE, GITHUB_CLIENT_ID="x", GITHUB_CLIENT_SECRET="y", **more)
     at = "https://github.com/login/oauth"
@@ -566,7 +566,9 @@ def come_in(client: Client) -> str:
     return client.get(back.removeprefix("http://testserver"), follow=True).content.decode()
 
 
-def test_somebody_new_comes_in_and_sees_nothing_yet(client: Client, adding: Provider) -> None:
+def test_a_new_user_of_a_provider_signs_in_and_sees_nothing(
+    client: Client, adding: Provider
+) -> None:
     adding.sign_in("kim", "kim@example.com")
     come_in(client)
     person = User.objects.get()
@@ -576,7 +578,7 @@ def test_somebody_new_comes_in_and_sees_nothing_yet(client: Client, adding: Prov
     assert client.get("/").context["user"] == person
 
 
-def test_an_address_nobody_vouches_for_is_not_kept(client: Client, adding: Provider) -> None:
+def test_an_unverified_address_is_not_stored(client: Client, adding: Provider) -> None:
     """Word would go there, and whoever has it would come in as this person."""
     adding.sign_in("kim", "somebody-else@example.com", verified=False)
     come_in(client)
@@ -584,7 +586,7 @@ def test_an_address_nobody_vouches_for_is_not_kept(client: Client, adding: Provi
     assert not EmailAddress.objects.exists()
 
 
-def test_nobody_new_comes_in_under_the_address_of_somebody_known(
+def test_a_new_user_cannot_have_the_address_of_an_existing_one(
     client: Client, adding: Provider, lead: User
 ) -> None:
     User.objects.filter(pk=lead.pk).update(email="lin@example.com")
@@ -594,9 +596,7 @@ def test_nobody_new_comes_in_under_the_address_of_somebody_known(
     assert client.get("/").status_code == 302
 
 
-def test_a_name_that_is_taken_gets_another_and_not_the_person(
-    client: Client, adding: Provider, admin: User
-) -> None:
+def test_a_taken_username_is_not_reused(client: Client, adding: Provider, admin: User) -> None:
     adding.sign_in("ada", "another-ada@example.com")
     come_in(client)
     person = User.objects.exclude(pk=admin.pk).get()
@@ -605,7 +605,7 @@ def test_a_name_that_is_taken_gets_another_and_not_the_person(
 
 
 @pytest.mark.parametrize("error", [KeyError, TypeError, AttributeError, DataError])
-def test_what_breaks_here_is_an_error_in_the_log_that_says_where_and_nothing_is_half_done(
+def test_a_bug_during_sign_in_is_logged_with_its_place_and_rolled_back(
     client: Client, adding: Provider, caplog: pytest.LogCaptureFixture, error: type[Exception]
 ) -> None:
     canary = "canary-of-the-answer"

@@ -41,7 +41,7 @@ def test_the_page_asks_for_name_and_password(client: Client, db: None) -> None:
     assert "Sign in to Trackside" in answer.content.decode()
 
 
-def test_every_page_sends_strangers_to_sign_in_and_back(client: Client, admin: User) -> None:
+def test_every_page_redirects_to_sign_in_and_back(client: Client, admin: User) -> None:
     answer = client.get("/runners/?status=Ready")
     assert answer.headers["Location"] == "/sign-in/?next=/runners/%3Fstatus%3DReady"
     back = client.post(answer.headers["Location"], {"username": "ada", "password": PASSWORD})
@@ -54,7 +54,7 @@ def test_signing_in_leads_to_the_overview(client: Client, admin: User) -> None:
     assert client.get("/").status_code == 200
 
 
-def test_it_never_leads_to_another_host(client: Client, admin: User) -> None:
+def test_signing_in_never_redirects_to_another_host(client: Client, admin: User) -> None:
     for elsewhere in ("https://elsewhere.example/", "//elsewhere.example/", "javascript:alert(1)"):
         answer = client.post(
             "/sign-in/",
@@ -74,7 +74,7 @@ def test_a_wrong_password_stays_and_does_not_say_which_part_was_wrong(
     assert "Please enter a correct username and password" in unknown
 
 
-def test_somebody_disabled_cannot_sign_in_and_is_signed_out_at_once(
+def test_a_disabled_user_cannot_sign_in_and_is_signed_out_at_once(
     client: Client, lead: User
 ) -> None:
     client.force_login(lead)
@@ -143,7 +143,7 @@ def test_guesses_are_counted_by_address_however_a_proxy_writes_it(
     assert AuditEntry.objects.get(action="sign_in.failed").details["address"] == address
 
 
-def test_somebody_who_waited_may_try_again(client: Client, admin: User) -> None:
+def test_after_a_quarter_of_an_hour_sign_in_works_again(client: Client, admin: User) -> None:
     with time_machine.travel(timezone.now() - timedelta(minutes=16), tick=True):
         for _ in range(10):
             sign_in(client, password="a guess")
@@ -153,7 +153,7 @@ def test_somebody_who_waited_may_try_again(client: Client, admin: User) -> None:
 # --- Guesses leave no password behind
 
 
-def test_what_was_typed_into_the_wrong_field_is_stored_nowhere(client: Client, admin: User) -> None:
+def test_a_password_typed_as_username_is_not_stored(client: Client, admin: User) -> None:
     sign_in(client, "my secret pass phrase", "ada")
     rows = [*AccessAttempt.objects.values(), *AuditEntry.objects.values()]
     assert AccessAttempt.objects.exists()
@@ -167,7 +167,7 @@ def hours(number: float) -> Any:
     return time_machine.travel(timezone.now() + timedelta(hours=number), tick=True)
 
 
-def test_a_session_nobody_uses_ends_after_two_hours(client: Client, admin: User) -> None:
+def test_an_unused_session_ends_after_two_hours(client: Client, admin: User) -> None:
     client.force_login(admin)
     with hours(1.9):
         assert client.get("/").status_code == 200
@@ -197,9 +197,7 @@ def test_a_session_ends_after_twelve_hours_however_busy(client: Client, admin: U
         assert client.get("/").status_code == 302
 
 
-def test_letting_somebody_in_again_revives_no_old_session(
-    client: Client, admin: User, lead: User
-) -> None:
+def test_enabling_a_user_revives_no_old_session(client: Client, admin: User, lead: User) -> None:
     session = Client()
     session.force_login(lead)
     client.force_login(admin)
@@ -316,7 +314,7 @@ def without_redis(settings: Settings) -> Callable[[], None]:
     return stop
 
 
-def test_no_code_is_taken_while_nobody_counts_them(
+def test_no_code_is_accepted_while_attempts_cannot_be_counted(
     client: Client, admin: User, without_redis: Callable[[], None]
 ) -> None:
     secret = set_up_totp(client)
@@ -330,7 +328,7 @@ def test_no_code_is_taken_while_nobody_counts_them(
         assert client.get("/").status_code == 302
 
 
-def test_no_code_is_good_while_nobody_knows_which_were_used(
+def test_no_code_is_accepted_while_replays_cannot_be_detected(
     client: Client, admin: User, without_redis: Callable[[], None]
 ) -> None:
     code = code_now(set_up_totp(client))
@@ -351,7 +349,7 @@ def test_without_a_second_factor_people_sign_in_and_prove_it_while_redis_is_down
     )
 
 
-def test_the_key_and_the_recovery_codes_lie_sealed(client: Client, admin: User) -> None:
+def test_the_totp_key_and_the_recovery_codes_are_sealed(client: Client, admin: User) -> None:
     secret = set_up_totp(client)
     codes = client.get("/you/two-factor/recovery-codes/").context["unused_codes"]
     stored = json.dumps([row.data for row in Authenticator.objects.all()])
@@ -360,7 +358,7 @@ def test_the_key_and_the_recovery_codes_lie_sealed(client: Client, admin: User) 
         assert text not in stored
 
 
-def test_administrators_come_no_further_without_one_where_it_is_required(
+def test_administrators_without_a_required_second_factor_are_sent_to_its_setup(
     client: Client, admin: User, lead: User, settings: Settings
 ) -> None:
     settings.REQUIRE_MFA_FOR_ADMINS = True
@@ -384,7 +382,7 @@ def entries(*actions: str) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.django_db(transaction=True)  # allauth tells of it on commit
-def test_a_second_factor_added_or_removed_is_written_down_and_ends_the_other_sessions(
+def test_adding_or_removing_a_second_factor_is_audited_and_ends_other_sessions(
     client: Client, admin: User
 ) -> None:
     elsewhere = Client()
@@ -421,7 +419,7 @@ def test_a_wrong_code_is_a_failed_sign_in(client: Client, admin: User) -> None:
     )
 
 
-def test_a_password_one_changes_oneself_is_written_down(client: Client, lead: User) -> None:
+def test_changing_your_own_password_is_audited(client: Client, lead: User) -> None:
     assert sign_in(client, "lin") == 302
     fields = {
         "oldpassword": PASSWORD,
@@ -432,7 +430,7 @@ def test_a_password_one_changes_oneself_is_written_down(client: Client, lead: Us
     assert entries("person.password_changed") == [("person.password_changed", "lin", "lin")]
 
 
-def test_signing_in_and_proving_it_again_each_give_the_session_a_new_key(
+def test_signing_in_and_reauthenticating_each_rotate_the_session_key(
     client: Client, lead: User
 ) -> None:
     client.get("/sign-in/")
@@ -445,7 +443,7 @@ def test_signing_in_and_proving_it_again_each_give_the_session_a_new_key(
     assert copied.get("/").status_code == 302
 
 
-def test_one_ends_ones_other_sessions_after_the_password_and_nobody_elses(
+def test_a_user_ends_only_their_own_other_sessions_after_reauthentication(
     client: Client, lead: User, admin: User
 ) -> None:
     elsewhere, other = Client(), Client()
@@ -467,7 +465,7 @@ def test_one_ends_ones_other_sessions_after_the_password_and_nobody_elses(
 # --- A second factor that is lost
 
 
-def test_an_administrator_removes_what_somebody_lost_after_proving_who_they_are(
+def test_an_administrator_removes_a_lost_second_factor_after_reauthentication(
     client: Client, admin: User, lead: User
 ) -> None:
     theirs = Client()
@@ -487,7 +485,9 @@ def test_an_administrator_removes_what_somebody_lost_after_proving_who_they_are(
     assert theirs.get("/").status_code == 200
 
 
-def test_nobody_gets_around_the_own_second_factor_that_way(client: Client, admin: User) -> None:
+def test_an_administrator_cannot_remove_their_own_second_factor_that_way(
+    client: Client, admin: User
+) -> None:
     set_up_totp(client)
     assert (
         "For somebody who lost the phone" not in client.get(f"/people/{admin.pk}/").content.decode()
@@ -497,7 +497,9 @@ def test_nobody_gets_around_the_own_second_factor_that_way(client: Client, admin
     assert Authenticator.objects.filter(user=admin).exists()
 
 
-def test_the_command_lets_the_last_administrator_in(client: Client, admin: User) -> None:
+def test_the_command_removes_the_second_factor_of_the_last_administrator(
+    client: Client, admin: User
+) -> None:
     set_up_totp(client)
     call_command("remove_second_factor", "ada")
     assert client.get("/").status_code == 302

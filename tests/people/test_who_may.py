@@ -458,7 +458,7 @@ def expected(name: str, thing: str, role: str, method: str) -> int:
 
 
 @pytest.mark.timeout(600)  # thousands of requests: 15 seconds of a core, minutes beside others
-def test_everybody_is_answered_as_the_table_says(
+def test_every_role_gets_the_answer_in_the_table(
     world: dict[str, Things], people: dict[str, Client]
 ) -> None:
     wrong, asked = [], 0
@@ -483,7 +483,7 @@ def test_everybody_is_answered_as_the_table_says(
     assert asked == len(rows) * len(ROLES) * len(METHODS)
 
 
-def test_no_form_is_taken_without_its_token(world: dict[str, Things], admin: User) -> None:
+def test_no_form_is_accepted_without_its_csrf_token(world: dict[str, Things], admin: User) -> None:
     """Of anybody, and of fragments as of pages."""
     anonymous, administrator = Client(enforce_csrf_checks=True), Client(enforce_csrf_checks=True)
     administrator.force_login(admin)

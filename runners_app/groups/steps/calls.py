@@ -1,5 +1,6 @@
-"""The two steps of a change to a runner group, `settings` and `access`: how each is sent, seen and
-taken back.
+"""The two steps of a change to a runner group, `settings` and `access`.
+
+For each: send it, take it back, see whether it took effect or was not applied at all.
 """
 
 from collections.abc import Callable
@@ -36,9 +37,7 @@ R = Reading.Resource
 
 @dataclass(frozen=True)
 class GroupNow:
-    """A group as GitHub has it now. `lines` are the ids on its access list; nothing when nobody
-    asked for it.
-    """
+    """A group as GitHub has it now. `lines` are the ids on its access list, None if not read."""
 
     row: RunnerGroup
     settings: GroupSettings
@@ -46,8 +45,9 @@ class GroupNow:
 
 
 def group_now(operation: Operation, work: Work) -> GroupNow:
-    """Read the group, and its access list if the operation changes that; publish both. Raises
-    GitHubError.
+    """Read the group, and its access list if the operation changes it; publish both.
+
+    Raises GitHubError. GitHub: actions/get-self-hosted-runner-group-for-org.
     """
     group = work.client.get_runner_group(operation.account.owner, operation.target_github_id).data
     row = publish_group(operation, group, work, made_by_operation=False)
@@ -58,13 +58,14 @@ def group_now(operation: Operation, work: Work) -> GroupNow:
 
 
 def changes_access(operation: Operation) -> bool:
+    """Return whether the operation changes the access list."""
     return bool(operation.wanted.get("add") or operation.wanted.get("remove"))
 
 
 def publish_group(
     operation: Operation, group: Any, work: Work, *, made_by_operation: bool = True
 ) -> RunnerGroup:
-    """Write one group from an answer, and answer its row."""
+    """Publish a group from GitHub's answer; return its row."""
     account = operation.account
     rows = RowSet(
         RunnerGroup,
@@ -81,31 +82,32 @@ def publish_group(
 
 
 def _read_list(row: RunnerGroup, work: Work) -> frozenset[int]:
-    """The whole list, published; its known pages are forgotten, as they may be older. Raises
-    GitHubError.
+    """Read and publish the whole list; drop its cached pages, which may be older.
+
+    Raises GitHubError.
     """
     found = RowSet(GroupAccess, {"group": row}, "github_id")
     pages = list(pages_of_list(work.client, row, none_known))
     lines = [line for page in pages for line in page.items or ()]
     try:
         check_whole([line.id for line in lines], {page.total_count for page in pages})
-    except IncompleteList as error:  # what is missing in it would be taken away at GitHub
+    except IncompleteList as error:  # the PUT would remove missing lines at GitHub
         raise AnswerUnusable(str(error), pages[-1].meta) from None
     found.rows.update((line.id, line_values(line)) for line in lines)
     with step(work):
         counts = publish_list(row, found, first=row.access_observed_at is None)
-        known = CachedResponse.objects.filter(
+        cached = CachedResponse.objects.filter(
             reading__account=row.account, reading__resource=R.GROUP_ACCESS
         )
-        stale = [answer.pk for answer in known.only("pk", "url") if is_page_of(answer.url, row)]
-        known.filter(pk__in=stale).delete()
+        stale = [page.pk for page in cached.only("pk", "url") if is_page_of(page.url, row)]
+        cached.filter(pk__in=stale).delete()
         if counts.any:
             Account.objects.filter(pk=row.account.pk).raise_versions()
     return frozenset(found.rows)
 
 
 def attribute_to(operation: Operation) -> None:
-    """What was read after it was sent, and is its effect, was not done outside Trackside."""
+    """Attribute changes read after sending to the operation, not to an edit outside Trackside."""
     row = RunnerGroup.objects.filter(
         account=operation.account, github_id=operation.target_github_id
     ).first()
@@ -125,6 +127,7 @@ def attribute_to(operation: Operation) -> None:
 
 
 def settings_shown(operation: Operation, now: GroupNow) -> bool:
+    """Return whether the group has all requested settings."""
     return all(
         now.settings.stored()[field] == value
         for field, value in GroupSettings.names_in(operation.changed_fields).items()
@@ -132,17 +135,20 @@ def settings_shown(operation: Operation, now: GroupNow) -> bool:
 
 
 def settings_untouched(operation: Operation, now: GroupNow) -> bool:
+    """Return whether the group still has all previous settings."""
     changed = GroupSettings.names_in(operation.changed_fields)
     return all(now.settings.stored()[field] == operation.base.get(field) for field in changed)
 
 
 def send_settings(operation: Operation, work: Work, now: GroupNow) -> Callable[[], Answer[Any]]:
+    """Return the call of actions/update-self-hosted-runner-group-for-org."""
     return _patch(operation, work, now, GroupSettings.names_in(operation.changed_fields))
 
 
 def take_back_settings(
     operation: Operation, work: Work, now: GroupNow
 ) -> Callable[[], Answer[Any]]:
+    """Return the call that restores the previous settings."""
     changed = GroupSettings.names_in(operation.changed_fields)
     return _patch(operation, work, now, {field: operation.base.get(field) for field in changed})
 
@@ -150,9 +156,7 @@ def take_back_settings(
 def _patch(
     operation: Operation, work: Work, now: GroupNow, changes: Values
 ) -> Callable[[], Answer[Any]]:
-    """All flags go along as they are now: GitHub's description names defaults for those that are
-    left out.
-    """
+    """Send every flag, changed or not: GitHub documents defaults for those left out."""
     body = {**now.settings.stored(), **changes}
     if "network_configuration_id" not in changes:
         del body["network_configuration_id"]
@@ -166,19 +170,22 @@ def _patch(
 
 
 def access_shown(operation: Operation, now: GroupNow) -> bool:
+    """Return whether the list has every line to add and none to remove."""
     return now.lines is not None and not _missing(operation, now.lines, back=False)
 
 
 def access_untouched(operation: Operation, now: GroupNow) -> bool:
-    """Nothing of it is there. Half of it cannot be: GitHub takes a list as a whole."""
+    """Return whether no line was changed. GitHub takes a list whole, so never half of them."""
     return now.lines is None or not _missing(operation, now.lines, back=True)
 
 
 def send_access(operation: Operation, work: Work, now: GroupNow) -> Callable[[], Answer[Any]]:
+    """Return the call that adds and removes the requested lines."""
     return _change_lines(operation, work, now, back=False)
 
 
 def take_back_access(operation: Operation, work: Work, now: GroupNow) -> Callable[[], Answer[Any]]:
+    """Return the call that undoes send_access."""
     return _change_lines(operation, work, now, back=True)
 
 
@@ -186,23 +193,25 @@ def _ids(operation: Operation, name: str) -> set[int]:
     return {int(key) for key in operation.wanted.get(name) or {}}
 
 
-def _wish(operation: Operation, *, back: bool) -> tuple[set[int], set[int]]:
+def _changes(operation: Operation, *, back: bool) -> tuple[set[int], set[int]]:
     add, remove = _ids(operation, "add"), _ids(operation, "remove")
     return (remove, add) if back else (add, remove)
 
 
 def _missing(operation: Operation, lines: frozenset[int], *, back: bool) -> bool:
-    add, remove = _wish(operation, back=back)
+    add, remove = _changes(operation, back=back)
     return bool(add - lines or remove & lines)
 
 
 def _change_lines(
     operation: Operation, work: Work, now: GroupNow, *, back: bool
 ) -> Callable[[], Answer[Any]]:
-    """Only what differs from the list as it is now. One line is sent as one; more go as the whole
-    new list.
+    """Send only what differs from the current list: one line alone, or else the whole list.
+
+    GitHub: actions/add-repo-access-to-self-hosted-runner-group-in-org,
+    actions/set-repo-access-to-self-hosted-runner-group-in-org, and the enterprise's.
     """
-    add, remove = _wish(operation, back=back)
+    add, remove = _changes(operation, back=back)
     lines = now.lines or frozenset()
     add, remove = add - lines, remove & lines
     owner, group_id, client = operation.account.owner, now.row.github_id, work.client

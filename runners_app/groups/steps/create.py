@@ -1,8 +1,7 @@
-"""Carrying out the creation of a runner group: list first, send once, and after a lost answer find
-it by its name.
+"""How the worker creates a runner group: list, send once, find it by name after a lost answer.
 
-Names of groups are unique within an account, so a new group of that name is this one if it is as
-asked for.
+Names are unique within an account, so a new group of that name with the requested visibility is
+the one we created.
 """
 
 from runners_app.groups.settings import GroupSettings
@@ -17,7 +16,7 @@ R = Reading.Resource
 
 
 def start(operation: Operation, work: Work) -> None:
-    """While nothing was applied: the ids that are there before, then the request."""
+    """From `requested`: store the ids that exist before, then send."""
     if ids_are_known(operation, work) and list_first(
         operation, work, R.GROUPS, RunnerGroup.objects.present()
     ):
@@ -25,6 +24,7 @@ def start(operation: Operation, work: Work) -> None:
 
 
 def send_now(operation: Operation, work: Work) -> None:
+    """GitHub: actions/create-self-hosted-runner-group-for-org, or the enterprise's."""
     wanted, owner = operation.wanted, operation.account.owner
     selected_ids = tuple(int(key) for key in wanted.get("add") or {})
     new = GroupSettings.from_stored(wanted).to_create(selected_ids)
@@ -43,10 +43,13 @@ def send_now(operation: Operation, work: Work) -> None:
 
 
 def probe(operation: Operation, work: Work) -> None:
-    """From `unknown`: a complete list tells whether it is there."""
+    """From `unknown`: a complete list shows whether the group was created."""
     result = read_now(operation, R.GROUPS, work)
     if result.failure is not None:
-        note = f"The answer was lost, and the list of runner groups could not be read. {result.failure.message}"
+        note = (
+            "The answer was lost, and the list of runner groups could not be read. "
+            f"{result.failure.message}"
+        )
         retry_probe(operation, work, note, result.error)
         return
     found = _new_group(operation)
@@ -57,7 +60,10 @@ def probe(operation: Operation, work: Work) -> None:
         confirm(operation, work, note, target_id=found.github_id)
         Reading.objects.schedule_now(operation.account, R.GROUP_ACCESS)
     else:
-        note = "The answer was lost. A group of that name appeared since, with another visibility than asked for."
+        note = (
+            "The answer was lost. A group of that name has appeared, "
+            "with a different visibility than requested."
+        )
         need_attention(operation, work, note)
 
 

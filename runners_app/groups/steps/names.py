@@ -1,6 +1,4 @@
-"""Organizations that a person named for an enterprise's group, and whose ids GitHub has to be asked
-for.
-"""
+"""Look up ids of organizations that were given by name for an enterprise's group."""
 
 from runners_app.github import NotFound, Owner, Refused
 from runners_app.groups.requests import UNKNOWN, str_pairs
@@ -10,7 +8,10 @@ from runners_app.operations.steps import give_up_unsent, remain
 
 
 def ids_are_known(operation: Operation, work: Work) -> bool:
-    """Look the ids up and keep them; False when that did not work, which is then noted."""
+    """Look up and store missing ids (GitHub: orgs/get). Return False if that failed.
+
+    A failure is recorded on the operation, which is retried or given up.
+    """
     lines = dict(str_pairs(operation.wanted.get("add")))
     for key in [key for key in lines if key.startswith(UNKNOWN)]:
         name = lines.pop(key)
@@ -19,9 +20,8 @@ def ids_are_known(operation: Operation, work: Work) -> bool:
         except STOPS:
             raise
         except NotFound:
-            give_up_unsent(
-                operation, work, f"GitHub knows no organization {name}. Nothing was sent."
-            )
+            note = f"GitHub knows no organization {name}. Nothing was sent."
+            give_up_unsent(operation, work, note)
             return False
         except UNREACHED as error:
             retry_start(

@@ -1,6 +1,4 @@
-"""Carrying out the move of a self-hosted runner into another group. Moving it twice is as good as
-once.
-"""
+"""How the worker moves a self-hosted runner to another group. The move is idempotent."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +29,7 @@ FIELD = "runner_group_id"
 
 
 def _runner_now(operation: Operation, work: Work) -> GitHubSelfHostedRunner:
-    """As GitHub shows it, published. Raises GitHubError."""
+    """Read and publish the runner. Raises GitHubError."""
     account = operation.account
     runner = work.client.get_self_hosted_runner(account.owner, operation.target_github_id).data
     values = self_hosted_runner_values(runner)
@@ -46,7 +44,7 @@ RUNNER = Target("self-hosted runner", R.SELF_HOSTED_RUNNERS, _runner_now)
 
 
 def start(operation: Operation, work: Work) -> None:
-    """While nothing was applied: where it is now decides whether the move still fits."""
+    """From `requested`: send, unless the runner is not where it was when this was requested."""
     runner = read_before_sending(RUNNER, operation, work)
     if runner is None:
         return
@@ -55,13 +53,14 @@ def start(operation: Operation, work: Work) -> None:
     if group_id == wanted:
         give_up_unsent(operation, work, "The runner already is in that group. Nothing was sent.")
     elif group_id != before:
-        note = "Somebody moved the runner at GitHub since this was asked for. Nothing was sent."
+        note = "The runner was moved at GitHub since this was requested. Nothing was sent."
         give_up_unsent(operation, work, note, conflict={FIELD: [group_id, before, wanted]})
     else:
         send_now(operation, work)
 
 
 def send_now(operation: Operation, work: Work) -> None:
+    """Send the move, then observe."""
     answer = send(operation, work, _call(operation, work))
     if answer is None:
         return
@@ -70,12 +69,13 @@ def send_now(operation: Operation, work: Work) -> None:
 
 
 def _call(operation: Operation, work: Work) -> Callable[[], Answer[Any]]:
-    """Into the default group by leaving the one it is in, into any other by joining that."""
-    owner, runner_id, wanted = (
-        operation.account.owner,
-        operation.target_github_id,
-        operation.wanted[FIELD],
-    )
+    """A runner joins the default group by leaving its current one.
+
+    GitHub: actions/remove-self-hosted-runner-from-group-for-org,
+    actions/add-self-hosted-runner-to-group-for-org.
+    """
+    owner, runner_id = operation.account.owner, operation.target_github_id
+    wanted = operation.wanted[FIELD]
     default = RunnerGroup.objects.present().filter(
         account=operation.account, github_id=wanted, default=True
     )
@@ -86,7 +86,7 @@ def _call(operation: Operation, work: Work) -> Callable[[], Answer[Any]]:
 
 
 def probe(operation: Operation, work: Work) -> None:
-    """From `unknown`: the runner itself tells where it is."""
+    """From `unknown`: the runner itself shows which group it is in."""
     runner = read_after_loss(RUNNER, operation, work)
     if runner is None:
         return
@@ -96,13 +96,11 @@ def probe(operation: Operation, work: Work) -> None:
     elif group_id == operation.base.get(FIELD):
         absent(operation, work, again=lambda: send_now(operation, work))
     else:
-        need_attention(
-            operation, work, "The answer was lost, and the runner is in yet another group."
-        )
+        need_attention(operation, work, "The answer was lost, and the runner is in a third group.")
 
 
 def observe(operation: Operation, work: Work) -> None:
-    """From `observing`: until GitHub shows it in its new group."""
+    """From `observing`: confirm once GitHub shows the runner in its new group."""
     runner = read_for_effect(RUNNER, operation, work)
     if runner is None:
         return

@@ -1,13 +1,11 @@
-"""Carrying out a change to a runner group: one operation of up to two steps, which survives being
-cut between them.
+"""How the worker changes a runner group: an operation of up to two steps, resumable between them.
 
-`operation.steps` says what is done: [{"do": "settings", "done": true}, {"do": "access", "done":
-false}]. A step that GitHub refuses after another was applied has that one taken back, so that
-nothing stays half done.
+`operation.steps` records progress: [{"do": "settings", "done": true}, {"do": "access", "done":
+false}]. If GitHub refuses the second step, the first is taken back, so that no change is half done.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 from runners_app.github import BadCredentials, RateLimited, Refused
 from runners_app.groups.settings import GroupSettings
@@ -39,8 +37,15 @@ SETTINGS, ACCESS, TAKE_BACK = "settings", "access", "take_back"
 Call = Callable[[Operation, Work, GroupNow], Callable[[], Any]]
 
 
+class Step(TypedDict):
+    """An entry of `operation.steps`; `do` is a key of PARTS, or TAKE_BACK."""
+
+    do: str
+    done: bool
+
+
 class Part(NamedTuple):
-    """How one step is sent, taken back, and seen."""
+    """How a step is sent, taken back and recognized; `name` is for notes."""
 
     send: Call
     take_back: Call
@@ -68,44 +73,47 @@ PARTS = {
 
 
 def start(operation: Operation, work: Work) -> None:
-    """While the step at hand was not applied: the group as it is now decides whether the change
-    still fits.
-    """
-    now = (
-        read_before_sending(GROUP, operation, work, _rest(operation))
-        if ids_are_known(operation, work)
-        else None
-    )
+    """From `requested`, and between the steps: send what is left, if the change still fits."""
+    while _advance(operation, work):
+        pass
+
+
+def _advance(operation: Operation, work: Work) -> bool:
+    """Take the next step. Return whether another one can follow at once."""
+    if not ids_are_known(operation, work):
+        return False
+    now = read_before_sending(GROUP, operation, work, _rest(operation))
     if now is None:
-        return
+        return False
     if not operation.steps:
         operation.steps = _plan(operation, now)
+
+    left = _left(operation, now)
     if _taking_back(operation):
         _take_back(operation, work, now)
-        return
-    left = _left(operation, now)
-    if not left and not operation.begun:
-        give_up_unsent(operation, work, "The group already is as asked for. Nothing was sent.")
+    elif not left and not operation.begun:
+        note = "The group already has the requested values. Nothing was sent."
+        give_up_unsent(operation, work, note)
     elif not left:
         _confirm(operation, work, "The group has the new values.")
     elif not operation.begun and (conflict := _conflict(operation, now)):
-        note = "Somebody changed the group at GitHub since the form was opened. Nothing was sent."
+        note = "The group was changed at GitHub since the form was opened. Nothing was sent."
         give_up_unsent(operation, work, note, conflict=conflict)
     else:
-        _send_next(operation, work, now)
+        return _send_next(operation, work, now)
+    return False
 
 
 def _rest(operation: Operation) -> str:
-    return (
-        "The first step was applied, the rest was not sent."
-        if operation.begun
-        else "Nothing was sent."
-    )
+    if operation.begun:
+        return "The first step was applied, the rest was not sent."
+    return "Nothing was sent."
 
 
-def _plan(operation: Operation, now: GroupNow) -> list[dict[str, Any]]:
-    """The settings first, because only a group for selected ones takes a list. When public
-    repositories are to be kept out from now on, they must leave the list before.
+def _plan(operation: Operation, now: GroupNow) -> list[Step]:
+    """Settings first, because only a group with visibility `selected` has an access list.
+
+    But a group that is closed to public repositories must first lose those on its list.
     """
     parts = []
     if GroupSettings.names_in(operation.changed_fields):
@@ -113,11 +121,11 @@ def _plan(operation: Operation, now: GroupNow) -> list[dict[str, Any]]:
     if calls.changes_access(operation):
         closes = operation.changed_fields.get("allows_public_repositories") is False
         parts.insert(0 if closes and now.row.has_access_list else len(parts), ACCESS)
-    return [{"do": part, "done": False} for part in parts]
+    return [Step(do=part, done=False) for part in parts]
 
 
 def _left(operation: Operation, now: GroupNow) -> list[str]:
-    """Steps that are neither noted as done nor to be seen at GitHub."""
+    """Parts that are neither recorded as done nor visible at GitHub."""
     waiting = [each["do"] for each in operation.steps if not each["done"] and each["do"] in PARTS]
     return [part for part in waiting if not PARTS[part].shown(operation, now)]
 
@@ -131,64 +139,62 @@ def _conflict(operation: Operation, now: GroupNow) -> dict[str, list[object]]:
     return wanted.conflicts_with(now.settings, base=GroupSettings.from_stored(operation.base))
 
 
-def _done(operation: Operation, *parts: str) -> list[dict[str, Any]]:
-    return [{**each, "done": each["done"] or each["do"] in parts} for each in operation.steps]
+def _done(operation: Operation, *parts: str) -> list[Step]:
+    """The operation's steps, with these parts marked as done."""
+    return [
+        Step(do=each["do"], done=each["done"] or each["do"] in parts) for each in operation.steps
+    ]
 
 
-def _send_next(operation: Operation, work: Work, now: GroupNow) -> None:
-    """Send the first step that is left, then the next one, then look."""
+def _send_next(operation: Operation, work: Work, now: GroupNow) -> bool:
+    """Send the first part that is left. Return whether another step can follow at once."""
     left = _left(operation, now)
     part = left[0]
     shown = [
         each["do"] for each in operation.steps if each["do"] in PARTS and each["do"] not in left
     ]
-    steps = _done(operation, *shown)
     call = PARTS[part].send(operation, work, now)
-    again = f"Sent {PARTS[part].name} to GitHub."
-    answer = send(
-        operation,
-        work,
-        lambda: _kept(call) if operation.begun else call(),
-        again=again,
-        steps=steps,
-    )
+    if operation.begun:
+        call = _keeping_refusal(call)
+    note = f"Sent {PARTS[part].name} to GitHub."
+    answer = send(operation, work, call, again=note, steps=_done(operation, *shown))
+    if answer is None:
+        return False
+
     if isinstance(answer, Refused):
-        _begin_to_take_back(operation, work, now, answer)
-    elif answer is not None and len(left) > 1:
-        with step(work):
-            note = f"GitHub took {PARTS[part].name}. The next step follows."
-            steps = _done(operation, part)
-            stay(
-                operation,
-                seconds=0,
-                note=note,
-                steps=steps,
-                begun=True,
-                known_not_applied=True,
-                sends=1,
-            )
-        start(operation, work)
-    elif answer is not None:
-        _look_after_last(operation, work, _done(operation, part), answer.meta.request_id or "")
+        _begin_to_take_back(operation, work, answer)
+        return True
+    if len(left) > 1:
+        note = f"GitHub took {PARTS[part].name}. The next step follows."
+        _record(operation, work, note, _done(operation, part), begun=True, sends=1)
+        return True
+
+    with step(work):
+        stay(operation, seconds=0, steps=_done(operation, part))
+        begin_observing(operation, work, "GitHub accepted it.", answer.meta.request_id or "")
+    observe(operation, work)
+    return False
 
 
-def _kept(call: Callable[[], Any]) -> Any:
-    """A refusal comes back as an answer: what was applied before it must be taken back first."""
-    try:
-        return call()
-    except (BadCredentials, RateLimited):
-        raise
-    except Refused as error:
-        return error
+def _keeping_refusal(call: Callable[[], Any]) -> Callable[[], Any]:
+    """Return a refusal instead of raising it: the part applied before must be taken back."""
+
+    def call_github() -> Any:
+        try:
+            return call()
+        except (BadCredentials, RateLimited):
+            raise
+        except Refused as error:
+            return error
+
+    return call_github
 
 
-def _look_after_last(
-    operation: Operation, work: Work, steps: list[dict[str, Any]], request_id: str
+def _record(
+    operation: Operation, work: Work, note: str, steps: list[Step], **fields: object
 ) -> None:
     with step(work):
-        stay(operation, seconds=0, steps=steps)
-        begin_observing(operation, work, "GitHub accepted it.", request_id)
-    observe(operation, work)
+        stay(operation, seconds=0, note=note, steps=steps, known_not_applied=True, **fields)
 
 
 def _confirm(operation: Operation, work: Work, note: str) -> None:
@@ -198,13 +204,14 @@ def _confirm(operation: Operation, work: Work, note: str) -> None:
 
 
 def probe(operation: Operation, work: Work) -> None:
-    """From `unknown`: the group and its list tell which step was applied."""
+    """From `unknown`: the group and its list show which part was applied."""
     now = read_after_loss(GROUP, operation, work)
     if now is None:
         return
     if _taking_back(operation):
-        _look_at_taking_back(operation, work, now)
+        _probe_taking_back(operation, work, now)
         return
+
     left = _left(operation, now)
     waiting = [each["do"] for each in operation.steps if not each["done"]]
     if not left:
@@ -216,16 +223,21 @@ def probe(operation: Operation, work: Work) -> None:
             stay(
                 operation, seconds=0, note=note, steps=steps, begun=True, sends=0, absent_since=None
             )
-        _send_next(operation, work, now)
+        _send_rest(operation, work, now)
     elif PARTS[left[0]].untouched(operation, now):
-        absent(operation, work, again=lambda: _send_next(operation, work, now))
+        absent(operation, work, again=lambda: _send_rest(operation, work, now))
     else:
-        note = "The answer was lost, and the group has yet other values."
+        note = "The answer was lost, and the group has neither the old nor the new values."
         need_attention(operation, work, note, conflict=_conflict(operation, now) or None)
 
 
+def _send_rest(operation: Operation, work: Work, now: GroupNow) -> None:
+    if _send_next(operation, work, now):
+        start(operation, work)
+
+
 def observe(operation: Operation, work: Work) -> None:
-    """From `observing`: until group and list show all that was asked for."""
+    """From `observing`: confirm once group and list show every requested change."""
     now = read_for_effect(GROUP, operation, work)
     if now is None:
         return
@@ -238,21 +250,10 @@ def observe(operation: Operation, work: Work) -> None:
 # --- Taking back
 
 
-def _begin_to_take_back(operation: Operation, work: Work, now: GroupNow, error: Refused) -> None:
-    with step(work):
-        note = (
-            f"GitHub refused the second step: {error.message} Trackside takes the first one back."
-        )
-        steps = [*operation.steps, {"do": TAKE_BACK, "done": False}]
-        stay(
-            operation,
-            seconds=0,
-            note=note,
-            steps=steps,
-            refusal=words_of(error),
-            known_not_applied=True,
-        )
-    start(operation, work)
+def _begin_to_take_back(operation: Operation, work: Work, error: Refused) -> None:
+    note = f"GitHub refused the second step: {error.message} Trackside takes the first one back."
+    steps = [*_done(operation), Step(do=TAKE_BACK, done=False)]
+    _record(operation, work, note, steps, refusal=words_of(error))
 
 
 def _applied(operation: Operation) -> Part:
@@ -264,8 +265,8 @@ def _take_back(operation: Operation, work: Work, now: GroupNow) -> None:
     if part.untouched(operation, now):
         _reject_undone(operation, work)
         return
-    call = part.take_back(operation, work, now)
-    answer = send(operation, work, lambda: _kept(call))
+    call = _keeping_refusal(part.take_back(operation, work, now))
+    answer = send(operation, work, call)
     if isinstance(answer, Refused):
         with step(work):
             move(operation, S.UNKNOWN, note=f"GitHub refused to take it back: {answer.message}")
@@ -274,7 +275,7 @@ def _take_back(operation: Operation, work: Work, now: GroupNow) -> None:
         _reject_undone(operation, work)
 
 
-def _look_at_taking_back(operation: Operation, work: Work, now: GroupNow) -> None:
+def _probe_taking_back(operation: Operation, work: Work, now: GroupNow) -> None:
     part = _applied(operation)
     if part.untouched(operation, now):
         _reject_undone(operation, work)
@@ -286,7 +287,7 @@ def _look_at_taking_back(operation: Operation, work: Work, now: GroupNow) -> Non
 
 def _reject_undone(operation: Operation, work: Work) -> None:
     words = (operation.refusal or {}).get("message", "")
-    note = f"GitHub refused: {words} What was applied before was taken back, so nothing is changed."
+    note = f"GitHub refused: {words} What was applied before was taken back, so nothing changed."
     with step(work):
         if operation.state == S.UNKNOWN:
             move(operation, S.NEEDS_ATTENTION, note="Taken back, as GitHub shows.")
@@ -295,4 +296,7 @@ def _reject_undone(operation: Operation, work: Work) -> None:
 
 
 def _half_done(part: Part) -> str:
-    return f"Half of it is done: GitHub took {part.name} and refused the rest, and did not take the first back."
+    return (
+        f"The change is half done: GitHub took {part.name}, refused the rest, "
+        "and did not take the first part back."
+    )
