@@ -21,6 +21,8 @@ T = TypeVar("T")
 Parse = Callable[[object], T]
 BeforeRequest = Callable[[str], float | None]
 
+# What GitHub documents for most operations.
+SUCCESS = {"GET": 200, "POST": 201, "PATCH": 200, "PUT": 204, "DELETE": 204}
 MOST_REDIRECTS = 3
 MOST_PAGES = 1_000
 
@@ -54,8 +56,18 @@ class Caller:
         """Close the kept connections; the next call would open new ones."""
         self._transport.close()
 
-    def _one(self, method: str, path: str, parse: Parse[T], json: object = None) -> Answer[T]:
-        understood = self._call(method, self._address.base + path, json=json)
+    def _one(
+        self,
+        method: str,
+        path: str,
+        parse: Parse[T],
+        *,
+        json: object = None,
+        success: int | None = None,
+    ) -> Answer[T]:
+        """One value. `success` is the status GitHub documents where it is not the usual one."""
+        url = self._address.base + path
+        understood = self._call(method, url, json=json, success=success or SUCCESS[method])
         return Answer(_read(parse, understood.payload, understood.meta), understood.meta)
 
     def _page_of_one(self, path: str, parse: Parse[T], known: Known) -> Page[T]:
@@ -125,11 +137,18 @@ class Caller:
         return own
 
     def _call(
-        self, method: str, url: str, *, json: object = None, known: KnownPage | None = None
+        self,
+        method: str,
+        url: str,
+        *,
+        json: object = None,
+        success: int = 200,
+        known: KnownPage | None = None,
     ) -> Understood:
         etag = usable_etag(known.etag) if known else None
         headers = self._headers | ({"If-None-Match": etag} if etag else {})
         ends_at = uptime() + self._deadline
+        repeated = False
         for redirects_left in range(MOST_REDIRECTS, -1, -1):
             allowed_until = self.before_request(method)
             if allowed_until is not None:
@@ -139,10 +158,16 @@ class Caller:
             target = self._redirect_target(method, url, raw) if redirects_left else None
             if target is None:
                 break
-            url = target
-        known_sha256 = known.body_sha256 if known else None
+            url, repeated = target, True
         return understand(
-            raw.status, raw.headers, raw.body, datetime.now(UTC), known_sha256=known_sha256
+            raw.status,
+            raw.headers,
+            raw.body,
+            datetime.now(UTC),
+            success=success,
+            write=method != "GET",
+            repeated=repeated,
+            known_sha256=known.body_sha256 if known else None,
         )
 
     def _redirect_target(self, method: str, url: str, raw: RawAnswer) -> str | None:

@@ -4,7 +4,8 @@
     ├── NotSent                 the connection never opened: DNS, refused, TLS
     ├── AnswerLost              sent, but no whole answer came: reset, cut, deadline
     │   └── ServerFailed        5xx
-    ├── AnswerUnusable          an answer, but not one to work with: not JSON, wrong shape, too large
+    ├── AnswerUnusable          an answer, but not one to work with: not JSON, wrong shape, too large,
+    │   │                       or to a write one that GitHub does not document
     │   └── RedirectRefused     it leads elsewhere; nothing was sent there
     └── Refused                 4xx: GitHub said no, nothing changed
         ├── BadCredentials      401
@@ -87,7 +88,8 @@ class ServerFailed(AnswerLost):
 
 
 class AnswerUnusable(GitHubError):
-    """An answer that cannot be worked with: not JSON, the wrong shape, too large, a status out of place."""
+    """An answer that cannot be worked with: not JSON, the wrong shape, too large, a status out of
+    place; or an answer to a write that is neither the success nor a refusal GitHub documents."""
 
     may_have_applied = True
 
@@ -178,7 +180,11 @@ class RateLimited(Refused):
         documentation_url: str | None = None,
     ) -> None:
         super().__init__(
-            message, meta, github_message=github_message, errors=errors, documentation_url=documentation_url
+            message,
+            meta,
+            github_message=github_message,
+            errors=errors,
+            documentation_url=documentation_url,
         )
         self.wait_until = wait_until
         self.primary = primary
