@@ -16,6 +16,7 @@ from . import values
 from .errors import (
     AnswerUnusable,
     BadCredentials,
+    ClockSkewed,
     Conflict,
     FieldError,
     Forbidden,
@@ -45,6 +46,11 @@ _FIELD_IN_WORDS = re.compile(r"""\A(?:"(\w+)"|For '(?:properties/)?(\w+)')""")
 # Texts of the Actions service, which come without `errors`.
 _PREFIXES = {"Invalid Argument - ": "invalid", "Already exists - ": "already_exists"}
 _INVALID_REQUEST = "Invalid request."
+
+# A signature holds from a minute before it was made.
+MOST_SKEW_S = 60
+# `'Expiration time' claim ('exp') is too far in the future`, `'Issued at' claim ('iat') must be…`
+_CLAIM_OF_TIME = re.compile(r"\b(exp|iat)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +85,30 @@ def understand(
     body: bytes | None,
     now: datetime,
     *,
+    sent_at: datetime | None = None,
     success: int = 200,
     write: bool = False,
     repeated: bool = False,
+    signed: bool = False,
     known_sha256: str | None = None,
 ) -> Understood:
     """Turn an answer into data, or raise the GitHubError it stands for.
 
     `headers` has lower-case names or finds them regardless of case; `body` is unpacked, None if it
-    was too large to be read; `now` is aware. `success` is the status GitHub documents for this
-    operation. A body whose SHA-256 is `known_sha256` is not parsed.
+    was too large to be read; `now` and `sent_at` (when the request left) are aware. `success` is
+    the status GitHub documents for this operation, `signed` whether it bore an App's signature. A
+    body whose SHA-256 is `known_sha256` is not parsed.
 
     A `write` was refused only if the answer is a refusal as GitHub documents it, status and body.
     Any other may come from something on the way and leaves open whether GitHub carried it out, as
     does a refusal of a write that was `repeated`: AnswerUnusable. Never raises anything but
     GitHubError.
     """
-    meta = read_meta(status, headers)
+    meta = read_meta(status, headers, now, sent_at=sent_at)
     if status != success and (write or status != 304):
         failure = _failure(meta, headers, body, now)
+        if signed and isinstance(failure, BadCredentials) and _is_about_time(failure):
+            failure = _clock_skewed(failure)
         if write and isinstance(failure, Refused):
             raise _doubt(failure, repeated) or failure
         raise failure
@@ -222,6 +233,33 @@ def _needed(meta: AnswerMeta) -> str:
     if meta.accepted_oauth_scopes:
         return f"Needed scope: {' or '.join(meta.accepted_oauth_scopes)}"
     return ""
+
+
+def _is_about_time(refusal: BadCredentials) -> bool:
+    """Whether an App's signature may have been refused only because this machine's clock is wrong."""
+    skew = refusal.meta.clock_skew_seconds or 0.0
+    return abs(skew) > MOST_SKEW_S or _CLAIM_OF_TIME.search(refusal.github_message) is not None
+
+
+def _clock_skewed(refusal: BadCredentials) -> ClockSkewed:
+    skew = refusal.meta.clock_skew_seconds
+    wrong = f" This machine's clock is {in_words(skew)} GitHub's: set it." if skew else ""
+    return ClockSkewed(
+        f"GitHub did not accept the time of the App's signature (401): "
+        f"{refusal.github_message.rstrip('.')}.{wrong}",
+        refusal.meta,
+        github_message=refusal.github_message,
+        errors=refusal.errors,
+        documentation_url=refusal.documentation_url,
+    )
+
+
+def in_words(skew_seconds: float) -> str:
+    """A clock's skew as a person would say it, such as `3 min behind`: of this machine's, whose
+    clock is behind where GitHub's is ahead."""
+    seconds = round(abs(skew_seconds))
+    size = f"{seconds} s" if seconds < 120 else f"{round(seconds / 60):,} min"
+    return f"{size} {'behind' if skew_seconds > 0 else 'ahead of'}"
 
 
 def _is_limit(meta: AnswerMeta, words: _Words) -> bool:

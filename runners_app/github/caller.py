@@ -11,6 +11,7 @@ from requests.auth import AuthBase
 
 from . import values
 from .answers import REDIRECTS, Understood, understand
+from .auth import AppAuth
 from .clock import uptime
 from .errors import AnswerUnusable
 from .meta import Answer, AnswerMeta, read_meta, usable_etag
@@ -48,6 +49,7 @@ class Caller:
             "Accept": "application/vnd.github+json",
             "X-GitHub-Api-Version": api_version,
         }
+        self._auth = auth
         self._deadline = deadline
         self.before_request: BeforeRequest = before_request or _ignore
         self.on_answer = on_answer or _ignore
@@ -153,8 +155,12 @@ class Caller:
             allowed_until = self.before_request(method)
             if allowed_until is not None:
                 ends_at = min(ends_at, allowed_until)
+            sent_at = datetime.now(UTC)
             raw = self._transport.send(method, url, headers, json, ends_at=ends_at)
-            self.on_answer(read_meta(raw.status, raw.headers))
+            meta = read_meta(raw.status, raw.headers, raw.received_at, sent_at=sent_at)
+            if isinstance(self._auth, AppAuth) and meta.clock_skew_seconds is not None:
+                self._auth.clock_skew_seconds = meta.clock_skew_seconds
+            self.on_answer(meta)
             target = self._redirect_target(method, url, raw) if redirects_left else None
             if target is None:
                 break
@@ -163,10 +169,12 @@ class Caller:
             raw.status,
             raw.headers,
             raw.body,
-            datetime.now(UTC),
+            raw.received_at,
+            sent_at=sent_at,
             success=success,
             write=method != "GET",
             repeated=repeated,
+            signed=isinstance(self._auth, AppAuth),
             known_sha256=known.body_sha256 if known else None,
         )
 

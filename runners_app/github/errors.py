@@ -9,6 +9,7 @@
     │   └── RedirectRefused     it leads elsewhere; nothing was sent there
     └── Refused                 4xx: GitHub said no, nothing changed
         ├── BadCredentials      401
+        ├── ClockSkewed         401 for an App's signature, while this machine's clock is wrong
         ├── Forbidden           403: scope, permission, SSO, policy
         ├── NotFound            404, 410: absent, or no right to see it
         ├── Conflict            409
@@ -64,6 +65,11 @@ class GitHubError(Exception):
     def request_id(self) -> str | None:
         """GitHub's id of the request, to be named when asking its support; None if no answer came."""
         return self.meta.request_id if self.meta else None
+
+    @property
+    def clock_skew_seconds(self) -> float | None:
+        """By how much GitHub's clock is ahead of this machine's; None if no answer told."""
+        return self.meta.clock_skew_seconds if self.meta else None
 
     @property
     def status(self) -> int | None:
@@ -127,6 +133,11 @@ class Refused(GitHubError):
 
 class BadCredentials(Refused):
     """401: the token is wrong, expired or revoked. Repeating it can get valid credentials blocked."""
+
+
+class ClockSkewed(Refused):
+    """401 for an App's signature, and the time of this machine disagrees with GitHub's or GitHub
+    says that it is the time it does not like. The key may be good: try again, and set the clock."""
 
 
 class Forbidden(Refused):

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from importlib import metadata
@@ -38,12 +39,14 @@ _BROKEN = (OSError, HTTPError, http.client.HTTPException, ValueError)
 class RawAnswer:
     """An answer before anything is made of it.
 
-    Header names are in lower case; the body is unpacked, None if too large.
+    Header names are in lower case; the body is unpacked, None if too large. `received_at` (aware,
+    by this machine's clock) is when its headers were there.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes | None
+    received_at: datetime
 
 
 class ApiAddress:
@@ -138,11 +141,14 @@ class Transport:
             return NotSent(f"GitHub could not be reached: {never}.")
         except _BROKEN as error:
             return _lost(error, ends_at)
+        received_at = datetime.now(UTC)
         with response:
-            outcome = self._read(response, ends_at)
+            outcome = self._read(response, received_at, ends_at)
         return outcome if isinstance(outcome, GitHubError) else _without(_secret(prepared), outcome)
 
-    def _read(self, response: requests.Response, ends_at: float) -> RawAnswer | GitHubError:
+    def _read(
+        self, response: requests.Response, received_at: datetime, ends_at: float
+    ) -> RawAnswer | GitHubError:
         body: bytes | None = b""
         try:
             body = self._read_body(response)
@@ -150,7 +156,7 @@ class Transport:
             if response.status_code < 400:  # From 400 on the status says enough
                 return _lost(error, ends_at)
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return RawAnswer(response.status_code, headers, body)
+        return RawAnswer(response.status_code, headers, body, received_at)
 
     def _read_body(self, response: requests.Response) -> bytes | None:
         """The unpacked body, or None as soon as it proves larger than it may be."""
@@ -213,7 +219,7 @@ def _without(secret: str, answer: RawAnswer) -> RawAnswer:
     body = answer.body
     if body is not None and answer.status >= 400:
         body = body.replace(secret.encode(), b"[hidden]")
-    return RawAnswer(answer.status, headers, body)
+    return replace(answer, headers=headers, body=body)
 
 
 def _lost(error: Exception, ends_at: float) -> AnswerLost:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from runners_app.github import (
     AnswerUnusable,
     BadCredentials,
+    ClockSkewed,
     Conflict,
     FieldError,
     Forbidden,
@@ -193,6 +195,64 @@ def test_a_redirect_names_only_the_host() -> None:
     assert error.host == "evil.test"
     assert "evil.test" in str(error)
     assert "canary" not in str(error)
+
+
+# Clocks
+
+
+def dated(seconds_ahead: float) -> dict[str, str]:
+    return {"date": format_datetime(NOW + timedelta(seconds=seconds_ahead), usegmt=True)}
+
+
+@pytest.mark.parametrize(
+    ("ahead", "took", "skew"),
+    [
+        pytest.param(0, 0.2, 0.0, id="the same"),
+        pytest.param(-1, 0.2, 0.0, id="the second before, cut off"),
+        pytest.param(-8, 9.0, 0.0, id="a slow answer, dated at its beginning"),
+        pytest.param(3600, 0.2, 3600.0, id="an hour ahead"),
+        pytest.param(-3600, 0.2, -3598.8, id="an hour behind"),
+        pytest.param(-30, 9.0, -20.0, id="behind, and slow"),
+    ],
+)
+def test_the_skew_of_clocks_is_what_the_date_proves(ahead: int, took: float, skew: float) -> None:
+    sent_at = NOW - timedelta(seconds=took)
+    meta = understand(200, dated(ahead), b"{}", NOW, sent_at=sent_at).meta
+    assert meta.clock_skew_seconds == pytest.approx(skew)
+
+
+@pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}])
+def test_without_a_date_no_skew_is_known(headers: dict[str, str]) -> None:
+    assert understand(200, headers, b"{}", NOW).meta.clock_skew_seconds is None
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"), [(-3600, "60 min ahead of GitHub's"), (90, "90 s behind GitHub's")]
+)
+def test_a_wrong_clock_is_not_taken_for_a_wrong_key(ahead: int, words: str) -> None:
+    body = {"message": "'Expiration time' claim ('exp') is too far in the future"}
+    error = refusal(401, body, dated(ahead), signed=True)
+    assert type(error) is ClockSkewed
+    assert f"This machine's clock is {words}" in str(error)
+    assert "too far in the future" in str(error)
+    assert error.clock_skew_seconds == pytest.approx(ahead, abs=1)
+
+
+@pytest.mark.parametrize("claim", ["'exp'", "'iat'"])
+def test_github_may_say_itself_that_it_is_the_time(claim: str) -> None:
+    error = refusal(401, {"message": f"The claim ({claim}) is off"}, dated(0), signed=True)
+    assert type(error) is ClockSkewed
+    assert "This machine's clock" not in str(error)
+
+
+def test_a_refused_signature_of_the_right_time_means_a_wrong_key() -> None:
+    body = {"message": "A JSON web token could not be decoded"}
+    assert type(refusal(401, body, dated(30), signed=True)) is BadCredentials
+
+
+def test_a_token_has_nothing_to_do_with_clocks() -> None:
+    error = refusal(401, {"message": "Bad credentials"}, dated(-3600))
+    assert type(error) is BadCredentials
 
 
 # Answers to writes
