@@ -17,6 +17,7 @@ from .errors import (
     Invalid,
     NotFound,
     NotSent,
+    ProxyFailed,
     RateLimited,
     RedirectRefused,
     Refused,
@@ -24,6 +25,7 @@ from .errors import (
 )
 from .meta import Answer, AnswerMeta, RateLimit
 from .pages import Known, KnownPage, Page, none_known
+from .proxy import ProxySettings
 from .shapes import (
     App,
     CuratedImage,
@@ -81,6 +83,8 @@ __all__ = [
     "Owner",
     "OwnerKind",
     "Page",
+    "ProxyFailed",
+    "ProxySettings",
     "PublicIP",
     "RateLimit",
     "RateLimited",

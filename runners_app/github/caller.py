@@ -16,6 +16,7 @@ from .clock import uptime
 from .errors import AnswerUnusable
 from .meta import Answer, AnswerMeta, read_meta, usable_etag
 from .pages import Known, KnownPage, Page
+from .proxy import ProxySettings
 from .transport import ApiAddress, RawAnswer, Transport
 
 T = TypeVar("T")
@@ -40,11 +41,14 @@ class Caller:
         deadline: float = 15.0,
         max_bytes: int = 5_000_000,
         ca_file: str | None = None,
+        proxy: ProxySettings | None = None,
         before_request: BeforeRequest | None = None,
         on_answer: Callable[[AnswerMeta], None] | None = None,
     ) -> None:
         self._address = ApiAddress(api_url)
-        self._transport = Transport(self._address, auth, max_bytes=max_bytes, ca_file=ca_file)
+        self._transport = Transport(
+            self._address, auth, max_bytes=max_bytes, ca_file=ca_file, proxy=proxy
+        )
         self._headers = {
             "Accept": "application/vnd.github+json",
             "X-GitHub-Api-Version": api_version,

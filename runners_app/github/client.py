@@ -23,7 +23,8 @@ class GitHubClient(
     Every call sends one request and raises a `GitHubError` if it does not get its result; a list is
     a generator that sends one request per page, and raises while it is iterated. Nothing is ever
     sent a second time. `max_bytes` is the most an unpacked body may have. `ca_file` names a PEM
-    file of the authorities to trust instead of the usual ones, for a server of one's own.
+    file of the authorities to trust instead of the usual ones, for a server of one's own. `proxy`
+    is the way out where there is no other; without one, the environment's is not used either.
 
     `deadline` is in seconds and for each request as a whole, with its redirects. No byte of a
     request leaves after it, however long this process was stopped on the way.

@@ -1,7 +1,8 @@
 """Everything that can go wrong when talking to GitHub.
 
     GitHubError
-    ├── NotSent                 the connection never opened: DNS, refused, TLS
+    ├── NotSent                 the connection never opened: DNS, refused, TLS; or the time was over
+    │   └── ProxyFailed         the outgoing proxy failed or refused
     ├── AnswerLost              sent, but no whole answer came: reset, cut, deadline
     │   └── ServerFailed        5xx
     ├── AnswerUnusable          an answer, but not one to work with: not JSON, wrong shape, too large,
@@ -78,9 +79,21 @@ class GitHubError(Exception):
 
 
 class NotSent(GitHubError):
-    """The connection never opened (DNS, refused, TLS), so nothing was sent and nothing can have changed."""
+    """The connection never opened (DNS, refused, TLS), or the time was over before the request
+    could leave: nothing was sent and nothing can have changed."""
 
     sent = False
+
+
+class ProxyFailed(NotSent):
+    """The outgoing proxy could not be reached, or did not let this through.
+
+    `proxy_status` is what it answered (407: it wants another user and password), if it did.
+    """
+
+    def __init__(self, message: str, *, proxy_status: int | None = None) -> None:
+        super().__init__(message)
+        self.proxy_status = proxy_status
 
 
 class AnswerLost(GitHubError):

@@ -23,8 +23,10 @@ from urllib3.exceptions import HTTPError, LocationParseError, SSLError
 from urllib3.util import Url, parse_url
 
 from .clock import uptime
-from .deadline import Deadline, DeadlineAdapter, NeverConnected, TooLate
-from .errors import AnswerLost, GitHubError, NotSent
+from .deadline import Deadline, DeadlineAdapter
+from .errors import AnswerLost, GitHubError, NotSent, ProxyFailed
+from .proxy import NoTunnel, ProxySettings
+from .sockets import NeverConnected, TooLate
 
 _CHUNK = 65_536
 _CONNECTIONS = 16
@@ -98,12 +100,18 @@ class Transport:
     """A session kept alive with one server; `max_bytes` is the most a body may have."""
 
     def __init__(
-        self, address: ApiAddress, auth: AuthBase, *, max_bytes: int, ca_file: str | None
+        self,
+        address: ApiAddress,
+        auth: AuthBase,
+        *,
+        max_bytes: int,
+        ca_file: str | None,
+        proxy: ProxySettings | None,
     ) -> None:
         self.address = address
         self._auth = auth
         self._max_bytes = max_bytes
-        self._session = _session(ca_file)
+        self._session = _session(ca_file, proxy)
 
     def close(self) -> None:
         """Close the kept connections."""
@@ -137,6 +145,8 @@ class Transport:
             )
         except TooLate:
             return NotSent("Nothing was sent to GitHub: the time for this request was over.")
+        except NoTunnel as no:
+            return ProxyFailed(f"GitHub could not be reached: {no}.", proxy_status=no.status)
         except NeverConnected as never:
             return NotSent(f"GitHub could not be reached: {never}.")
         except _BROKEN as error:
@@ -174,12 +184,12 @@ class _Session(requests.Session):
         to follow."""
 
 
-def _session(ca_file: str | None) -> requests.Session:
+def _session(ca_file: str | None, proxy: ProxySettings | None) -> requests.Session:
     session = _Session()
     session.trust_env = False
     session.verify = ca_file or True
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = DeadlineAdapter(max_retries=0, pool_connections=1, pool_maxsize=_CONNECTIONS)
+    adapter = DeadlineAdapter(proxy=proxy, pool_connections=1, pool_maxsize=_CONNECTIONS)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     session.headers.clear()

@@ -3,19 +3,15 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from runners_app.github import GitHubClient, Owner, TokenAuth
 from tests.simulator_handle import SimulatorHandle, start_simulator
+
+from .certificates import Authority
 
 TOKEN = "ghp_canaryCANARYcanaryCANARYcanary012345"
 ORG = Owner("organization", "octo-org")
@@ -66,26 +62,14 @@ def simulator(running_simulator: SimulatorHandle) -> SimulatorHandle:
 
 
 @pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="session")
+def certificate(authority: Authority) -> Path:
     """A key and a certificate for 127.0.0.1 that nobody but a test trusts, in one PEM file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    addresses = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
-    key_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(addresses, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(key_id, critical=False)
-        .sign(key, SHA256())
-    )
-    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    file = tmp_path_factory.mktemp("tls") / "server.pem"
-    file.write_bytes(secret + made.public_bytes(Encoding.PEM))
-    return file
+    return authority.issue("127.0.0.1")
 
 
 @pytest.fixture(scope="session")
