@@ -9,6 +9,7 @@ from .errors import (
     AnswerLost,
     AnswerUnusable,
     BadCredentials,
+    ClockSkewed,
     Conflict,
     FieldError,
     Forbidden,
@@ -16,6 +17,7 @@ from .errors import (
     Invalid,
     NotFound,
     NotSent,
+    ProxyFailed,
     RateLimited,
     RedirectRefused,
     Refused,
@@ -23,6 +25,7 @@ from .errors import (
 )
 from .meta import Answer, AnswerMeta, RateLimit
 from .pages import Known, KnownPage, Page, none_known
+from .proxy import ProxySettings
 from .shapes import (
     App,
     CuratedImage,
@@ -54,6 +57,7 @@ __all__ = [
     "App",
     "AppAuth",
     "BadCredentials",
+    "ClockSkewed",
     "Conflict",
     "CuratedImage",
     "CustomImage",
@@ -79,6 +83,8 @@ __all__ = [
     "Owner",
     "OwnerKind",
     "Page",
+    "ProxyFailed",
+    "ProxySettings",
     "PublicIP",
     "RateLimit",
     "RateLimited",

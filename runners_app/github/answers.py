@@ -16,6 +16,7 @@ from . import values
 from .errors import (
     AnswerUnusable,
     BadCredentials,
+    ClockSkewed,
     Conflict,
     FieldError,
     Forbidden,
@@ -30,7 +31,14 @@ from .errors import (
 from .meta import AnswerMeta, read_meta
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_SHORTEST_WAIT, _WAIT_WITHOUT_HINT, _LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
+# The refusals GitHub documents for operations on runners, images and groups; 410 is for the end of
+# an API version.
+REFUSALS = frozenset({400, 401, 403, 404, 409, 410, 422, 429})
+_SHORTEST_WAIT, _WAIT_WITHOUT_HINT, _LONGEST_WAIT = (
+    timedelta(seconds=1),
+    timedelta(minutes=1),
+    timedelta(days=1),
+)
 _MANY = 50
 
 # GitHub's validation: `"size" wasn't supplied.` and `For 'properties/size', 1 is not a string.`
@@ -38,6 +46,11 @@ _FIELD_IN_WORDS = re.compile(r"""\A(?:"(\w+)"|For '(?:properties/)?(\w+)')""")
 # Texts of the Actions service, which come without `errors`.
 _PREFIXES = {"Invalid Argument - ": "invalid", "Already exists - ": "already_exists"}
 _INVALID_REQUEST = "Invalid request."
+
+# A signature holds from a minute before it was made.
+MOST_SKEW_S = 60
+# `'Expiration time' claim ('exp') is too far in the future`, `'Issued at' claim ('iat') must be…`
+_CLAIM_OF_TIME = re.compile(r"\b(exp|iat)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +80,38 @@ class _Words:
 
 
 def understand(
-    status: int, headers: Mapping[str, str], body: bytes | None, now: datetime, *, known_sha256: str | None = None
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    now: datetime,
+    *,
+    sent_at: datetime | None = None,
+    success: int = 200,
+    write: bool = False,
+    repeated: bool = False,
+    signed: bool = False,
+    known_sha256: str | None = None,
 ) -> Understood:
     """Turn an answer into data, or raise the GitHubError it stands for.
 
-    `headers` has lower-case names or finds them regardless of case; `body` is unpacked, None if it was too large to be
-    read; `now` is aware. A body whose SHA-256 is `known_sha256` is not parsed. Never raises anything but GitHubError.
+    `headers` has lower-case names or finds them regardless of case; `body` is unpacked, None if it
+    was too large to be read; `now` and `sent_at` (when the request left) are aware. `success` is
+    the status GitHub documents for this operation, `signed` whether it bore an App's signature. A
+    body whose SHA-256 is `known_sha256` is not parsed.
+
+    A `write` was refused only if the answer is a refusal as GitHub documents it, status and body.
+    Any other may come from something on the way and leaves open whether GitHub carried it out, as
+    does a refusal of a write that was `repeated`: AnswerUnusable. Never raises anything but
+    GitHubError.
     """
-    meta = read_meta(status, headers)
-    if not (200 <= status < 300 or status == 304):
-        raise _failure(meta, headers, body, now)
+    meta = read_meta(status, headers, now, sent_at=sent_at)
+    if status != success and (write or status != 304):
+        failure = _failure(meta, headers, body, now)
+        if signed and isinstance(failure, BadCredentials) and _is_about_time(failure):
+            failure = _clock_skewed(failure)
+        if write and isinstance(failure, Refused):
+            raise _doubt(failure, repeated) or failure
+        raise failure
     if body is None:
         raise AnswerUnusable("GitHub's answer is too large to be taken.", meta)
     sha256 = None if status == 304 else hashlib.sha256(body).hexdigest()
@@ -108,15 +143,36 @@ def _next_link(header: str | None) -> str | None:
     return next((link.get("url") for link in links if "next" in link.get("rel", "").split()), None)
 
 
-def _failure(meta: AnswerMeta, headers: Mapping[str, str], body: bytes | None, now: datetime) -> GitHubError:
+def _failure(
+    meta: AnswerMeta, headers: Mapping[str, str], body: bytes | None, now: datetime
+) -> GitHubError:
     if 400 <= meta.status < 500:
         return _refusal(meta, _words(body), now)
     if 500 <= meta.status < 600:
         return ServerFailed(f"GitHub failed to answer ({meta.status}).", meta)
     if meta.status in REDIRECTS:
         host = _host(headers.get("location", ""))
-        return RedirectRefused(f"GitHub redirected to {host}, which is not followed.", meta, host=host)
+        return RedirectRefused(
+            f"GitHub redirected to {host}, which is not followed.", meta, host=host
+        )
     return AnswerUnusable(f"GitHub answered with an unexpected status ({meta.status}).", meta)
+
+
+def _doubt(refusal: Refused, repeated: bool) -> AnswerUnusable | None:
+    """Why a refusal does not prove that the write was not carried out; None if it does."""
+    if repeated:
+        return AnswerUnusable(
+            f"The write was redirected and then refused ({refusal.status}), so it may have been "
+            f"carried out before. {refusal.message}",
+            refusal.meta,
+        )
+    if refusal.status in REFUSALS and refusal.github_message:
+        return None
+    return AnswerUnusable(
+        f"The answer ({refusal.status}) is none that GitHub documents for this, so it may come "
+        "from something on the way, and the write may have been carried out.",
+        refusal.meta,
+    )
 
 
 def _host(address: str) -> str:
@@ -179,13 +235,42 @@ def _needed(meta: AnswerMeta) -> str:
     return ""
 
 
+def _is_about_time(refusal: BadCredentials) -> bool:
+    """Whether an App's signature may have been refused only because this machine's clock is wrong."""
+    skew = refusal.meta.clock_skew_seconds or 0.0
+    return abs(skew) > MOST_SKEW_S or _CLAIM_OF_TIME.search(refusal.github_message) is not None
+
+
+def _clock_skewed(refusal: BadCredentials) -> ClockSkewed:
+    skew = refusal.meta.clock_skew_seconds
+    wrong = f" This machine's clock is {in_words(skew)} GitHub's: set it." if skew else ""
+    return ClockSkewed(
+        f"GitHub did not accept the time of the App's signature (401): "
+        f"{refusal.github_message.rstrip('.')}.{wrong}",
+        refusal.meta,
+        github_message=refusal.github_message,
+        errors=refusal.errors,
+        documentation_url=refusal.documentation_url,
+    )
+
+
+def in_words(skew_seconds: float) -> str:
+    """A clock's skew as a person would say it, such as `3 min behind`: of this machine's, whose
+    clock is behind where GitHub's is ahead."""
+    seconds = round(abs(skew_seconds))
+    size = f"{seconds} s" if seconds < 120 else f"{round(seconds / 60):,} min"
+    return f"{size} {'behind' if skew_seconds > 0 else 'ahead of'}"
+
+
 def _is_limit(meta: AnswerMeta, words: _Words) -> bool:
     """Status and headers decide; a secondary limit may come as a bare 403, so at last GitHub's words do."""
     if meta.status == 429:
         return True
     if meta.status != 403 or meta.sso_url:
         return False
-    if meta.retry_after is not None or (meta.rate_limit is not None and meta.rate_limit.remaining == 0):
+    if meta.retry_after is not None or (
+        meta.rate_limit is not None and meta.rate_limit.remaining == 0
+    ):
         return True
     said = f"{words.message} {words.documentation_url}".lower()
     return "rate limit" in said or "rate-limit" in said
@@ -193,7 +278,9 @@ def _is_limit(meta: AnswerMeta, words: _Words) -> bool:
 
 def _rate_limited(meta: AnswerMeta, words: _Words, now: datetime) -> RateLimited:
     wait_until = _wait_until(meta, now)
-    primary = meta.retry_after is None and meta.rate_limit is not None and meta.rate_limit.remaining == 0
+    primary = (
+        meta.retry_after is None and meta.rate_limit is not None and meta.rate_limit.remaining == 0
+    )
     which = "hourly rate limit" if primary else "secondary rate limit"
     return RateLimited(
         f"GitHub's {which} is reached ({meta.status}). Nothing is sent before {wait_until:%Y-%m-%d %H:%M:%S} UTC.",
@@ -237,7 +324,9 @@ def _field_errors(errors: object) -> list[FieldError]:
 def _field_error(error: object) -> FieldError:
     if not values.is_object(error):
         return FieldError(None, None, values.clean(error) if isinstance(error, str) else None)
-    field, code, message = (values.optional_text(error.get(key)) for key in ("field", "code", "message"))
+    field, code, message = (
+        values.optional_text(error.get(key)) for key in ("field", "code", "message")
+    )
     return FieldError(field, code, message)
 
 

@@ -21,7 +21,9 @@ class TokenAuth(AuthBase):
 
     def __init__(self, token: str) -> None:
         if not SENDABLE.fullmatch(token):
-            raise ValueError("The token is empty or contains characters that no token has, such as spaces.")
+            raise ValueError(
+                "The token is empty or contains characters that no token has, such as spaces."
+            )
         self._token = token
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -33,9 +35,12 @@ class TokenAuth(AuthBase):
 
 
 class AppAuth(AuthBase):
-    """A GitHub App itself, by a JWT signed with its private key (RS256, renewed a minute before it ends).
+    """A GitHub App itself, by a JWT signed with its private key.
 
-    `issuer` is the App's id or client id. ValueError (without the key) if the PEM holds no RSA private key.
+    It is signed with RS256 and renewed a minute before it ends. `issuer` is the App's id or client
+    id. `clock_skew_seconds`, by which GitHub's clock is ahead of this machine's, may be set at any
+    time: signatures are then dated by GitHub's. ValueError (without the key) if the PEM holds no
+    RSA private key.
     """
 
     def __init__(self, issuer: str, private_key_pem: str) -> None:
@@ -43,9 +48,10 @@ class AppAuth(AuthBase):
         self._key = _read_key(private_key_pem)
         self._jwt = ""
         self._ends_at = 0.0
+        self.clock_skew_seconds = 0.0
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        now = time.time()
+        now = time.time() + self.clock_skew_seconds
         if not now < self._ends_at - _RENEWED_BEFORE_END_S or now < self._ends_at - _LIFETIME_S:
             self._sign(now)
         request.headers["Authorization"] = f"Bearer {self._jwt}"
@@ -55,7 +61,11 @@ class AppAuth(AuthBase):
         return f"AppAuth({self._issuer!r}, <hidden>)"
 
     def _sign(self, now: float) -> None:
-        claims = {"iat": int(now) - _BACKDATED_S, "exp": int(now) + _LIFETIME_S, "iss": self._issuer}
+        claims = {
+            "iat": int(now) - _BACKDATED_S,
+            "exp": int(now) + _LIFETIME_S,
+            "iss": self._issuer,
+        }
         self._jwt = jwt.encode(claims, self._key, algorithm="RS256")
         self._ends_at = now + _LIFETIME_S
 

@@ -1,100 +1,122 @@
-"""Connections on which one answer takes no longer than its deadline, however slowly it trickles.
+"""requests over connections on which one request takes no longer than its deadline, and sends
+nothing after it.
 
-A timeout of requests and urllib3 counts from byte to byte, so a server that sends one byte a second holds a thread for
-as long as it likes. Here every single wait (name lookup, each address, TLS, each read of headers and body) is given
-only what is left of the whole, so no watchdog is needed; the failed connection is closed and not used again.
-
-The whole is urllib3's `Timeout(total=…)`: it sets `connection.timeout` to what is left before it connects, and again
-before the answer is read.
+A timeout of requests and urllib3 counts from byte to byte, so a server that sends one byte a second
+holds a thread for as long as it likes. Here the deadline is an absolute time of `uptime()`, and
+every wait (name lookup, each address, the proxy, TLS, each chunk sent or read) is given only what
+is left until then, so no watchdog is needed; the failed connection is closed and not used again.
+Headers and body leave from one buffer; see `sockets` for how.
 """
 
 from __future__ import annotations
 
 import http.client
-import io
-import queue
 import socket
 import ssl
-import threading
-from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import urlsplit
 
+import requests
 from requests.adapters import HTTPAdapter
+from urllib3 import Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from .clock import uptime
+from .proxy import ProxySettings
+from .sockets import NeverConnected, TimedSocket, TooLate, connect, left_until, reason, send
 
-# The most one answer may be on the wire, headers and all: what http.client reads without asking us is bounded too.
-WIRE_LIMIT = 16_000_000
-
-
-class NeverConnected(Exception):
-    """The connection could not be opened, so no byte of the request has left. Not an OSError, which urllib3 would
-    take for a failure of the request."""
+PORTS = {"http": 80, "https": 443}
 
 
-class _TimedReader(io.RawIOBase):
-    """The reading side of a socket; each wait ends at the latest when the whole answer should."""
+class Deadline(Timeout):
+    """The timeout to send requests with: ends at a time of `uptime()`.
 
-    def __init__(self, sock: socket.socket, ends_at: float) -> None:
-        self._sock = sock
-        self._raw = sock.makefile("rb", buffering=0)
-        self._ends_at = ends_at
-        self._bytes_left = WIRE_LIMIT
+    urllib3 copies a timeout and starts it when it gets to it. This one stays as it is, so that a
+    process that was stopped on the way does not begin to count only then.
+    """
 
-    def readable(self) -> bool:
-        return True
+    def __init__(self, ends_at: float) -> None:
+        super().__init__()
+        self.ends_at = ends_at
 
-    def readinto(self, buffer: WriteableBuffer) -> int | None:
-        self._sock.settimeout(_left_until(self._ends_at))
-        size = self._raw.readinto(buffer)
-        self._bytes_left -= size or 0
-        if self._bytes_left < 0:
-            raise OSError("the answer never ends")
-        return size
+    def clone(self) -> Deadline:
+        return Deadline(self.ends_at)
 
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
+    @property
+    def connect_timeout(self) -> float:
+        return _Left(self.ends_at)
+
+    @property
+    def read_timeout(self) -> float:
+        return _Left(self.ends_at)
 
 
-class _TimedSocket:
-    """What http.client needs of a socket to read an answer from."""
+class _Left(float):
+    """The seconds that are left, as urllib3 hands them to a connection, with the end itself."""
 
-    def __init__(self, sock: socket.socket, ends_at: float) -> None:
-        self._sock = sock
-        self._ends_at = ends_at
+    ends_at: float
 
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_TimedReader(self._sock, self._ends_at))
+    def __new__(cls, ends_at: float) -> _Left:
+        left = super().__new__(cls, max(ends_at - uptime(), 0.001))
+        left.ends_at = ends_at
+        return left
 
 
 class _Timed(HTTPConnection):
+    def __init__(self, *args: Any, outgoing: ProxySettings | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._outgoing = outgoing
+        self._gathered = bytearray()
+
+    @property
+    def _ends_at(self) -> float:
+        if not isinstance(self.timeout, _Left):
+            raise ValueError("requests on these connections are sent with a Deadline")
+        return self.timeout.ends_at
+
     def connect(self) -> None:
+        if uptime() >= self._ends_at:
+            raise TooLate
         try:
             super().connect()
         except (OSError, HTTPError, ValueError) as error:
-            reason = _reason(error)
+            why = reason(error)
+            if self._outgoing and isinstance(error, ssl.SSLCertVerificationError):
+                why += "; if the outgoing proxy inspects TLS, its authority must be trusted"
         else:
             return
-        raise NeverConnected(reason)
+        raise NeverConnected(why)
 
     def _new_conn(self) -> socket.socket:
-        ends_at = monotonic() + _seconds(self.timeout)
-        sock = _connect(_look_up(self._dns_host, self.port, ends_at), ends_at)
+        """A connection to the host, before TLS."""
+        ends_at, port = self._ends_at, self.port or self.default_port
+        if self._outgoing:
+            sock = self._outgoing.open_tunnel(self.host, port, ends_at)
+        else:
+            sock = connect(self._dns_host, port, ends_at)
         for option in self.socket_options or ():
             sock.setsockopt(*option)
-        sock.settimeout(_left_until(ends_at))  # for the TLS handshake
+        sock.settimeout(left_until(ends_at))  # for the TLS handshake
         return sock
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self._gathered.clear()
+        super().request(*args, **kwargs)
+        if self.sock is None:
+            self.connect()
+        send(self.sock, bytes(self._gathered), self._ends_at)
+
+    def send(self, data: Any) -> None:
+        """Gather what urllib3 would send piece by piece; `request` sends it as one."""
+        self._gathered += data
 
     def response_class(  # type: ignore[override]  # http.client only ever calls it
         self, sock: socket.socket, *args: Any, **kwargs: Any
     ) -> http.client.HTTPResponse:
-        timed = _TimedSocket(sock, monotonic() + _seconds(self.timeout))
-        return http.client.HTTPResponse(timed, *args, **kwargs)  # type: ignore[arg-type]
+        timed: Any = TimedSocket(sock, self._ends_at)
+        return http.client.HTTPResponse(timed, *args, **kwargs)
 
 
 class _TimedHTTPS(_Timed, HTTPSConnection):
@@ -110,75 +132,43 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """The adapter of a session whose requests are sent with `timeout=urllib3.Timeout(total=seconds)`."""
+    """The adapter of a session whose requests end by a deadline, and leave through a proxy if one
+    is given.
+
+    A request's timeout is a Deadline, or the seconds it may take as a whole. Beside errors of
+    requests, sending may raise NothingSent.
+    """
+
+    def __init__(self, *, proxy: ProxySettings | None = None, **options: Any) -> None:
+        self._proxy = proxy
+        super().__init__(max_retries=0, **options)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
+    ) -> requests.Response:
+        """Send one request; `proxies` are those of requests, which are not used."""
+        if not isinstance(timeout, Deadline):
+            timeout = Deadline(uptime() + float(timeout))
+        return super().send(request, stream, timeout, verify, cert)
 
-def _look_up(host: str, port: int | None, ends_at: float) -> list[Any]:
-    """The addresses of a host. The system's lookup takes no timeout, so a thread is left behind with a slow one."""
-    answers: queue.SimpleQueue[list[Any] | OSError] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            answers.put(socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM))
-        except OSError as error:
-            answers.put(OSError(f"its name could not be looked up ({error.strerror})"))
-        except UnicodeError:
-            answers.put(OSError("its name is not a host name"))
-
-    threading.Thread(target=ask, daemon=True, name="look up GitHub").start()
-    try:
-        found = answers.get(timeout=_left_until(ends_at))
-    except queue.Empty:
-        raise TimeoutError from None
-    if isinstance(found, OSError):
-        raise found
-    return found
-
-
-def _connect(addresses: list[Any], ends_at: float) -> socket.socket:
-    failure: OSError = OSError("its name has no address")
-    for family, kind, protocol, _, address in addresses:
-        try:
-            return _connect_to(socket.socket(family, kind, protocol), address, ends_at)
-        except OSError as error:
-            failure = error
-    raise failure
-
-
-def _connect_to(sock: socket.socket, address: Any, ends_at: float) -> socket.socket:
-    try:
-        sock.settimeout(_left_until(ends_at))
-        sock.connect(address)
-    except OSError:
-        sock.close()
-        raise
-    return sock
-
-
-def _left_until(ends_at: float) -> float:
-    left = ends_at - monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
-
-
-def _seconds(timeout: object) -> float:
-    if not isinstance(timeout, (int, float)):
-        raise ValueError("requests on these connections are sent with a Timeout(total=…)")
-    return timeout
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "it did not answer in time"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate was not accepted ({error.verify_message})"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed ({error.reason or 'no reason given'})"
-    if isinstance(error, OSError):
-        return error.strerror or str(error) or type(error).__name__
-    return type(error).__name__
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> HTTPConnectionPool:
+        pool: HTTPConnectionPool = super().get_connection_with_tls_context(
+            request, verify, None, cert
+        )
+        address = urlsplit(request.url or "")
+        port = address.port or PORTS.get(address.scheme, 0)
+        if self._proxy and self._proxy.serves(address.hostname or "", port):
+            pool.conn_kw["outgoing"] = self._proxy
+        return pool

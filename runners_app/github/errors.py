@@ -1,13 +1,16 @@
 """Everything that can go wrong when talking to GitHub.
 
     GitHubError
-    ├── NotSent                 the connection never opened: DNS, refused, TLS
+    ├── NotSent                 the connection never opened: DNS, refused, TLS; or the time was over
+    │   └── ProxyFailed         the outgoing proxy failed or refused
     ├── AnswerLost              sent, but no whole answer came: reset, cut, deadline
     │   └── ServerFailed        5xx
-    ├── AnswerUnusable          an answer, but not one to work with: not JSON, wrong shape, too large
+    ├── AnswerUnusable          an answer, but not one to work with: not JSON, wrong shape, too large,
+    │   │                       or to a write one that GitHub does not document
     │   └── RedirectRefused     it leads elsewhere; nothing was sent there
     └── Refused                 4xx: GitHub said no, nothing changed
         ├── BadCredentials      401
+        ├── ClockSkewed         401 for an App's signature, while this machine's clock is wrong
         ├── Forbidden           403: scope, permission, SSO, policy
         ├── NotFound            404, 410: absent, or no right to see it
         ├── Conflict            409
@@ -65,15 +68,32 @@ class GitHubError(Exception):
         return self.meta.request_id if self.meta else None
 
     @property
+    def clock_skew_seconds(self) -> float | None:
+        """By how much GitHub's clock is ahead of this machine's; None if no answer told."""
+        return self.meta.clock_skew_seconds if self.meta else None
+
+    @property
     def status(self) -> int | None:
         """The answer's HTTP status; None if no answer came."""
         return self.meta.status if self.meta else None
 
 
 class NotSent(GitHubError):
-    """The connection never opened (DNS, refused, TLS), so nothing was sent and nothing can have changed."""
+    """The connection never opened (DNS, refused, TLS), or the time was over before the request
+    could leave: nothing was sent and nothing can have changed."""
 
     sent = False
+
+
+class ProxyFailed(NotSent):
+    """The outgoing proxy could not be reached, or did not let this through.
+
+    `proxy_status` is what it answered (407: it wants another user and password), if it did.
+    """
+
+    def __init__(self, message: str, *, proxy_status: int | None = None) -> None:
+        super().__init__(message)
+        self.proxy_status = proxy_status
 
 
 class AnswerLost(GitHubError):
@@ -87,7 +107,8 @@ class ServerFailed(AnswerLost):
 
 
 class AnswerUnusable(GitHubError):
-    """An answer that cannot be worked with: not JSON, the wrong shape, too large, a status out of place."""
+    """An answer that cannot be worked with: not JSON, the wrong shape, too large, a status out of
+    place; or an answer to a write that is neither the success nor a refusal GitHub documents."""
 
     may_have_applied = True
 
@@ -125,6 +146,11 @@ class Refused(GitHubError):
 
 class BadCredentials(Refused):
     """401: the token is wrong, expired or revoked. Repeating it can get valid credentials blocked."""
+
+
+class ClockSkewed(Refused):
+    """401 for an App's signature, and the time of this machine disagrees with GitHub's or GitHub
+    says that it is the time it does not like. The key may be good: try again, and set the clock."""
 
 
 class Forbidden(Refused):
@@ -178,7 +204,11 @@ class RateLimited(Refused):
         documentation_url: str | None = None,
     ) -> None:
         super().__init__(
-            message, meta, github_message=github_message, errors=errors, documentation_url=documentation_url
+            message,
+            meta,
+            github_message=github_message,
+            errors=errors,
+            documentation_url=documentation_url,
         )
         self.wait_until = wait_until
         self.primary = primary

@@ -60,7 +60,9 @@ class HostedRunnerCalls(Caller):
         actions/update-hosted-runner-for-org: PATCH /orgs/{org}/actions/hosted-runners/{id}; enterprises alike.
         """
         if not_changeable := set(changes) - CHANGEABLE:
-            raise ValueError(f"GitHub cannot change {', '.join(sorted(not_changeable))} of a runner")
+            raise ValueError(
+                f"GitHub cannot change {', '.join(sorted(not_changeable))} of a runner"
+            )
         return self._one("PATCH", _path(owner, id), parsing.hosted_runner, json=dict(changes))
 
     def delete_hosted_runner(self, owner: Owner, id: int) -> Answer[HostedRunner | None]:  # noqa: A002
@@ -68,7 +70,7 @@ class HostedRunnerCalls(Caller):
 
         actions/delete-hosted-runner-for-org: DELETE /orgs/{org}/actions/hosted-runners/{id}; enterprises alike.
         """
-        return self._one("DELETE", _path(owner, id), _runner_or_nothing)
+        return self._one("DELETE", _path(owner, id), _runner_or_nothing, success=202)
 
     def get_hosted_runner_limits(self, owner: Owner, *, known: Known = none_known) -> Page[Limits]:
         """How many runners may have static IPs and how many do, in a page of one.
@@ -77,13 +79,17 @@ class HostedRunnerCalls(Caller):
         """
         return self._page_of_one(_path(owner, "limits"), parsing.limits, known)
 
-    def list_machine_sizes(self, owner: Owner, *, known: Known = none_known) -> Iterator[Page[MachineSize]]:
+    def list_machine_sizes(
+        self, owner: Owner, *, known: Known = none_known
+    ) -> Iterator[Page[MachineSize]]:
         """All machine sizes, in one page.
 
         actions/get-hosted-runners-machine-specs-for-org: GET /orgs/{org}/actions/hosted-runners/machine-sizes;
         enterprises alike.
         """
-        return self._pages(_path(owner, "machine-sizes"), "machine_specs", parsing.machine_size, known)
+        return self._pages(
+            _path(owner, "machine-sizes"), "machine_specs", parsing.machine_size, known
+        )
 
     def list_platforms(self, owner: Owner, *, known: Known = none_known) -> Iterator[Page[str]]:
         """All platforms, such as `linux-x64`, in one page.

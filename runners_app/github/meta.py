@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from . import values
@@ -30,9 +30,13 @@ class RateLimit:
 class AnswerMeta:
     """The headers of one answer, read. Times are aware UTC; whatever was absent or unreadable is None.
 
-    `oauth_scopes` are those of a classic token (None for other kinds of token), `accepted_oauth_scopes` and
-    `accepted_permissions` what the operation would have taken. `retry_after` is in seconds. `deprecation` and `sunset`
-    announce the end of the API version asked for. `sso_url` (https) is where a person authorises the token for SAML.
+    `oauth_scopes` are those of a classic token (None for other kinds of token),
+    `accepted_oauth_scopes` and `accepted_permissions` what the operation would have taken.
+    `retry_after` is in seconds. `deprecation` and `sunset` announce the end of the API version
+    asked for. `sso_url` (https) is where a person authorises the token for SAML.
+
+    `clock_skew_seconds` is by how much GitHub's clock is ahead of this machine's (negative: behind),
+    as far as its `date` proves it: 0.0 while nothing disagrees.
     """
 
     status: int
@@ -48,6 +52,7 @@ class AnswerMeta:
     sunset: datetime | None = None
     retry_after: int | None = None
     sso_url: str | None = None
+    clock_skew_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +63,18 @@ class Answer(Generic[T]):
     meta: AnswerMeta
 
 
-def read_meta(status: int, headers: Mapping[str, str]) -> AnswerMeta:
-    """Read the headers of one answer; `headers` must find names regardless of case, or have lower-case names."""
+def read_meta(
+    status: int,
+    headers: Mapping[str, str],
+    received_at: datetime,
+    *,
+    sent_at: datetime | None = None,
+) -> AnswerMeta:
+    """Read the headers of one answer.
+
+    `headers` must find names regardless of case, or have lower-case names. `sent_at` and
+    `received_at` (aware) are when the request left and its answer came, by this machine's clock.
+    """
     date = values.http_date(headers.get("date"))
     return AnswerMeta(
         status=status,
@@ -75,7 +90,18 @@ def read_meta(status: int, headers: Mapping[str, str]) -> AnswerMeta:
         sunset=values.http_date(headers.get("sunset")),
         retry_after=_retry_after(headers.get("retry-after"), date),
         sso_url=_sso_url(headers.get("x-github-sso")),
+        clock_skew_seconds=_clock_skew(date, sent_at or received_at, received_at),
     )
+
+
+def _clock_skew(date: datetime | None, sent_at: datetime, received_at: datetime) -> float | None:
+    """The least disagreement that explains a date, which is in whole seconds, of some moment
+    between the request and its answer."""
+    if date is None:
+        return None
+    ahead_at_least = (date - received_at).total_seconds()
+    ahead_at_most = (date + timedelta(seconds=1) - sent_at).total_seconds()
+    return max(ahead_at_least, 0.0) + min(ahead_at_most, 0.0)
 
 
 def usable_etag(etag: str | None) -> str | None:
@@ -91,7 +117,9 @@ def _rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
         return None
     used = values.header_number(headers.get("x-ratelimit-used"))
     resource = values.text(headers.get("x-ratelimit-resource")) or "core"
-    return RateLimit(limit, remaining, max(limit - remaining, 0) if used is None else used, reset_at, resource)
+    return RateLimit(
+        limit, remaining, max(limit - remaining, 0) if used is None else used, reset_at, resource
+    )
 
 
 def _names(header: str | None) -> tuple[str, ...] | None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import pytest
 
 from runners_app.github import GitHubClient, Owner, TokenAuth
 from tests.simulator_handle import SimulatorHandle, start_simulator
+
+from .certificates import Authority
 
 TOKEN = "ghp_canaryCANARYcanaryCANARYcanary012345"
 ORG = Owner("organization", "octo-org")
@@ -56,3 +59,22 @@ def simulator(running_simulator: SimulatorHandle) -> SimulatorHandle:
     running_simulator.set_speed(0)
     running_simulator.clear_requests()
     return running_simulator
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="session")
+def certificate(authority: Authority) -> Path:
+    """A key and a certificate for 127.0.0.1 that nobody but a test trusts, in one PEM file."""
+    return authority.issue("127.0.0.1")
+
+
+@pytest.fixture(scope="session")
+def server_context(certificate: Path) -> ssl.SSLContext:
+    """TLS as a server that shows the certificate does it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context

@@ -67,7 +67,7 @@ def raw_server(behave: Behaviour, wrap: Callable[[socket.socket], socket.socket]
                 while True:
                     sock, _ = listener.accept()
                     server.connections += 1
-                    opened.append(sock)
+                    opened.append(sock.dup())  # TLS takes the first handle away
                     threads.append(threading.Thread(target=converse, args=(sock,)))
                     threads[-1].start()
 
@@ -87,6 +87,8 @@ def raw_server(behave: Behaviour, wrap: Callable[[socket.socket], socket.socket]
             _shut(listener, *opened)
             for thread in [accepting, *threads]:
                 thread.join(5)
+            for sock in opened:
+                sock.close()
 
 
 def _read_request(sock: socket.socket) -> bytes:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from runners_app.github import (
     AnswerUnusable,
     BadCredentials,
+    ClockSkewed,
     Conflict,
     FieldError,
     Forbidden,
@@ -37,10 +39,15 @@ def reset_in(seconds: int, remaining: int = 0) -> dict[str, str]:
     return {**LIMIT, "x-ratelimit-remaining": str(remaining), "x-ratelimit-reset": str(reset_at)}
 
 
-def refusal(status: int, body: object = None, headers: Mapping[str, str] | None = None) -> GitHubError:
+def refusal(
+    status: int,
+    body: object = None,
+    headers: Mapping[str, str] | None = None,
+    **how: bool,
+) -> GitHubError:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     with pytest.raises(GitHubError) as caught:
-        understand(status, headers or {}, content, NOW)
+        understand(status, headers or {}, content, NOW, **how)  # type: ignore[arg-type]
     return caught.value
 
 
@@ -62,7 +69,7 @@ def test_an_answer_brings_its_payload_and_hash() -> None:
 
 
 def test_an_empty_body_is_no_error() -> None:
-    assert understand(204, {}, b"", NOW).payload is None
+    assert understand(204, {}, b"", NOW, write=True, success=204).payload is None
 
 
 def test_a_304_is_unchanged() -> None:
@@ -83,8 +90,14 @@ def test_an_equal_body_is_unchanged_and_not_parsed() -> None:
 @pytest.mark.parametrize(
     ("link", "next_link"),
     [
-        ('<https://h/a?page=2>; rel="next", <https://h/a?page=9>; rel="last"', "https://h/a?page=2"),
-        ('<https://h/a?page=1>; rel="prev", <https://h/a?page=3>; rel="next"', "https://h/a?page=3"),
+        (
+            '<https://h/a?page=2>; rel="next", <https://h/a?page=9>; rel="last"',
+            "https://h/a?page=2",
+        ),
+        (
+            '<https://h/a?page=1>; rel="prev", <https://h/a?page=3>; rel="next"',
+            "https://h/a?page=3",
+        ),
         ('<https://h/a?page=1>; rel="prev"', None),
         ("nonsense", None),
         ("", None),
@@ -122,11 +135,17 @@ def test_the_headers_are_read() -> None:
     assert meta.deprecation == datetime.fromtimestamp(1804636800, UTC)
     assert meta.sunset == datetime(2028, 3, 10, tzinfo=UTC)
     assert meta.rate_limit
-    assert (meta.rate_limit.limit, meta.rate_limit.remaining, meta.rate_limit.used) == (5000, 7, 5000)
+    assert (meta.rate_limit.limit, meta.rate_limit.remaining, meta.rate_limit.used) == (
+        5000,
+        7,
+        5000,
+    )
     assert meta.rate_limit.reset_at == NOW + timedelta(seconds=600)
 
 
-@pytest.mark.parametrize("sent", ["2026-12-01 07:00:00 -0500", "2026-12-01 14:00:00 +0200", "2026-12-01 12:00:00 UTC"])
+@pytest.mark.parametrize(
+    "sent", ["2026-12-01 07:00:00 -0500", "2026-12-01 14:00:00 +0200", "2026-12-01 12:00:00 UTC"]
+)
 def test_the_end_of_a_token_is_read_in_every_zone(sent: str) -> None:
     meta = understand(200, {"github-authentication-token-expiration": sent}, b"{}", NOW).meta
     assert meta.token_expires_at == datetime(2026, 12, 1, 12, tzinfo=UTC)
@@ -142,7 +161,16 @@ def test_an_etag_that_could_not_be_sent_back_is_not_kept(etag: str) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"<html>Unicorn!</html>", b'{"cut', b"NaN", b"[Infinity]", b"[" * 100_000, b"1" * 5_000, b"\xff\xfe\x00", b"\x80"],
+    [
+        b"<html>Unicorn!</html>",
+        b'{"cut',
+        b"NaN",
+        b"[Infinity]",
+        b"[" * 100_000,
+        b"1" * 5_000,
+        b"\xff\xfe\x00",
+        b"\x80",
+    ],
 )
 def test_what_is_not_json_cannot_be_used(body: bytes) -> None:
     error = refusal(200, body)
@@ -156,7 +184,7 @@ def test_what_is_too_large_cannot_be_used() -> None:
         understand(200, {}, None, NOW)
 
 
-@pytest.mark.parametrize("status", [100, 199, 300, 305, 600, 999])
+@pytest.mark.parametrize("status", [100, 199, 201, 204, 299, 300, 305, 600, 999])
 def test_an_unexpected_status_cannot_be_used(status: int) -> None:
     assert type(refusal(status)) is AnswerUnusable
 
@@ -167,6 +195,106 @@ def test_a_redirect_names_only_the_host() -> None:
     assert error.host == "evil.test"
     assert "evil.test" in str(error)
     assert "canary" not in str(error)
+
+
+# Clocks
+
+
+def dated(seconds_ahead: float) -> dict[str, str]:
+    return {"date": format_datetime(NOW + timedelta(seconds=seconds_ahead), usegmt=True)}
+
+
+@pytest.mark.parametrize(
+    ("ahead", "took", "skew"),
+    [
+        pytest.param(0, 0.2, 0.0, id="the same"),
+        pytest.param(-1, 0.2, 0.0, id="the second before, cut off"),
+        pytest.param(-8, 9.0, 0.0, id="a slow answer, dated at its beginning"),
+        pytest.param(3600, 0.2, 3600.0, id="an hour ahead"),
+        pytest.param(-3600, 0.2, -3598.8, id="an hour behind"),
+        pytest.param(-30, 9.0, -20.0, id="behind, and slow"),
+    ],
+)
+def test_the_skew_of_clocks_is_what_the_date_proves(ahead: int, took: float, skew: float) -> None:
+    sent_at = NOW - timedelta(seconds=took)
+    meta = understand(200, dated(ahead), b"{}", NOW, sent_at=sent_at).meta
+    assert meta.clock_skew_seconds == pytest.approx(skew)
+
+
+@pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}])
+def test_without_a_date_no_skew_is_known(headers: dict[str, str]) -> None:
+    assert understand(200, headers, b"{}", NOW).meta.clock_skew_seconds is None
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"), [(-3600, "60 min ahead of GitHub's"), (90, "90 s behind GitHub's")]
+)
+def test_a_wrong_clock_is_not_taken_for_a_wrong_key(ahead: int, words: str) -> None:
+    body = {"message": "'Expiration time' claim ('exp') is too far in the future"}
+    error = refusal(401, body, dated(ahead), signed=True)
+    assert type(error) is ClockSkewed
+    assert f"This machine's clock is {words}" in str(error)
+    assert "too far in the future" in str(error)
+    assert error.clock_skew_seconds == pytest.approx(ahead, abs=1)
+
+
+@pytest.mark.parametrize("claim", ["'exp'", "'iat'"])
+def test_github_may_say_itself_that_it_is_the_time(claim: str) -> None:
+    error = refusal(401, {"message": f"The claim ({claim}) is off"}, dated(0), signed=True)
+    assert type(error) is ClockSkewed
+    assert "This machine's clock" not in str(error)
+
+
+def test_a_refused_signature_of_the_right_time_means_a_wrong_key() -> None:
+    body = {"message": "A JSON web token could not be decoded"}
+    assert type(refusal(401, body, dated(30), signed=True)) is BadCredentials
+
+
+def test_a_token_has_nothing_to_do_with_clocks() -> None:
+    error = refusal(401, {"message": "Bad credentials"}, dated(-3600))
+    assert type(error) is BadCredentials
+
+
+# Answers to writes
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 422, 429])
+def test_a_write_was_refused_if_github_documents_the_refusal(status: int) -> None:
+    error = refusal(status, {"message": "No"}, write=True)
+    assert isinstance(error, Refused)
+    assert not error.may_have_applied
+
+
+@pytest.mark.parametrize("status", [402, 405, 406, 413, 415, 418, 423, 431, 450, 451, 499])
+def test_no_other_status_proves_that_a_write_was_refused(status: int) -> None:
+    error = refusal(status, {"message": "No"}, write=True)
+    assert type(error) is AnswerUnusable
+    assert error.may_have_applied
+    assert f"({status})" in str(error)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>blocked</html>", b'{"mess', b"[]", b"{}", None])
+@pytest.mark.parametrize("status", [401, 403, 404, 422, 429])
+def test_a_refusal_of_a_write_without_githubs_words_proves_nothing(
+    status: int, body: bytes | None
+) -> None:
+    with pytest.raises(AnswerUnusable, match="on the way") as caught:
+        understand(status, {"retry-after": "60"}, body, NOW, write=True, success=201)
+    assert caught.value.may_have_applied
+
+
+@pytest.mark.parametrize("status", [200, 202, 203, 204, 206, 226, 299, 304])
+def test_a_success_that_is_not_the_documented_one_proves_nothing(status: int) -> None:
+    with pytest.raises(AnswerUnusable, match="unexpected status") as caught:
+        understand(status, {}, b'{"id": 5}', NOW, write=True, success=201)
+    assert caught.value.may_have_applied
+
+
+def test_a_refusal_of_a_write_that_was_repeated_proves_nothing() -> None:
+    error = refusal(422, {"message": "Name already exists"}, write=True, repeated=True)
+    assert type(error) is AnswerUnusable
+    assert error.may_have_applied
+    assert "Name already exists" in str(error)
 
 
 # Refusals
@@ -195,7 +323,9 @@ def test_a_redirect_names_only_the_host() -> None:
         ("502_timeout", ServerFailed),
     ],
 )
-def test_each_of_githubs_errors_is_known(examples: dict[str, Any], name: str, expected: type[GitHubError]) -> None:
+def test_each_of_githubs_errors_is_known(
+    examples: dict[str, Any], name: str, expected: type[GitHubError]
+) -> None:
     error = from_example(examples, name)
     assert type(error) is expected
     assert error.status == examples["errors"][name]["status"]
@@ -214,7 +344,10 @@ def test_a_refusal_keeps_githubs_words() -> None:
     assert error.github_message == "Not Found"
     assert error.documentation_url == "https://docs.github.com/rest"
     assert error.request_id == "A:1"
-    assert str(error) == "GitHub does not know this, or the credential may not see it (404): Not Found."
+    assert (
+        str(error)
+        == "GitHub does not know this, or the credential may not see it (404): Not Found."
+    )
 
 
 def test_a_refusal_as_a_web_page_is_still_a_refusal() -> None:
@@ -224,14 +357,22 @@ def test_a_refusal_as_a_web_page_is_still_a_refusal() -> None:
 
 
 def test_a_missing_scope_is_named() -> None:
-    error = refusal(403, {"message": "No"}, {"x-oauth-scopes": "repo", "x-accepted-oauth-scopes": "admin:org, x:y"})
+    error = refusal(
+        403,
+        {"message": "No"},
+        {"x-oauth-scopes": "repo", "x-accepted-oauth-scopes": "admin:org, x:y"},
+    )
     assert isinstance(error, Forbidden)
     assert (error.scopes, error.accepted_scopes) == (("repo",), ("admin:org", "x:y"))
     assert "admin:org or x:y" in str(error)
 
 
 def test_a_missing_permission_is_named() -> None:
-    error = refusal(403, {"message": "No"}, {"x-accepted-github-permissions": "organization_administration=write"})
+    error = refusal(
+        403,
+        {"message": "No"},
+        {"x-accepted-github-permissions": "organization_administration=write"},
+    )
     assert isinstance(error, Forbidden)
     assert error.accepted_permissions == "organization_administration=write"
     assert "organization_administration=write" in str(error)
@@ -260,17 +401,33 @@ def test_only_an_https_address_is_offered_for_sso(header: str) -> None:
     ("name", "errors"),
     [
         ("422_validation_errors", (FieldError("name", "already_exists", None),)),
-        ("422_custom", (FieldError("maximum_runners", "custom", "maximum_runners must be greater than 0"),)),
+        (
+            "422_custom",
+            (FieldError("maximum_runners", "custom", "maximum_runners must be greater than 0"),),
+        ),
         ("422_simple", (FieldError(None, None, "Static IP limit reached"),)),
         ("422_invalid_request", (FieldError("size", "invalid", '"size" wasn\'t supplied.'),)),
         (
             "422_prefix_message",
-            (FieldError(None, "invalid", "Runner group 1 has reached max limit of 10000 runners."),),
+            (
+                FieldError(
+                    None, "invalid", "Runner group 1 has reached max limit of 10000 runners."
+                ),
+            ),
         ),
-        ("409_conflict", (FieldError(None, "already_exists", "A runner with the name linux-4core already exists."),)),
+        (
+            "409_conflict",
+            (
+                FieldError(
+                    None, "already_exists", "A runner with the name linux-4core already exists."
+                ),
+            ),
+        ),
     ],
 )
-def test_what_github_found_wrong_is_usable(examples: dict[str, Any], name: str, errors: tuple[FieldError, ...]) -> None:
+def test_what_github_found_wrong_is_usable(
+    examples: dict[str, Any], name: str, errors: tuple[FieldError, ...]
+) -> None:
     error = from_example(examples, name)
     assert isinstance(error, Refused)
     assert error.errors == errors
@@ -278,13 +435,22 @@ def test_what_github_found_wrong_is_usable(examples: dict[str, Any], name: str, 
 
 def test_the_sentence_tells_the_details() -> None:
     error = refusal(
-        422, {"message": "Validation Failed", "errors": [{"field": "name", "code": "already_exists"}, "And more"]}
+        422,
+        {
+            "message": "Validation Failed",
+            "errors": [{"field": "name", "code": "already_exists"}, "And more"],
+        },
     )
-    assert str(error) == "GitHub did not accept this (422): Validation Failed. name: already exists; And more."
+    assert (
+        str(error)
+        == "GitHub did not accept this (422): Validation Failed. name: already exists; And more."
+    )
 
 
 def test_several_wrong_fields_of_one_message_are_told_apart() -> None:
-    message = "Invalid request.\n\nFor 'properties/name', nil is not a string.\n\"size\" wasn't supplied."
+    message = (
+        "Invalid request.\n\nFor 'properties/name', nil is not a string.\n\"size\" wasn't supplied."
+    )
     error = refusal(422, {"message": message})
     assert isinstance(error, Invalid)
     assert [(each.field, each.message) for each in error.errors] == [
@@ -293,7 +459,9 @@ def test_several_wrong_fields_of_one_message_are_told_apart() -> None:
     ]
 
 
-@pytest.mark.parametrize("errors", [None, 7, {}, [], [[], None, {}, {"field": []}], "", [{"code": True}]])
+@pytest.mark.parametrize(
+    "errors", [None, 7, {}, [], [[], None, {}, {"field": []}], "", [{"code": True}]]
+)
 def test_odd_errors_leave_the_message(errors: object) -> None:
     error = refusal(422, {"message": "Static IP limit reached", "errors": errors})
     assert isinstance(error, Invalid)
@@ -314,21 +482,31 @@ def test_errors_as_one_string_are_read_too() -> None:
     ("headers", "wait", "primary"),
     [
         pytest.param({"retry-after": "30"}, 30, False, id="retry-after"),
-        pytest.param({"retry-after": "30", **reset_in(600)}, 30, False, id="retry-after goes before the reset"),
+        pytest.param(
+            {"retry-after": "30", **reset_in(600)},
+            30,
+            False,
+            id="retry-after goes before the reset",
+        ),
         pytest.param(reset_in(600), 600, True, id="the reset"),
         pytest.param(reset_in(-5), 60, True, id="a reset in the past, as our clock sees it"),
         pytest.param({"retry-after": "0"}, 1, False, id="retry-after 0"),
         pytest.param({"retry-after": "9" * 17}, 86_400, False, id="an absurd retry-after"),
         pytest.param(reset_in(10**8), 86_400, True, id="an absurd reset"),
         pytest.param(
-            {"retry-after": "Sun, 01 Nov 2026 12:02:00 GMT", "date": "Sun, 01 Nov 2026 12:00:00 GMT"},
+            {
+                "retry-after": "Sun, 01 Nov 2026 12:02:00 GMT",
+                "date": "Sun, 01 Nov 2026 12:00:00 GMT",
+            },
             120,
             False,
             id="date",
         ),
     ],
 )
-def test_a_limit_says_how_long_to_wait(status: int, headers: dict[str, str], wait: int, primary: bool) -> None:
+def test_a_limit_says_how_long_to_wait(
+    status: int, headers: dict[str, str], wait: int, primary: bool
+) -> None:
     error = refusal(status, {"message": "Too much"}, headers)
     assert isinstance(error, RateLimited)
     assert error.wait_until == NOW + timedelta(seconds=wait)
@@ -343,8 +521,12 @@ def test_a_429_without_a_hint_waits_a_minute(headers: dict[str, str]) -> None:
     assert error.wait_until == NOW + timedelta(seconds=60)
 
 
-def test_a_secondary_limit_may_come_as_a_403_with_nothing_but_words(examples: dict[str, Any]) -> None:
-    error = refusal(403, examples["errors"]["429_secondary_rate_limit"]["body"], reset_in(600, remaining=4000))
+def test_a_secondary_limit_may_come_as_a_403_with_nothing_but_words(
+    examples: dict[str, Any],
+) -> None:
+    error = refusal(
+        403, examples["errors"]["429_secondary_rate_limit"]["body"], reset_in(600, remaining=4000)
+    )
     assert isinstance(error, RateLimited)
     assert error.wait_until == NOW + timedelta(seconds=60)
 
@@ -363,7 +545,17 @@ HEADER_NAMES = [
 HEADER_VALUES = st.one_of(
     st.text(alphabet=st.characters(max_codepoint=255), max_size=60),
     st.sampled_from(
-        ["0", "-1", "9" * 40, '<x>; rel="next"', "<", "https://[", "@1", "Thu, 99 Foo 0000 99:99:99 GMT", ";=,"]
+        [
+            "0",
+            "-1",
+            "9" * 40,
+            '<x>; rel="next"',
+            "<",
+            "https://[",
+            "@1",
+            "Thu, 99 Foo 0000 99:99:99 GMT",
+            ";=,",
+        ]
     ),
 )
 JSON = st.recursive(
@@ -371,7 +563,9 @@ JSON = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
-            st.sampled_from(["message", "errors", "field", "code", "documentation_url"]), inner, max_size=5
+            st.sampled_from(["message", "errors", "field", "code", "documentation_url"]),
+            inner,
+            max_size=5,
         )
     ),
     max_leaves=10,
@@ -384,7 +578,9 @@ JSON = st.recursive(
     headers=st.dictionaries(st.sampled_from(HEADER_NAMES), HEADER_VALUES, max_size=6),
     body=st.none() | st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()),
 )
-@example(status=429, headers={"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT", "date": "x"}, body=None)
+@example(
+    status=429, headers={"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT", "date": "x"}, body=None
+)
 def test_any_answer_is_understood_or_is_an_error_of_ours(
     status: int, headers: dict[str, str], body: bytes | None
 ) -> None:

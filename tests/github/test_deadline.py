@@ -10,20 +10,17 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pytest_django import Settings
 
 from runners_app.credentials.credentials import app_client, open_client, store_app, store_token
 from runners_app.credentials.leases import take_lease
 from runners_app.github import AnswerLost, GitHubClient, GitHubError, Limits, NotSent
+from runners_app.github.clock import uptime
 
 from .conftest import ORG, TOKEN
 from .raw_server import answer, raw_server, saying
@@ -101,11 +98,15 @@ def test_a_server_that_does_not_take_the_connection_was_not_sent_anything(connec
         for filler in (waiting, more):
             filler.setblocking(False)
             filler.connect_ex(full.getsockname())
-        error = fails_in_time(connect(f"http://127.0.0.1:{full.getsockname()[1]}", deadline=DEADLINE), NotSent)
+        error = fails_in_time(
+            connect(f"http://127.0.0.1:{full.getsockname()[1]}", deadline=DEADLINE), NotSent
+        )
         assert not error.sent
 
 
-def test_a_slow_name_lookup_ends_at_the_deadline(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_name_lookup_ends_at_the_deadline(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def slow(*_: object, **__: object) -> list[object]:
         time.sleep(3 * DEADLINE)
         return []
@@ -153,36 +154,46 @@ def test_after_a_missed_deadline_the_connection_is_not_used_again(connect: Conne
         assert server.connections == 2
 
 
+# The right to send, which may end sooner
+
+
+def test_a_request_ends_with_the_right_to_send(connect: Connect) -> None:
+    with raw_server(lambda *_: None) as server:
+        client = connect(server.url, before_request=lambda method: uptime() + DEADLINE)
+        fails_in_time(client)
+
+
+def test_a_right_that_lasts_longer_does_not_prolong_a_request(connect: Connect) -> None:
+    with raw_server(lambda *_: None) as server:
+        allowed = lambda method: uptime() + 60  # noqa: E731
+        fails_in_time(connect(server.url, deadline=DEADLINE, before_request=allowed))
+
+
+def test_after_the_right_has_ended_nothing_is_sent(connect: Connect) -> None:
+    with raw_server(saying(answer(LIMITS))) as server:
+        client = connect(server.url, before_request=lambda method: uptime() - 1)
+        with pytest.raises(NotSent, match="time for this request was over") as caught:
+            client.get_hosted_runner_limits(ORG)
+        assert not caught.value.may_have_applied
+        assert server.connections == 0
+
+
+def test_each_redirect_needs_the_right_anew(connect: Connect) -> None:
+    rights = iter([60.0, -1.0])
+    moved = answer(status=302, headers={"Location": "/again"})
+    with raw_server(saying(moved)) as server:
+        client = connect(server.url, before_request=lambda method: uptime() + next(rights))
+        with pytest.raises(NotSent):
+            client.get_hosted_runner_limits(ORG)
+        assert len(server.requests) == 1
+
+
 # TLS
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key and a certificate for 127.0.0.1 that nobody but a test trusts, in one PEM file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, SHA256())
-    )
-    file = tmp_path_factory.mktemp("tls") / "server.pem"
-    file.write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + made.public_bytes(Encoding.PEM)
-    )
-    return file
-
-
 @pytest.fixture
-def tls(certificate: Path) -> Wrap:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return lambda sock: context.wrap_socket(sock, server_side=True)
+def tls(server_context: ssl.SSLContext) -> Wrap:
+    return lambda sock: server_context.wrap_socket(sock, server_side=True)
 
 
 def test_a_certificate_nobody_vouches_for_is_not_accepted(connect: Connect, tls: Wrap) -> None:
@@ -192,7 +203,9 @@ def test_a_certificate_nobody_vouches_for_is_not_accepted(connect: Connect, tls:
         assert server.requests == []
 
 
-def test_a_server_of_ones_own_may_have_an_authority_of_its_own(connect: Connect, tls: Wrap, certificate: Path) -> None:
+def test_a_server_of_ones_own_may_have_an_authority_of_its_own(
+    connect: Connect, tls: Wrap, certificate: Path
+) -> None:
     with raw_server(saying(answer(LIMITS)), wrap=tls) as server:
         client = connect(server.url.replace("http:", "https:"), ca_file=str(certificate))
         for _ in range(3):
@@ -221,19 +234,40 @@ START = "from django.conf import settings; settings.GITHUB_CA_FILE"
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder", "no certificates"])
-def test_a_file_of_authorities_that_cannot_be_read_is_said_at_start(tmp_path: Path, kind: str) -> None:
-    file = {"missing": tmp_path / "none.pem", "folder": tmp_path, "no certificates": tmp_path / "empty.pem"}[kind]
+def test_a_file_of_authorities_that_cannot_be_read_is_said_at_start(
+    tmp_path: Path, kind: str
+) -> None:
+    file = {
+        "missing": tmp_path / "none.pem",
+        "folder": tmp_path,
+        "no certificates": tmp_path / "empty.pem",
+    }[kind]
     (tmp_path / "empty.pem").touch()
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "dashboard.settings", "TRACKSIDE_DATA_DIR": str(tmp_path)}
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "dashboard.settings",
+        "TRACKSIDE_DATA_DIR": str(tmp_path),
+    }
     environment["GITHUB_CA_FILE"] = str(file)
-    done = subprocess.run([sys.executable, "-c", START], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", START], env=environment, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode != 0
-    assert f"GITHUB_CA_FILE names {file}, which holds no certificates Trackside can read" in done.stderr
+    assert (
+        f"GITHUB_CA_FILE names {file}, which holds no certificates Trackside can read"
+        in done.stderr
+    )
 
 
-@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"], ids=["headers", "body"])
+@pytest.mark.parametrize(
+    "head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"], ids=["headers", "body"]
+)
 def test_what_trickles_through_tls_ends_at_the_deadline(
     connect: Connect, tls: Wrap, certificate: Path, head: bytes
 ) -> None:
     with raw_server(trickle(b"HTTP/1.1 200 OK\r\n" * 100, head), wrap=tls) as server:
-        fails_in_time(connect(server.url.replace("http:", "https:"), deadline=DEADLINE, ca_file=str(certificate)))
+        fails_in_time(
+            connect(
+                server.url.replace("http:", "https:"), deadline=DEADLINE, ca_file=str(certificate)
+            )
+        )

@@ -25,6 +25,7 @@ from runners_app.github import (
     NewHostedRunner,
     NotSent,
     RedirectRefused,
+    Refused,
     ServerFailed,
     TokenAuth,
 )
@@ -52,7 +53,10 @@ def big_body(size: int) -> Callable[[socket.socket, bytes], None]:
 
 
 def test_a_body_of_a_hundred_megabytes_is_not_taken(connect: Connect) -> None:
-    with raw_server(big_body(100_000_000)) as server, pytest.raises(AnswerUnusable, match="too large"):
+    with (
+        raw_server(big_body(100_000_000)) as server,
+        pytest.raises(AnswerUnusable, match="too large"),
+    ):
         connect(server.url).get_hosted_runner_limits(ORG)
 
 
@@ -68,12 +72,17 @@ def test_a_small_body_that_unpacks_to_a_hundred_megabytes_is_not_taken(connect: 
 @pytest.mark.parametrize(
     "endless",
     [
-        pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", id="chunk of negative size"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
+            id="chunk of negative size",
+        ),
         pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", id="trailers"),
         pytest.param(b"HTTP/1.1 200 OK\r\n", id="headers"),
     ],
 )
-def test_what_never_ends_outside_of_the_body_is_not_read_to_the_end(connect: Connect, endless: bytes) -> None:
+def test_what_never_ends_outside_of_the_body_is_not_read_to_the_end(
+    connect: Connect, endless: bytes
+) -> None:
     def behave(sock: socket.socket, _: bytes) -> None:
         sock.sendall(endless)
         while True:
@@ -118,7 +127,10 @@ def test_a_server_without_tls_was_not_sent_anything(connect: Connect) -> None:
         sock.sendall(answer(status=400))
         return sock
 
-    with raw_server(lambda *_: None, wrap=plainly) as server, pytest.raises(NotSent, match="TLS failed"):
+    with (
+        raw_server(lambda *_: None, wrap=plainly) as server,
+        pytest.raises(NotSent, match="TLS failed"),
+    ):
         connect(server.url.replace("http:", "https:")).get_hosted_runner_limits(ORG)
 
 
@@ -136,9 +148,13 @@ def reset(sock: socket.socket, _: bytes) -> None:
         pytest.param(hanging_up_after(b"HTTP/1.1 201 Crea"), id="cut status line"),
         pytest.param(hanging_up_after(b"\x00\xff garbage\r\n\r\n"), id="no HTTP"),
         pytest.param(
-            saying(answer(b"not packed", 201, headers={"Content-Encoding": "gzip"})), id="packed body that is not"
+            saying(answer(b"not packed", 201, headers={"Content-Encoding": "gzip"})),
+            id="packed body that is not",
         ),
-        pytest.param(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}"), id="two lengths"),
+        pytest.param(
+            saying(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}"),
+            id="two lengths",
+        ),
     ],
 )
 def test_an_answer_that_does_not_arrive_whole_leaves_a_write_open_and_is_not_repeated(
@@ -171,11 +187,16 @@ def test_a_failing_status_says_enough_even_if_its_body_is_huge(connect: Connect)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_to_another_host_is_refused_and_the_token_stays_here(connect: Connect, status: int) -> None:
+def test_a_redirect_to_another_host_is_refused_and_the_token_stays_here(
+    connect: Connect, status: int
+) -> None:
     with raw_server(saying(answer(LIMITS))) as other:
         elsewhere = f"http://localhost:{other.port}/orgs?leak=canary-query"
         with raw_server(saying(answer(status=status, headers={"Location": elsewhere}))) as server:
-            for call in (connect(server.url).get_app, lambda: connect(server.url).create_hosted_runner(ORG, NEW)):
+            for call in (
+                connect(server.url).get_app,
+                lambda: connect(server.url).create_hosted_runner(ORG, NEW),
+            ):
                 with pytest.raises(RedirectRefused, match="localhost") as caught:
                     call()
                 assert caught.value.host == "localhost"
@@ -199,9 +220,14 @@ def test_a_redirect_off_the_origin_or_path_is_refused(connect: Connect, location
 
 
 def test_three_redirects_within_the_api_are_followed_with_the_token(connect: Connect) -> None:
-    moves = [answer(status=s, headers={"Location": f"/api/v3/organizations/{s}"}) for s in (301, 302, 307)]
+    moves = [
+        answer(status=s, headers={"Location": f"/api/v3/organizations/{s}"})
+        for s in (301, 302, 307)
+    ]
     with raw_server(saying(*moves, answer(LIMITS))) as server:
-        assert connect(f"{server.url}/api/v3").get_hosted_runner_limits(ORG).items == (Limits(10, 2),)
+        assert connect(f"{server.url}/api/v3").get_hosted_runner_limits(ORG).items == (
+            Limits(10, 2),
+        )
         assert server.targets[1:] == [f"GET /api/v3/organizations/{s}" for s in (301, 302, 307)]
         assert all(TOKEN.encode() in request for request in server.requests)
 
@@ -227,6 +253,51 @@ def test_a_write_follows_no_other_redirect(connect: Connect, status: int) -> Non
         with pytest.raises(RedirectRefused):
             connect(server.url).delete_hosted_runner(ORG, 5)
         assert len(server.requests) == 1
+
+
+# Statuses nobody documents
+
+
+MADE_UP = [200, 202, 204, 206, 226, 299, 300, 304, 306, 402, 405, 418, 423, 450, 451, 499, 500, 599]
+WRITES: dict[str, tuple[Callable[[GitHubClient], object], int]] = {
+    "POST": (lambda client: client.create_hosted_runner(ORG, NEW), 201),
+    "PATCH": (lambda client: client.update_hosted_runner(ORG, 5, {"name": "new"}), 200),
+    "DELETE": (lambda client: client.delete_hosted_runner(ORG, 5), 202),
+    "PUT": (lambda client: client.add_repository_with_access(ORG, 2, 5), 204),
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "status"),
+    [(method, made_up) for method in WRITES for made_up in MADE_UP if made_up != WRITES[method][1]],
+)
+def test_a_status_nobody_documents_leaves_a_write_open(
+    connect: Connect, method: str, status: int
+) -> None:
+    write, _ = WRITES[method]
+    body = b"" if status in (204, 304) else json.dumps({**RUNNER, "message": "fine"}).encode()
+    with raw_server(saying(answer(body, status))) as server:
+        with pytest.raises(GitHubError) as caught:
+            write(connect(server.url))
+        assert caught.value.may_have_applied
+        assert not isinstance(caught.value, Refused)
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [201, 204, 206, 299, 418, 450, 599])
+def test_a_status_nobody_documents_is_an_error_of_a_read(connect: Connect, status: int) -> None:
+    with raw_server(saying(answer(LIMITS, status))) as server, pytest.raises(GitHubError):
+        connect(server.url).get_hosted_runner_limits(ORG)
+
+
+def test_a_write_refused_after_a_redirect_is_left_open(connect: Connect) -> None:
+    moved = answer(status=307, headers={"Location": "/organizations/1/actions/hosted-runners"})
+    taken = answer({"message": "Already exists - linux-4core"}, 409)
+    with raw_server(saying(moved, taken)) as server:
+        with pytest.raises(AnswerUnusable, match="redirected and then refused") as caught:
+            connect(server.url).create_hosted_runner(ORG, NEW)
+        assert caught.value.may_have_applied
+        assert len(server.requests) == 2
 
 
 # What is sent
@@ -293,7 +364,10 @@ def test_what_is_raised_before_a_request_stops_it(connect: Connect) -> None:
 def test_every_answer_is_reported_also_refusals_and_redirects(connect: Connect) -> None:
     seen: list[AnswerMeta] = []
     moved = answer(status=302, headers={"Location": "/app"})
-    with raw_server(saying(moved, answer({"message": "no"}, 403))) as server, pytest.raises(Forbidden):
+    with (
+        raw_server(saying(moved, answer({"message": "no"}, 403))) as server,
+        pytest.raises(Forbidden),
+    ):
         connect(server.url, on_answer=seen.append).get_hosted_runner_limits(ORG)
     assert [meta.status for meta in seen] == [302, 403]
 
@@ -314,7 +388,8 @@ def everything_said_about(error: BaseException) -> str:
             chain.append(link)
             pending += [link.__cause__, link.__context__]
     return "\n".join(
-        "".join(traceback.TracebackException.from_exception(link, capture_locals=True).format()) + repr(vars(link))
+        "".join(traceback.TracebackException.from_exception(link, capture_locals=True).format())
+        + repr(vars(link))
         for link in chain
     )
 
@@ -326,12 +401,20 @@ def everything_said_about(error: BaseException) -> str:
         pytest.param(saying(answer(status=502)), id="502"),
         pytest.param(saying(answer(b"<html>")), id="not JSON"),
         pytest.param(saying(answer({"runner": 1})), id="wrong shape"),
-        pytest.param(saying(answer({"message": f"I got {TOKEN}"}, 401)), id="token repeated in the message"),
-        pytest.param(saying(answer(b"{}", 403, {"X-Accepted-GitHub-Permissions": TOKEN})), id="in a header"),
-        pytest.param(saying(answer(status=302, headers={"Location": f"http://{TOKEN}/"})), id="in a redirect"),
+        pytest.param(
+            saying(answer({"message": f"I got {TOKEN}"}, 401)), id="token repeated in the message"
+        ),
+        pytest.param(
+            saying(answer(b"{}", 403, {"X-Accepted-GitHub-Permissions": TOKEN})), id="in a header"
+        ),
+        pytest.param(
+            saying(answer(status=302, headers={"Location": f"http://{TOKEN}/"})), id="in a redirect"
+        ),
     ],
 )
-def test_no_error_shows_the_token(connect: Connect, behave: Callable[[socket.socket, bytes], object]) -> None:
+def test_no_error_shows_the_token(
+    connect: Connect, behave: Callable[[socket.socket, bytes], object]
+) -> None:
     with raw_server(behave) as server:
         client = connect(server.url)
         with pytest.raises(GitHubError) as caught:
@@ -353,7 +436,16 @@ def test_an_unreachable_server_leaves_no_trace_of_the_token_either(connect: Conn
 
 
 @pytest.mark.parametrize(
-    "url", ["", "github.com", "ftp://github.test", "https://", "https://u:p@github.test", "https://h/?q=1", "http://["]
+    "url",
+    [
+        "",
+        "github.com",
+        "ftp://github.test",
+        "https://",
+        "https://u:p@github.test",
+        "https://h/?q=1",
+        "http://[",
+    ],
 )
 def test_an_address_that_cannot_be_an_api_is_refused_at_once(url: str) -> None:
     with pytest.raises(ValueError, match="API address"):
