@@ -1,8 +1,10 @@
 """The Celery application; its settings are Django's, under ``CELERY_``."""
 
 import os
+from pathlib import Path
 
 from celery import Celery, signals
+from django.conf import settings
 from django.db import close_old_connections
 from kombu.transport import TRANSPORT_ALIASES
 
@@ -21,3 +23,18 @@ def keep_sound_connections(**_: object) -> None:
     grows old.
     """
     close_old_connections()
+
+
+@signals.celeryd_init.connect
+def make_data_folder(**_: object) -> None:
+    """In a container it lies on an empty /tmp, and nothing else makes it."""
+    Path(settings.DATA_DIR).mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+@signals.heartbeat_sent.connect
+def show_life(**_: object) -> None:
+    """A worker whose loop runs and whose broker answers touches `worker-alive` every two seconds.
+
+    For health checks: looking at a file costs them nothing, and asking by a message cost a second.
+    """
+    Path(settings.DATA_DIR, "worker-alive").touch()

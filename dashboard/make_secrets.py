@@ -1,7 +1,8 @@
 """Make the secrets of `docker compose up` on its first start; what is there already is left alone.
 
-`python -m dashboard.make_secrets KEYS PASSWORDS`: two folders, because PostgreSQL and Redis must
-read their passwords, under users of their own, and must not see Trackside's keys.
+`python -m dashboard.make_secrets KEYS PASSWORDS OWNER`: three folders. PostgreSQL and Redis read
+their passwords, under users of their own, and must not see Trackside's keys; and only migrations
+may see the password of the database's owner.
 """
 
 import os
@@ -11,20 +12,24 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
+DATABASE = "postgres:5432/trackside"
+APP_ROLE = "trackside_app"
 
-def make_secrets(keys: Path, passwords: Path) -> list[str]:
+
+def make_secrets(keys: Path, passwords: Path, owner: Path) -> list[str]:
     """Names of the files made; each appears whole or not at all."""
     postgres = _keep_or_make(passwords / "postgres_password", secrets.token_urlsafe(32), 0o444)
     redis = _keep_or_make(passwords / "redis_password", secrets.token_urlsafe(32), 0o444)
+    owner_url = f"postgresql://trackside:{postgres.value}@{DATABASE}"
+    _take_from_app(keys / "database_url", owner / "database_url", owner_url)
+    app_url = f"postgresql://{APP_ROLE}:{secrets.token_urlsafe(32)}@{DATABASE}"
     files = {
         passwords / "redis.conf": (f"requirepass {redis.value}\n", 0o444),
+        owner / "database_url": (owner_url, 0o400),
         keys / "secret_key": (secrets.token_urlsafe(64), 0o400),
         keys / "credential_keys": (Fernet.generate_key().decode(), 0o400),
         keys / "metrics_token": (secrets.token_urlsafe(32), 0o400),
-        keys / "database_url": (
-            f"postgresql://trackside:{postgres.value}@postgres:5432/trackside",
-            0o400,
-        ),
+        keys / "database_url": (app_url, 0o400),
         keys / "redis_url": (f"redis://:{redis.value}@redis:6379/0", 0o400),
     }
     kept = [
@@ -33,6 +38,20 @@ def make_secrets(keys: Path, passwords: Path) -> list[str]:
         *(_keep_or_make(path, value, mode) for path, (value, mode) in files.items()),
     ]
     return [each.path.name for each in kept if each.is_new]
+
+
+def _take_from_app(app: Path, owner: Path, owner_url: str) -> None:
+    """Version 0.1 gave the owner's address to everybody: it moves to where only migrations see it.
+
+    With an address of another database both use that one, until somebody changes the files.
+    """
+    if not app.exists():
+        return
+    address = app.read_text().strip()
+    if address == owner_url:
+        app.unlink()
+    else:
+        _keep_or_make(owner, address, 0o400)
 
 
 class _Kept:
@@ -51,5 +70,5 @@ def _keep_or_make(path: Path, value: str, mode: int) -> _Kept:
 
 
 if __name__ == "__main__":
-    made = make_secrets(Path(sys.argv[1]), Path(sys.argv[2]))
+    made = make_secrets(*map(Path, sys.argv[1:4]))
     sys.stdout.write(f"Made: {', '.join(made)}.\n" if made else "All secrets are there already.\n")

@@ -365,7 +365,12 @@ def postgres_binary(name: str) -> str:
 
 
 def find_binary(name: str) -> str:
-    return shutil.which(name) or _missing(name)
+    """Beside this Python first: some come as packages."""
+    return (
+        shutil.which(name, path=str(Path(sys.executable).parent))
+        or shutil.which(name)
+        or _missing(name)
+    )
 
 
 def _missing(name: str) -> str:

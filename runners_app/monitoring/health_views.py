@@ -3,11 +3,14 @@
 from dataclasses import asdict
 
 from django.contrib.auth.decorators import login_not_required
+from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from runners_app.monitoring import health
+
+KEPT_SECONDS = 1
 
 
 @login_not_required
@@ -21,8 +24,11 @@ def livez(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> HttpResponse:
-    """503 only while pages cannot be served; broker and worker stand in the body."""
-    state = health.look()
+    """503 only while pages cannot be served; broker and worker stand in the body.
+
+    Anybody may ask and each look costs several queries, so a process looks once a second at most.
+    """
+    state = caches["pages"].get_or_set("readyz", health.look, KEPT_SECONDS)
     return JsonResponse(
         {"ready": state.is_ready, **asdict(state)}, status=200 if state.is_ready else 503
     )

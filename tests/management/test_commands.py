@@ -322,3 +322,20 @@ class TestCleanDemo:
     ) -> None:
         assert "Left" not in clean_demo()
         assert names() == {"ada"}
+
+    def test_in_a_container_it_names_what_a_container_has(
+        self, demo_passwords: dict[str, str], settings: Settings
+    ) -> None:
+        assert "`make run`" in clean_demo()
+        settings.EMBEDDED = False
+        assert "COMPOSE_PROFILES" in (said := clean_demo())
+        assert "make run" not in said
+
+
+def test_connecting_the_demo_says_that_no_sign_in_was_made_when_people_exist(
+    admin: User, simulator: SimulatorHandle, settings: Settings, tmp_path: Path
+) -> None:
+    settings.DATA_DIR = tmp_path
+    out = io.StringIO()
+    call_command("connect_demo", simulator.base_url, stdout=out)
+    assert "no sign-in was made" in out.getvalue()

@@ -119,3 +119,11 @@ def test_a_watcher_needs_no_name_of_ours_and_no_https(
         ).status_code
         != 200
     )
+
+
+def test_readyz_looks_once_a_second_however_often_somebody_asks(
+    client: Client, db: None, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    client.get("/readyz")
+    with django_assert_num_queries(0):
+        assert client.get("/readyz").status_code == 200

@@ -17,13 +17,17 @@ class Command(BaseCommand):
     help = "Forget the demo accounts and the simulator's state. Stop the simulator first, or a Trackside that runs one."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        call_command("migrate", verbosity=0)
+        if settings.EMBEDDED:  # elsewhere only the owner of the tables may
+            call_command("migrate", verbosity=0)
         count = disconnect_demo(by=None)
         if demo.state_file().exists():
             for name, why in demo.remove_people().items():
                 self.stdout.write(f"Left {name}: {why}.")
         for name in (demo.state_file().name, "simulator.json", "simulator.out"):
             (Path(settings.DATA_DIR) / name).unlink(missing_ok=True)
-        self.stdout.write(
-            f"Forgot {count} demo accounts. `make run` starts the demo over while nothing is connected."
+        how = (
+            "`make run` starts the demo over while nothing is connected."
+            if settings.EMBEDDED
+            else "Take COMPOSE_PROFILES=demo out of .env, or the next `up` starts the demo over."
         )
+        self.stdout.write(f"Forgot {count} demo accounts. {how}")

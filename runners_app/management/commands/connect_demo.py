@@ -33,3 +33,8 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         for sign_in in sign_ins:
             self.stdout.write(f"{sign_in.role:<14} {sign_in.username:<6} {sign_in.password}")
+        if not sign_ins:
+            self.stdout.write(
+                "The demo accounts are connected. People exist already, so no sign-in was made for "
+                "the demo: use your own, as an administrator."
+            )
