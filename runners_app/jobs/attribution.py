@@ -6,7 +6,7 @@ GitHub names the machine, not the pool. "Unknown" is an answer that pages show; 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -33,14 +33,18 @@ class JobKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A pool an account's jobs may run on; `group_id` is the id the account itself knows the group
-    by.
+    """A pool the jobs of an account may run on.
+
+    `group_id` is the id the account itself knows its group by. If the pool is an enterprise's,
+    `owner` is that account and `owner_group_id` the group's id there.
     """
 
     id: int
     name: str
     group_id: int
     gone_at: datetime | None = None
+    owner: int | None = None
+    owner_group_id: int | None = None
 
 
 def pool_that_ran(facts: JobFacts, pools: Iterable[Pool]) -> Pool | None:
@@ -78,10 +82,8 @@ def pool_asked_for(facts: JobFacts, pools: Iterable[Pool]) -> Pool | None:
     return named[0] if len({pool.id for pool in named}) == 1 else None
 
 
-def kind_of(facts: JobFacts, pool: Pool | None, pools: Sequence[Pool]) -> JobKind:
-    """Where the job runs. A group of the account's own without any pool holds self-hosted
-    machines.
-    """
+def kind_of(facts: JobFacts, pool: Pool | None) -> JobKind:
+    """Where the job runs, or is to run."""
     if pool is not None:
         return JobKind.LARGER
     if _asks_self_hosted(facts):

@@ -90,7 +90,7 @@ def test_standard_machines_are_told_by_their_labels(label: str, standard: bool) 
 
 def test_where_a_job_runs() -> None:
     standard = ran(runner_name="GitHub Actions 1028117893", runner_group_name="GitHub Actions")
-    assert kind_of(standard, None, POOLS) == JobKind.STANDARD
-    assert kind_of(ran(labels=["self-hosted"]), None, POOLS) == JobKind.SELF_HOSTED
-    assert kind_of(ran(runner_group_id=99), None, POOLS) == JobKind.UNKNOWN
-    assert kind_of(ran(), POOLS[0], POOLS) == JobKind.LARGER
+    assert kind_of(standard, None) == JobKind.STANDARD
+    assert kind_of(ran(labels=["self-hosted"]), None) == JobKind.SELF_HOSTED
+    assert kind_of(ran(runner_group_id=99), None) == JobKind.UNKNOWN
+    assert kind_of(ran(), POOLS[0]) == JobKind.LARGER
