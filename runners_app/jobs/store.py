@@ -159,10 +159,17 @@ def _fill(row: Job, facts: JobFacts, pools: Sequence[Pool]) -> None:
         times.started_at,
         times.completed_at,
     )
+    row.is_long = _is_long(row)
     row.queue_seconds, row.run_seconds = times.queue_seconds, times.run_seconds
     row.approval_seconds = times.approval_seconds
     row.concurrency_seconds = times.concurrency_seconds
     row.estimated, row.negative = times.estimated, times.negative
+
+
+def _is_long(row: Job) -> bool:
+    if row.queued_at is None or row.ended_at is None or row.started_at is None:
+        return row.ended_at is None or (row.queued_at is not None and row.ended_at > row.queued_at)
+    return row.ended_at - row.queued_at > Job.LONG
 
 
 def _write_facts(row: Job, facts: JobFacts) -> None:

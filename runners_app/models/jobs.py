@@ -5,16 +5,17 @@ and what follows from it (pool, group, times). Only `jobs.store` writes either.
 """
 
 import uuid
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 
-from runners_app.models.accounts import Account, Membership
+from runners_app.models.accounts import Account
 from runners_app.models.credentials import App
-from runners_app.models.groups import RunnerGroup
 from runners_app.models.runners import Runner
+from runners_app.models.visibility import jobs_visible_to
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -155,7 +156,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         """
         if user.is_active and user.is_superuser:
             return self.all()
-        return self.filter(visible_jobs(user))
+        return self.filter(jobs_visible_to(user))
 
     def real(self) -> Self:
         """Without what a re-run lists again, and what GitHub no longer knows."""
@@ -165,20 +166,17 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Of larger runners, as far as anybody can tell."""
         return self.filter(kind__in=(Job.Kind.LARGER, Job.Kind.UNKNOWN))
 
+    def overlapping(self, since: datetime, until: datetime) -> Self:
+        """Jobs that waited or ran in [since, until), found by when they started unless they are
+        long.
+        """
+        near = Q(started_at__gte=since - Job.LONG, started_at__lt=until + Job.LONG, is_long=False)
+        ends_later = Q(ended_at=None) | Q(ended_at__gt=since)
+        found = self.filter(near | (Q(is_long=True) & ends_later), ends_later)
+        return found.filter(queued_at__lt=until)
+
     def open(self) -> Self:
         return self.filter(ended_at=None, lost=False)
-
-
-def visible_jobs(user: "User | AnonymousUser") -> Q:
-    """A condition on rows with `account`, `group_id`, `pool_account` and `pool_group_id`."""
-    whole = Account.objects.visible_to(user).seen_whole().values("pk")
-    memberships = Membership.objects.filter(
-        user_id=user.pk or 0, user__is_active=True, limited=True
-    )
-    groups = RunnerGroup.objects.filter(pk__in=memberships.values("groups"))
-    own = groups.filter(account=OuterRef("account"), github_id=OuterRef("group_id"))
-    pools = groups.filter(account=OuterRef("pool_account"), github_id=OuterRef("pool_group_id"))
-    return Q(account__in=whole) | Q(pool_account__in=whole) | Q(Exists(own)) | Q(Exists(pools))
 
 
 class Job(models.Model):
@@ -191,6 +189,8 @@ class Job(models.Model):
         STANDARD = "standard", "Standard runner"
         SELF_HOSTED = "self_hosted", "Self-hosted runner"
         UNKNOWN = "unknown", "Unknown"
+
+    LONG = timedelta(hours=6)
 
     account = models.ForeignKey(
         Account, on_delete=models.CASCADE, related_name="jobs", db_index=False
@@ -247,6 +247,9 @@ class Job(models.Model):
     run_seconds = models.FloatField(default=0)
     approval_seconds = models.FloatField(default=0)
     concurrency_seconds = models.FloatField(default=0)
+    is_long = models.BooleanField(
+        default=False, help_text="Lasted over six hours, never started, or is still open."
+    )
     estimated = models.BooleanField(default=False)
     negative = models.BooleanField(default=False)
     verified_at = models.DateTimeField(null=True, help_text="When REST last told of it.")
@@ -262,7 +265,7 @@ class Job(models.Model):
             models.Index(
                 fields=["account", "queued_at"], condition=Q(ended_at=None), name="job_open"
             ),
-            models.Index(fields=["ended_at"], name="job_by_end"),
+            models.Index(fields=["ended_at"], condition=Q(is_long=True), name="job_long"),
         )
 
     def __str__(self) -> str:
@@ -308,7 +311,7 @@ class SummedQuerySet(models.QuerySet[models.Model]):
     def visible_to(self, user: "User | AnonymousUser") -> Self:
         if user.is_active and user.is_superuser:
             return self.all()
-        return self.filter(visible_jobs(user))
+        return self.filter(jobs_visible_to(user))
 
 
 class Sums(models.Model):
