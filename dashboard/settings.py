@@ -107,6 +107,7 @@ if DJANGO_ADMIN:
 
 MIDDLEWARE = [
     "runners_app.monitoring.middleware.page_timings",
+    "runners_app.jobs.inbox.inbox",
     "django_structlog.middlewares.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -303,6 +304,9 @@ AXES_SENSITIVE_PARAMETERS = ["username", "login", "password", "ip_address", "cod
 
 # --- Notices: links in them, and the mail server for people's own mailboxes (smtp://, smtp+tls:// or smtp+ssl://).
 PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
+# Where GitHub posts webhooks, if not under PUBLIC_URL; on that host nothing else answers.
+HOOKS_URL = env.str("HOOKS_URL", default="").rstrip("/")
+HOOKS_HOST = urlsplit(HOOKS_URL).netloc.lower()
 MAIL_IS_SET_UP = bool(env.str("EMAIL_URL", default=""))
 vars().update(env.email_url("EMAIL_URL", default="dummymail://"))
 EMAIL_TIMEOUT = 10
@@ -408,6 +412,8 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(minute="37", hour="2"),
     },
     "wake-due-credentials": {"task": "runners_app.tasks.wake_due_credentials", "schedule": 1.0},
+    "normalise-deliveries": {"task": "runners_app.tasks.normalise_deliveries", "schedule": 1.0},
+    "sum-jobs": {"task": "runners_app.tasks.sum_jobs", "schedule": 60.0},
     "prune-history": {
         "task": "runners_app.tasks.prune_history",
         "schedule": crontab(minute="17", hour="3"),

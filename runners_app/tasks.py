@@ -8,6 +8,8 @@ from django.utils import timezone
 from runners_app.accounts import github_apps as apps
 from runners_app.credentials.check import ask_nightly_checks
 from runners_app.credentials.wake import wake, wake_app
+from runners_app.jobs.ingest import normalise_waiting
+from runners_app.jobs.sums import sum_stale
 from runners_app.models import App, Credential
 from runners_app.notices.notices import send_due, watch_and_send
 from runners_app.worker.pruning import prune
@@ -52,3 +54,13 @@ def check_credentials() -> None:
 @shared_task(expires=3600)
 def prune_history() -> None:
     prune(timezone.now())
+
+
+@shared_task(expires=5)
+def normalise_deliveries() -> None:
+    normalise_waiting()
+
+
+@shared_task(expires=50)
+def sum_jobs() -> None:
+    sum_stale(timezone.now())

@@ -8,6 +8,8 @@ from .images import ImageCalls
 from .runner_group_access import RunnerGroupAccessCalls
 from .runner_groups import RunnerGroupCalls
 from .self_hosted_runners import SelfHostedRunnerCalls
+from .webhooks import AppWebhookCalls, WebhookCalls
+from .workflow_runs import WorkflowRunCalls
 
 
 class GitHubClient(
@@ -17,6 +19,9 @@ class GitHubClient(
     RunnerGroupAccessCalls,
     SelfHostedRunnerCalls,
     CredentialCalls,
+    WebhookCalls,
+    AppWebhookCalls,
+    WorkflowRunCalls,
 ):
     """GitHub's REST API at `api_url`, which may have a path such as `/api/v3`, with one credential.
 

@@ -15,6 +15,19 @@ from runners_app.models.credentials import App, Credential
 from runners_app.models.groups import RunnerGroup
 from runners_app.models.history import FieldChange
 from runners_app.models.images import Image, ImageVersion, MachineSize, Platform
+from runners_app.models.jobs import (
+    Delivery,
+    Hook,
+    Job,
+    JobRepository,
+    JobsVersion,
+    JobWorkflow,
+    PoolLevels,
+    PoolSlo,
+    PoolSums,
+    StaleHour,
+    WorkflowSums,
+)
 from runners_app.models.limits import Limits
 from runners_app.models.notices import Channel, Event, Notice
 from runners_app.models.operations import Operation, OperationEvent
@@ -29,11 +42,17 @@ __all__ = [
     "CachedResponse",
     "Channel",
     "Credential",
+    "Delivery",
     "Event",
     "FieldChange",
     "GroupAccess",
+    "Hook",
     "Image",
     "ImageVersion",
+    "Job",
+    "JobRepository",
+    "JobWorkflow",
+    "JobsVersion",
     "Limits",
     "MachineSize",
     "Membership",
@@ -41,6 +60,9 @@ __all__ = [
     "Operation",
     "OperationEvent",
     "Platform",
+    "PoolLevels",
+    "PoolSlo",
+    "PoolSums",
     "Reading",
     "ReadingRun",
     "Repository",
@@ -48,4 +70,6 @@ __all__ = [
     "RunnerGroup",
     "SelfHostedRunner",
     "SharedRunner",
+    "StaleHour",
+    "WorkflowSums",
 ]

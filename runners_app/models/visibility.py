@@ -127,6 +127,20 @@ class OwnedQuerySet(models.QuerySet[M], Generic[M]):
         return self.filter(seen)
 
 
+def jobs_visible_to(user: "User | AnonymousUser") -> Q:
+    """A condition on rows of jobs and of their sums, for anybody but administrators.
+
+    They follow the group they ran in, `account` and `group_id`. A job of an organization that an enterprise's pool ran
+    is the enterprise's, too: `pool_account` and `pool_group_id`. Where no group is known, one must see the account in full.
+    """
+    whole = Account.objects.visible_to(user).seen_whole().values("pk")
+    memberships = Membership.objects.filter(user_id=user.pk or 0, user__is_active=True, limited=True)
+    groups = _model("RunnerGroup").filter(_groups(memberships))
+    own = groups.filter(account=OuterRef("account"), github_id=OuterRef("group_id"))
+    lent = groups.filter(account=OuterRef("pool_account"), github_id=OuterRef("pool_group_id"))
+    return Q(account__in=whole) | Q(pool_account__in=whole) | Q(Exists(own)) | Q(Exists(lent))
+
+
 def limited_by(account: Account) -> int | None:
     """The membership that shows only some groups of an account read with `visible_to`."""
     membership: int | None = getattr(account, "limited_by", None)

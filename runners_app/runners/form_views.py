@@ -6,10 +6,10 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
+from runners_app.jobs.prices import PRICES_AS_OF, usd_per_hour
 from runners_app.models import Account, Image, Operation, Runner
 from runners_app.runners.bulk import values_of_clone
 from runners_app.runners.forms import RunnerForm, initial_of, problem_of_name, signed_base
-from runners_app.runners.prices import PRICES_AS_OF, usd_per_hour
 from runners_app.runners.requests import request_create, request_delete_runner, request_update
 from runners_app.runners.settings import RunnerSettings
 from runners_app.web.change_words import Names

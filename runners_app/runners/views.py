@@ -4,8 +4,8 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
+from runners_app.jobs.prices import PRICES_AS_OF, usd_per_hour
 from runners_app.models import FieldChange, Image, Operation, Reading, Runner
-from runners_app.runners.prices import PRICES_AS_OF, usd_per_hour
 from runners_app.runners.support_facts import support_facts
 from runners_app.web.change_words import Names
 from runners_app.web.freshness import freshness_of_one, unchanged

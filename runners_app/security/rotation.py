@@ -11,7 +11,7 @@ from typing import Any
 from allauth.mfa.models import Authenticator
 from django.db.models import Model
 
-from runners_app.models import App, Channel, Credential
+from runners_app.models import App, Channel, Credential, Hook
 from runners_app.security.secrets import SecretUnreadable, reseal
 
 SEALED: tuple[tuple[type[Model], str], ...] = (
@@ -19,6 +19,7 @@ SEALED: tuple[tuple[type[Model], str], ...] = (
     (Credential, "sealed_secret"),
     (Credential, "sealed_installation_token"),
     (Channel, "sealed_address"),
+    (Hook, "sealed_secret"),
 )
 # Of a second factor the secrets lie inside its JSON.
 SEALED_IN_DATA = ("secret", "seed")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runners_app.runners.prices import USD_PER_MINUTE, usd_per_hour
+from runners_app.jobs.prices import USD_PER_MINUTE, usd_per_hour
 
 PRICES = Path(__file__).resolve().parents[3] / "shared" / "github-api" / "prices.json"
 

@@ -1,0 +1,1 @@
+"""Jobs: who waited, who ran, where and for how long. Knows no page."""
