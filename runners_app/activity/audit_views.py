@@ -68,7 +68,7 @@ def _pairs(details: dict[str, object]) -> Iterator[tuple[str, object]]:
 
 
 def _chips(form: AuditFilterForm) -> list[dict[str, str]]:
-    asked = {name: str(value) for name, value in form.asked.items()}
+    asked = {name: str(value) for name, value in form.params.items()}
     return [
         {
             "label": name.capitalize(),
@@ -88,7 +88,7 @@ def audit_export(request: Request, form: str) -> StreamingHttpResponse:
     administrator_or_403(request)
     filters = AuditFilterForm(request.GET)
     rows = filters.narrow(AuditEntry.objects.filter(at__lte=timezone.now()).order_by("-at", "-pk"))
-    asked = [(name, str(value)) for name, value in filters.asked.items()]
+    asked = [(name, str(value)) for name, value in filters.params.items()]
     cells = _cells(rows.iterator(chunk_size=1000))
     return export(request, form, "audit", HEADER, cells, count=rows.count, asked=asked)
 

@@ -546,7 +546,7 @@ def _groups_to_see(question: Question, runners: Sequence[Runner]) -> dict[int, i
     counted.
     """
     user = question.user
-    whole = set(Account.objects.visible_to(user).seen_whole().values_list("pk", flat=True))
+    whole = set(Account.objects.visible_to(user).fully_visible().values_list("pk", flat=True))
     return {runner.pk: runner.group_id for runner in runners if runner.account_id not in whole}
 
 

@@ -133,8 +133,10 @@ def jobs_visible_to(user: "User | AnonymousUser") -> Q:
     They follow the group they ran in, `account` and `group_id`. A job of an organization that an enterprise's pool ran
     is the enterprise's, too: `pool_account` and `pool_group_id`. Where no group is known, one must see the account in full.
     """
-    whole = Account.objects.visible_to(user).seen_whole().values("pk")
-    memberships = Membership.objects.filter(user_id=user.pk or 0, user__is_active=True, limited=True)
+    whole = Account.objects.visible_to(user).fully_visible().values("pk")
+    memberships = Membership.objects.filter(
+        user_id=user.pk or 0, user__is_active=True, limited=True
+    )
     groups = _model("RunnerGroup").filter(_groups(memberships))
     own = groups.filter(account=OuterRef("account"), github_id=OuterRef("group_id"))
     lent = groups.filter(account=OuterRef("pool_account"), github_id=OuterRef("pool_group_id"))

@@ -28,7 +28,10 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
     Anybody may ask and each look costs several queries, so a process looks once a second at most.
     """
-    state = caches["pages"].get_or_set("readyz", health.look, KEPT_SECONDS)
+    state: health.Health | None = caches["pages"].get("readyz")
+    if state is None:
+        state = health.look()
+        caches["pages"].set("readyz", state, KEPT_SECONDS)
     return JsonResponse(
         {"ready": state.is_ready, **asdict(state)}, status=200 if state.is_ready else 503
     )

@@ -190,9 +190,7 @@ def _keeping_refusal(call: Callable[[], Any]) -> Callable[[], Any]:
     return call_github
 
 
-def _record(
-    operation: Operation, work: Work, note: str, steps: list[Step], **fields: object
-) -> None:
+def _record(operation: Operation, work: Work, note: str, steps: list[Step], **fields: Any) -> None:
     with step(work):
         stay(operation, seconds=0, note=note, steps=steps, known_not_applied=True, **fields)
 
