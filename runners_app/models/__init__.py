@@ -1,6 +1,4 @@
-"""Rows of Trackside. Words are those of `docs/design.md`; what a row means is a property of its
-model.
-"""
+"""Trackside's tables. The terms are defined in `docs/design.md`."""
 
 from runners_app.models.access import (
     AccessCheck,

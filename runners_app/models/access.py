@@ -1,22 +1,24 @@
-"""Who may use a runner group, and what GitHub says about it besides the group itself."""
+"""Access to runner groups: access lists, runners shared by an enterprise, repositories."""
 
 from django.db import models
 from django.db.models.functions import Lower
 
 from runners_app.models.accounts import Account
 from runners_app.models.groups import RunnerGroup
+from runners_app.models.listed import ListedModel
 from runners_app.models.visibility import OwnedQuerySet, PresentQuerySet
 
 
 class GroupAccess(models.Model):
-    """One line of a group's access list: a repository of an organization's, an organization of an
-    enterprise's.
+    """One line of a group's access list.
+
+    A repository if the group belongs to an organization, an organization if to an enterprise.
     """
 
     group = models.ForeignKey(RunnerGroup, on_delete=models.CASCADE, related_name="access")
     github_id = models.BigIntegerField(help_text="GitHub's id of the repository or organization.")
     name = models.CharField(max_length=500)
-    private = models.BooleanField(null=True, help_text="Of a repository; organizations have none.")
+    private = models.BooleanField(null=True, help_text="Repositories only.")
 
     class Meta:
         verbose_name_plural = "group access"
@@ -30,8 +32,9 @@ class GroupAccess(models.Model):
 
 
 class SharedRunner(models.Model):
-    """A larger runner of an enterprise in a group that an organization inherits, as the
-    organization is shown it.
+    """A larger runner of an enterprise in a group that an organization inherits.
+
+    Its values are those that GitHub shows to the organization.
     """
 
     group = models.ForeignKey(RunnerGroup, on_delete=models.CASCADE, related_name="shared_runners")
@@ -54,10 +57,8 @@ class RepositoryQuerySet(PresentQuerySet["Repository"]):
     pass
 
 
-class Repository(models.Model):
-    """A repository of an organization, as far as the credential may list them. The name is without
-    its owner.
-    """
+class Repository(ListedModel):
+    """A repository of an organization that the credential may list; the name lacks the owner."""
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="repositories")
     github_id = models.BigIntegerField()
@@ -65,11 +66,6 @@ class Repository(models.Model):
     private = models.BooleanField(default=True, help_text="Also true for internal ones.")
     visibility = models.CharField(max_length=500, blank=True)
     archived = models.BooleanField(default=False)
-
-    row_hash = models.CharField(max_length=64, blank=True)
-    observed_at = models.DateTimeField()
-    first_seen_at = models.DateTimeField()
-    gone_at = models.DateTimeField(null=True)
 
     objects = RepositoryQuerySet.as_manager()
 
@@ -91,8 +87,8 @@ class SelfHostedRunnerQuerySet(PresentQuerySet["SelfHostedRunner"]):
     pass
 
 
-class SelfHostedRunner(models.Model):
-    """A machine of one's own, as last seen. Trackside shows where it is and may move or delete it."""
+class SelfHostedRunner(ListedModel):
+    """A self-hosted machine as last seen. Trackside shows its group, and can move or delete it."""
 
     account = models.ForeignKey(
         Account, on_delete=models.CASCADE, related_name="self_hosted_runners"
@@ -106,11 +102,6 @@ class SelfHostedRunner(models.Model):
     labels = models.JSONField(
         default=list, help_text="[name, type] each; type is read-only or custom."
     )
-
-    row_hash = models.CharField(max_length=64, blank=True)
-    observed_at = models.DateTimeField()
-    first_seen_at = models.DateTimeField()
-    gone_at = models.DateTimeField(null=True)
 
     objects = SelfHostedRunnerQuerySet.as_manager()
 
@@ -134,9 +125,7 @@ class AccessCheckQuerySet(OwnedQuerySet["AccessCheck"]):
 
 
 class AccessCheck(models.Model):
-    """Somebody asked GitHub which groups a repository may use; the last question about each
-    repository is kept.
-    """
+    """The latest question to GitHub which groups a repository may use, and its answer."""
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="access_checks")
     repository = models.CharField(
@@ -146,7 +135,7 @@ class AccessCheck(models.Model):
     asked_by = models.CharField(max_length=200)
     answered_at = models.DateTimeField(null=True)
     group_ids = models.JSONField(default=list, help_text="GitHub's ids of the groups it may use.")
-    refusal = models.TextField(blank=True, help_text="GitHub's words when it did not say.")
+    refusal = models.TextField(blank=True, help_text="GitHub's words if it refused to answer.")
 
     objects = AccessCheckQuerySet.as_manager()
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def web_origin(api_url: str) -> str:
-    """Where the pages of that GitHub are: `https://github.com` for `https://api.github.com`."""
+    """The origin of GitHub's pages: `https://github.com` for `https://api.github.com`."""
     parts = urlsplit(api_url)
     host = parts.netloc.removeprefix("api.") if parts.path in ("", "/") else parts.netloc
     return f"{parts.scheme}://{host}"
@@ -26,44 +26,39 @@ def web_origin(api_url: str) -> str:
 
 class AccountQuerySet(models.QuerySet["Account"]):
     def visible_to(self, user: "User | AnonymousUser") -> "AccountQuerySet":
-        """Every query of a page starts here: all accounts for an administrator, else those given to
-        the person.
+        """All accounts for an administrator, otherwise those of which the user is a member.
 
-        Each carries the `role` the person has in it, and as `limited_by` the membership that shows
-        only some groups.
+        Every query of a page starts here. Each account carries the user's `role` in it and, as
+        `limited_by`, the id of a membership that is limited to some groups.
         """
         if not user.is_active:
             return self.none()
         if user.is_superuser:
-            whole = Value(None, output_field=models.BigIntegerField())
-            return self.annotate(role=Value(Membership.Role.MANAGER.value), limited_by=whole)
+            unlimited = Value(None, output_field=models.BigIntegerField())
+            return self.annotate(role=Value(Membership.Role.MANAGER.value), limited_by=unlimited)
         limited_by = Case(When(memberships__limited=True, then=F("memberships__pk")))
         mine = self.filter(memberships__user_id=user.pk)
         return mine.annotate(role=F("memberships__role"), limited_by=limited_by)
 
     def fully_visible(self) -> "AccountQuerySet":
-        """After `visible_to`: without those of which the person sees only some runner groups."""
+        """After `visible_to`: without accounts of which the user sees only some runner groups."""
         return self.filter(Q(limited_by=None))
 
     def versions_for(
         self, user: "User | AnonymousUser"
     ) -> "models.QuerySet[Account, tuple[Any, ...]]":
-        """Primary key, version and whatever `visible_to` tells about each: all that a page may
-        depend on.
-        """
-        if user.is_active and user.is_superuser:  # it tells the same of each
+        """Primary key, version, role and limit of each account: everything a page depends on."""
+        if user.is_active and user.is_superuser:  # role and limit are the same in all accounts
             return self.values_list("pk", "version")
         visible = self.visible_to(user)
         return visible.values_list("pk", "version", *visible.query.annotations)
 
     def raise_versions(self) -> int:
-        """Say that pages of these accounts differ from now on; call it in the transaction that
-        changes them.
-        """
+        """Make pages of these accounts reload; call it in the transaction that changes them."""
         return self.update(version=F("version") + 1)
 
     def manageable_by(self, user: "User | AnonymousUser") -> "AccountQuerySet":
-        """Accounts in which the person may ask for changes at GitHub."""
+        """Accounts in which the user may request changes at GitHub."""
         writable = self.filter(observe_only=False, paused=False)
         if not user.is_active:
             return self.none()
@@ -76,8 +71,9 @@ class AccountQuerySet(models.QuerySet["Account"]):
 
 
 class Account(models.Model):
-    """An organization or enterprise. `version` rises in the transaction that publishes anything
-    pages show.
+    """An organization or enterprise.
+
+    `version` rises in each transaction that publishes something pages show.
     """
 
     class Kind(models.TextChoices):
@@ -90,7 +86,7 @@ class Account(models.Model):
     credential = models.ForeignKey("Credential", on_delete=models.PROTECT, related_name="accounts")
     observe_only = models.BooleanField(
         default=False,
-        help_text="No writes and no buttons: for accounts that something else manages.",
+        help_text="No writes and no buttons: for accounts that are managed elsewhere.",
     )
     paused = models.BooleanField(default=False)
     demo = models.BooleanField(default=False)
@@ -98,12 +94,16 @@ class Account(models.Model):
         max_length=100,
         blank=True,
         db_default="",
-        help_text="Of an organization, where the credential sees it.",
+        help_text="Organizations only, if the credential can see it.",
     )
     version = models.PositiveBigIntegerField(default=1)
     connected_at = models.DateTimeField(auto_now_add=True)
 
     objects = AccountQuerySet.as_manager()
+
+    # Annotated by `visible_to`; without it, nobody has a role.
+    role: str = ""
+    limited_by: int | None = None
 
     class Meta:
         ordering = ("slug", "pk")
@@ -122,32 +122,42 @@ class Account(models.Model):
 
     @property
     def may_be_changed(self) -> bool:
-        """Whether the person this row was read for, by `visible_to`, may ask for writes in it."""
-        return (
-            getattr(self, "role", "") == Membership.Role.MANAGER
-            and not self.observe_only
-            and not self.paused
-        )
+        """Whether the user for whom `visible_to` read this row may request writes in it."""
+        return not self.why_unchangeable
+
+    @property
+    def why_unchangeable(self) -> str:
+        """Why the user for whom `visible_to` read this row may not change it; empty if they may."""
+        if self.observe_only:
+            return f"{self} is set to observe only: Trackside writes nothing there."
+        if self.paused:
+            return f"{self} is paused: nothing is read from it or written to it."
+        if self.role != Membership.Role.MANAGER:
+            return (
+                f"You may look at {self} but not change it. "
+                "Ask an administrator for the manager role."
+            )
+        return ""
 
     @property
     def web_url(self) -> str:
-        """Address of the account's runner settings on GitHub's own pages."""
+        """The account's runner settings on GitHub's own pages."""
         if self.kind == self.Kind.ENTERPRISE:
             return f"{web_origin(self.api_url)}/enterprises/{self.slug}/settings/actions/runners"
         return f"{web_origin(self.api_url)}/organizations/{self.slug}/settings/actions/runners"
 
     @property
     def audit_log_url(self) -> str:
-        """Address of the account's audit log on GitHub's own pages."""
+        """The account's audit log on GitHub's own pages."""
         kind = "enterprises" if self.kind == self.Kind.ENTERPRISE else "organizations"
         return f"{web_origin(self.api_url)}/{kind}/{self.slug}/settings/audit-log"
 
 
 class Membership(models.Model):
-    """What a person may do in one account. Administrators need none: they manage every account.
+    """A user's role in one account. Administrators need none: they manage every account.
 
-    A viewer may be limited to some runner groups. `limited` says so by itself: without a group
-    left, nothing is shown.
+    A viewer may be limited to some runner groups. While `limited` is set, losing the last group
+    means seeing nothing, not everything.
     """
 
     class Role(models.TextChoices):

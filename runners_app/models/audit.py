@@ -1,15 +1,16 @@
-"""The audit log: who asked for what. The database refuses to change it and to delete what is
-younger than 400 days.
+"""The audit log: who requested what.
+
+The database refuses to change entries, and to delete those within the retention (400 days).
 """
 
 from django.db import models
 
 
 class AuditEntry(models.Model):
-    """One line. No foreign keys: it must outlive what it tells of."""
+    """One entry. It has no foreign keys, because it outlives the rows it is about."""
 
     class Action(models.TextChoices):
-        """What was done. An operation's request is `operation.` and its kind."""
+        """What was done. The request of an operation is `operation.` followed by its kind."""
 
         SIGN_IN = "sign_in", "Signed in"
         SIGN_IN_FAILED = "sign_in.failed", "Sign-in failed"
@@ -85,6 +86,6 @@ class AuditEntry(models.Model):
 
     @property
     def action_label(self) -> str:
-        """The action in words; as stored where an older or newer Trackside wrote it."""
+        """The action in words; unknown actions of other versions are shown as stored."""
         known = self.action in AuditEntry.Action.values
         return str(AuditEntry.Action(self.action).label) if known else self.action

@@ -1,6 +1,4 @@
-"""GitHub Apps and credentials: what Trackside may call GitHub with, and the manner it keeps while
-doing so.
-"""
+"""GitHub Apps and credentials, with the lease, pace, pauses and quarantine of each."""
 
 import uuid
 from datetime import datetime, timedelta
@@ -18,16 +16,17 @@ ASKED_FOR = timedelta(minutes=10)
 
 class AppQuerySet(models.QuerySet["App"]):
     def unanswered(self, now: datetime) -> "AppQuerySet":
-        """Whose installations somebody waits for, unless that is long ago, or a worker is asking
-        GitHub.
+        """Apps whose list of installations was requested within ASKED_FOR and has not arrived.
+
+        Without Apps whose installations a worker is listing now.
         """
         free = Q(asking_until=None) | Q(asking_until__lte=now)
-        asked = self.filter(free, asked_at__gt=now - ASKED_FOR)
-        return asked.filter(Q(answered_at=None) | Q(answered_at__lt=F("asked_at")))
+        requested = self.filter(free, asked_at__gt=now - ASKED_FOR)
+        return requested.filter(Q(answered_at=None) | Q(answered_at__lt=F("asked_at")))
 
 
 class App(models.Model):
-    """A GitHub App: its id and its private key, given once. Its installations are credentials."""
+    """A GitHub App: its id and private key. Each of its installations is a credential."""
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     api_url = models.CharField(max_length=300)
@@ -39,19 +38,19 @@ class App(models.Model):
     slug = models.CharField(max_length=200, blank=True, db_default="")
     owner = models.CharField(max_length=200, blank=True, db_default="")
     asked_at = models.DateTimeField(
-        null=True, blank=True, help_text="When somebody wanted its installations listed."
+        null=True, blank=True, help_text="When a list of its installations was last requested."
     )
     answered_at = models.DateTimeField(null=True, blank=True)
     asking_until = models.DateTimeField(
-        null=True, blank=True, help_text="Until when one worker alone asks GitHub."
+        null=True, blank=True, help_text="Until when a worker has reserved listing them."
     )
     refusal = models.TextField(
-        blank=True, db_default="", help_text="Why they could not be listed; empty when they were."
+        blank=True, db_default="", help_text="Why they could not be listed; empty if they were."
     )
     installations = models.JSONField(
         default=list,
         db_default=Value([], models.JSONField()),
-        help_text="id, account, target_type, permissions, suspended of each.",
+        help_text="For each: id, account, target_type, permissions, suspended.",
     )
 
     objects = AppQuerySet.as_manager()
@@ -71,7 +70,7 @@ class App(models.Model):
 
 class CredentialQuerySet(models.QuerySet["Credential"]):
     def usable(self, now: datetime) -> "CredentialQuerySet":
-        """Neither quarantined, nor asked by GitHub to wait, nor in the hands of a worker."""
+        """Neither quarantined, nor paused at GitHub's request, nor leased by a worker."""
         return self.filter(
             Q(paused_until=None) | Q(paused_until__lte=now),
             Q(lease_expires_at=None) | Q(lease_expires_at__lte=now),
@@ -79,7 +78,7 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         )
 
     def due(self, now: datetime) -> list[int]:
-        """Ids of credentials with something to do that are free to do it."""
+        """Ids of usable credentials that have work to do."""
         account = Q(account__credential=OuterRef("pk"))
         readings = Reading.objects.due(now).filter(account)
         operations = Operation.objects.due(now).filter(account)
@@ -88,11 +87,10 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
 
 
 class Credential(models.Model):
-    """One token or one App installation. It serves one or many accounts of one origin and keeps one
-    manner for all.
+    """One token or one App installation, serving one or many accounts of one origin.
 
-    The lease, the time of the next write, pauses and quarantine stand here, so that many accounts
-    under one token behave as one client and a broken token stops only itself.
+    Lease, time of the next write, pauses and quarantine are kept per credential: all accounts
+    under one token behave as one client, and a broken token stops only itself.
     """
 
     class Kind(models.TextChoices):
@@ -122,7 +120,7 @@ class Credential(models.Model):
     pause_reason = models.TextField(blank=True)
     limits_in_a_row = models.PositiveSmallIntegerField(default=0)
     refusals_in_a_row = models.PositiveSmallIntegerField(
-        default=0, db_default=0, help_text="Answers 401 since the last good one."
+        default=0, db_default=0, help_text="Consecutive 401 responses."
     )
     quarantined_at = models.DateTimeField(null=True, blank=True)
     quarantine_reason = models.TextField(blank=True)
@@ -133,11 +131,11 @@ class Credential(models.Model):
     scopes = models.JSONField(null=True, blank=True)
     token_expires_at = models.DateTimeField(null=True, blank=True)
     permissions = models.JSONField(
-        null=True, blank=True, help_text="Of an installation, as GitHub tells them."
+        null=True, blank=True, help_text="Installations only, as GitHub lists them."
     )
     stored_at = models.DateTimeField(default=timezone.now, db_default=Now())
     check_due_at = models.DateTimeField(
-        null=True, blank=True, help_text="When to look again at what it may do."
+        null=True, blank=True, help_text="When to check its rights again."
     )
     checked_at = models.DateTimeField(null=True, blank=True)
 
@@ -152,9 +150,7 @@ class Credential(models.Model):
         return self.label or self.get_kind_display()
 
     def budget_left(self, now: datetime) -> int | None:
-        """Percent of the rate budget, which is whole again at its reset; nothing before GitHub has
-        told of one.
-        """
+        """Percent of the hourly rate budget, full again from its reset on; None while unknown."""
         if not self.rate_limit or self.rate_remaining is None:
             return None
         if self.rate_reset_at and self.rate_reset_at <= now:

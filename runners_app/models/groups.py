@@ -3,6 +3,7 @@
 from django.db import models
 
 from runners_app.models.accounts import Account
+from runners_app.models.listed import ListedModel
 from runners_app.models.visibility import PresentQuerySet
 
 
@@ -10,9 +11,10 @@ class RunnerGroupQuerySet(PresentQuerySet["RunnerGroup"]):
     pass
 
 
-class RunnerGroup(models.Model):
-    """A runner group as last seen. An enterprise's group appears in its organizations with ids of
-    their own.
+class RunnerGroup(ListedModel):
+    """A runner group as last seen.
+
+    A group shared by an enterprise appears in each organization under an id of the organization.
     """
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="groups")
@@ -24,7 +26,7 @@ class RunnerGroup(models.Model):
     allows_public_repositories = models.BooleanField(default=False)
     inherited_allows_public_repositories = models.BooleanField(
         null=True,
-        help_text="Whether the enterprise allows them in the group it shares; empty where GitHub is silent.",
+        help_text="The enterprise's setting for a group it shares; empty if GitHub does not say.",
     )
     restricted_to_workflows = models.BooleanField(default=False)
     selected_workflows = models.JSONField(default=list)
@@ -32,20 +34,15 @@ class RunnerGroup(models.Model):
     network_configuration_id = models.CharField(max_length=500, blank=True)
     access_observed_at = models.DateTimeField(
         null=True,
-        help_text="When its access list was last written here; empty while it was never read.",
+        help_text="When its access list was last written; empty before the first reading.",
     )
-
-    row_hash = models.CharField(max_length=64, blank=True)
-    observed_at = models.DateTimeField()
-    first_seen_at = models.DateTimeField()
-    gone_at = models.DateTimeField(null=True)
 
     objects = RunnerGroupQuerySet.as_manager()
 
-    # Filled by whoever reads many rows at once.
+    # Set by code that reads many rows at once.
     runners_count: int = 0
-    is_listed: bool = False  # whether the access list holds what one asks about
-    is_seen: bool = False  # whether the person who asks sees this group of the account
+    is_listed: bool = False  # whether the access list holds the repository in question
+    is_seen: bool = False  # whether the current user may see this group
 
     class Meta:
         constraints = (
@@ -58,7 +55,7 @@ class RunnerGroup(models.Model):
 
     @property
     def admits_public_repositories(self) -> bool:
-        """The organization's own switch, and the enterprise's where it shares the group."""
+        """Whether the organization allows them and, for a shared group, the enterprise does too."""
         return (
             self.allows_public_repositories
             and self.inherited_allows_public_repositories is not False

@@ -1,4 +1,4 @@
-"""Field history: every change of a runner, group or image, and who made it."""
+"""Field history: every change of a runner, group or image, and the operation that made it."""
 
 from django.db import models
 
@@ -7,7 +7,7 @@ from runners_app.models.visibility import OwnedQuerySet
 
 
 class FieldChange(models.Model):
-    """One field of one item changed. Without an operation it happened outside Trackside."""
+    """A change of one field of one item; without an operation, it was made outside Trackside."""
 
     class Item(models.TextChoices):
         RUNNER = "runner"
@@ -26,7 +26,7 @@ class FieldChange(models.Model):
         "Operation", null=True, on_delete=models.SET_NULL, related_name="changes"
     )
 
-    is_outside: bool = False  # filled by pages: somebody changed it, and not from here
+    is_outside: bool = False  # set by pages: changed by a person outside Trackside
 
     objects = OwnedQuerySet["FieldChange"].as_manager()
 

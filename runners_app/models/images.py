@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from django.db import models
 
 from runners_app.models.accounts import Account
+from runners_app.models.listed import ListedModel
 from runners_app.models.visibility import PresentQuerySet
 
 if TYPE_CHECKING:
@@ -13,9 +14,7 @@ if TYPE_CHECKING:
 
 
 def is_passing(state: str) -> bool:
-    """Whether a state is on its way to another. GitHub defines none but Ready; the others are words
-    like Deleting.
-    """
+    """Whether a state is transitional. GitHub documents only Ready; others look like Deleting."""
     return state.endswith("ing")
 
 
@@ -23,10 +22,8 @@ class ImageQuerySet(PresentQuerySet["Image"]):
     pass
 
 
-class Image(models.Model):
-    """An image of one account: GitHub's, a partner's or a custom one. Only custom images have
-    versions.
-    """
+class Image(ListedModel):
+    """An image offered to one account. Only custom images have versions."""
 
     class Source(models.TextChoices):
         GITHUB = "github", "GitHub"
@@ -36,25 +33,20 @@ class Image(models.Model):
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="images")
     source = models.CharField(max_length=20, choices=Source)
     github_id = models.CharField(
-        max_length=500, help_text="Opaque; a number written out for custom images."
+        max_length=500, help_text="Opaque; the decimal number of a custom image."
     )
     name = models.CharField(max_length=500)
     platform = models.CharField(max_length=500, blank=True)
     size_gb = models.BigIntegerField(
-        null=True, help_text="One image of GitHub or a partner; all versions of a custom."
+        null=True, help_text="A custom image: the sum of all its versions."
     )
     versions_count = models.BigIntegerField(null=True)
     latest_version = models.CharField(max_length=500, blank=True)
     state = models.CharField(max_length=500, blank=True)
 
-    row_hash = models.CharField(max_length=64, blank=True)
-    observed_at = models.DateTimeField()
-    first_seen_at = models.DateTimeField()
-    gone_at = models.DateTimeField(null=True)
-
     objects = ImageQuerySet.as_manager()
 
-    # Filled by pages, which read them for all rows at once.
+    # Set by pages, which read them for all rows at once.
     used_by: int = 0
     offered_in: int = 1
 
@@ -73,9 +65,7 @@ class Image(models.Model):
 
     @property
     def may_be_deleted(self) -> bool:
-        """By the person this row was read for, as `manageable` says. GitHub deletes custom images
-        only.
-        """
+        """Whether the current user may delete it (annotation `manageable`); custom images only."""
         return (
             getattr(self, "manageable", False)
             and self.source == self.Source.CUSTOM
@@ -87,7 +77,7 @@ class ImageVersionQuerySet(PresentQuerySet["ImageVersion"]):
     pass
 
 
-class ImageVersion(models.Model):
+class ImageVersion(ListedModel):
     """A version of a custom image."""
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="image_versions")
@@ -98,14 +88,9 @@ class ImageVersion(models.Model):
     size_gb = models.BigIntegerField(null=True)
     created_on = models.DateTimeField(null=True)
 
-    row_hash = models.CharField(max_length=64, blank=True)
-    observed_at = models.DateTimeField()
-    first_seen_at = models.DateTimeField()
-    gone_at = models.DateTimeField(null=True)
-
     objects = ImageVersionQuerySet.as_manager()
 
-    pinned: "Sequence[Runner]" = ()  # filled by pages: the runners that stay on this version
+    pinned: "Sequence[Runner]" = ()  # set by pages: the runners pinned to this version
 
     class Meta:
         constraints = (
@@ -124,17 +109,12 @@ class MachineSizeQuerySet(PresentQuerySet["MachineSize"]):
     pass
 
 
-class MachineSize(models.Model):
+class MachineSize(ListedModel):
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="machine_sizes")
     github_id = models.CharField(max_length=500)
     cpu_cores = models.BigIntegerField(null=True)
     memory_gb = models.BigIntegerField(null=True)
     storage_gb = models.BigIntegerField(null=True)
-
-    row_hash = models.CharField(max_length=64, blank=True)
-    observed_at = models.DateTimeField()
-    first_seen_at = models.DateTimeField()
-    gone_at = models.DateTimeField(null=True)
 
     objects = MachineSizeQuerySet.as_manager()
 
@@ -151,14 +131,9 @@ class PlatformQuerySet(PresentQuerySet["Platform"]):
     pass
 
 
-class Platform(models.Model):
+class Platform(ListedModel):
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="platforms")
     github_id = models.CharField(max_length=500, help_text="GitHub's name, for example linux-x64.")
-
-    row_hash = models.CharField(max_length=64, blank=True)
-    observed_at = models.DateTimeField()
-    first_seen_at = models.DateTimeField()
-    gone_at = models.DateTimeField(null=True)
 
     objects = PlatformQuerySet.as_manager()
 

@@ -1,6 +1,4 @@
-"""Limits: how many runners of an account may have static IPs, and how many do. Every change is a
-row.
-"""
+"""Limits: how many runners of an account may have static IPs and how many do, with history."""
 
 from django.db import models
 
@@ -14,7 +12,7 @@ class LimitsQuerySet(OwnedQuerySet["Limits"]):
 
 
 class Limits(models.Model):
-    """What the limits endpoint answered from `observed_at` on, until the next row of the account."""
+    """What the limits endpoint answered from `observed_at` until the account's next row."""
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="limits")
     maximum = models.BigIntegerField()

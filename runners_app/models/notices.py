@@ -1,4 +1,4 @@
-"""Notices: where word goes, what it is about, and each message with how its delivery went."""
+"""Notices: events that need a person, the channels they are sent to, and each delivery."""
 
 import uuid
 from datetime import datetime, time, timedelta
@@ -9,8 +9,9 @@ from django.db import models
 
 
 class Event(models.Model):
-    """Something that needs a person, from when it was seen until it was over. One of a `key` is
-    open at a time.
+    """A condition that needs a person, from its beginning to its end.
+
+    At most one event of each `key` is open at a time.
     """
 
     class Kind(models.TextChoices):
@@ -40,10 +41,10 @@ class Event(models.Model):
 
 
 class Channel(models.Model):
-    """Where word goes: somebody's own mailbox, or an address that administrators share (mail,
-    Slack, Teams, webhook).
+    """Where notices are sent.
 
-    The address of a shared one is a secret, because whoever knows it can write there.
+    Either a user's own mailbox, or an address shared by administrators (mail, Slack, Teams,
+    webhook). A shared address is a secret: anyone who knows it can post there.
     """
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -67,7 +68,7 @@ class Channel(models.Model):
         return self.name
 
     def next_loud_moment(self, now: datetime) -> datetime:
-        """Now, or the end of the quiet hours that hold now."""
+        """Now, or the end of the quiet hours if `now` lies in them."""
         if (
             self.quiet_from is None
             or self.quiet_until is None
@@ -88,9 +89,7 @@ def _is_between(moment: time, begin: time, end: time) -> bool:
 
 
 class Notice(models.Model):
-    """One message to one channel. Not sent while `due_at` is ahead; not tried again after `tries`
-    were too many.
-    """
+    """One message to one channel, sent from `due_at` on until the limit of `tries` is reached."""
 
     class Phase(models.TextChoices):
         BEGIN = "begin", "Began"

@@ -1,4 +1,4 @@
-"""Operations: one write to GitHub somebody asked for, from the request to its proven outcome."""
+"""Operations: one write to GitHub each, from a person's request to its proven outcome."""
 
 import uuid
 from datetime import datetime, timedelta
@@ -22,22 +22,21 @@ class OperationQuerySet(OwnedQuerySet["Operation"]):
         return self.filter(state__in=Operation.UNFINISHED)
 
     def needing_attention(self) -> Self:
-        """A person must decide: the outcome is unclear, or it lay unsent too long."""
+        """A person must decide: the outcome is unclear, or it was not sent for too long."""
         return self.filter(
             Q(state=Operation.State.NEEDS_ATTENTION) | is_stale_request(timezone.now())
         )
 
     def due(self, now: datetime) -> Self:
-        """What a worker may carry on with now. Operations on one target run in the order they were
-        asked for.
+        """Operations whose next step a worker may take now, oldest first.
 
-        Creates of one name count as one target. Nothing is sent for an account that is only
-        observed.
+        Operations on one target run in the order of their requests; creates of one name count as
+        one target. Nothing is sent for accounts that are set to observe only.
         """
-        same_runner = Q(target_id=OuterRef("target_id"))
+        same_target = Q(target_id=OuterRef("target_id"))
         same_name = Q(target_id=None, kind=OuterRef("kind"), target_name=OuterRef("target_name"))
         earlier = Operation.objects.filter(
-            same_runner | same_name,
+            same_target | same_name,
             account_id=OuterRef("account_id"),
             target=OuterRef("target"),
             pk__lt=OuterRef("pk"),
@@ -55,28 +54,24 @@ class OperationQuerySet(OwnedQuerySet["Operation"]):
 
 
 def unsent_limit() -> timedelta:
-    """How long an operation may lie unsent before a person must confirm it again."""
+    """How long an operation may stay unsent before a person must confirm it again."""
     return timedelta(seconds=settings.UNSENT_LIMIT_SECONDS)
 
 
 def nothing_applied() -> Q:
-    """GitHub did nothing for it yet: never sent, or sent and provably not taken (a rate limit, no
-    connection).
-    """
+    """Never sent, or provably not applied when it was sent (a rate limit, no connection)."""
     return Q(state=Operation.State.REQUESTED) | Q(
         state=Operation.State.SENT, known_not_applied=True, begun=False
     )
 
 
 def is_stale_request(now: datetime) -> Q:
-    """Unsent for so long that a person must confirm it again: nothing old fires by surprise."""
+    """Unsent for too long: a person must confirm it, so that nothing old is sent by surprise."""
     return nothing_applied() & Q(confirmed_at__lte=now - unsent_limit())
 
 
 class Operation(models.Model):
-    """One write. Its target is known by GitHub's id, without a foreign key: the row may be gone by
-    then.
-    """
+    """One write. The target is GitHub's id and no foreign key, because its row may be deleted."""
 
     class State(models.TextChoices):
         REQUESTED = "requested", "Requested"
@@ -131,41 +126,41 @@ class Operation(models.Model):
     actor_name = models.CharField(max_length=200)
 
     base = models.JSONField(default=dict, help_text="The values the form started from.")
-    wanted = models.JSONField(default=dict, help_text="The values asked for.")
+    wanted = models.JSONField(default=dict, help_text="The requested values.")
     ids_before = models.JSONField(
-        null=True, help_text="Ids of a complete list read just before a create."
+        null=True, help_text="Ids in a complete list read just before a create."
     )
     steps = models.JSONField(
         default=list,
         db_default=models.Value([], models.JSONField()),
-        help_text="Of a write that needs two calls, in order: do, done.",
+        help_text="Calls of a write that needs two, in order: do, done.",
     )
     begun = models.BooleanField(
         default=False,
         db_default=False,
-        help_text="A first of several steps was applied: the rest must follow.",
+        help_text="The first of several steps was applied: the rest must follow.",
     )
     sends = models.PositiveSmallIntegerField(default=0)
     known_not_applied = models.BooleanField(
         default=False,
-        help_text="GitHub or the network said so while the operation was sent; it may be sent again.",
+        help_text="GitHub or the network proved it; the operation may be sent again.",
     )
     refused_probes = models.PositiveSmallIntegerField(
         default=0,
         db_default=0,
         db_column="refused_looks",
-        help_text="How often in a row GitHub refused to show whether it took effect.",
+        help_text="Consecutive refusals to show whether it took effect.",
     )
     absent_since = models.DateTimeField(
-        null=True, help_text="First complete answer that did not show the effect."
+        null=True, help_text="When a complete answer first did not show the effect."
     )
     reason = models.TextField(
-        blank=True, help_text="Why it stands where it stands, in words for a person."
+        blank=True, help_text="Why it is in this state, in words for a person."
     )
     refusal = models.JSONField(
         null=True, help_text="GitHub's words: status, message, errors, request_id."
     )
-    conflict = models.JSONField(null=True, help_text="Field → [on GitHub now, before, asked for].")
+    conflict = models.JSONField(null=True, help_text="Field → [now on GitHub, before, requested].")
     candidates = models.JSONField(null=True, help_text="Runner ids that may be the one created.")
     again_from = models.ForeignKey(
         "self", null=True, on_delete=models.SET_NULL, related_name="sent_again_as"
@@ -203,15 +198,13 @@ class Operation(models.Model):
 
     @property
     def is_cancellable(self) -> bool:
-        """Nothing was applied yet, as in `nothing_applied`: it can be cancelled without asking
-        GitHub.
-        """
+        """Whether it can be cancelled without asking GitHub, as in `nothing_applied`."""
         sent = self.state == self.State.SENT and self.known_not_applied and not self.begun
         return sent or self.state == self.State.REQUESTED
 
     @property
     def waits_for_person(self) -> bool:
-        """As in `is_stale_request`."""
+        """Whether a person must confirm it again, as in `is_stale_request`."""
         return self.is_cancellable and self.confirmed_too_long_ago
 
     @property
@@ -220,21 +213,21 @@ class Operation(models.Model):
 
     @property
     def target_github_id(self) -> int:
-        """The target's id. Raises ValueError for a create whose target is not known yet."""
+        """GitHub's id of the target. Raises ValueError for a create that has none yet."""
         if self.target_id is None:
             raise ValueError("This operation has no target yet.")
         return self.target_id
 
     @property
     def changed_fields(self) -> dict[str, object]:
-        """Only these are sent by an update."""
+        """Field → requested value, of the fields an update sends."""
         return {
             field: value for field, value in self.wanted.items() if self.base.get(field) != value
         }
 
 
 class OperationEvent(models.Model):
-    """A step in the life of an operation, for its timeline."""
+    """A line in the timeline of an operation."""
 
     operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="events")
     at = models.DateTimeField()

@@ -1,6 +1,4 @@
-"""Readings: the state of one resource of one account, what each run cost, and what GitHub's pages
-were known by.
-"""
+"""Readings: the sync state of one resource of one account, its runs, and cached responses."""
 
 from datetime import datetime, timedelta
 from typing import ClassVar, Self
@@ -19,16 +17,14 @@ class ReadingQuerySet(OwnedQuerySet["Reading"]):
         return self.filter(due_at__lte=now, account__paused=False)
 
     def schedule_now(self, account: Account, *resources: str) -> None:
-        """Have resources read at once, also those that had gone quiet after refusals; all when none
-        is named.
-        """
+        """Make the named resources due now, or all of them; refused ones are tried again too."""
         rows = self.filter(account=account)
         if resources:
             rows = rows.filter(resource__in=resources)
         rows.update(due_at=timezone.now(), failures=0)
 
     def create_for(self, account: Account) -> None:
-        """All resources of a new account, due at once."""
+        """Create the readings of a new account, due now."""
         now = timezone.now()
         self.bulk_create(
             Reading(account=account, resource=resource, order=order, due_at=now)
@@ -38,21 +34,20 @@ class ReadingQuerySet(OwnedQuerySet["Reading"]):
         )
 
     def failing(self) -> Self:
-        """Those a person may have to look at; waiting for a rate limit to end is not among them."""
+        """Readings with an error that a person may have to fix, unlike a rate limit."""
         return self.exclude(error__in=("", "rate_limit", "not_offered"))
 
     def stale(self, now: datetime) -> Self:
-        """Without an error, and yet not read although they have been due for long: no worker works."""
+        """Overdue without an error: no worker is running."""
         return self.filter(
             error="", due_at__lte=now - STALE_AFTER, last_good_at__lte=now - STALE_AFTER
         )
 
 
 class Reading(models.Model):
-    """One resource of one account. It is read, published and fails on its own.
+    """The sync state of one resource of one account, which is read, published and fails alone.
 
-    While it fails, the last good content stands, with `last_good_at` as its age and `error` as the
-    reason.
+    While it fails, the last good content stays; `last_good_at` is its age, `error` the reason.
     """
 
     class Resource(models.TextChoices):
@@ -81,12 +76,12 @@ class Reading(models.Model):
         Resource.REPOSITORIES,
     )
     OF_ORGANIZATIONS_ONLY = frozenset({Resource.ACCESS_CHECKS, Resource.REPOSITORIES})
-    # What changes together is read together: a changed resource makes these due at once.
+    # Resources that change together: a change of the key makes the values due at once.
     FOLLOW_UP: ClassVar[dict[str, tuple[str, ...]]] = {
         Resource.CUSTOM_IMAGES: (Resource.IMAGE_VERSIONS,),
         Resource.GROUPS: (Resource.GROUP_ACCESS,),
     }
-    # At most so many seconds between two readings; runners and limits follow what the account does.
+    # Longest interval in seconds; runners and limits adapt to the activity of the account.
     SLOWEST: ClassVar[dict[str, int]] = {
         Resource.GROUPS: 600,
         Resource.GROUP_ACCESS: 600,
@@ -103,19 +98,19 @@ class Reading(models.Model):
     order = models.PositiveSmallIntegerField(
         help_text="Runners first: they appear before the slow resources."
     )
-    due_at = models.DateTimeField(null=True, help_text="Nothing: quiet until somebody acts.")
+    due_at = models.DateTimeField(null=True, help_text="Empty: not read until a person acts.")
     last_started_at = models.DateTimeField(null=True)
     last_good_at = models.DateTimeField(null=True)
     last_changed_at = models.DateTimeField(null=True)
     interval_seconds = models.PositiveIntegerField(default=60)
-    last_seconds = models.FloatField(null=True, help_text="How long the last run took.")
+    last_seconds = models.FloatField(null=True, help_text="Duration of the last run.")
     requests_total = models.PositiveBigIntegerField(default=0, db_default=0)
     not_modified_total = models.PositiveBigIntegerField(default=0, db_default=0)
     failures_total = models.PositiveBigIntegerField(default=0, db_default=0)
     error = models.CharField(
         max_length=40,
         blank=True,
-        help_text="Kind of the failure; empty when the last run was good.",
+        help_text="Kind of failure; empty after a good run.",
     )
     error_message = models.TextField(blank=True)
     error_help_url = models.TextField(blank=True)
@@ -140,7 +135,7 @@ class Reading(models.Model):
 
 
 class ReadingRun(models.Model):
-    """What one run of a reading cost and brought. Consecutive unchanged runs merge into one row."""
+    """Cost and result of one run of a reading. Consecutive runs without a change share one row."""
 
     class Outcome(models.TextChoices):
         CHANGED = "changed"
@@ -158,7 +153,7 @@ class ReadingRun(models.Model):
     added = models.PositiveIntegerField(default=0)
     changed = models.PositiveIntegerField(default=0)
     removed = models.PositiveIntegerField(default=0)
-    seconds = models.FloatField(default=0, help_text="Of the last run.")
+    seconds = models.FloatField(default=0, help_text="Duration of the last run.")
 
     class Meta:
         indexes = (models.Index(fields=["reading", "-last_at"], name="run_by_reading"),)
@@ -168,10 +163,10 @@ class ReadingRun(models.Model):
 
 
 class CachedResponse(models.Model):
-    """What one page of GitHub was known by when it was last published, per credential and address.
+    """ETag, hash and ids of one page at its last publication, per credential and URL.
 
-    ETags belong to one token. The row is written only in the transaction that publishes the page's
-    content, and forgotten whenever rows were written in another way.
+    ETags are only valid for one token. The row is written in the transaction that publishes the
+    page's content, and deleted whenever that content is written in another way.
     """
 
     credential = models.ForeignKey(

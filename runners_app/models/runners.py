@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from runners_app.models.accounts import Account
 from runners_app.models.images import Image
+from runners_app.models.listed import ListedModel
 from runners_app.models.visibility import PresentQuerySet
 
 IDLE_AFTER = timedelta(days=90)
@@ -20,25 +21,23 @@ class RunnerQuerySet(PresentQuerySet["Runner"]):
         return self.present().filter(status__in=Runner.MOVING)
 
     def idle(self) -> Self:
-        """Not used for 90 days. A runner that never was active is not idle but unused."""
+        """Not used for 90 days. A runner that was never used is not among them."""
         return self.present().filter(last_active_on__lt=timezone.now() - IDLE_AFTER)
 
     def image_not_offered(self) -> Self:
-        """Made from an image its account is not offered any more; none while that list was never
-        read.
+        """Its image is no longer offered to the account.
+
+        None before the list of that image's source was read for the first time.
         """
         listed = Image.objects.filter(account=OuterRef("account"), source=OuterRef("image_source"))
         offered = listed.present().filter(github_id=OuterRef("image_id"))
         return self.present().exclude(image_id="").filter(Exists(listed), ~Exists(offered))
 
 
-class Runner(models.Model):
-    """A GitHub-hosted runner: a pool of up to `maximum_runners` machines with one name, image, size
-    and group.
+class Runner(ListedModel):
+    """A GitHub-hosted runner: a pool of up to `maximum_runners` machines.
 
-    `observed_at` is when this content was last written from an answer of GitHub: a list that began
-    earlier must not change the row. `gone_at` is set when a complete list lacks it; the row stays,
-    with its history.
+    All machines of a pool have the same name, image, size and group.
     """
 
     MOVING = ("Provisioning", "Deleting", "Stuck")
@@ -59,7 +58,7 @@ class Runner(models.Model):
     memory_gb = models.BigIntegerField(null=True)
     storage_gb = models.BigIntegerField(null=True)
     group_id = models.BigIntegerField(
-        null=True, help_text="GitHub's id; the group itself may not be readable."
+        null=True, help_text="GitHub's id of the group, which may not be readable itself."
     )
     maximum_runners = models.BigIntegerField(null=True)
     static_ip = models.BooleanField(default=False)
@@ -67,21 +66,17 @@ class Runner(models.Model):
     last_active_on = models.DateTimeField(null=True)
     image_gen = models.BooleanField(default=False)
 
-    row_hash = models.CharField(max_length=64, blank=True)
-    observed_at = models.DateTimeField()
-    first_seen_at = models.DateTimeField()
     status_since = models.DateTimeField()
-    gone_at = models.DateTimeField(null=True)
     search_text = models.GeneratedField(
         expression=Lower(Concat("name", Value(" "), "image_name")),
         output_field=models.TextField(),
         db_persist=True,
-        help_text="What words are looked for in.",
+        help_text="What the search box searches.",
     )
 
     objects = RunnerQuerySet.as_manager()
 
-    group_name: str = ""  # filled by pages, which read the names of all groups at once
+    group_name: str = ""  # set by pages, which read the names of all groups at once
 
     class Meta:
         constraints = (
@@ -116,10 +111,8 @@ class Runner(models.Model):
 
     @property
     def fixed_image_version(self) -> str | None:
-        """The version the runner stays on; nothing when it follows the latest, which GitHub writes
-        in two ways.
-        """
-        return None if self.image_version in ("", "latest") else self.image_version
+        """The image version the runner is pinned to; None if it follows the latest."""
+        return None if self.follows_latest else self.image_version
 
     @property
     def is_moving(self) -> bool:
@@ -127,9 +120,7 @@ class Runner(models.Model):
 
     @property
     def follows_latest(self) -> bool:
-        """Whether it takes the newest version of its custom image by itself, instead of staying on
-        one.
-        """
+        """Whether it uses the newest version of its image, which GitHub writes in two ways."""
         return self.image_version in ("", "latest")
 
     @property
@@ -139,8 +130,9 @@ class Runner(models.Model):
 
     @property
     def ranges(self) -> list[tuple[str, bool]]:
-        """Each public range, and whether GitHub has switched it on."""
-        known = [ip for ip in self.public_ips if ip.get("prefix")]
+        """Each public range in CIDR notation, and whether GitHub has enabled it."""
         return [
-            (f"{ip['prefix']}/{ip.get('length')}", ip.get("enabled") is not False) for ip in known
+            (f"{ip['prefix']}/{ip.get('length')}", ip.get("enabled") is not False)
+            for ip in self.public_ips
+            if ip.get("prefix")
         ]

@@ -1,9 +1,8 @@
-"""The one rule of which rows a user sees: all of an account, or of it what belongs to some runner
-groups.
+"""The one rule of which rows a user sees: a whole account, or only some of its runner groups.
 
-A user limited to some groups sees runners, self-hosted runners, operations and history of those
-groups, and the images those runners use; of other groups nothing. Readings, sizes and platforms
-belong to the account, not to a group.
+A user limited to some groups sees the runners, self-hosted runners, operations and history of
+those groups, and the images their runners use, but nothing of other groups. Readings, sizes and
+platforms belong to the account and are visible to all of its members.
 """
 
 from collections.abc import Callable, Iterable
@@ -26,7 +25,7 @@ M = TypeVar("M", bound=models.Model)
 
 
 def rows_of(model: type[Model], memberships: "Memberships") -> Q:
-    """A condition on rows with an `account`; `memberships` are those that are limited."""
+    """The rows of a model that limited memberships show; the model has an `account`."""
     return ROWS.get(model.__name__, _nothing)(memberships)
 
 
@@ -56,7 +55,7 @@ def _image_versions(memberships: "Memberships") -> Q:
 
 
 def _operations(memberships: "Memberships") -> Q:
-    """On runners of those groups, and creates into them that have no runner yet."""
+    """Operations on runners of those groups, and creates in them that have no runner yet."""
     mine = _model("Runner").filter(_in_groups(memberships), account=OuterRef("account"))
     wanted = Cast(KT("wanted__runner_group_id"), BigIntegerField())
     own = (
@@ -102,7 +101,7 @@ ROWS: dict[str, Callable[["Memberships"], Q]] = {
 
 
 class OwnedQuerySet(models.QuerySet[M], Generic[M]):
-    """Rows with an `account`: who sees the account sees them, or of them what `limited` says."""
+    """Rows with an `account`: visible to its members, limited ones see those of their groups."""
 
     def visible_to(self, user: "User | AnonymousUser") -> Self:
         if user.is_active and user.is_superuser:
@@ -114,17 +113,22 @@ class OwnedQuerySet(models.QuerySet[M], Generic[M]):
         return self.filter(Q(account__in=whole) | rows_of(self.model, memberships))
 
     def within(self, accounts: Iterable[Account]) -> Self:
-        """The same as `visible_to`, of accounts that were read with it, and of these alone: quicker
-        for long lists.
+        """The visible rows of accounts that were read with `Account.objects.visible_to`.
+
+        Quicker than `visible_to` for long lists, because it needs no join with memberships.
         """
-        whole, by = [], []
+        whole: list[int] = []
+        memberships: list[int] = []
         for account in accounts:
-            membership: int | None = account.limited_by  # type: ignore[attr-defined]
-            whole.append(account.pk) if membership is None else by.append(membership)
-        seen = Q(account__in=whole)
-        if by:
-            seen |= rows_of(self.model, Membership.objects.filter(pk__in=by))
-        return self.filter(seen)
+            if account.limited_by is None:
+                whole.append(account.pk)
+            else:
+                memberships.append(account.limited_by)
+
+        visible = Q(account__in=whole)
+        if memberships:
+            visible |= rows_of(self.model, Membership.objects.filter(pk__in=memberships))
+        return self.filter(visible)
 
 
 def jobs_visible_to(user: "User | AnonymousUser") -> Q:
@@ -145,12 +149,11 @@ def jobs_visible_to(user: "User | AnonymousUser") -> Q:
 
 def limited_by(account: Account) -> int | None:
     """The membership that shows only some groups of an account read with `visible_to`."""
-    membership: int | None = getattr(account, "limited_by", None)
-    return membership
+    return account.limited_by
 
 
 class PresentQuerySet(OwnedQuerySet[M]):
-    """Rows that stay, marked with `gone_at`, after GitHub no longer lists them."""
+    """Rows that are kept, marked with `gone_at`, after they are gone from GitHub."""
 
     def present(self) -> Self:
         return self.filter(gone_at=None)

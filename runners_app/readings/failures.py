@@ -1,4 +1,4 @@
-"""What a failed reading says: a kind, words for a person, and when to try again."""
+"""Failures of readings: a kind, a message for a person, and when to try again."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,7 +25,7 @@ TRIES_OF_A_REFUSAL = 3
 
 @dataclass(frozen=True)
 class Failure:
-    """`retry_in` is nothing when it stays quiet until a person acts."""
+    """Why a reading failed. `retry_in` is None if it is not tried again until a person acts."""
 
     kind: str
     message: str
@@ -34,7 +34,7 @@ class Failure:
 
 
 def failure_of(error: Exception, reading: Reading) -> Failure:
-    """Read an error as a person would: what happened, and what to do about it."""
+    """Explain an exception raised while reading, taking the history of the reading into account."""
     match error:
         case SecretUnreadable():
             return Failure("credential", str(error), None)
@@ -71,21 +71,28 @@ def failure_of(error: Exception, reading: Reading) -> Failure:
 
 
 def refused_credential(error: BadCredentials) -> str:
-    """For a 401."""
+    """The message for a credential that GitHub answers with 401."""
     return (
-        f"GitHub answered 401{_said(error)}: the token is wrong, expired or revoked. "
-        "Trackside has stopped using it, because going on can get good tokens blocked. Replace it."
+        f"GitHub answered 401{_quoted(error)}: the token is wrong, expired or revoked. "
+        "Trackside has stopped using it, because further attempts can get valid tokens blocked. "
+        "Replace it."
     )
 
 
 def _forbidden(error: Forbidden) -> str:
     if error.sso_url:
-        return "The token is not authorised for this organization's single sign-on. Authorise it, then refresh."
+        return (
+            "The token is not authorised for this organization's single sign-on. "
+            "Authorise it, then refresh."
+        )
     if error.accepted_permissions:
-        return f"The token lacks the permission {in_words(error.accepted_permissions)}. GitHub answered 403{_said(error)}."
+        permissions = in_words(error.accepted_permissions)
+        return f"The token lacks the permission {permissions}. GitHub answered 403{_quoted(error)}."
+    if missing := _scope_missing(error):
+        return missing
     return (
-        _scope_missing(error)
-        or f"GitHub answered 403{_said(error)}. Its owner may not do this, or a policy forbids it."
+        f"GitHub answered 403{_quoted(error)}. "
+        "The token's owner may not do this, or a policy forbids it."
     )
 
 
@@ -101,26 +108,29 @@ def _not_found(error: NotFound, reading: Reading) -> tuple[str, str]:
     return (
         "not_found",
         f"GitHub answered 404: there is no {account.kind} {account.slug}, it was renamed, "
-        "or the token's owner may not see this. Owners may, and people whose role includes runners.",
+        "or the token's owner may not see this. Owners may, and people whose role includes "
+        "runners.",
     )
 
 
 def _scope_missing(error: Refused) -> str:
-    """Words when GitHub tells the scopes of a classic token and none of them is among those it
-    accepts here.
-    """
-    accepted, has = error.meta.accepted_oauth_scopes, error.meta.oauth_scopes
-    if not accepted or has is None or set(accepted) & set(has):
+    """A message if GitHub says that a classic token has none of the accepted scopes; else empty."""
+    accepted, scopes = error.meta.accepted_oauth_scopes, error.meta.oauth_scopes
+    if not accepted or scopes is None or set(accepted) & set(scopes):
         return ""
-    shown = (
-        f"{'the scope' if len(has) == 1 else 'the scopes'} {', '.join(has)}" if has else "no scope"
+    has = "no scope"
+    if scopes:
+        has = f"the {'scope' if len(scopes) == 1 else 'scopes'} {', '.join(scopes)}"
+    return (
+        f"The token has {has}, and this needs {' or '.join(accepted)}. "
+        f"GitHub answered {error.status}{_quoted(error)}."
     )
-    return f"The token has {shown}, and this needs {' or '.join(accepted)}. GitHub answered {error.status}{_said(error)}."
 
 
-def _said(error: Refused) -> str:
-    words = error.github_message.rstrip(".")
-    return f" (“{words}”)" if words else ""
+def _quoted(error: Refused) -> str:
+    """GitHub's own words in brackets; empty if there are none."""
+    message = error.github_message.rstrip(".")
+    return f" (“{message}”)" if message else ""
 
 
 PERMISSIONS = {
@@ -131,7 +141,7 @@ PERMISSIONS = {
 
 
 def in_words(permissions: str) -> str:
-    """What GitHub writes as `organization_administration=read`, as its settings page calls it."""
+    """GitHub's `organization_administration=read` as its settings page calls it."""
     named = [part.strip().partition("=") for part in permissions.replace(";", ",").split(",")]
     return ", ".join(
         f"“{PERMISSIONS.get(name, name)}” ({level or 'read'})" for name, _, level in named if name
@@ -139,21 +149,27 @@ def in_words(permissions: str) -> str:
 
 
 NEXT_STEPS = {
-    "credential": "Replace the token, or look where the App is installed.",
+    "credential": "Replace the token, or check where the App is installed.",
     "permission": "Give the token what it lacks, or replace it. Then check again.",
     "not_found": "Check the name and the token. Then check again.",
-    "refused": "Check again. If GitHub keeps refusing, its words above say why.",
-    "rate_limit": "Nothing to do: it goes on by itself.",
+    "refused": "Check again. If GitHub keeps refusing, its message above says why.",
+    "rate_limit": "Nothing to do: Trackside continues by itself.",
     "incomplete": "Nothing to do: it is read again within seconds.",
-    "unreachable": "Nothing to do: it is tried again by itself. If it lasts, look at GitHub's status and your network.",
-    "unusable": "It is tried again by itself. If it lasts, something between Trackside and GitHub changes the answers.",
-    "internal": "It is tried again by itself. Whoever runs Trackside finds the reason in its log.",
-    "not_offered": "Nothing to do: the rest works without it.",
+    "unreachable": (
+        "Nothing to do: Trackside tries again by itself. "
+        "If it persists, check GitHub's status and your network."
+    ),
+    "unusable": (
+        "Trackside tries again by itself. "
+        "If it persists, something between Trackside and GitHub changes the answers."
+    ),
+    "internal": "Trackside tries again by itself. Its administrator finds the reason in the log.",
+    "not_offered": "Nothing to do: everything else works without it.",
 }
 
 
 def next_step(reading: Reading) -> str:
-    """What a person can do about a failing reading."""
+    """What a person can do about a failing reading; empty if it does not fail."""
     return NEXT_STEPS.get(reading.error, "")
 
 

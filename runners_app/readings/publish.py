@@ -1,6 +1,4 @@
-"""Publishing: what GitHub answered becomes rows, in one transaction, and only what differs is
-written.
-"""
+"""Publishing rows: write what differs from our tables, with history, in one transaction."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,13 +25,13 @@ ITEMS: dict[type[models.Model], str] = {
     Image: FieldChange.Item.IMAGE,
     ImageVersion: FieldChange.Item.IMAGE_VERSION,
 }
-# Moves with every job and is itself a time: as history it would say nothing and fill the table.
-WITHOUT_HISTORY = frozenset({"last_active_on"})
+# Columns of our own; and one that changes with every job and would only fill the table.
+WITHOUT_HISTORY = frozenset({"row_hash", "observed_at", "status_since", "last_active_on"})
 
 
 @dataclass
 class Counts:
-    """Rows written by one run."""
+    """Numbers of rows written by one run."""
 
     added: int = 0
     changed: int = 0
@@ -52,11 +50,11 @@ class Counts:
 
 @dataclass
 class RowSet:
-    """Rows of one kind, as a complete list or a part of it showed them.
+    """Rows of one model, as a complete list or a part of it shows them.
 
-    `scope` are the columns all rows share (account, image, source); `key` names the column that
-    identifies a row within the scope. `kept` are keys on pages that had not changed: present,
-    values as they stand.
+    `scope` holds the columns that all rows share (account, image, source); `key` names the column
+    that identifies a row within the scope. `rows` are values by key; `kept` are the keys on pages
+    that were not modified: present, with the values we have.
     """
 
     model: type[models.Model]
@@ -67,12 +65,16 @@ class RowSet:
     complete: bool = True
 
 
+Change = tuple[int, str, object, object]  # primary key, field, before, after
+
+
 def publish_rows(
     rows: RowSet, *, account: Account, begun: datetime, operation: Operation | None = None
 ) -> Counts:
-    """Write what differs; mark as gone what a complete list lacks. Call it inside a transaction.
+    """Write what differs, and mark as gone what a complete list lacks, inside a transaction.
 
-    A row observed after `begun` is left alone, so that a slow list never undoes a fresh write.
+    Rows observed after `begun` are left alone, so that a slow list does not undo a newer write.
+    Changes go into the history as made by `operation`, or outside Trackside.
     """
     now = timezone.now()
     stored = {
@@ -81,16 +83,18 @@ def publish_rows(
             **rows.scope
         ).values_list("pk", rows.key, "row_hash", "observed_at", "gone_at")
     }
-    fresh: dict[Any, Values] = {}
-    differing: dict[int, tuple[Values, str]] = {}
+
+    added: dict[Any, Values] = {}
+    differing: dict[int, Values] = {}
     for key, values in rows.rows.items():
         row_hash = hash_of(values)
         if key not in stored:
-            fresh[key] = {**values, "row_hash": row_hash}
+            added[key] = {**values, "row_hash": row_hash}
             continue
         pk, old_hash, observed_at, gone_at = stored[key]
         if observed_at <= begun and (old_hash != row_hash or gone_at is not None):
-            differing[pk] = (values, row_hash)
+            differing[pk] = {**values, "row_hash": row_hash}
+
     missing = [
         pk
         for key, (pk, _, observed_at, gone_at) in stored.items()
@@ -100,84 +104,72 @@ def publish_rows(
         and key not in rows.kept
         and observed_at <= begun
     ]
-    _add(rows, fresh, now)
-    changes = _change(rows, differing, now) + _mark_gone(rows, missing, now)
-    _keep_history(rows, changes, account, now, operation)
-    return Counts(len(fresh), len(differing), len(missing))
+
+    _add(rows, added, now)
+    changes = _change(rows.model, differing, now) + _mark_gone(rows.model, missing, now)
+    _store_history(rows.model, changes, account, now, operation)
+    return Counts(len(added), len(differing), len(missing))
 
 
-Change = tuple[int, str, object, object]  # primary key, field, before, after
-
-
-def _add(rows: RowSet, fresh: Mapping[Any, Values], now: datetime) -> None:
-    made = [
-        rows.model(**rows.scope, **{rows.key: key}, **_times_of_new(rows.model, now), **values)
-        for key, values in fresh.items()
-    ]
-    rows.model._default_manager.bulk_create(made, batch_size=500)
-
-
-def _times_of_new(model: type[models.Model], now: datetime) -> Values:
+def _add(rows: RowSet, added: Mapping[Any, Values], now: datetime) -> None:
     times = {"observed_at": now, "first_seen_at": now}
-    return {**times, "status_since": now} if model is Runner else times
+    if rows.model is Runner:
+        times["status_since"] = now
+    rows.model._default_manager.bulk_create(
+        [rows.model(**rows.scope, **{rows.key: key}, **times, **added[key]) for key in added],
+        batch_size=500,
+    )
 
 
 def _change(
-    rows: RowSet, differing: Mapping[int, tuple[Values, str]], now: datetime
+    model: type[models.Model], differing: Mapping[int, Values], now: datetime
 ) -> list[Change]:
-    if not differing:
-        return []
+    """Write values by primary key, and return what changed in each row."""
     changes: list[Change] = []
-    written = {"row_hash", "observed_at", "gone_at"}
-    changed_rows = list(rows.model._default_manager.in_bulk(list(differing)).values())
-    for row in changed_rows:
-        values, row_hash = differing[row.pk]
-        written.update(values)
+    written: set[str] = set()
+    stored = model._default_manager.in_bulk(list(differing))
+    for pk, row in stored.items():
+        values = {**differing[pk], "observed_at": now, "gone_at": None}
         if isinstance(row, Runner) and row.status != values["status"]:
-            written.add("status_since")
-            row.status_since = now
-        if getattr(row, "gone_at", None) is not None:
-            changes.append((row.pk, "gone_at", row.gone_at, None))  # type: ignore[attr-defined]
+            values["status_since"] = now
         for name, after in values.items():
             before = getattr(row, name)
             if before != after:
-                changes.append((row.pk, name, before, after))
+                changes.append((pk, name, before, after))
                 setattr(row, name, after)
-        for name, value in (("row_hash", row_hash), ("observed_at", now), ("gone_at", None)):
-            setattr(row, name, value)
-    for row in changed_rows:
-        row.pk = None  # the conflict to resolve is that of the scope and key
-    unique = {"image", rows.key} if rows.model is ImageVersion else {*rows.scope, rows.key}
-    rows.model._default_manager.bulk_create(
-        changed_rows,
-        update_conflicts=True,
-        unique_fields=sorted(unique),
-        update_fields=sorted(written),
-        batch_size=500,
-    )
+                written.add(name)
+
+    # An upsert on the primary key: many times quicker than an UPDATE with a CASE for each row.
+    if written:
+        model._default_manager.bulk_create(
+            stored.values(),
+            update_conflicts=True,
+            unique_fields=["pk"],
+            update_fields=sorted(written),
+            batch_size=500,
+        )
     return changes
 
 
-def _mark_gone(rows: RowSet, missing: list[int], now: datetime) -> list[Change]:
-    rows.model._default_manager.filter(pk__in=missing).update(gone_at=now, observed_at=now)
+def _mark_gone(model: type[models.Model], missing: list[int], now: datetime) -> list[Change]:
+    model._default_manager.filter(pk__in=missing).update(gone_at=now, observed_at=now)
     return [(pk, "gone_at", None, now) for pk in missing]
 
 
-def _keep_history(
-    rows: RowSet,
+def _store_history(
+    model: type[models.Model],
     changes: list[Change],
     account: Account,
     now: datetime,
     operation: Operation | None,
 ) -> None:
-    item = ITEMS.get(rows.model)
-    if item is None:
+    if model not in ITEMS:
         return
     FieldChange.objects.bulk_create(
         [
             FieldChange(
                 account=account,
-                item=item,
+                item=ITEMS[model],
                 item_pk=pk,
                 field=name,
                 before=_plain(before),
@@ -193,4 +185,5 @@ def _keep_history(
 
 
 def _plain(value: object) -> object:
+    """A value as JSON can hold it."""
     return value.isoformat() if isinstance(value, datetime) else value

@@ -1,14 +1,14 @@
-"""Readings: keep our tables like GitHub's, one resource of one account at a time.
+"""Running a reading: fetch all pages of a resource, then publish them in one transaction.
 
-`run_reading` fetches all pages, then publishes in one transaction; a failure leaves the last good
-content standing, with its age and the reason.
+A failed reading leaves the last good content in place, with its age and the reason.
 """
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Subquery
@@ -33,31 +33,21 @@ from runners_app.readings.schedule import due_after, interval_of
 from runners_app.security.secrets import SecretUnreadable
 
 log = logging.getLogger(__name__)
-R = Reading.Resource
 Fetch = Callable[[Fetcher], None]
 
 
 @dataclass(frozen=True)
-class Ran:
-    """What a run cost, for the totals of its reading."""
-
-    seconds: float
-    requests: int = 0
-    not_modified: int = 0
-    failures: int = 0
-
-
-@dataclass(frozen=True)
 class RunResult:
-    """What one run cost and brought; `failure` says why it published nothing, `error` is what was
-    raised.
+    """Cost and result of one run.
+
+    `failure` says why nothing was published, and `error` is the exception behind it.
     """
 
     reading: Reading
     counts: Counts
-    requests: int
-    not_modified: int
     seconds: float
+    requests: int = 0
+    not_modified: int = 0
     failure: Failure | None = None
     error: Exception | None = None
 
@@ -73,61 +63,71 @@ def run_reading(
     fetch: Fetch,
     between_pages: Callable[[], None] = lambda: None,
 ) -> RunResult:
-    """Fetch one resource with `fetch`, its subject's function, and publish it.
+    """Fetch one resource with `fetch`, the function of its subject, and publish it.
 
-    Failures are kept on the reading and answered; LeaseLost is raised.
+    Failures are stored on the reading and returned. Raises LeaseLost.
     """
     clock = time.perf_counter()
     reading.last_started_at = timezone.now()
-    if reading.last_good_at is None:  # somebody may be watching the first one
+    if reading.last_good_at is None:  # a person may be waiting for the first one
         Reading.objects.filter(pk=reading.pk).update(last_started_at=reading.last_started_at)
+
+    fetcher = Fetcher(reading, client, between_pages)
     try:
-        fetcher = Fetcher(reading, client, between_pages)
         fetch(fetcher)
-        fetched = fetcher.fetched
     except (BadCredentials, RateLimited) as error:
         try:
             return fail_reading(reading, error, lease, time.perf_counter() - clock)
-        except LeaseLost:  # the credential must be left alone all the same
+        except LeaseLost:  # the caller must stop using the credential all the same
             raise error from None
     except (GitHubError, IncompleteList, SecretUnreadable) as error:
         return fail_reading(reading, error, lease, time.perf_counter() - clock)
-    counts = _publish(reading, fetched, lease, time.perf_counter() - clock)
-    return RunResult(
-        reading, counts, fetched.requests, fetched.not_modified, time.perf_counter() - clock
-    )
+    return _publish(reading, fetcher.fetched, lease, clock)
 
 
-def _publish(reading: Reading, fetched: Fetched, lease: Lease, seconds: float) -> Counts:
+def _publish(reading: Reading, fetched: Fetched, lease: Lease, clock: float) -> RunResult:
+    """Publish what was fetched by a run that began at `clock`, and plan the next run."""
     account = reading.account
     with transaction.atomic():
         credential = lease.check()
-        # Pages as they were have rows as they were: a fresh write would have forgotten what they
-        # are known by.
-        news = fetched.row_sets if _differing(fetched.cached, fetched.responses) else []
-        overtaken = any(_was_written_since(rows, fetched.begun) for rows in news)
-        counts = Counts()
-        for row_set in news:
-            counts += publish_rows(row_set, account=account, begun=fetched.begun)
-        if fetched.limits is not None:
-            counts += _publish_limits(account, fetched.limits)
-        for publish in fetched.others:
-            counts += publish(fetched)
-        _remember_answers(fetched.cached, {} if overtaken else fetched.responses)
-        ran = Ran(seconds, fetched.requests, fetched.not_modified)
-        recovered = _succeed(reading, credential, counts, ran)
-        _note_run(
+        counts = _publish_content(account, fetched)
+        result = RunResult(
             reading,
-            ReadingRun.Outcome.CHANGED if counts.any else ReadingRun.Outcome.UNCHANGED,
-            requests=fetched.requests,
-            not_modified=fetched.not_modified,
-            counts=counts,
-            seconds=seconds,
+            counts,
+            time.perf_counter() - clock,
+            fetched.requests,
+            fetched.not_modified,
         )
+
+        recovered = bool(reading.error) or reading.last_good_at is None
+        _store_success(result, credential)
+        _record_run(result)
+
         if counts.any or recovered:
             Account.objects.filter(pk=account.pk).raise_versions()
         if counts.any and reading.resource in Reading.FOLLOW_UP:
             Reading.objects.schedule_now(account, *Reading.FOLLOW_UP[reading.resource])
+    return result
+
+
+def _publish_content(account: Account, fetched: Fetched) -> Counts:
+    # Pages that were not modified have rows that were not: writing a row in another way deletes
+    # the cached responses.
+    row_sets = fetched.row_sets if _changed_responses(fetched) else []
+    # Checked first, because publishing sets `observed_at` itself.
+    is_outdated = any(_was_written_since(rows, fetched.begun) for rows in row_sets)
+
+    counts = Counts()
+    for rows in row_sets:
+        counts += publish_rows(rows, account=account, begun=fetched.begun)
+    if fetched.limits is not None:
+        counts += _publish_limits(account, fetched.limits)
+    for publish in fetched.others:
+        counts += publish(fetched)
+
+    if is_outdated:  # the next run must not take these pages for unchanged
+        fetched.responses.clear()
+    _store_responses(fetched)
     return counts
 
 
@@ -139,10 +139,10 @@ def publish_fresh(
     operation: Operation | None = None,
     resource: str,
 ) -> None:
-    """Publish a single item from an answer to a write or a look at it, as of now.
+    """Publish the items of an answer to a write, or to a direct GET, as of now. Raises LeaseLost.
 
-    The pages that list it are forgotten, so that the next reading takes them as they are and not as
-    unchanged.
+    Cached responses of the resource are deleted, so that the next reading does not take pages that
+    show an older state for unchanged.
     """
     with transaction.atomic():
         lease.check()
@@ -162,150 +162,134 @@ def _publish_limits(account: Account, limits: GitHubLimits) -> Counts:
     current = Limits.objects.current().filter(account=account)
     if current.filter(maximum=maximum, used=used).exists():
         return Counts()
-    had = current.update(current=False)
+    had_limits = current.update(current=False)
     Limits.objects.create(account=account, maximum=maximum, used=used, observed_at=timezone.now())
-    return Counts(changed=1) if had else Counts(added=1)
+    return Counts(changed=1) if had_limits else Counts(added=1)
 
 
 def _was_written_since(row_set: RowSet, begun: datetime) -> bool:
     return row_set.model._default_manager.filter(**row_set.scope, observed_at__gt=begun).exists()
 
 
-def _remember_answers(known: dict[str, CachedResponse], answers: dict[str, CachedResponse]) -> None:
-    """Keep what the pages are known by; nothing after a fresh write meanwhile, so that the next run
-    takes them anew.
+def _store_responses(fetched: Fetched) -> None:
+    """Replace the cached responses of the reading by those of this run.
 
-    `known` may have been forgotten meanwhile, by a fresh write: then an equal answer is not kept
-    either.
+    Equal ones are not written, even if a write has deleted them since the run began.
     """
-    if stale := [answer.pk for url, answer in known.items() if url not in answers]:
-        CachedResponse.objects.filter(pk__in=stale).delete()
-    if differing := _differing(known, answers):
+    if old := [row.pk for url, row in fetched.cached.items() if url not in fetched.responses]:
+        CachedResponse.objects.filter(pk__in=old).delete()
+    if changed := _changed_responses(fetched):
         CachedResponse.objects.bulk_create(
-            differing,
+            changed,
             update_conflicts=True,
             unique_fields=["credential", "url"],
             update_fields=["reading", "etag", "body_sha256", "next_url", "total_count", "ids"],
         )
 
 
-def _differing(
-    known: dict[str, CachedResponse], answers: dict[str, CachedResponse]
-) -> list[CachedResponse]:
+def _changed_responses(fetched: Fetched) -> list[CachedResponse]:
     return [
-        answer
-        for url, answer in answers.items()
-        if url not in known or _fingerprint(known[url]) != _fingerprint(answer)
+        response
+        for url, response in fetched.responses.items()
+        if url not in fetched.cached or _fingerprint(fetched.cached[url]) != _fingerprint(response)
     ]
 
 
-def _fingerprint(answer: CachedResponse) -> tuple[int, str, str, str]:
-    return (answer.credential_id, answer.etag, answer.body_sha256, answer.next_url)
+def _fingerprint(response: CachedResponse) -> tuple[int, str, str, str]:
+    return (response.credential_id, response.etag, response.body_sha256, response.next_url)
 
 
-def _succeed(reading: Reading, credential: Credential, counts: Counts, ran: Ran) -> bool:
-    """Note the good run and plan the next; says whether pages show a difference because an error is
-    over.
-    """
-    now = timezone.now()
-    recovered = bool(reading.error) or reading.last_good_at is None
-    stored = ["last_good_at", "interval_seconds", *ERROR_COLUMNS]
-    reading.last_good_at = now
-    if counts.any:
-        reading.last_changed_at = now
-        stored.append("last_changed_at")
-    reading.error = reading.error_message = reading.error_help_url = ""
-    reading.error_since, reading.failures = None, 0
-    reading.interval_seconds = interval_of(reading, credential, now)
-    _store(reading, stored, due_after(reading.interval_seconds, now), ran)
-    return recovered
-
-
-ERROR_COLUMNS = ("error", "error_message", "error_help_url", "error_since", "failures")
-
-
-def _store(reading: Reading, columns: Iterable[str], due_at: datetime | None, ran: Ran) -> None:
-    """Write some columns, and the next time unless somebody asked for another one while this run
-    went on.
-    """
-    written = {
-        **{name: getattr(reading, name) for name in columns},
-        "last_started_at": reading.last_started_at,
-        "last_seconds": ran.seconds,
-        "requests_total": F("requests_total") + ran.requests,
-        "not_modified_total": F("not_modified_total") + ran.not_modified,
-        "failures_total": F("failures_total") + ran.failures,
-    }
-    row = Reading.objects.filter(pk=reading.pk)
-    if not row.filter(due_at=reading.due_at).update(**written, due_at=due_at):
-        row.update(**written)
+def _store_success(result: RunResult, credential: Credential) -> None:
+    reading, now = result.reading, timezone.now()
+    values: dict[str, Any] = {"last_good_at": now, "error": "", "error_message": ""}
+    values |= {"error_help_url": "", "error_since": None, "failures": 0}
+    if result.counts.any:
+        reading.last_changed_at = values["last_changed_at"] = now
+    seconds = values["interval_seconds"] = interval_of(reading, credential, now)
+    _store(result, due_after(seconds, now), values)
 
 
 def fail_reading(reading: Reading, error: Exception, lease: Lease, seconds: float) -> RunResult:
-    """Keep the reason; the last good content stands."""
-    failure = failure_of(error, reading)
+    """Store why a run failed, after `seconds`; the last good content stays. Raises LeaseLost."""
     now = timezone.now()
+    failure = failure_of(error, reading)
+    result = RunResult(reading, Counts(), seconds, failure=failure, error=error)
     with transaction.atomic():
         lease.check()
         is_news = (reading.error, reading.error_message) != (failure.kind, failure.message)
-        reading.error, reading.error_message, reading.error_help_url = (
-            failure.kind,
-            failure.message,
-            failure.help_url,
-        )
-        reading.error_since = reading.error_since or now
-        reading.failures = min(reading.failures + 1, 1000)
-        due_at = None if failure.retry_in is None else now + failure.retry_in
-        _store(reading, ERROR_COLUMNS, due_at, Ran(seconds, failures=1))
-        _note_run(reading, ReadingRun.Outcome.FAILED, message=failure.message, seconds=seconds)
+        values = {
+            "error": failure.kind,
+            "error_message": failure.message,
+            "error_help_url": failure.help_url,
+            "error_since": reading.error_since or now,
+            "failures": min(reading.failures + 1, 1000),
+        }
+        _store(result, None if failure.retry_in is None else now + failure.retry_in, values)
+        _record_run(result)
         if is_news and failure.kind != "rate_limit":
             Account.objects.filter(pk=reading.account.pk).raise_versions()
-    return RunResult(reading, Counts(), 0, 0, seconds, failure, error)
+    return result
 
 
-def _note_run(
-    reading: Reading,
-    outcome: str,
-    *,
-    seconds: float,
-    counts: Counts | None = None,
-    requests: int = 0,
-    not_modified: int = 0,
-    message: str = "",
-) -> None:
+def _store(result: RunResult, due_at: datetime | None, values: dict[str, Any]) -> None:
+    """Write these columns of the reading, and add the run to its totals.
+
+    The next time is only written if no other time was requested while the run went on.
+    """
+    reading = result.reading
+    for name, value in values.items():
+        setattr(reading, name, value)
+    row = Reading.objects.filter(pk=reading.pk)
+    row.update(
+        **values,
+        last_started_at=reading.last_started_at,
+        last_seconds=result.seconds,
+        requests_total=F("requests_total") + result.requests,
+        not_modified_total=F("not_modified_total") + result.not_modified,
+        failures_total=F("failures_total") + (0 if result.failure is None else 1),
+    )
+    row.filter(due_at=reading.due_at).update(due_at=due_at)
+
+
+def _record_run(result: RunResult) -> None:
+    """Add a run, or count it on the row of the run before if nothing changed since."""
     now = timezone.now()
-    counts = counts or Counts()
-    last = ReadingRun.objects.filter(reading=reading).order_by("-pk").values("pk")[:1]
-    same = ReadingRun.objects.filter(pk=Subquery(last), outcome=outcome, message=message)
-    if outcome != ReadingRun.Outcome.CHANGED and same.update(
-        last_at=now,
-        runs=F("runs") + 1,
-        requests=F("requests") + requests,
-        not_modified=F("not_modified") + not_modified,
-        seconds=seconds,
-    ):
-        return
+    outcome = ReadingRun.Outcome.UNCHANGED
+    if result.failure is not None:
+        outcome = ReadingRun.Outcome.FAILED
+    elif result.counts.any:
+        outcome = ReadingRun.Outcome.CHANGED
+
+    if outcome != ReadingRun.Outcome.CHANGED:
+        last = ReadingRun.objects.filter(reading=result.reading).order_by("-pk").values("pk")[:1]
+        same = ReadingRun.objects.filter(
+            pk=Subquery(last), outcome=outcome, message=result.failure_message
+        )
+        if same.update(
+            last_at=now,
+            runs=F("runs") + 1,
+            requests=F("requests") + result.requests,
+            not_modified=F("not_modified") + result.not_modified,
+            seconds=result.seconds,
+        ):
+            return
+
     ReadingRun.objects.create(
-        reading=reading,
+        reading=result.reading,
         outcome=outcome,
-        message=message,
+        message=result.failure_message,
         first_at=now,
         last_at=now,
-        requests=requests,
-        not_modified=not_modified,
-        added=counts.added,
-        changed=counts.changed,
-        removed=counts.removed,
-        seconds=seconds,
+        requests=result.requests,
+        not_modified=result.not_modified,
+        added=result.counts.added,
+        changed=result.counts.changed,
+        removed=result.counts.removed,
+        seconds=result.seconds,
     )
 
 
 def next_due(credential_id: int, now: datetime) -> Reading | None:
-    """The reading to run now: runners of any account before slower resources."""
-    due: Iterable[Reading] = (
-        Reading.objects.due(now)
-        .filter(account__credential_id=credential_id)
-        .select_related("account")
-        .order_by("order", "due_at")[:1]
-    )
-    return next(iter(due), None)
+    """The reading a worker should run now: fast resources of any account before slow ones."""
+    due = Reading.objects.due(now).filter(account__credential_id=credential_id)
+    return due.select_related("account").order_by("order", "due_at").first()

@@ -1,8 +1,8 @@
-"""When a reading is due again: seconds while something moves, a minute while active, five when
-quiet.
+"""When a reading is due again.
 
-All of it slower when the hourly budget of the credential would not last: a fifth of it is kept for
-people.
+Runners are read every 10 seconds while something is in transition, every minute while the account
+is active and every 5 minutes otherwise. All of it slows down if the hourly rate budget of the
+credential would not last: a fifth of it is kept for people.
 """
 
 import random
@@ -15,8 +15,7 @@ JUST_CHANGED = timedelta(minutes=2)
 RECENTLY = timedelta(hours=1)
 HOUR = 3600
 KEPT_FOR_PEOPLE = 0.2
-# A runner may stay Stuck for ever; after this long it is no longer worth a request every few
-# seconds.
+# A runner may stay Stuck forever; after this time it no longer justifies frequent requests.
 WATCH_STUCK = timedelta(minutes=15)
 
 R = Reading.Resource
@@ -27,18 +26,16 @@ def interval_of(reading: Reading, credential: Credential, now: datetime) -> int:
     """Seconds until the next run, before jitter."""
     wanted = _wanted_interval(reading, now)
     left = seconds_to_reset(credential, now)
-    if wanted >= left:  # by then the budget is full again
+    if wanted >= left:  # the budget will be full again by then
         return wanted
     return round(min(wanted * stretch_of(credential, now), left * 1.2))
 
 
 def stretch_of(credential: Credential, now: datetime) -> float:
-    """How many times slower than wanted, so that what readings may spend lasts until the budget is
-    full again.
+    """The factor by which intervals grow so that the budget of readings lasts until the reset.
 
-    What they may spend is four fifths of the limit. With half of that left at half of the hour
-    nothing is slower; with a quarter left everything takes twice as long; with nothing left it
-    waits for the full budget.
+    Readings may spend four fifths of the limit. With half of that left after half an hour the
+    factor is 1, with a quarter left 2, and with nothing left infinite.
     """
     left = seconds_to_reset(credential, now)
     if not left or not credential.rate_limit or credential.rate_remaining is None:
@@ -49,17 +46,17 @@ def stretch_of(credential: Credential, now: datetime) -> float:
 
 
 def may_read_again(account: Account, now: datetime) -> bool:
-    """Whether somebody may have an account read at once: managers always, viewers while readings
-    have budget left.
+    """Whether the user for whom `visible_to` read the account may refresh it now.
 
-    Else whoever may look could use up what is kept for changes. `account` comes from `visible_to`.
+    Managers always may, viewers only while the budget of readings lasts: otherwise they could use
+    up what is kept for changes.
     """
-    is_manager = getattr(account, "role", "") == Membership.Role.MANAGER
+    is_manager = account.role == Membership.Role.MANAGER
     return is_manager or stretch_of(account.credential, now) != float("inf")
 
 
 def seconds_to_reset(credential: Credential, now: datetime) -> float:
-    """Until the hourly budget is full again; 0 when it is, or when GitHub has not told."""
+    """Until the hourly budget is full again; 0 if it is, or if GitHub has not told."""
     if credential.rate_reset_at is None:
         return 0.0
     return max(0.0, (credential.rate_reset_at - now).total_seconds())
@@ -76,8 +73,8 @@ def _wanted_interval(reading: Reading, now: datetime) -> int:
 
 
 def due_after(seconds: float, now: datetime) -> datetime:
-    """With a tenth of jitter, so that accounts connected together drift apart."""
-    return now + timedelta(seconds=seconds * random.uniform(0.9, 1.1))  # noqa: S311 - spreads load, guards nothing
+    """With jitter of a tenth, so that accounts connected at the same time drift apart."""
+    return now + timedelta(seconds=seconds * random.uniform(0.9, 1.1))  # noqa: S311 - no secret
 
 
 def _is_moving(reading: Reading, now: datetime) -> bool:
