@@ -1,7 +1,7 @@
-"""Django's own admin, off unless DJANGO_ADMIN is on: rows to look at, for administrators. It
-changes nothing.
+"""Django's admin, read-only and for administrators, if DJANGO_ADMIN is on.
 
-A site of our own, so that what other packages register, second factors among them, does not appear.
+It has its own site, so that models registered by other packages, such as second factors, are not
+shown.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ class Site(admin.AdminSite):
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Through our own door, with its second factor and its guard against guessing."""
+        """Redirect to our own sign-in, which has second factors and throttling."""
         return redirect("sign-in")
 
 

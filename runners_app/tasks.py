@@ -1,6 +1,4 @@
-"""Celery tasks: the beat's tick and the tasks that call GitHub. Messages carry ids and nothing
-else.
-"""
+"""Celery tasks, of which each calls one function. Messages carry ids and nothing else."""
 
 from celery import Task, shared_task
 from django.utils import timezone
@@ -18,7 +16,7 @@ from runners_app.worker.work import work_credential as do_work
 
 @shared_task(expires=5)
 def wake_due_credentials() -> None:
-    """Find work over the tables, so that losing every message is harmless."""
+    """Find due work in the tables, so that losing every message is harmless."""
     now = timezone.now()
     for credential_id in Credential.objects.due(now):
         wake(credential_id)

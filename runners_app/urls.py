@@ -1,6 +1,4 @@
-"""Every address of Trackside. One noun, one view module, one template folder, one test file of that
-name.
-"""
+"""All URLs. Each noun has a package with its views, and folders of templates and tests."""
 
 from django.urls import path
 

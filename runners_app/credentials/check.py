@@ -1,8 +1,7 @@
-"""What a credential may do, looked at by a worker: on connecting, when somebody asks, and every
-night.
+"""Checking the rights of a credential: after connecting, on request, and every night.
 
-Scopes, expiry and budget come with every answer (see `credentials._note_answer`); here the rest is
-asked for: an installation's permissions, and the plan of each organization.
+Scopes, expiry and rate budget come with every answer (see `credentials._note_answer`). A check
+asks for the rest: the permissions of an installation, and the plan of each organization.
 """
 
 import logging
@@ -18,7 +17,7 @@ MOST_ACCOUNTS = 200
 
 
 def ask_nightly_checks() -> None:
-    """Of all but those GitHub refused: asking with them again and again can get good ones blocked."""
+    """Make checks due, except of refused credentials: repeated 401s can get valid ones blocked."""
     Credential.objects.filter(quarantined_at=None).update(check_due_at=timezone.now())
 
 
@@ -27,7 +26,11 @@ def is_check_due(credential_id: int) -> bool:
 
 
 def check(credential: Credential, client: GitHubClient) -> None:
-    """Raises what stops the credential as a whole: BadCredentials, RateLimited, LeaseLost."""
+    """Store permissions and plans as GitHub answers them now.
+
+    Raises what stops the credential as a whole: BadCredentials, RateLimited, LeaseLost. Other
+    errors leave the former values in place.
+    """
     found: dict[str, object] = {"check_due_at": None, "checked_at": timezone.now()}
     try:
         client.get_rate_limit()
@@ -35,13 +38,11 @@ def check(credential: Credential, client: GitHubClient) -> None:
             found["permissions"] = _permissions(credential)
     except GitHubError as error:
         _raise_or_note(error, credential)
-    for account in credential.accounts.filter(kind=Account.Kind.ORGANIZATION, paused=False)[
-        :MOST_ACCOUNTS
-    ]:
+    organizations = credential.accounts.filter(kind=Account.Kind.ORGANIZATION, paused=False)
+    for account in organizations[:MOST_ACCOUNTS]:
         _read_plan(account, client, credential)
     Credential.objects.filter(pk=credential.pk).update(**found)
-    for account in credential.accounts.all():
-        Account.objects.filter(pk=account.pk).raise_versions()
+    Account.objects.filter(credential=credential).raise_versions()
 
 
 def _permissions(credential: Credential) -> dict[str, str]:
@@ -66,4 +67,4 @@ def _read_plan(account: Account, client: GitHubClient, credential: Credential) -
 def _raise_or_note(error: GitHubError, credential: Credential) -> None:
     if isinstance(error, BadCredentials | RateLimited):
         raise error
-    log.info("The check of credential %s went on after: %s", credential.pk, type(error).__name__)
+    log.info("The check of credential %s continued after: %s", credential.pk, type(error).__name__)

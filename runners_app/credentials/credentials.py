@@ -1,4 +1,4 @@
-"""Credentials: storing them, opening a client with one, and what their answers teach about them."""
+"""Credentials: storing them, opening their clients, and reacting to limits and refusals."""
 
 import hashlib
 import logging
@@ -20,24 +20,25 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 log = logging.getLogger(__name__)
-# One client at rest, and so one kept connection, per credential and process. Whoever works with it
-# takes it out.
+# Idle clients, and so open connections, of this process by credential and sealed secret. A worker
+# takes the client out while it uses it.
 _clients: dict[tuple[int, str], GitHubClient] = {}
 MOST_CLIENTS = 200
 RENEW_BEFORE = timedelta(minutes=5)
 MOST_LIMITS_IN_A_ROW = 6
 GAVE_UP = (
-    "GitHub asked again and again to slow down, without saying for how long. Trackside waited for an hour in all and "
-    "then stopped, because going on can get the token banned. Find out what else uses it, then check again."
+    "GitHub asked repeatedly to slow down, without saying for how long. Trackside waited for an "
+    "hour in total and then stopped, because going on can get the token banned. "
+    "Find out what else uses it, then check again."
 )
 
 
 class UnusableToken(ValueError):
-    """The text is no token Trackside can work with; the message says why and what to do."""
+    """Trackside cannot work with this token or key; the message says why and what to do."""
 
 
 def kind_of_token(token: str) -> str:
-    """Which kind GitHub's prefix tells. Raises UnusableToken for what cannot serve a dashboard."""
+    """The kind of credential, by GitHub's prefix. Raises UnusableToken."""
     hide(token)
     if token.startswith("ghu_"):
         raise UnusableToken(
@@ -66,8 +67,9 @@ def kind_of_token(token: str) -> str:
 
 
 def store_token(api_url: str, token: str, *, by: "User | None") -> Credential:
-    """The credential for a token. Pasting a known token finds its row, and tries it again. Raises
-    UnusableToken.
+    """The credential for a token, stored if it is new.
+
+    A stored token is found again, and released if it was quarantined. Raises UnusableToken.
     """
     kind = kind_of_token(token)
     fingerprint = hashlib.sha256(token.encode()).hexdigest()
@@ -85,9 +87,7 @@ def store_token(api_url: str, token: str, *, by: "User | None") -> Credential:
 
 
 def store_app(api_url: str, issuer: str, private_key: str) -> App:
-    """The App with its key; giving the key again replaces it. Raises UnusableToken for what is no
-    key.
-    """
+    """The App with its key; an earlier key is replaced. Raises UnusableToken."""
     try:
         AppAuth(issuer, private_key)
     except ValueError as error:
@@ -99,6 +99,7 @@ def store_app(api_url: str, issuer: str, private_key: str) -> App:
 
 
 def store_installation(app: App, installation_id: int, login: str) -> Credential:
+    """The credential of an installation in the organization or enterprise `login`."""
     fingerprint = hashlib.sha256(f"app:{app.uid}:{installation_id}".encode()).hexdigest()
     credential, _ = Credential.objects.get_or_create(
         api_url=app.api_url,
@@ -114,7 +115,10 @@ def store_installation(app: App, installation_id: int, login: str) -> Credential
 
 
 def app_client(app: App) -> GitHubClient:
-    """A client that signs as the App itself, to list installations and mint their tokens."""
+    """A client that signs as the App itself, to list installations and create their tokens.
+
+    Raises SecretUnreadable. The caller closes it.
+    """
     key = unseal(app.sealed_key, uid=app.uid, api_url=app.api_url)
     return _client(app.api_url, AppAuth(app.issuer, key))
 
@@ -126,10 +130,10 @@ def _client(api_url: str, auth: AppAuth | TokenAuth) -> GitHubClient:
 
 
 def open_client(credential: Credential, lease: Lease) -> GitHubClient:
-    """The client of a credential, whose every request renews the lease. Raises SecretUnreadable or
-    GitHubError.
+    """The client of a credential; each of its requests renews the lease.
 
-    It belongs to the caller alone until `keep_client` takes it back.
+    It belongs to the caller alone until `keep_client`. Raises SecretUnreadable, and GitHubError
+    or UnusableToken if no installation token can be created.
     """
     if credential.kind == Credential.Kind.INSTALLATION:
         _renew_installation_token(credential)
@@ -144,7 +148,7 @@ def open_client(credential: Credential, lease: Lease) -> GitHubClient:
 
 
 def keep_client(credential: Credential, client: GitHubClient) -> None:
-    """Keep its connection for the next time."""
+    """Keep the client, with its connection, for the next worker of this process."""
     _make_room()
     if (replaced := _clients.pop((credential.pk, _sealed(credential)), None)) is not None:
         replaced.close()
@@ -198,41 +202,32 @@ def _note_answer(lease: Lease, meta: AnswerMeta) -> None:
 
 
 def pause(credential_id: int, limited: RateLimited) -> None:
-    """No call before the time GitHub gave, and none later than that.
+    """Make no call until the time GitHub gave.
 
-    Without such a time: a minute, then twice as long each time, and in the end not at all, because
-    going on while limited can get an integration banned.
+    Without such a time the pause is a minute, and doubles each time. After MOST_LIMITS_IN_A_ROW
+    the credential is quarantined, because going on while limited can get an integration banned.
     """
     credential = Credential.objects.get(pk=credential_id)
     until, in_a_row = limited.wait_until, 0
-    if not _says_when(limited):
+    if not (limited.primary or limited.meta.retry_after is not None):
         in_a_row = credential.limits_in_a_row + 1
         until += timedelta(minutes=2**credential.limits_in_a_row - 1)
     if in_a_row > MOST_LIMITS_IN_A_ROW:
         quarantine(credential_id, GAVE_UP, error="refused")
         return
+
+    reason = (limited.github_message or limited.message).rstrip(".")
     with transaction.atomic():
         Credential.objects.filter(pk=credential_id).update(
             paused_until=until,
-            pause_reason=f"GitHub's rate limit: {_reason(limited)}",
+            pause_reason=f"GitHub's rate limit: {reason}.",
             limits_in_a_row=in_a_row,
         )
-        for account in credential.accounts.all():
-            Account.objects.filter(pk=account.pk).raise_versions()
-
-
-def _says_when(limited: RateLimited) -> bool:
-    return limited.primary or limited.meta.retry_after is not None
-
-
-def _reason(limited: RateLimited) -> str:
-    return f"{(limited.github_message or limited.message).rstrip('.')}."
+        Account.objects.filter(credential=credential).raise_versions()
 
 
 def refused(credential_id: int, reason: str) -> None:
-    """A 401. An installation's token is minted once more; a credential that is refused then is not
-    used again.
-    """
+    """React to a 401: an installation gets one new token, any other credential is quarantined."""
     credential = Credential.objects.get(pk=credential_id)
     if credential.kind != Credential.Kind.INSTALLATION or credential.refusals_in_a_row > 0:
         quarantine(credential_id, reason)
@@ -246,8 +241,9 @@ def refused(credential_id: int, reason: str) -> None:
 
 
 def quarantine(credential_id: int, reason: str, *, error: str = "credential") -> None:
-    """Stop using a credential GitHub refuses: repeated 401s can get valid ones blocked. A person
-    replaces it.
+    """Stop using a credential until a person replaces it: repeated 401s can get valid ones blocked.
+
+    `reason` is shown on the readings of all its accounts, as an error of kind `error`.
     """
     with transaction.atomic():
         rows = Credential.objects.filter(pk=credential_id, quarantined_at=None)
@@ -260,28 +256,22 @@ def quarantine(credential_id: int, reason: str, *, error: str = "credential") ->
             subject=str(credential),
             details={"reason": reason},
         )
-        now = timezone.now()
-        for account in credential.accounts.all():
-            Reading.objects.filter(account=account).update(error=error, error_message=reason)
-            Reading.objects.filter(account=account, error_since=None).update(error_since=now)
-            Account.objects.filter(pk=account.pk).raise_versions()
+        readings = Reading.objects.filter(account__credential=credential)
+        readings.update(error=error, error_message=reason)
+        readings.filter(error_since=None).update(error_since=timezone.now())
+        Account.objects.filter(credential=credential).raise_versions()
 
 
 def quarantine_app(app: App, reason: str) -> None:
-    """GitHub does not accept the App's own key, so none of its installations can work."""
+    """Quarantine all installations of an App whose own key GitHub does not accept."""
     for credential in Credential.objects.filter(app=app):
         quarantine(credential.pk, reason)
 
 
 def release_from_quarantine(credential: Credential, *, by: "User | None") -> None:
-    """A person says the credential should be tried again: for all its accounts, also where it had
-    gone quiet.
-    """
-    credential.quarantined_at, credential.quarantine_reason, credential.paused_until = (
-        None,
-        "",
-        None,
-    )
+    """Use a credential again for all its accounts, at a person's request."""
+    credential.quarantined_at = credential.paused_until = None
+    credential.quarantine_reason = ""
     credential.limits_in_a_row = credential.refusals_in_a_row = 0
     credential.save(
         update_fields=[

@@ -1,8 +1,8 @@
-"""The lease of a credential: one worker at a time, over all its accounts and all worker processes.
+"""The lease of a credential: one worker at a time for all its accounts, over all processes.
 
-A worker that dies keeps its lease for LEASE_SECONDS at most. Nobody takes over a lease that still
-holds, not even the same task delivered twice: two workers with one token would both believe that
-they are alone.
+A worker that dies keeps its lease for LEASE_SECONDS at most. A valid lease is never taken over,
+not even by the same task delivered twice: two workers with one token would both believe that they
+are alone.
 """
 
 import secrets
@@ -22,15 +22,15 @@ JUST_TAKEN_SECONDS = 1.0
 
 
 class LeaseLost(Exception):
-    """Another worker took over, or an account was taken from the credential: stop without
-    publishing anything.
-    """
+    """The lease is held by another worker, or was ended: stop without publishing anything."""
 
 
 @dataclass
 class Lease:
-    """Held by one worker. `pending` are facts from answers, written with the next renewal to save a
-    write each.
+    """A lease held by one worker.
+
+    `pending` are columns of the credential learned from answers; they are written with the next
+    renewal to save an UPDATE each. `taken_at` is on the monotonic clock.
     """
 
     credential_id: int
@@ -39,7 +39,7 @@ class Lease:
     taken_at: float = field(default_factory=time.monotonic)
 
     def before_request(self, method: str) -> None:
-        """Wait for the turn of a write, and renew what is older than a moment. Raises LeaseLost."""
+        """Wait until a write may be sent; renew the lease unless it is new. Raises LeaseLost."""
         if method not in SAFE_METHODS:
             time.sleep(self._seconds_until_next_write())
             self.book_write()
@@ -47,9 +47,7 @@ class Lease:
             self.renew()
 
     def book_write(self) -> None:
-        """The next write keeps its distance from now on: called just before a write leaves and when
-        it has ended.
-        """
+        """Keep the next write at a distance; called before a write is sent and after it ended."""
         self.pending["next_write_at"] = timezone.now() + _spacing()
 
     def _seconds_until_next_write(self) -> float:
@@ -62,17 +60,16 @@ class Lease:
         return min(max((booked - timezone.now()).total_seconds(), 0.0), _spacing().total_seconds())
 
     def renew(self) -> None:
-        """Before each request. Raises LeaseLost."""
+        """Extend the lease and write what is pending. Raises LeaseLost."""
         until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
         facts, self.pending = self.pending, {}
         if not self._mine().update(lease_expires_at=until, **facts):
             raise LeaseLost
 
     def check(self) -> Credential:
-        """Inside a publishing transaction: locks the credential until it ends, and answers its rate
-        budget alone.
+        """Lock the credential until the transaction ends; only its rate budget is loaded.
 
-        Raises LeaseLost.
+        Call it first in each publishing transaction. Raises LeaseLost.
         """
         budget = self._mine().only("rate_limit", "rate_remaining", "rate_reset_at")
         credential = next(iter(budget.select_for_update()), None)
@@ -81,6 +78,7 @@ class Lease:
         return credential
 
     def release(self) -> None:
+        """Give the lease back and write what is pending; does nothing if it is lost."""
         facts, self.pending = self.pending, {}
         self._mine().update(lease_token="", lease_expires_at=None, **facts)
 
@@ -89,7 +87,7 @@ class Lease:
 
 
 def take_lease(credential_id: int, holder: str) -> Lease | None:
-    """The lease, or nothing while somebody holds it. `holder` only tells people whose it is."""
+    """The lease, or None while another worker holds it. `holder` names the worker for people."""
     now = timezone.now()
     free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
     token = f"{holder[:40]}/{secrets.token_hex(8)}"
@@ -102,8 +100,9 @@ def take_lease(credential_id: int, holder: str) -> Lease | None:
 
 
 def end_lease(credential: Credential) -> None:
-    """Whoever works with it publishes nothing more. It stays taken for as long as a request under
-    way may last.
+    """Keep the worker of this credential from publishing anything more.
+
+    The lease expires at its time and not now, because a request may still be under way.
     """
     Credential.objects.filter(pk=credential.pk).update(lease_token="")
 

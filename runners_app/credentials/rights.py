@@ -1,4 +1,4 @@
-"""What a credential may do in an account, what each thing needs, and how to add it."""
+"""What a credential may do in an account, what each action needs, and how to grant it."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from runners_app.models.accounts import web_origin
 R, K = Reading.Resource, Operation.Kind
 ENTERPRISE_SCOPE = "manage_runners:enterprise"
 RUNNERS, GROUPS = "manage_runners:org", "admin:org"
-# Scopes that contain others.
+# Scopes that include others.
 CONTAINS = {"admin:org": {RUNNERS}, "admin:enterprise": {ENTERPRISE_SCOPE}}
 LEVELS = {"read": {"read", "write", "admin"}, "write": {"write", "admin"}}
 ADMINISTRATION = ("organization_administration", "Administration")
@@ -18,7 +18,10 @@ IMAGES = ("organization_hosted_runner_custom_images", "Hosted runner custom imag
 
 @dataclass(frozen=True)
 class Need:
-    """One thing Trackside does: the scope or permission it takes, and what would prove it."""
+    """Something Trackside does: the scope or permission it needs.
+
+    A good `reading`, or a confirmed operation of these `kinds`, proves that it is granted.
+    """
 
     what: str
     scope: str
@@ -58,8 +61,9 @@ NEEDS = (
 
 @dataclass(frozen=True)
 class Right:
-    """`has` is nothing where no answer shows it. `needs` and `how` are in the words of the
-    credential's kind.
+    """Whether a need is met; `has` is None if unknown.
+
+    `needs` and `how` (how to grant it) are in the terms of the credential's kind.
     """
 
     what: str
@@ -70,35 +74,36 @@ class Right:
 
 
 def rights_of(account: Account, readings: list[Reading]) -> list[Right]:
-    """Answers count more than what GitHub lists: single sign-on and policies also stand in the way.
+    """All rights in one account, given its readings.
 
-    Nothing is known of a credential that is out of use, and no scope or permission would mend that.
+    Answers count more than what GitHub lists, because single sign-on and policies can also stand
+    in the way. With a disabled credential all are unknown, and no scope would change that.
     """
     if account.credential.quarantined_at:
-        return [Right(need.what, _words(account, need), None) for need in NEEDS]
+        return [Right(need.what, _requirement(account, need), None) for need in NEEDS]
     by_resource = {reading.resource: reading for reading in readings}
     return [_right(account, need, by_resource) for need in NEEDS]
 
 
 def _right(account: Account, need: Need, readings: dict[str, Reading]) -> Right:
-    proven = (
-        _was_read(readings.get(need.reading)) if need.reading else _was_written(account, need.kinds)
-    )
-    has = proven if proven is not None else _is_granted(account, need)
-    needs = _words(account, need)
+    reading = readings.get(need.reading)
+    has = _was_read(reading) if need.reading else _was_written(account, need.kinds)
+    if has is None:
+        has = _is_granted(account, need)
+    needs = _requirement(account, need)
     if has:
         return Right(need.what, needs, has)
-    reading = readings.get(need.reading)
     if reading is not None and reading.error_help_url:
         how = "Authorise the token for the organization's single sign-on"
         return Right(need.what, needs, has, how, reading.error_help_url)
     return Right(need.what, needs, has, *_how(account, need))
 
 
-def _words(account: Account, need: Need) -> str:
+def _requirement(account: Account, need: Need) -> str:
     if account.credential.kind == Credential.Kind.CLASSIC:
         return f"scope {_scope(account, need)}"
-    return f"permission “{need.permission[1]}: {'read and write' if need.level == 'write' else 'read'}”"
+    level = "read and write" if need.level == "write" else "read"
+    return f"permission “{need.permission[1]}: {level}”"
 
 
 def _scope(account: Account, need: Need) -> str:
@@ -114,7 +119,7 @@ def _was_read(reading: Reading | None) -> bool | None:
 
 
 def _was_written(account: Account, kinds: tuple[str, ...]) -> bool | None:
-    """The last change with this credential that GitHub took, or refused for want of a right."""
+    """Whether GitHub accepted the last change made with this credential; False after a 403."""
     if not kinds:
         return None
     ended = Operation.objects.filter(
@@ -133,9 +138,7 @@ def _was_written(account: Account, kinds: tuple[str, ...]) -> bool | None:
 
 
 def _is_granted(account: Account, need: Need) -> bool | None:
-    """As GitHub lists it: scopes of a classic token, permissions of an installation; of
-    fine-grained tokens nothing.
-    """
+    """As GitHub lists it: scopes of classic tokens, permissions of installations, else None."""
     credential = account.credential
     if credential.kind == Credential.Kind.CLASSIC:
         if credential.scopes is None:
@@ -146,7 +149,7 @@ def _is_granted(account: Account, need: Need) -> bool | None:
         return _scope(account, need) in granted
     if not credential.permissions:
         return None
-    # Of custom images GitHub's lists say nothing, whether an App has the right or not.
+    # GitHub never lists the permission for custom images, whether an App has it or not.
     if need.permission == IMAGES and need.permission[0] not in credential.permissions:
         return None
     return credential.permissions.get(need.permission[0]) in LEVELS[need.level]
@@ -160,7 +163,10 @@ def _how(account: Account, need: Need) -> tuple[str, str]:
     if credential.kind == Credential.Kind.FINE_GRAINED:
         how = f"Edit the token: organization permission {need.permission[1]}, {level}"
         return how, f"{origin}/settings/personal-access-tokens"
-    how = f"Set the App's permission {need.permission[1]} to {level}; an owner of the organization then accepts it"
+    how = (
+        f"Set the App's permission {need.permission[1]} to {level}; "
+        "an owner of the organization then accepts it"
+    )
     return how, _permissions_page(credential.app, origin)
 
 
@@ -171,7 +177,7 @@ def _permissions_page(app: App | None, origin: str) -> str:
 
 
 def needed_for(account: Account, resource: str) -> str:
-    """The permission a reading about groups needs, in the words of the credential's kind."""
+    """What a reading about groups needs, in the terms of the credential's kind."""
     if account.kind == Account.Kind.ENTERPRISE:
         return f"scope {ENTERPRISE_SCOPE}"
     if account.credential.kind == Credential.Kind.CLASSIC:
@@ -184,7 +190,7 @@ def needed_for(account: Account, resource: str) -> str:
 
 
 def why_missing(reading: Reading | None, needed: str) -> str:
-    """Why something is not known, and which permission would change that."""
+    """Why something is unknown, and which permission would change that."""
     if reading is not None and reading.error:
         return f"Needs the {needed}. {reading.error_message}"
     if reading is None or reading.last_good_at is None:

@@ -1,5 +1,6 @@
-"""Waking a worker. Messages carry only ids and may all be lost: the sweep over the tables finds the
-work anyway.
+"""Waking a worker.
+
+Messages carry only ids and may be lost, because the sweep of the tables finds all work.
 """
 
 import logging
@@ -10,32 +11,32 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 log = logging.getLogger(__name__)
-# Older messages pile up while no worker listens, and tell nothing the sweep does not find.
+# Older messages would pile up while no worker runs, and add nothing to what the sweep finds.
 MESSAGE_SECONDS = 30
 
 
 def wake_on_commit(credential_id: int) -> None:
+    """Call `wake` once the present transaction is committed."""
     transaction.on_commit(partial(wake, credential_id))
 
 
 def wake(credential_id: int) -> None:
-    """Tell a worker that this credential has something to do. A broker that is down is no reason to
-    fail.
-    """
+    """Tell a worker that a credential has work to do; never fails, even if the broker is down."""
     _send("runners_app.tasks.work_credential", credential_id)
 
 
 def wake_app_on_commit(app_id: int) -> None:
-    """Somebody waits for the installations of an App."""
+    """Have the installations of an App listed once the present transaction is committed."""
     transaction.on_commit(partial(wake_app, app_id))
 
 
 def wake_app(app_id: int) -> None:
+    """Have a worker list the installations of an App."""
     _send("runners_app.tasks.list_installations", app_id)
 
 
 def wake_notices_on_commit() -> None:
-    """Somebody waits for a test notice."""
+    """Have due notices sent, for example a test, once the transaction is committed."""
     transaction.on_commit(partial(_send, "runners_app.tasks.send_due_notices"))
 
 

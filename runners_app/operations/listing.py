@@ -1,6 +1,4 @@
-"""Complete readings in the middle of an operation: what a list shows now, published as any other
-reading.
-"""
+"""Complete lists read while an operation is carried out, and published like any other reading."""
 
 from typing import Any
 
@@ -14,10 +12,10 @@ from runners_app.readings.run import RunResult, run_reading
 
 
 def read_now(operation: Operation, resource: str, work: Work) -> RunResult:
-    """A complete reading of one resource of the operation's account, published as any other.
+    """Read and publish one resource of the operation's account.
 
-    Rate limits and refused credentials are raised: they stop all work of the credential, not only
-    this operation.
+    Raises RateLimited and BadCredentials, which stop all work of the credential; other failures
+    are in the result.
     """
     reading = Reading.objects.select_related("account").get(
         account=operation.account, resource=resource
@@ -31,25 +29,26 @@ def read_now(operation: Operation, resource: str, work: Work) -> RunResult:
 def list_first(
     operation: Operation, work: Work, resource: Reading.Resource, rows: QuerySet[Any]
 ) -> bool:
-    """Keep the ids of all `rows` of the account as a complete list shows them now; whether that
-    could be done.
+    """Store the ids of a complete list as `ids_before`; `rows` are those it publishes.
+
+    Returns whether that succeeded. If not, the operation already waits or was given up.
     """
     result = read_now(operation, resource, work)
     if result.failure is not None:
-        words = resource.label.lower()
+        noun = resource.label.lower()
         if isinstance(result.error, Forbidden | NotFound):
-            note = f"Before a create Trackside reads the list of {words}. {result.failure.message} Nothing was sent."
+            note = (
+                f"Before a create, Trackside reads the list of {noun}. "
+                f"{result.failure.message} Nothing was sent."
+            )
             give_up_unsent(operation, work, note)
         else:
-            retry_start(
-                operation,
-                work,
-                f"Not sent yet: the list of {words} could not be read first. {result.error}",
-            )
+            note = f"Not sent yet: the list of {noun} could not be read first. {result.error}"
+            retry_start(operation, work, note)
         return False
-    if (
-        operation.sends <= 1
-    ):  # after a lost answer only the ids from before the first try tell what is new
+
+    # After a lost answer, only the ids from before the first request tell what is new.
+    if operation.sends <= 1:
         ids = rows.filter(account=operation.account).values_list("github_id", flat=True)
         remain(operation, work, seconds=0, ids_before=list(ids))
     return True

@@ -1,8 +1,7 @@
-"""Reading the target of an update, before it is sent and after: what becomes of the operation if it
-cannot be read.
+"""Reading the target of an update, before and after it is sent.
 
-Each answers what GitHub shows now, or nothing once it has noted on the operation why there is
-nothing to show.
+Each function returns what GitHub shows now. If the target could not be read, it decides what
+becomes of the operation, notes why, and returns None.
 """
 
 from collections.abc import Callable
@@ -19,8 +18,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Target(Generic[T]):
-    """What is changed: its name in words, the reading that lists it, and how to look at it (raises
-    GitHubError).
+    """What is changed: its noun, the resource that lists it, and a function that reads it.
+
+    `now` publishes what it reads, and raises GitHubError.
     """
 
     name: str
@@ -31,33 +31,30 @@ class Target(Generic[T]):
 def read_before_sending(
     target: Target[T], operation: Operation, work: Work, rest: str = "Nothing was sent."
 ) -> T | None:
-    """While nothing was applied. `rest` says what has been sent so far."""
+    """While nothing was applied. `rest` says in words what was sent so far."""
     try:
         return target.now(operation, work)
     except NotFound:
-        give_up_unsent(operation, work, f"GitHub has no such {target.name} any more. {rest}")
+        give_up_unsent(operation, work, f"GitHub no longer has this {target.name}. {rest}")
         Reading.objects.schedule_now(operation.account, target.resource)
     except STOPS:
         raise
     except UNREACHED as error:
-        retry_start(
-            operation, work, f"Not sent yet: the {target.name} could not be read first. {error}"
-        )
+        note = f"Not sent yet: the {target.name} could not be read first. {error}"
+        retry_start(operation, work, note)
     except Refused as error:
-        give_up_unsent(
-            operation, work, f"GitHub did not show the {target.name}. {rest} {error.message}"
-        )
+        note = f"GitHub did not show the {target.name}. {rest} {error.message}"
+        give_up_unsent(operation, work, note)
     return None
 
 
 def read_after_loss(target: Target[T], operation: Operation, work: Work) -> T | None:
-    """From `unknown`: the answer was lost."""
+    """In state `unknown`: the answer was lost."""
     try:
         return target.now(operation, work)
     except NotFound:
-        need_attention(
-            operation, work, f"The answer was lost, and meanwhile GitHub has no such {target.name}."
-        )
+        note = f"The answer was lost, and GitHub no longer has this {target.name}."
+        need_attention(operation, work, note)
         Reading.objects.schedule_now(operation.account, target.resource)
     except STOPS:
         raise
@@ -68,23 +65,19 @@ def read_after_loss(target: Target[T], operation: Operation, work: Work) -> T | 
 
 
 def read_for_effect(target: Target[T], operation: Operation, work: Work) -> T | None:
-    """From `observing`: GitHub accepted it, and the effect is awaited."""
+    """In state `observing`: GitHub accepted the request."""
     try:
         return target.now(operation, work)
     except NotFound:
-        need_attention(
-            operation, work, f"GitHub accepted it, and meanwhile has no such {target.name}."
-        )
+        note = f"GitHub accepted it, but no longer has this {target.name}."
+        need_attention(operation, work, note)
         Reading.objects.schedule_now(operation.account, target.resource)
     except STOPS:
         raise
     except Refused as error:
-        note = f"GitHub accepted it, and then did not show the {target.name}. {error}"
+        note = f"GitHub accepted it, but then did not show the {target.name}. {error}"
         retry_probe(operation, work, note, error)
     except UNREACHED as error:
-        keep_observing(
-            operation,
-            work,
-            f"GitHub accepted it, and the {target.name} could not be read since. {error}",
-        )
+        note = f"GitHub accepted it, but the {target.name} could not be read since. {error}"
+        keep_observing(operation, work, note)
     return None

@@ -1,8 +1,7 @@
-"""Asking for writes: each becomes an operation and an audit entry in one transaction, and a worker
-is woken.
+"""Requests and decisions of people: each is one transaction with an audit entry.
 
-Nothing here calls GitHub. See `transitions` for the states and `carry_out` for what the worker
-does.
+A requested write becomes an operation, and a worker is woken. Nothing here calls GitHub; see
+`transitions` for the states and `worker.carry_out` for what a worker does.
 """
 
 import json
@@ -20,16 +19,13 @@ from runners_app.security import audit
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-S = Operation.State
-
-
-K = Operation.Kind
+S, K = Operation.State, Operation.Kind
 
 
 class OperationRequest(TypedDict):
-    """Who asks, with which form, as part of which batch, and instead of which earlier operation.
+    """The user, the nonce of the form, the batch, and the earlier operation this replaces.
 
-    The same nonce again answers the same operation.
+    Each nonce makes one operation: a form submitted twice returns the same one.
     """
 
     by: Required["User"]
@@ -48,14 +44,12 @@ TARGETS: dict[str, str] = {
     K.DELETE_SELF_HOSTED_RUNNER: Operation.Target.SELF_HOSTED_RUNNER,
 }
 
-
-# What a person's decision about an operation makes worth reading at once.
+# Resources to read after a person's decision about an operation, by its target.
 READ_AFTER: dict[str, tuple[str, ...]] = {
     Operation.Target.GROUP: (Reading.Resource.GROUPS, Reading.Resource.GROUP_ACCESS),
     Operation.Target.SELF_HOSTED_RUNNER: (Reading.Resource.SELF_HOSTED_RUNNERS,),
 }
-
-
+# Columns that must agree if two submissions of one form are the same request.
 SAME_FORM = ("account_id", "kind", "target_id", "target_version", "wanted")
 
 
@@ -63,8 +57,10 @@ SAME_FORM = ("account_id", "kind", "target_id", "target_version", "wanted")
 def request_operation(
     account: Account, kind: str, request: OperationRequest, **values: Any
 ) -> Operation:
-    """Store an operation with its audit entry and wake a worker. The same form again answers the
-    same operation.
+    """Store an operation with its audit entry and wake a worker.
+
+    `values` are columns of the operation. A form submitted again returns the existing operation.
+    Raises NotMoved if the form was submitted with other content twice.
     """
     now = timezone.now()
     row = Operation(
@@ -81,9 +77,9 @@ def request_operation(
         next_step_at=now,
         **values,
     )
-    if earlier := _sent_with_this_form(row):
+    if earlier := _store_or_find(row):
         return earlier
-    add_event(row, note="Asked for.", by=row.actor_name)
+    add_event(row, note="Requested.", by=row.actor_name)
     audit.record(
         AuditEntry.Action(f"operation.{kind}"),
         by=request["by"],
@@ -95,11 +91,11 @@ def request_operation(
     return row
 
 
-def _sent_with_this_form(row: Operation) -> Operation | None:
-    """Store the operation, unless the same form arrived before: then answer what it became.
+def _store_or_find(row: Operation) -> Operation | None:
+    """Store the operation, or return the one that the same form has already made.
 
-    A form that came back by the browser's back button and was filled in differently is another
-    wish, not a double.
+    A form that was filled in differently after going back in the browser is another request: it
+    gets a nonce derived from its content.
     """
     for _ in range(2):
         try:
@@ -113,40 +109,37 @@ def _sent_with_this_form(row: Operation) -> Operation | None:
             row.nonce = str(uuid5(UUID(row.nonce), content))
         else:
             return None
-    raise NotMoved("This form was sent before. Open it again.")
+    raise NotMoved("This form was submitted before. Open it again.")
 
 
 @transaction.atomic
 def cancel(operation: Operation, *, by: "User") -> None:
-    """Take back what GitHub has not done yet. Raises NotMoved when it may have."""
+    """Cancel an operation that was not applied. Raises NotMoved if it may have been."""
     if not operation.is_cancellable:
-        raise NotMoved(
-            "It has ended." if operation.is_finished else "It may have been applied by now."
-        )
+        if operation.is_finished:
+            raise NotMoved("It has ended.")
+        raise NotMoved("It may have been applied by now.")
     if operation.state == S.SENT:
         move(operation, S.UNKNOWN, note="GitHub has not taken it so far.")
         move(operation, S.NEEDS_ATTENTION, note="A person was asked.")
-    move(
-        operation, S.CANCELLED, note="Taken back before anything was changed.", by=by.get_username()
-    )
+    note = "Cancelled before anything was changed."
+    move(operation, S.CANCELLED, note=note, by=by.get_username())
     record(operation, AuditEntry.Action.OPERATION_CANCELLED, by)
 
 
 @transaction.atomic
 def confirm_again(operation: Operation, *, by: "User") -> None:
-    """A person confirms an operation that lay unsent. Raises NotMoved when it is not waiting for
-    that.
-    """
+    """Confirm an operation that stayed unsent. Raises NotMoved if it is not waiting for that."""
     if not operation.is_cancellable:
         raise NotMoved("It is no longer waiting to be sent.")
-    note = "Confirmed again after lying unsent."
+    note = "Confirmed again after it stayed unsent."
     stay(operation, seconds=0, note=note, by=by.get_username(), confirmed_at=timezone.now())
     record(operation, AuditEntry.Action.OPERATION_AGREED_AGAIN, by)
     wake_on_commit(operation.account.credential_id)
 
 
 class CannotSendAgain(ValueError):
-    """The message says why."""
+    """An operation cannot be requested again; the message says why."""
 
     @classmethod
     def gone(cls, operation: Operation) -> Self:
@@ -155,13 +148,11 @@ class CannotSendAgain(ValueError):
 
 @transaction.atomic
 def settle(operation: Operation, to: str, *, by: "User") -> None:
-    """A person decides an operation that needs attention: it took effect, or it did not. Raises
-    NotMoved.
-    """
+    """Resolve an operation that needs attention: to `confirmed` or `cancelled`. Raises NotMoved."""
     check_undecided(operation)
     notes = {
-        S.CONFIRMED: "Decided by a person: it took effect.",
-        S.CANCELLED: "Decided by a person: it did not take effect.",
+        S.CONFIRMED: "Resolved by a person: it took effect.",
+        S.CANCELLED: "Resolved by a person: it did not take effect.",
     }
     move(operation, to, note=notes[S(to)], by=by.get_username())
     Reading.objects.schedule_now(
@@ -172,13 +163,13 @@ def settle(operation: Operation, to: str, *, by: "User") -> None:
 
 
 def check_undecided(operation: Operation) -> None:
-    """Raises NotMoved unless the operation waits for a decision."""
+    """Raise NotMoved unless the operation waits for a decision."""
     if operation.state != S.NEEDS_ATTENTION:
         raise NotMoved("It does not wait for a decision.")
 
 
 def record(operation: Operation, action: AuditEntry.Action, by: "User") -> None:
-    """Write down what a person decided about an operation."""
+    """Record a person's decision about an operation in the audit log."""
     audit.record(
         action,
         by=by,

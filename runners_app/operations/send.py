@@ -1,6 +1,4 @@
-"""Sending a write once: what is committed before, and what each kind of answer makes of the
-operation.
-"""
+"""Sending a write: what is committed before it, and what each kind of answer leads to."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -29,17 +27,15 @@ from runners_app.readings.run import Fetch
 T = TypeVar("T")
 S = Operation.State
 MOST_SENDS = 2
-# These end all work of the credential for now, so nobody on the way may take them for an answer.
+# These end all work of the credential for now; no step may take them for an answer.
 STOPS = (BadCredentials, RateLimited)
-# GitHub could not be asked; it may work in a few seconds.
+# GitHub could not be reached; it may work in a few seconds.
 UNREACHED = (NotSent, AnswerLost, AnswerUnusable)
 
 
 @dataclass(frozen=True)
 class Work(Held):
-    """What a worker holds while it carries out operations of one credential; `fetchers` by
-    resource.
-    """
+    """What a worker holds while it works for one credential; `fetchers` are by resource."""
 
     client: GitHubClient
     fetchers: Mapping[str, Fetch]
@@ -53,35 +49,30 @@ def send(
     again: str = "Sent to GitHub again.",
     **fields: Any,
 ) -> T | None:
-    """Commit that it is sent, then send. Nothing comes back when the answer was lost or is a
-    refusal already noted.
+    """Commit that the operation is sent, then make the call and return its answer.
 
-    `fields` are further columns to commit, `again` the words when it was sent before.
+    Returns None if the answer was lost, or was a refusal, which is then already noted. `again` is
+    the note if it was sent before, and `fields` are further columns to commit.
 
     A rate limit and a connection that never opened prove that nothing was applied: the operation
-    stays `sent`, marked so, and goes out again. RateLimited and BadCredentials are raised: the
-    worker stops with this credential.
+    stays `sent`, is marked as not applied, and will be sent again. Raises RateLimited and
+    BadCredentials, which stop all work of the credential, LeaseLost and NotMoved.
     """
     _mark_sent(operation, work, again, fields)
     try:
         return call()
     except STOPS as error:
-        with suppress(LeaseLost):  # the credential must be left alone all the same
-            _stay_unapplied(
-                operation, work, f"GitHub did not take it: {error.message}", error.request_id or ""
-            )
+        with suppress(LeaseLost):  # the caller must stop using the credential all the same
+            note = f"GitHub did not take it: {error.message}"
+            _stay_unapplied(operation, work, note, error.request_id or "")
         raise
     except NotSent as error:
         _stay_unapplied(operation, work, f"Nothing was applied: {error}")
     except Refused as error:
         _refused(operation, work, error)
     except GitHubError as error:
-        _move_to_unknown(
-            operation,
-            work,
-            f"The answer was lost: {error} Trackside looks whether it was applied.",
-            error,
-        )
+        note = f"The answer was lost: {error} Trackside checks whether it was applied."
+        _move_to_unknown(operation, work, note, error)
     finally:
         work.lease.book_write()
     return None
@@ -90,9 +81,7 @@ def send(
 def _mark_sent(operation: Operation, work: Work, again: str, fields: dict[str, Any]) -> None:
     now = timezone.now()
     with step(work):
-        if (
-            operation.state == S.SENT
-        ):  # proven not applied: out it goes again, without counting as another try
+        if operation.state == S.SENT:  # proven not applied, so this is still the same attempt
             stay(operation, seconds=0, note=again, known_not_applied=False, sent_at=now, **fields)
         else:
             move(
@@ -135,11 +124,12 @@ def _move_to_unknown(
 
 
 def _refused(operation: Operation, work: Work, error: Refused) -> None:
-    """A create refused when it was sent again may be refused because the first try was applied
-    after all.
-    """
+    """Reject it, unless it was a create sent again: the first attempt may be the reason then."""
     if operation.kind in Operation.CREATES and operation.sends > 1:
-        note = f"Sent again, and refused: {error.message} The first try may have been applied. Trackside looks."
+        note = (
+            f"Sent again, and refused: {error.message} "
+            "The first attempt may have been applied. Trackside checks."
+        )
         _move_to_unknown(operation, work, note, error, refusal=words_of(error))
     else:
         reject(
@@ -152,7 +142,7 @@ def _refused(operation: Operation, work: Work, error: Refused) -> None:
 
 
 def words_of(error: Refused) -> dict[str, object]:
-    """GitHub's words, field by field, with the id of the request."""
+    """GitHub's refusal as JSON: status, message, errors by field, and the id of the request."""
     return {
         "status": error.status,
         "message": error.message,
@@ -162,31 +152,32 @@ def words_of(error: Refused) -> dict[str, object]:
 
 
 def absent(operation: Operation, work: Work, *, again: Callable[[], None]) -> None:
-    """A complete answer does not show the effect. Seen twice with time between, it was not applied:
-    send once more.
+    """Note that a complete answer does not show the effect.
+
+    The second such answer, LOST_ANSWER_SPACING_SECONDS later, proves that it was not applied:
+    `again` is called to send it once more, or a person is asked.
     """
     now = timezone.now()
     spacing = settings.LOST_ANSWER_SPACING_SECONDS
     if operation.absent_since is None:
-        note = "GitHub shows no effect so far. Trackside looks again."
+        note = "GitHub shows no effect so far. Trackside checks again."
         remain(operation, work, seconds=spacing, note=note, absent_since=now, refused_probes=0)
     elif (left := spacing - (now - operation.absent_since).total_seconds()) > 0:
         remain(operation, work, seconds=left, refused_probes=0)
     elif operation.sends >= MOST_SENDS:
-        refused = f" GitHub's words: {operation.refusal['message']}" if operation.refusal else ""
-        need_attention(operation, work, f"Sent twice, and GitHub shows no effect.{refused}")
+        note = "Sent twice, and GitHub shows no effect."
+        if operation.refusal:
+            note += f" GitHub's words: {operation.refusal['message']}"
+        need_attention(operation, work, note)
     elif operation.confirmed_too_long_ago or operation.account.observe_only:
-        need_attention(
-            operation,
-            work,
-            "It was not applied. It is too old by now to be sent again without asking.",
-        )
+        note = "It was not applied, and is now too old to be sent again without asking."
+        need_attention(operation, work, note)
     else:
         again()
 
 
 def retry_seconds(operation: Operation) -> float:
-    """Until the next try while GitHub cannot be reached: a tenth of its age, at most a minute."""
+    """Seconds until the next attempt: a tenth of the operation's age, at most a minute."""
     since = operation.sent_at or operation.confirmed_at
     age = (timezone.now() - since).total_seconds()
     shortest: float = settings.RETRY_SECONDS
@@ -194,14 +185,12 @@ def retry_seconds(operation: Operation) -> float:
 
 
 def retry_start(operation: Operation, work: Work, note: str) -> None:
-    """Nothing is sent before GitHub could be asked how things stand."""
+    """Try the start again later: nothing is sent before the present state could be read."""
     remain(operation, work, seconds=retry_seconds(operation), note=note)
 
 
 def retry_probe(operation: Operation, work: Work, note: str, error: Exception | None) -> None:
-    """GitHub could not be asked whether it took effect. A refusal is asked for three times and then
-    shown.
-    """
+    """Check later whether it took effect; after three refusals in a row, a person is asked."""
     refused_probes = operation.refused_probes + 1 if isinstance(error, Refused) else 0
     if refused_probes >= 3:
         need_attention(operation, work, note)

@@ -1,5 +1,7 @@
-"""Steps of a worker: one transaction, in which its lease still holds and the operation is as it was
-read.
+"""Steps of a worker: each ends in one transaction, in which the lease is checked.
+
+The operation is written by compare-and-swap (see `transitions`), so that a step based on an
+outdated row writes nothing.
 """
 
 from collections.abc import Iterator
@@ -23,24 +25,24 @@ if TYPE_CHECKING:
     Step = Callable[[Operation, Work], None]
 
 S = Operation.State
-# So many operations watched at once share one look per interval each; more of them look less often.
-WATCHED_AT_FULL_PACE = 10
+# With more observed operations per credential than this, each of them is read less often.
+OBSERVED_AT_FULL_PACE = 10
 
 
 @dataclass(frozen=True)
 class Held:
-    """What makes a worker the only one: its lease."""
+    """Base of what a worker holds: the lease, which makes it the only one of its credential."""
 
     lease: Lease
 
 
 @dataclass(frozen=True)
 class Steps:
-    """How one kind of operation is carried out. A step sends requests, and ends in one transaction.
+    """How one kind of operation is carried out: functions that each take one step.
 
-    `start` while nothing was applied: from `requested`, or from `sent` when known not applied.
-    `probe` from `unknown`: the answer was lost, was it applied? `observe` from `observing`: GitHub
-    accepted it, does it show yet? Kinds whose answer shows the outcome have none.
+    `start` is called while nothing was applied, `probe` in state `unknown` to find out whether it
+    was applied, and `observe` in state `observing` until GitHub shows the effect. Kinds whose
+    answer already shows the outcome have no `observe`.
     """
 
     start: "Step"
@@ -50,7 +52,7 @@ class Steps:
 
 @contextmanager
 def step(held: Held) -> Iterator[None]:
-    """Raises LeaseLost, and then nothing is written."""
+    """A transaction of the worker. Raises LeaseLost, and then nothing is written."""
     with transaction.atomic():
         held.lease.check()
         yield
@@ -59,6 +61,7 @@ def step(held: Held) -> Iterator[None]:
 def remain(
     operation: Operation, held: Held, *, seconds: float, note: str | None = None, **fields: Any
 ) -> None:
+    """Take the next step in some seconds. Raises LeaseLost and NotMoved, like all of these."""
     with step(held):
         stay(operation, seconds=seconds, note=note, **fields)
 
@@ -79,8 +82,9 @@ def need_attention(operation: Operation, held: Held, note: str, **fields: Any) -
 
 
 def give_up_unsent(operation: Operation, held: Held, note: str, **fields: Any) -> None:
-    """Nothing was applied and nothing will be sent. One that GitHub did not take before waits for a
-    person's word.
+    """Send nothing, because nothing was applied and it can no longer be done.
+
+    An operation that was sent before without effect is left to a person.
     """
     with step(held):
         if operation.state == S.REQUESTED:
@@ -91,7 +95,7 @@ def give_up_unsent(operation: Operation, held: Held, note: str, **fields: Any) -
 
 
 def begin_observing(operation: Operation, held: Held, note: str, request_id: str = "") -> None:
-    """GitHub accepted: from now on look until the effect shows."""
+    """GitHub accepted the request: observe from now on until the effect shows."""
     now = timezone.now()
     with step(held):
         move(
@@ -105,19 +109,20 @@ def begin_observing(operation: Operation, held: Held, note: str, request_id: str
 
 
 def keep_observing(operation: Operation, held: Held, note: str) -> None:
+    """Observe again later; after OBSERVE_LIMIT_SECONDS a person is asked."""
     since = operation.observing_since or timezone.now()
     if (timezone.now() - since).total_seconds() > settings.OBSERVE_LIMIT_SECONDS:
         minutes = round(settings.OBSERVE_LIMIT_SECONDS / 60)
-        told = f"GitHub accepted it, but the effect has not shown for {minutes} minutes. {note}"
-        need_attention(operation, held, told)
+        text = f"GitHub accepted it, but the effect has not shown for {minutes} minutes. {note}"
+        need_attention(operation, held, text)
     else:
         remain(operation, held, seconds=_observe_interval(held), note=note, refused_probes=0)
 
 
 def _observe_interval(held: Held) -> float:
-    """Many deletions at once must not use up what GitHub allows per minute."""
-    watched = Operation.objects.filter(
+    """Seconds; longer if many are observed, to stay within GitHub's limit per minute."""
+    observed = Operation.objects.filter(
         account__credential_id=held.lease.credential_id, state=S.OBSERVING
     ).count()
     interval: float = settings.OBSERVE_INTERVAL_SECONDS
-    return interval * max(1.0, watched / WATCHED_AT_FULL_PACE)
+    return interval * max(1.0, observed / OBSERVED_AT_FULL_PACE)

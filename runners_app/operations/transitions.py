@@ -25,21 +25,18 @@ FINAL = frozenset(state for state, following in TRANSITIONS.items() if not follo
 
 
 class NotMoved(Exception):
-    """The operation is not where the mover thought: somebody else moved it first, or the table
-    forbids it.
-    """
+    """The operation was not moved: it has changed since it was read, or the table forbids it."""
 
 
 def move(
     operation: Operation, to: str, *, note: str, by: str = "", request_id: str = "", **fields: Any
 ) -> None:
-    """Move by a conditional update, with a line in the timeline; call it inside a transaction.
+    """Move to another state and add a line to the timeline; call it inside a transaction.
 
     `fields` are further columns to set. Raises NotMoved, and then nothing is written.
     """
     if to not in TRANSITIONS[operation.state]:
         raise NotMoved(f"An operation that is {operation.state} cannot become {to}.")
-    now = timezone.now()
     values: dict[str, Any] = {
         "state": to,
         "reason": note,
@@ -48,7 +45,7 @@ def move(
         **fields,
     }
     if to in FINAL:
-        values |= {"finished_at": now, "next_step_at": None}
+        values |= {"finished_at": timezone.now(), "next_step_at": None}
     _write(operation, values)
     add_event(operation, note=note, by=by, request_id=request_id)
 
@@ -62,10 +59,10 @@ def stay(
     request_id: str = "",
     **fields: Any,
 ) -> None:
-    """Stay in the state, by a conditional update too, and go on after some seconds; call it inside
-    a transaction.
+    """Stay in the state until the next step in some seconds; call it inside a transaction.
 
-    A note that says something new becomes a line in the timeline. Raises NotMoved.
+    A note that differs from the last one becomes a line in the timeline. Raises NotMoved, and then
+    nothing is written.
     """
     values: dict[str, Any] = {"next_step_at": timezone.now() + timedelta(seconds=seconds), **fields}
     is_news = note is not None and note != operation.reason
@@ -77,9 +74,7 @@ def stay(
 
 
 def _write(operation: Operation, values: dict[str, Any]) -> None:
-    """Only if it still is as it was read. Whether it may have been applied is part of where it
-    stands.
-    """
+    """Write by compare-and-swap: only if state, sends and proof are as they were read."""
     as_read = Operation.objects.filter(
         pk=operation.pk,
         state=operation.state,
@@ -87,13 +82,13 @@ def _write(operation: Operation, values: dict[str, Any]) -> None:
         known_not_applied=operation.known_not_applied,
     )
     if not as_read.update(**values):
-        raise NotMoved("Somebody else moved this operation meanwhile.")
+        raise NotMoved("This operation was changed at the same time.")
     for name, value in values.items():
         setattr(operation, name, value)
 
 
 def add_event(operation: Operation, *, note: str, by: str = "", request_id: str = "") -> None:
-    """Add a line to the timeline, which pages of the account then show."""
+    """Add a line to the timeline, and raise the account's version so that pages show it."""
     OperationEvent.objects.create(
         operation=operation,
         at=timezone.now(),

@@ -3,7 +3,6 @@
 A failed reading leaves the last good content in place, with its age and the reason.
 """
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,7 +31,6 @@ from runners_app.readings.publish import Counts, RowSet, publish_rows
 from runners_app.readings.schedule import due_after, interval_of
 from runners_app.security.secrets import SecretUnreadable
 
-log = logging.getLogger(__name__)
 Fetch = Callable[[Fetcher], None]
 
 

@@ -1,4 +1,4 @@
-"""Writing to the audit log, always in the transaction of what it tells of."""
+"""Writing to the audit log, always in the transaction of what the entry is about."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ def record(
     subject: str = "",
     details: dict[str, object] | None = None,
 ) -> AuditEntry:
-    """Add a line. Without a person it was Trackside itself, or somebody at its command line."""
+    """Add an entry. Without a user, Trackside itself or a management command did it."""
     return AuditEntry.objects.create(
         at=timezone.now(),
         actor_id=by.pk if by else None,

@@ -1,9 +1,7 @@
-"""The database itself keeps the audit log: no UPDATE, and no DELETE of what is younger than the
-retention.
+"""Triggers that protect the audit log: no UPDATE, and no DELETE within the retention.
 
-What is older goes with `services.pruning`, once a night.
-
-Triggers are put back after every migration, because on SQLite altering a table silently drops them.
+Older entries are deleted by `worker.pruning`, once a night. The triggers are installed again after
+every migration, because SQLite silently drops them when a table is altered.
 """
 
 from typing import Any
@@ -18,7 +16,7 @@ REFUSAL = "the audit log is append-only"
 
 
 def install_guard(using: str = "default", **_: Any) -> None:
-    """Receiver of `post_migrate`; also called by tests that took the guard away."""
+    """Install the triggers, replacing earlier ones. Receiver of `post_migrate`; also for tests."""
     connection = connections[using]
     table = AuditEntry._meta.db_table
     if table not in connection.introspection.table_names():
@@ -29,7 +27,7 @@ def install_guard(using: str = "default", **_: Any) -> None:
 
 
 def remove_guard(using: str = "default") -> None:
-    """For tests alone, whose clean-up empties every table."""
+    """Remove the triggers. Only for tests, whose clean-up empties every table."""
     connection = connections[using]
     _run(connection, _removal(connection, AuditEntry._meta.db_table))
 
@@ -49,9 +47,7 @@ def _removal(connection: BaseDatabaseWrapper, table: str) -> list[str]:
 
 
 def _sqlite(table: str, days: int) -> list[str]:
-    """INSERT OR REPLACE deletes what it replaces without asking the triggers for DELETE, so it is
-    refused by itself.
-    """
+    """With one against INSERT OR REPLACE, which deletes rows without firing those of DELETE."""
     refuse = f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
     is_there = f"EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id)"  # noqa: S608 - our own table's name
     return [
@@ -63,12 +59,14 @@ def _sqlite(table: str, days: int) -> list[str]:
 
 
 def _postgresql(table: str, days: int) -> list[str]:
-    """TRUNCATE asks no trigger for DELETE, so it has one of its own."""
+    """With a trigger against TRUNCATE, which does not fire those of DELETE."""
     return [
         "CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS "
         f"$$ BEGIN RAISE EXCEPTION '{REFUSAL}'; END $$",
-        f"CREATE TRIGGER audit_no_update BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION audit_refuse()",
+        f"CREATE TRIGGER audit_no_update BEFORE UPDATE ON {table} "
+        "FOR EACH ROW EXECUTE FUNCTION audit_refuse()",
         f"CREATE TRIGGER audit_no_delete BEFORE DELETE ON {table} FOR EACH ROW "
         f"WHEN (OLD.at > now() - interval '{days} days') EXECUTE FUNCTION audit_refuse()",
-        f"CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON {table} EXECUTE FUNCTION audit_refuse()",
+        f"CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON {table} "
+        "EXECUTE FUNCTION audit_refuse()",
     ]

@@ -1,6 +1,4 @@
-"""Exports in the audit log: who took which list away, with which filter, how many rows of it, and
-to where.
-"""
+"""Audit entries of exports: who exported which list, with which filter, how many rows, to where."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -18,20 +16,22 @@ LONGEST_FILTER = 500
 def record_export(
     name: str, *, by: "User", form: str, rows: int, asked: Iterable[tuple[str, str]], address: str
 ) -> None:
-    """One line, before the first row leaves. `asked` are the filters as pairs of name and value."""
+    """Record an export before its first row is sent.
+
+    `form` is the file format, `asked` are the filters as pairs of name and value, and `address` is
+    that of the client.
+    """
     details: dict[str, object] = {
         "rows": rows,
         "format": form,
-        "filter": _words(asked) or None,
+        "filter": _filter_text(asked) or None,
         "address": address[:100] or None,
     }
     audit.record(AuditEntry.Action.LIST_EXPORTED, by=by, subject=name, details=details)
 
 
-def _words(asked: Iterable[tuple[str, str]]) -> str:
-    """On one line, without what no database keeps, and without a token that somebody pasted into a
-    search box.
-    """
+def _filter_text(asked: Iterable[tuple[str, str]]) -> str:
+    """The filters on one line, without unprintable characters or secrets that were typed in."""
     text = ", ".join(f"{name}={value}" for name, value in asked if value)
     printable = "".join(
         each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in redact(text)

@@ -1,10 +1,8 @@
-"""Taking secrets out of text, at the very end: after exceptions, tracebacks and values have become
-a line of a log.
+"""Redacting secrets from text at the very end, when exceptions and values have become a log line.
 
-Two nets. Whatever looks like a secret (GitHub's tokens, JWTs, private keys, what we sealed) is
-taken out by its shape. Whatever this process has seen as a secret (`hide`) is taken out by its
-value, also as it looks within an address, within JSON, escaped, or in base64. Imports nothing from
-Django.
+Two rules: text with the shape of a secret (GitHub's tokens, JWTs, private keys, our sealed secrets)
+is redacted, and so is every secret this process has seen (`hide`), also as it looks in a URL, in
+JSON, escaped, or in base64. Settings import this module, so it imports nothing from Django.
 """
 
 import base64
@@ -20,7 +18,8 @@ HIDDEN = "[hidden]"
 SHAPES = re.compile(
     r"gh[pousr]_[A-Za-z0-9_.\-]{20,}"
     r"|github_pat_[A-Za-z0-9_]{20,}"
-    r"|eyJ[A-Za-z0-9_\-]{10,1000}+\.[A-Za-z0-9_\-]{10,}+\.[A-Za-z0-9_\-]*"  # bounded: else eyJeyJ… takes minutes
+    # Bounded and possessive: a long eyJeyJeyJ… would take minutes otherwise.
+    r"|eyJ[A-Za-z0-9_\-]{10,1000}+\.[A-Za-z0-9_\-]{10,}+\.[A-Za-z0-9_\-]*"
     r"|gAAAA[A-Za-z0-9_\-]{40,}={0,2}"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)",
@@ -28,8 +27,8 @@ SHAPES = re.compile(
 )
 SHORTEST, KEY = 8, 6
 PRIVATE_KEY, MOST_PARTS = "-----BEGIN", 100
-# How many are kept of each kind. Anybody can type thousands, which then push out nothing but what
-# was typed.
+# How many secrets of each kind are kept. Typed ones have a limit of their own, because anyone can
+# type thousands and must not evict others.
 MOST = {"settings": math.inf, "stored": 2000, "typed": 200}
 
 _remembered: dict[str, "OrderedDict[str, set[str]]"] = {kind: OrderedDict() for kind in MOST}
@@ -39,7 +38,10 @@ _lock = Lock()
 
 
 def hide(secret: str, kind: str = "stored") -> None:
-    """Take this secret out of every text from now on. Of a private key, each line by itself too."""
+    """Redact this secret from all text from now on; of a private key, also each of its lines.
+
+    `kind` is a key of MOST.
+    """
     lines = secret.split("\n")[:MOST_PARTS] if PRIVATE_KEY in secret else []
     for part in {secret.strip(), *lines}:
         if len(part.strip()) >= SHORTEST and not part.startswith("-----"):
@@ -47,7 +49,7 @@ def hide(secret: str, kind: str = "stored") -> None:
 
 
 def hide_address(address: str, kind: str = "stored") -> None:
-    """An address that is a secret, and each part of it: libraries write path and host apart."""
+    """Redact a secret address and each of its parts, which libraries log separately."""
     hide(address, kind)
     for part in re.split(r"[/?&=@:]+", address.partition("://")[2])[:MOST_PARTS]:
         hide(part, kind)
@@ -74,7 +76,7 @@ def _hold(variant: str) -> None:
 
 
 def _let_go(variant: str) -> None:
-    """Unless another secret looks the same."""
+    """Forget a variant, unless another secret has the same."""
     _holders[variant] -= 1
     if _holders[variant]:
         return
@@ -87,7 +89,7 @@ def _let_go(variant: str) -> None:
 
 
 def _variants(secret: str) -> set[str]:
-    """As it looks in an address, in JSON, in HTML, in a repr, and in base64 wherever it begins."""
+    """The secret in a URL, in JSON, in HTML, in a repr, and in base64 at any offset."""
     found = {
         secret,
         quote(secret, safe=""),
@@ -102,13 +104,13 @@ def _variants(secret: str) -> set[str]:
     for before in range(3):
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             text = encode(b"\0" * before + raw).decode().rstrip("=")
-            # Without the characters that what stands before and after has a part in.
+            # Without the characters that also depend on the neighbouring bytes.
             found.add(text[-(-before * 8 // 6) : len(text) - (1 if (before + len(raw)) % 3 else 0)])
     return {variant for variant in found if len(variant) >= SHORTEST}
 
 
 def redact(text: str) -> str:
-    """The text without secrets."""
+    """The text with every secret replaced by HIDDEN."""
     return SHAPES.sub(HIDDEN, _without_remembered(text))
 
 
@@ -117,12 +119,8 @@ def _without_remembered(text: str) -> str:
         return text
     pieces, start, position, last = [], 0, 0, len(text) - SHORTEST
     while position <= last:
-        candidates = _by_beginning.get(text[position : position + KEY])
-        found = (
-            next((each for each in candidates if text.startswith(each, position)), None)
-            if candidates
-            else None
-        )
+        candidates = _by_beginning.get(text[position : position + KEY], ())
+        found = next((each for each in candidates if text.startswith(each, position)), None)
         if found is None:
             position += 1
             continue

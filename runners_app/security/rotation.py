@@ -1,8 +1,7 @@
-"""Sealing every stored secret anew under the first of CREDENTIAL_KEYS, one row at a time.
+"""Sealing every stored secret again under the first of CREDENTIAL_KEYS, one row at a time.
 
-Each row changes by compare-and-swap: only if it still holds what was read. So it may run while
-workers renew tokens, and may be killed anywhere: what was reached is under the new key, the rest
-under the old one, and both open.
+Rows are written by compare-and-swap, so this can run while workers renew tokens. It can also be
+killed at any point: some secrets are then under the new key and some under the old, and both open.
 """
 
 from collections.abc import Iterator
@@ -21,13 +20,13 @@ SEALED: tuple[tuple[type[Model], str], ...] = (
     (Channel, "sealed_address"),
     (Hook, "sealed_secret"),
 )
-# Of a second factor the secrets lie inside its JSON.
+# The secrets inside the JSON of a second factor.
 SEALED_IN_DATA = ("secret", "seed")
 TRIES = 5
 
 
 def rotate_all() -> Iterator[tuple[str, str]]:
-    """Yields (row, "resealed" | "unchanged" | "unreadable") for each secret as it goes."""
+    """Rotate all secrets; yields (row, "resealed" | "unchanged" | "unreadable") for each."""
     for model, field in SEALED:
         rows = (
             model._default_manager.exclude(**{field: ""})
@@ -40,20 +39,20 @@ def rotate_all() -> Iterator[tuple[str, str]]:
         yield f"second factor {pk}", _rotate(Authenticator, pk, "data", _reseal_data)
 
 
-def _rotate(model: Any, pk: int, field: str, anew: Any) -> str:
+def _rotate(model: Any, pk: int, field: str, reseal_value: Any) -> str:
     for _ in range(TRIES):
         before = model._default_manager.filter(pk=pk).values_list(field, flat=True).first()
         if not before:
             return "unchanged"
         try:
-            after = anew(before)
+            after = reseal_value(before)
         except SecretUnreadable:
             return "unreadable"
         if after == before:
             return "unchanged"
         if model._default_manager.filter(pk=pk, **{field: before}).update(**{field: after}):
             return "resealed"
-    return "unchanged"  # it was written again and again, each time under the first key
+    return "unchanged"  # workers keep writing it, each time under the first key
 
 
 def _reseal_data(data: dict[str, Any]) -> dict[str, Any]:

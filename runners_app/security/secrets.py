@@ -1,9 +1,8 @@
-"""Secrets at rest: encrypted under CREDENTIAL_KEYS, bound to the row and the origin they were given
-for.
+"""Secrets at rest: encrypted under CREDENTIAL_KEYS, and bound to a row and an origin.
 
-The first key encrypts; all keys decrypt. The row's uid and origin stand inside the encrypted text,
-because Fernet has no associated data: a sealed secret copied to another row, or kept while
-`api_url` is changed, does not open.
+The first key encrypts; all keys decrypt. The row's uid and origin are part of the encrypted text,
+because Fernet has no associated data: a sealed secret that was copied to another row, or whose
+`api_url` was changed, does not open.
 """
 
 import json
@@ -16,18 +15,18 @@ from runners_app.security.redaction import hide
 
 
 class SecretUnreadable(Exception):
-    """The secret does not open here: its key is gone, or it was sealed for another row or origin."""
+    """The secret cannot be opened: its key is gone, or it was sealed for another row or origin."""
 
 
 def seal(secret: str, *, uid: UUID | str, api_url: str) -> str:
-    """Encrypt for storing. The answer is text of about twice the length."""
+    """Encrypt a secret for storing; the result is text of about twice its length."""
     hide(secret)
     plain = json.dumps({"uid": str(uid), "api_url": api_url, "secret": secret})
     return _fernet().encrypt(plain.encode()).decode()
 
 
 def unseal(sealed: str, *, uid: UUID | str, api_url: str) -> str:
-    """Open just before a call. Raises SecretUnreadable, whose words name no part of the secret."""
+    """Decrypt a stored secret. Raises SecretUnreadable, whose message holds no part of it."""
     try:
         plain = json.loads(_fernet().decrypt(sealed.encode()))
     except InvalidToken:
@@ -44,8 +43,9 @@ def unseal(sealed: str, *, uid: UUID | str, api_url: str) -> str:
 
 
 def reseal(sealed: str) -> str:
-    """The same secret under the first key; the very same text when it is that already. Raises
-    SecretUnreadable.
+    """The secret sealed under the first key; returned as it is if it already was.
+
+    Raises SecretUnreadable.
     """
     if _opens(Fernet(settings.CREDENTIAL_KEYS[0]), sealed):
         return sealed

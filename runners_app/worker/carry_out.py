@@ -1,4 +1,4 @@
-"""The worker's side of operations: one step at a time, by kind and state."""
+"""Carrying out operations: one step at a time, chosen by kind and state."""
 
 from django.utils import timezone
 
@@ -12,12 +12,11 @@ S = Operation.State
 
 
 def carry_out(operation: Operation, work: Work) -> None:
-    """Take one step. An operation found `sent` was left by a worker that died, unless it is known
-    not applied.
-    """
+    """Take the next step of an operation. Raises what its step raises."""
+    # Found in state `sent`: unless it is known not to be applied, a worker died before the answer.
     if operation.state == S.SENT and not operation.known_not_applied:
         with step(work):
-            note = "The worker stopped before the answer came. Trackside checks whether it was applied."
+            note = "The worker died before the answer came. Trackside checks if it was applied."
             move(operation, S.UNKNOWN, note=note, next_step_at=timezone.now(), absent_since=None)
 
     steps = STEPS[operation.kind]
@@ -34,6 +33,6 @@ def carry_out(operation: Operation, work: Work) -> None:
 
 
 def next_due(credential_id: int) -> Operation | None:
-    """The oldest operation of a credential that can go on now."""
+    """The oldest operation of a credential whose next step is due."""
     due = Operation.objects.due(timezone.now()).filter(account__credential_id=credential_id)
     return due.select_related("account").first()

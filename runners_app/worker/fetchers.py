@@ -1,4 +1,4 @@
-"""Which function reads which resource."""
+"""The function that fetches each resource."""
 
 from runners_app.groups.readings import (
     fetch_access_checks,

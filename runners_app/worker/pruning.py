@@ -1,6 +1,4 @@
-"""Keeping history bounded: what is older than its retention goes, once a night, in small
-transactions.
-"""
+"""Deleting history past its retention, once a night and in small transactions."""
 
 import logging
 import time
@@ -28,13 +26,14 @@ from runners_app.models import (
 log = logging.getLogger(__name__)
 BATCH = 1000
 LONGEST_SECONDS = 600
-# The database's clock decides about the audit log; a minute's grace for clocks that differ.
+# The guard of the audit log uses the database's clock, which may differ from ours.
 GRACE = timedelta(minutes=1)
 
 
 def prune(now: datetime) -> dict[str, int]:
-    """Delete what is past its retention; says how many rows of which table. What is left over goes
-    the next night.
+    """Delete rows past their retention, for LONGEST_SECONDS at most.
+
+    Returns table → number of deleted rows. The rest follows the next night.
     """
     deadline = time.monotonic() + LONGEST_SECONDS
     deleted = {
@@ -48,9 +47,7 @@ def prune(now: datetime) -> dict[str, int]:
 
 
 def past_retention(now: datetime) -> list["QuerySet"]:  # type: ignore[type-arg] # of many models
-    """What may go. Never what still holds: limits in force, operations under way, things GitHub
-    lists.
-    """
+    """Rows to delete; never current limits, unfinished operations, or what GitHub still lists."""
     history = now - timedelta(days=settings.HISTORY_RETENTION_DAYS)
     runs = now - timedelta(days=settings.RUNS_RETENTION_DAYS)
     finished = Operation.objects.filter(finished_at__lt=history).exclude(
@@ -67,9 +64,8 @@ def past_retention(now: datetime) -> list["QuerySet"]:  # type: ignore[type-arg]
         RunnerGroup.objects.filter(gone_at__lt=history),
         Runner.objects.filter(gone_at__lt=history),
         Repository.objects.filter(gone_at__lt=history),
-        SelfHostedRunner.objects.filter(
-            gone_at__lt=runs
-        ),  # GitHub gives ephemeral ones a new id for every job
+        # Sooner than others, because ephemeral ones get a new id for every job.
+        SelfHostedRunner.objects.filter(gone_at__lt=runs),
         AuditEntry.objects.filter(
             at__lt=now - timedelta(days=settings.AUDIT_RETENTION_DAYS) - GRACE
         ),

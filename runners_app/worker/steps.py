@@ -1,4 +1,4 @@
-"""Which steps carry out which kind of operation."""
+"""The steps that carry out each kind of operation."""
 
 from runners_app.groups.steps import create as create_group
 from runners_app.groups.steps import self_hosted as move_self_hosted

@@ -1,5 +1,6 @@
-"""The work of one credential: operations first, then due readings, looking for new operations
-between pages.
+"""The work of one credential: operations first, then due readings and checks.
+
+New operations are also carried out between the pages of a reading.
 """
 
 import logging
@@ -26,20 +27,20 @@ from runners_app.worker import carry_out
 from runners_app.worker.fetchers import FETCHERS
 
 log = logging.getLogger(__name__)
-# After this long a worker hands the credential back, so that one busy credential does not keep it
-# for ever.
+# A worker then gives the credential back, so that a busy one does not occupy it forever.
 LONGEST_SHIFT_SECONDS = 120
 AFTER_A_BUG_SECONDS = 60
 UNOPENED_SECONDS = 30
 UNINSTALLED = (
-    "GitHub has no such installation of the App any more: an owner took it out of the organization. Install it there "
-    "again, then list the App's installations and connect the organization anew."
+    "GitHub no longer has this installation of the App: an owner removed it from the organization. "
+    "Install it there again, then list the App's installations and connect the organization again."
 )
 
 
 def work_credential(credential_id: int, holder: str) -> None:
-    """Do all that is due for a credential, alone. `holder` names this worker where the lease is
-    shown.
+    """Do all due work of a credential, unless another worker holds its lease.
+
+    `holder` names this worker where the lease is shown.
     """
     deadline = time.monotonic() + LONGEST_SHIFT_SECONDS
     while time.monotonic() < deadline and _has_work(credential_id):
@@ -49,7 +50,7 @@ def work_credential(credential_id: int, holder: str) -> None:
         try:
             _work(lease, deadline)
         except LeaseLost:
-            log.warning("Another worker took over credential %s.", credential_id)
+            log.warning("The lease of credential %s was lost.", credential_id)
             return
         finally:
             lease.release()
@@ -77,11 +78,13 @@ def _work(lease: Lease, deadline: float) -> None:
             reading = next_due(credential.pk, timezone.now())
             if reading is None:
                 break
-            _read(reading, work, deadline)
+            bind_contextvars(account=reading.account.slug)
+            result = _run(reading, work, lambda: _carry_out_due(work, deadline))
+            if isinstance(result.error, BadCredentials | RateLimited):
+                raise result.error
             _carry_out_due(work, deadline)
-        if credential_check.is_check_due(
-            credential.pk
-        ):  # last, because runners matter more to whoever waits
+        # Last, because people wait for readings and operations.
+        if credential_check.is_check_due(credential.pk):
             credential_check.check(credential, client)
     except (BadCredentials, RateLimited) as error:
         _stop(credential, error)
@@ -91,8 +94,9 @@ def _work(lease: Lease, deadline: float) -> None:
 
 
 def _open(credential: Credential, lease: Lease) -> GitHubClient | None:
-    """A client, or nothing when the secret does not open or the App cannot mint a token: said on
-    every reading.
+    """The client; None if the secret is unreadable or no installation token can be created.
+
+    Then the credential is paused or quarantined, and its readings say why.
     """
     try:
         return credentials.open_client(credential, lease)
@@ -100,47 +104,39 @@ def _open(credential: Credential, lease: Lease) -> GitHubClient | None:
         credentials.quarantine(credential.pk, str(error))
     except BadCredentials as error:
         if credential.app is not None:
-            credentials.quarantine_app(
-                credential.app, f"GitHub does not accept the App's key: {error.message}"
-            )
+            reason = f"GitHub does not accept the App's key: {error.message}"
+            credentials.quarantine_app(credential.app, reason)
     except RateLimited as error:
         credentials.pause(credential.pk, error)
     except NotFound:
         credentials.quarantine(credential.pk, UNINSTALLED)
     except GitHubError as error:
-        _pause_unopened(credential, lease, error)
+        now = timezone.now()
+        due = Reading.objects.due(now).filter(account__credential=credential)
+        for reading in due.select_related("account"):
+            fail_reading(reading, error, lease, 0)
+        Credential.objects.filter(pk=credential.pk).update(
+            paused_until=now + timedelta(seconds=UNOPENED_SECONDS),
+            pause_reason=f"GitHub gave no token for this installation. {error}",
+        )
     return None
 
 
-def _pause_unopened(credential: Credential, lease: Lease, error: GitHubError) -> None:
-    for reading in readings_of(credential):
-        fail_reading(reading, error, lease, 0)
-    later = timezone.now() + timedelta(seconds=UNOPENED_SECONDS)
-    reason = f"GitHub gave no token for this installation. {error}"
-    Credential.objects.filter(pk=credential.pk).update(paused_until=later, pause_reason=reason)
-
-
-def readings_of(credential: Credential) -> Iterator[Reading]:
-    now = timezone.now()
-    yield from (
-        Reading.objects.due(now).filter(account__credential=credential).select_related("account")
-    )
-
-
 class CredentialBusy(Exception):
-    """A worker holds the credential, or GitHub asked to wait, or refused it; the message says
-    which.
-    """
+    """The credential is leased, paused or quarantined; the message says which."""
 
 
 def read_accounts(
     accounts: list[Account], resources: list[str] | None, holder: str
 ) -> Iterator[RunResult]:
-    """Read accounts of one credential in this process, due or not. Raises CredentialBusy."""
+    """Read accounts of one credential in this process, whether due or not.
+
+    Reads only the named `resources`, or all if None. Raises CredentialBusy.
+    """
     credential = accounts[0].credential
     if credential.quarantined_at is not None:
         raise CredentialBusy(
-            f"not read, the credential is out of use: {credential.quarantine_reason}"
+            f"not read, the credential is disabled: {credential.quarantine_reason}"
         )
     if credential.paused_until is not None and credential.paused_until > timezone.now():
         raise CredentialBusy(
@@ -166,9 +162,7 @@ def read_accounts(
                 return
         credentials.keep_client(credential, client)
     except LeaseLost:
-        raise CredentialBusy(
-            "stopped, the credential was taken over meanwhile; try again"
-        ) from None
+        raise CredentialBusy("stopped, another worker took the credential; try again") from None
     finally:
         lease.release()
 
@@ -181,34 +175,21 @@ def _carry_out_due(work: Work, deadline: float) -> None:
         try:
             carry_out.carry_out(operation, work)
         except NotMoved:
-            log.info("Operation %s was moved by somebody else meanwhile.", operation.pk)
+            log.info("Operation %s was changed at the same time.", operation.pk)
             _rest(operation, work, 1)
         except (LeaseLost, BadCredentials, RateLimited):
             raise
-        except (
-            Exception
-        ):  # a bug must stop neither other operations nor readings, and must not spin
-            log.exception("Operation %s failed in an unforeseen way.", operation.pk)
-            _rest(
-                operation,
-                work,
-                AFTER_A_BUG_SECONDS,
-                "Trackside failed here; its log says why. It tries again.",
-            )
+        except Exception:  # a bug must not stop other operations or readings, nor cause a loop
+            log.exception("Operation %s failed unexpectedly.", operation.pk)
+            note = "Trackside failed here; its log says why. It tries again."
+            _rest(operation, work, AFTER_A_BUG_SECONDS, note)
 
 
 def _rest(operation: Operation, work: Work, seconds: float, note: str | None = None) -> None:
-    """Leave it alone for a while, wherever it stands now."""
+    """Take no step for some seconds, whatever its state is by now."""
     with step(work), suppress(NotMoved):
         operation.refresh_from_db(fields=["state", "sends", "known_not_applied", "reason"])
         stay(operation, seconds=seconds, note=note)
-
-
-def _read(reading: Reading, work: Work, deadline: float) -> None:
-    bind_contextvars(account=reading.account.slug)
-    result = _run(reading, work, lambda: _carry_out_due(work, deadline))
-    if isinstance(result.error, BadCredentials | RateLimited):
-        raise result.error
 
 
 def _run(reading: Reading, work: Work, between_pages: Callable[[], None]) -> RunResult:
@@ -218,8 +199,8 @@ def _run(reading: Reading, work: Work, between_pages: Callable[[], None]) -> Run
         )
     except (LeaseLost, BadCredentials, RateLimited):
         raise
-    except Exception as error:  # contained in its reading, as every failure is
-        log.exception("Reading %s failed in an unforeseen way.", reading.pk)
+    except Exception as error:  # contained in its reading, like every failure
+        log.exception("Reading %s failed unexpectedly.", reading.pk)
         return fail_reading(reading, error, work.lease, 0)
 
 

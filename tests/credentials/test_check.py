@@ -1,4 +1,4 @@
-"""What a credential may do: the table on the account's page, after a worker has looked."""
+"""Rights of a credential: the table on the account's page, after a worker has checked."""
 
 from collections.abc import Callable
 
@@ -42,17 +42,17 @@ def verdicts(account: Account) -> list[bool | None]:
     ],
 )
 @pytest.mark.django_db
-def test_each_kind_of_token_is_told_what_it_may(
+def test_the_rights_of_each_kind_of_token_are_shown(
     simulator: SimulatorHandle, work: Work, note: str, expected: list[bool | None]
 ) -> None:
     assert verdicts(connected(simulator, work, note)) == expected
 
 
-def test_an_installation_is_told_by_its_permissions(
+def test_the_rights_of_an_installation_follow_from_its_permissions(
     simulator: SimulatorHandle, work: Work, admin: User
 ) -> None:
-    told = simulator.app()
-    app = add_app(simulator.base_url, str(told["app_id"]), told["pem"], by=admin)
+    github_app = simulator.app()
+    app = add_app(simulator.base_url, str(github_app["app_id"]), github_app["pem"], by=admin)
     list_installations(app.pk)
     app.refresh_from_db()
     one = next(one for one in app.installations if one["account"] == "acme")
@@ -71,34 +71,32 @@ def test_an_installation_is_told_by_its_permissions(
     assert "Set the App's permission Administration to Read and write" in rights[WRITE_RUNNERS].how
 
 
-def test_what_is_missing_comes_with_how_to_add_it(
-    simulator: SimulatorHandle, work: Work, admin: User, client: Client
+def test_a_missing_right_is_shown_with_how_to_grant_it(
+    simulator: SimulatorHandle, work: Work, as_admin: Client
 ) -> None:
     account = connected(simulator, work, "runners-only")
-    client.force_login(admin)
-    page = client.get(f"/accounts/{account.pk}/").content.decode()
+    page = as_admin.get(f"/accounts/{account.pk}/").content.decode()
     assert "Add the scope admin:org to the token" in page
     assert "Checked" in page
 
 
-def test_the_plan_is_told_where_the_token_sees_it(
+def test_the_plan_is_stored_if_the_token_can_see_it(
     simulator: SimulatorHandle, work: Work, db: None
 ) -> None:
     simulator.change_account("organization", "acme", plan="enterprise")
     assert connected(simulator, work, "main").plan == "enterprise"
 
 
-def test_single_sign_on_that_stands_in_the_way_is_linked(
+def test_missing_single_sign_on_authorisation_is_linked(
     simulator: SimulatorHandle, work: Work, db: None
 ) -> None:
-    rights = rights_of(
-        account := connected(simulator, work, "sso-missing"), list(account.readings.all())
-    )
+    account = connected(simulator, work, "sso-missing")
+    rights = rights_of(account, list(account.readings.all()))
     assert rights[READ_RUNNERS].has is False
     assert rights[READ_RUNNERS].how_url.startswith("https://github.com/orgs/acme/sso")
 
 
-def test_a_fine_grained_token_is_proven_by_its_first_change(
+def test_the_first_change_proves_the_right_of_a_fine_grained_token(
     simulator: SimulatorHandle, work: Work, db: None
 ) -> None:
     account = connected(simulator, work, "fine-grained")
@@ -119,7 +117,7 @@ def test_a_fine_grained_token_is_proven_by_its_first_change(
     assert verdicts(account)[WRITE_RUNNERS] is False
 
 
-def test_every_night_all_are_looked_at_but_those_github_refused(
+def test_the_nightly_check_skips_refused_credentials(
     acme: Account, globex: Account, work: Work
 ) -> None:
     refused = Credential.objects.get(pk=globex.credential_id)
@@ -132,7 +130,7 @@ def test_every_night_all_are_looked_at_but_those_github_refused(
     assert Credential.objects.get(pk=refused.pk).check_due_at is None
 
 
-def test_a_check_that_github_answers_401_puts_the_credential_out_of_use(
+def test_a_check_answered_with_401_disables_the_credential(
     acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
     simulator.change_token(simulator.account("acme").token, revoked=True)
@@ -142,16 +140,15 @@ def test_a_check_that_github_answers_401_puts_the_credential_out_of_use(
     assert Credential.objects.get(pk=acme.credential_id).quarantined_at is not None
 
 
-def test_another_address_asks_for_the_token_again(
-    acme: Account, simulator: SimulatorHandle, admin: User, client: Client
+def test_changing_the_address_requires_the_token_again(
+    acme: Account, simulator: SimulatorHandle, as_admin: Client
 ) -> None:
-    client.force_login(admin)
     moved = f"{simulator.base_url}/api/v3"
-    refused = client.post(f"/accounts/{acme.pk}/token/", {"token": "", "api_url": moved})
+    refused = as_admin.post(f"/accounts/{acme.pk}/token/", {"token": "", "api_url": moved})
     assert refused.status_code == 422
     acme.refresh_from_db()
     assert acme.api_url == simulator.base_url
-    answer = client.post(
+    answer = as_admin.post(
         f"/accounts/{acme.pk}/token/", {"token": simulator.account("acme").token, "api_url": moved}
     )
     assert answer.status_code == 302
@@ -159,12 +156,11 @@ def test_another_address_asks_for_the_token_again(
     assert acme.api_url == moved == acme.credential.api_url
 
 
-def test_an_address_that_is_not_allowed_takes_no_token(
-    acme: Account, admin: User, client: Client
+def test_no_token_is_stored_for_an_address_that_is_not_allowed(
+    acme: Account, as_admin: Client
 ) -> None:
-    client.force_login(admin)
     token = "ghp_" + "0" * 36
-    answer = client.post(
+    answer = as_admin.post(
         f"/accounts/{acme.pk}/token/", {"token": token, "api_url": "https://elsewhere.example"}
     )
     assert answer.status_code == 422
@@ -179,7 +175,7 @@ def test_the_same_token_at_the_same_address_stays_one_credential(
     assert Credential.objects.count() == 1
 
 
-def test_of_a_token_out_of_use_nothing_is_known_and_replacing_it_is_what_helps(
+def test_the_rights_of_a_disabled_token_are_unknown_and_replacing_it_is_advised(
     simulator: SimulatorHandle, work: Work, admin: User, lead: User, client: Client
 ) -> None:
     account = connected(simulator, work, "main")

@@ -1,6 +1,4 @@
-"""The lease of a credential: kept while somebody works with it, and what is learnt meanwhile is not
-lost.
-"""
+"""The lease of a credential: how long it is held, and how it guards publishing."""
 
 import pytest
 from django.contrib.auth.models import User
@@ -27,7 +25,7 @@ def expires_at(account: Account) -> object:
     return Credential.objects.get(pk=account.credential_id).lease_expires_at
 
 
-def test_what_was_just_taken_is_not_renewed_until_something_was_learnt_or_time_went_by(
+def test_a_new_lease_is_renewed_only_with_pending_facts_or_after_some_time(
     acme: Account,
 ) -> None:
     lease = lease_of(acme)
@@ -36,14 +34,14 @@ def test_what_was_just_taken_is_not_renewed_until_something_was_learnt_or_time_w
     assert expires_at(acme) == taken_until
     lease.pending["rate_remaining"] = 4999
     lease.before_request("GET")
-    learnt_until = expires_at(acme)
-    assert learnt_until != taken_until
+    renewed_until = expires_at(acme)
+    assert renewed_until != taken_until
     lease.taken_at -= 2 * JUST_TAKEN_SECONDS
     lease.before_request("GET")
-    assert expires_at(acme) != learnt_until
+    assert expires_at(acme) != renewed_until
 
 
-def test_a_write_always_renews_it_and_leaves_only_while_it_holds(acme: Account) -> None:
+def test_a_write_always_renews_the_lease_and_is_not_sent_without_it(acme: Account) -> None:
     lease = lease_of(acme)
     before = expires_at(acme)
     lease.before_request("PATCH")
@@ -53,7 +51,7 @@ def test_a_write_always_renews_it_and_leaves_only_while_it_holds(acme: Account) 
         lease.before_request("PATCH")
 
 
-def test_nothing_is_published_once_it_is_lost(acme: Account) -> None:
+def test_nothing_is_published_without_the_lease(acme: Account) -> None:
     lease = lease_of(acme)
     Credential.objects.update(lease_token="another worker's")
     with pytest.raises(LeaseLost):
@@ -61,7 +59,7 @@ def test_nothing_is_published_once_it_is_lost(acme: Account) -> None:
 
 
 @pytest.mark.parametrize("status", [403, 429])
-def test_a_good_answer_just_before_a_limit_starts_the_count_anew(
+def test_a_good_answer_just_before_a_limit_resets_the_count_of_limits(
     status: int, acme: Account, simulator: SimulatorHandle
 ) -> None:
     Credential.objects.update(limits_in_a_row=6)
@@ -76,24 +74,24 @@ def test_a_good_answer_just_before_a_limit_starts_the_count_anew(
     assert (credential.quarantined_at, credential.limits_in_a_row) == (None, 1)
 
 
-def test_a_time_somebody_asked_for_while_a_reading_went_on_stands(
+def test_a_time_requested_while_a_reading_runs_is_kept(
     acme: Account, simulator: SimulatorHandle
 ) -> None:
     Reading.objects.update(due_at=None)
     Reading.objects.schedule_now(acme, Reading.Resource.RUNNERS)
-    asked_for = timezone.now()
+    requested_at = timezone.now()
     row = Reading.objects.filter(account=acme, resource=Reading.Resource.RUNNERS)
     reading = row.get()
-    row.update(due_at=asked_for)
+    row.update(due_at=requested_at)
     lease = lease_of(acme)
     run_reading(reading, open_client(acme.credential, lease), lease, fetch_runners)
     stored = row.get()
-    assert stored.due_at == asked_for
+    assert stored.due_at == requested_at
     assert stored.last_good_at is not None
-    assert stored.last_good_at > asked_for
+    assert stored.last_good_at > requested_at
 
 
-def test_nothing_is_published_with_it_once_another_token_serves_the_account(
+def test_nothing_is_published_with_a_token_that_was_replaced(
     acme: Account, globex: Account, admin: User, simulator: SimulatorHandle
 ) -> None:
     Account.objects.filter(pk=globex.pk).update(
@@ -107,14 +105,14 @@ def test_nothing_is_published_with_it_once_another_token_serves_the_account(
     with pytest.raises(LeaseLost):
         run_reading(reading, client, lease, fetch_runners)
     assert take_lease(globex.credential_id, "another worker") is None, (
-        "a request of the first may be under way"
+        "a request of the first worker may be under way"
     )
     Credential.objects.update(lease_expires_at=timezone.now())
     assert take_lease(globex.credential_id, "another worker") is not None
 
 
 @pytest.mark.parametrize(("status", "stops"), [(429, RateLimited), (401, BadCredentials)])
-def test_what_stops_the_credential_stops_it_though_the_lease_was_lost_meanwhile(
+def test_a_limit_or_refusal_stops_the_credential_even_if_the_lease_was_lost(
     status: int, stops: type[Exception], acme: Account, simulator: SimulatorHandle
 ) -> None:
     simulator.add_fault(
@@ -123,10 +121,10 @@ def test_what_stops_the_credential_stops_it_though_the_lease_was_lost_meanwhile(
     lease = lease_of(acme)
     client = open_client(acme.credential, lease)
 
-    def is_taken_over(method: str) -> None:
+    def take_over(method: str) -> None:
         Credential.objects.update(lease_token="another worker's")
 
-    client.before_request = is_taken_over
+    client.before_request = take_over
     with pytest.raises(stops):
         run_reading(
             acme.readings.select_related("account").get(resource="runners"),
@@ -136,13 +134,13 @@ def test_what_stops_the_credential_stops_it_though_the_lease_was_lost_meanwhile(
         )
 
 
-def test_an_error_that_came_while_a_list_was_read_is_over_once_it_has_come_whole(
+def test_an_error_stored_while_a_list_is_read_is_cleared_once_the_list_is_complete(
     acme: Account, simulator: SimulatorHandle
 ) -> None:
     lease = lease_of(acme)
     reading = acme.readings.select_related("account").get(resource="runners")
 
-    def fails_meanwhile() -> None:
+    def store_an_error() -> None:
         Reading.objects.filter(pk=reading.pk).update(
             error="unreachable", error_message="GitHub was away."
         )
@@ -152,7 +150,7 @@ def test_an_error_that_came_while_a_list_was_read_is_over_once_it_has_come_whole
         open_client(acme.credential, lease),
         lease,
         fetch_runners,
-        between_pages=fails_meanwhile,
+        between_pages=store_an_error,
     )
     reading.refresh_from_db()
     assert reading.error == ""

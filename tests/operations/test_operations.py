@@ -1,4 +1,4 @@
-"""Operation pages: what was asked, where it stands, and what a person can do about it."""
+"""Operation pages: the request, its state, and what a person can do about it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,12 +21,6 @@ Work = Callable[[Account], None]
 S = Operation.State
 
 
-@pytest.fixture
-def as_admin(client: Client, admin: User) -> Client:
-    client.force_login(admin)
-    return client
-
-
 def ready_runner(account: Account) -> Runner:
     ready = (
         Runner.objects.present()
@@ -36,7 +30,7 @@ def ready_runner(account: Account) -> Runner:
     return ready.order_by("pk")[0]
 
 
-def ask_update(runner: Runner, by: User, **changes: Any) -> Operation:
+def request_change(runner: Runner, by: User, **changes: Any) -> Operation:
     base = RunnerSettings.of(runner)
     return request_update(runner, replace(base, **changes), base=base, by=by, nonce=str(uuid4()))
 
@@ -45,23 +39,23 @@ def page_of(client: Client, operation: Operation) -> str:
     return client.get(f"/operations/{operation.pk}/").content.decode()
 
 
-def test_the_page_tells_who_asked_what_and_what_github_answered_with_its_request_id(
+def test_the_page_shows_who_requested_what_and_the_request_id_of_githubs_answer(
     as_admin: Client, admin: User, acme: Account, work: Work
 ) -> None:
-    operation = ask_update(ready_runner(acme), admin, maximum_runners=42)
+    operation = request_change(ready_runner(acme), admin, maximum_runners=42)
     work(acme)
     page = page_of(as_admin, operation)
     last = operation.events.last()
     assert last is not None
     assert last.request_id
-    for words in ("ada", "Maximum runners", "42", "Confirmed", last.request_id):
-        assert words in page
+    for text in ("ada", "Maximum runners", "42", "Confirmed", last.request_id):
+        assert text in page
 
 
-def test_a_page_that_is_polled_hears_of_every_new_line_in_the_timeline(
+def test_a_polling_page_is_reloaded_for_each_new_line_of_the_timeline(
     as_admin: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
-    operation = ask_update(ready_runner(acme), admin, maximum_runners=42)
+    operation = request_change(ready_runner(acme), admin, maximum_runners=42)
     version = as_admin.get(f"/operations/{operation.pk}/").context["version"]
     poll = f"/operations/{operation.pk}/?version={version}"
     assert as_admin.get(poll, headers={"HX-Request": "true"}).status_code == 204
@@ -72,10 +66,10 @@ def test_a_page_that_is_polled_hears_of_every_new_line_in_the_timeline(
     assert "could not be read first" in answer.content.decode()
 
 
-def test_what_was_not_sent_yet_can_be_taken_back_once(
+def test_an_operation_that_was_not_sent_can_be_cancelled_once(
     as_admin: Client, admin: User, acme: Account
 ) -> None:
-    operation = ask_update(ready_runner(acme), admin, maximum_runners=42)
+    operation = request_change(ready_runner(acme), admin, maximum_runners=42)
     as_admin.post(f"/operations/{operation.pk}/cancel/")
     operation.refresh_from_db()
     assert operation.state == S.CANCELLED
@@ -83,13 +77,13 @@ def test_what_was_not_sent_yet_can_be_taken_back_once(
     assert "could not be taken back" in answer.content.decode()
 
 
-def test_what_github_did_not_take_for_now_can_be_taken_back_too(
+def test_an_operation_that_met_a_rate_limit_can_be_cancelled(
     as_admin: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
     simulator.add_fault(
         "PATCH", "hosted-runners", "status", status=429, headers={"Retry-After": "600"}
     )
-    operation = ask_update(ready_runner(acme), admin, maximum_runners=42)
+    operation = request_change(ready_runner(acme), admin, maximum_runners=42)
     work(acme)
     page = page_of(as_admin, operation)
     assert "GitHub has not taken it yet" in page
@@ -100,7 +94,7 @@ def test_what_github_did_not_take_for_now_can_be_taken_back_too(
     assert not any(request["applied"] for request in simulator.requests("PATCH"))
 
 
-def test_a_deletion_github_refused_can_be_sent_again_as_it_was(
+def test_a_deletion_that_github_refused_can_be_sent_again_unchanged(
     as_admin: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
     simulator.add_fault(
@@ -112,7 +106,7 @@ def test_a_deletion_github_refused_can_be_sent_again_as_it_was(
     answer = as_admin.get(f"/operations/{operation.pk}/")
     assert "It is busy" in answer.content.decode()
     nonce = answer.context["nonce"]
-    for _ in range(2):  # a doubled click
+    for _ in range(2):  # a double click
         as_admin.post(f"/operations/{operation.pk}/again/", {"nonce": nonce})
     again = Operation.objects.get(again_from=operation)
     work(acme)
@@ -143,11 +137,11 @@ def test_a_create_is_never_sent_again_without_the_form(
     assert Operation.objects.count() == 1
 
 
-def test_editing_again_keeps_what_others_changed_meanwhile(
+def test_editing_a_cancelled_change_again_keeps_later_changes_of_other_people(
     as_admin: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
     runner = ready_runner(acme)
-    operation = ask_update(runner, admin, maximum_runners=42)
+    operation = request_change(runner, admin, maximum_runners=42)
     cancel(operation, by=admin)
     Runner.objects.filter(pk=runner.pk).update(image_gen=not runner.image_gen)
     form = as_admin.get(f"/runners/{runner.pk}/edit/?again={operation.pk}").context["form"]
@@ -155,10 +149,10 @@ def test_editing_again_keeps_what_others_changed_meanwhile(
     assert form["image_gen"].value() is not runner.image_gen
 
 
-def test_a_lead_sees_the_page_without_buttons_and_cannot_use_them(
+def test_a_viewer_sees_no_buttons_and_may_not_post_to_them(
     client: Client, lead: User, admin: User, acme: Account
 ) -> None:
-    operation = ask_update(ready_runner(acme), admin, maximum_runners=42)
+    operation = request_change(ready_runner(acme), admin, maximum_runners=42)
     Membership.objects.create(user=lead, account=acme)
     client.force_login(lead)
     assert "Cancel it" not in page_of(client, operation)
@@ -168,10 +162,10 @@ def test_a_lead_sees_the_page_without_buttons_and_cannot_use_them(
     assert operation.state == S.REQUESTED
 
 
-def test_what_waits_in_an_account_that_is_only_observed_now_can_be_taken_back_and_is_not_sent(
+def test_nothing_is_sent_for_an_account_set_to_observe_only_and_what_waits_can_be_cancelled(
     as_admin: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
-    operation = ask_update(ready_runner(acme), admin, maximum_runners=42)
+    operation = request_change(ready_runner(acme), admin, maximum_runners=42)
     Account.objects.filter(pk=acme.pk).update(observe_only=True)
     work(acme)
     assert "only, so nothing is sent" in page_of(as_admin, operation)
@@ -181,10 +175,10 @@ def test_what_waits_in_an_account_that_is_only_observed_now_can_be_taken_back_an
     assert operation.state == S.CANCELLED
 
 
-def test_the_list_filters_and_notices_what_has_waited_too_long(
+def test_the_list_has_filters_and_marks_operations_that_wait_for_a_person(
     as_admin: Client, admin: User, acme: Account
 ) -> None:
-    operation = ask_update(ready_runner(acme), admin, maximum_runners=42)
+    operation = request_change(ready_runner(acme), admin, maximum_runners=42)
     version = as_admin.get("/operations/").context["version"]
     Operation.objects.filter(pk=operation.pk).update(
         confirmed_at=timezone.now() - timedelta(minutes=16)
@@ -197,7 +191,7 @@ def test_the_list_filters_and_notices_what_has_waited_too_long(
     ]
 
 
-def test_a_form_filled_in_differently_after_going_back_is_another_operation(
+def test_a_form_submitted_with_other_values_after_going_back_is_another_operation(
     as_admin: Client, admin: User, acme: Account
 ) -> None:
     runner, nonce = ready_runner(acme), str(uuid4())
@@ -206,11 +200,11 @@ def test_a_form_filled_in_differently_after_going_back_is_another_operation(
         request_update(
             runner, replace(base, maximum_runners=maximum), base=base, by=admin, nonce=nonce
         )
-    asked = [operation.wanted["maximum_runners"] for operation in Operation.objects.order_by("pk")]
-    assert asked == [41, 42]
+    maximums = Operation.objects.order_by("pk").values_list("wanted__maximum_runners", flat=True)
+    assert list(maximums) == [41, 42]
 
 
-def test_send_mine_anyway_changes_the_fields_in_conflict_and_no_others(
+def test_send_mine_anyway_changes_only_the_fields_in_conflict(
     as_admin: Client, admin: User, acme: Account, work: Work
 ) -> None:
     runner = ready_runner(acme)
@@ -228,10 +222,10 @@ def test_send_mine_anyway_changes_the_fields_in_conflict_and_no_others(
     assert Operation.objects.get().changed_fields == {"maximum_runners": 44}
 
 
-def test_what_may_have_been_applied_is_not_taken_back_from_a_page_that_is_older(
+def test_an_outdated_page_cannot_cancel_an_operation_that_may_have_been_applied(
     as_admin: Client, admin: User, acme: Account
 ) -> None:
-    operation = ask_update(ready_runner(acme), admin, maximum_runners=42)
+    operation = request_change(ready_runner(acme), admin, maximum_runners=42)
     Operation.objects.filter(pk=operation.pk).update(state=S.NEEDS_ATTENTION)
     answer = as_admin.post(f"/operations/{operation.pk}/cancel/", follow=True)
     assert "could not be taken back" in answer.content.decode()
@@ -241,11 +235,11 @@ def test_what_may_have_been_applied_is_not_taken_back_from_a_page_that_is_older(
 
 @pytest.mark.parametrize("state", [S.REQUESTED, S.SENT, S.OBSERVING])
 @pytest.mark.parametrize("choice", ["confirmed", "cancelled", "claim"])
-def test_only_what_waits_for_a_decision_is_decided(
+def test_only_operations_that_need_attention_can_be_resolved(
     as_admin: Client, admin: User, acme: Account, state: str, choice: str
 ) -> None:
     runner = ready_runner(acme)
-    operation = ask_update(runner, admin, maximum_runners=42)
+    operation = request_change(runner, admin, maximum_runners=42)
     Operation.objects.filter(pk=operation.pk).update(state=state, candidates=[runner.github_id])
     as_admin.post(f"/operations/{operation.pk}/settle/", {"choice": choice, "runner": runner.pk})
     operation.refresh_from_db()

@@ -1,4 +1,4 @@
-"""Readings: our tables become like GitHub's, and only what differs is written."""
+"""Readings publish GitHub's lists, and write only what differs."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +24,9 @@ from tests.simulator_handle import SimulatorHandle
 Work = Callable[[Account], None]
 
 
-def test_a_connected_organization_is_read_whole(acme: Account, simulator: SimulatorHandle) -> None:
+def test_all_resources_of_a_connected_organization_are_read(
+    acme: Account, simulator: SimulatorHandle
+) -> None:
     assert Runner.objects.present().filter(account=acme).count() == 12
     assert Limits.objects.current().filter(account=acme).count() == 1
     assert RunnerGroup.objects.filter(account=acme, default=True).count() == 1
@@ -37,7 +39,7 @@ def test_a_connected_organization_is_read_whole(acme: Account, simulator: Simula
     assert not acme.readings.exclude(error="").exists()
 
 
-def test_an_unchanged_organization_is_read_again_without_writing_a_row_or_paying_for_a_request(
+def test_reading_an_unchanged_organization_writes_no_row_and_costs_no_rate_budget(
     acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
     simulator.set_speed(0)
@@ -52,11 +54,11 @@ def test_an_unchanged_organization_is_read_again_without_writing_a_row_or_paying
     for reading in acme.readings.exclude(resource="access_checks"):
         run = reading.runs.latest("pk")
         assert (run.outcome, run.not_modified) == ("unchanged", run.requests), (
-            f"{reading} was paid for"
+            f"{reading} cost rate budget"
         )
 
 
-def test_a_change_made_at_github_is_kept_in_history(
+def test_a_change_made_at_github_is_added_to_the_history(
     acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
     runner = Runner.objects.filter(account=acme, status="Ready").earliest("pk")
@@ -67,7 +69,7 @@ def test_a_change_made_at_github_is_kept_in_history(
     assert (change.before, change.after, change.operation) == (runner.maximum_runners, 77, None)
 
 
-def test_a_runner_that_is_gone_from_the_list_stays_openable_and_marked(
+def test_a_runner_deleted_at_github_is_marked_as_gone_and_its_row_stays(
     acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
     runner = Runner.objects.filter(account=acme).earliest("pk")
@@ -78,7 +80,7 @@ def test_a_runner_that_is_gone_from_the_list_stays_openable_and_marked(
     assert runner.gone_at is not None
 
 
-def test_a_change_taken_back_at_github_is_seen_though_the_list_looks_as_it_did_before(
+def test_a_change_reverted_at_github_is_read_although_the_list_is_as_it_was_before(
     acme: Account, admin: User, simulator: SimulatorHandle, work: Work
 ) -> None:
     simulator.set_speed(0)
@@ -86,11 +88,11 @@ def test_a_change_taken_back_at_github_is_seen_though_the_list_looks_as_it_did_b
     work(acme)
     runner = Runner.objects.filter(account=acme, status="Ready", static_ip=False).earliest("pk")
     base, at_first = RunnerSettings.of(runner), runner.maximum_runners
-    asked = replace(base, maximum_runners=77)
+    requested = replace(base, maximum_runners=77)
     simulator.add_fault(
         "GET", r"hosted-runners\?", "status", status=502
     )  # no list is read in between
-    request_update(runner, asked, base=base, by=admin, nonce=str(uuid4()))
+    request_update(runner, requested, base=base, by=admin, nonce=str(uuid4()))
     work(acme)
     runner.refresh_from_db()
     assert runner.maximum_runners == 77
@@ -102,7 +104,7 @@ def test_a_change_taken_back_at_github_is_seen_though_the_list_looks_as_it_did_b
     assert runner.maximum_runners == at_first
 
 
-def test_what_vanished_from_a_later_page_is_gone_though_the_first_page_is_as_it_was(
+def test_a_row_missing_from_a_later_page_is_gone_although_the_first_page_is_unchanged(
     acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
     rows = list(Repository.objects.present().filter(account=acme).order_by("pk"))

@@ -1,4 +1,4 @@
-"""How often readings run: by what moves at GitHub, and by what is left of the hourly budget."""
+"""How often readings run: by the activity of the account, and by the rate budget left."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,16 +17,14 @@ NOW = timezone.now()
 
 @pytest.fixture
 def quiet(acme: Account) -> Reading:
-    """The runners of an organization in which nothing moves and nothing has changed for long."""
+    """The runners of an organization in which nothing has changed for days."""
     Runner.objects.filter(account=acme).update(status="Ready")
     Reading.objects.filter(account=acme).update(last_changed_at=NOW - timedelta(days=2))
     return Reading.objects.get(account=acme, resource=R.RUNNERS)
 
 
 def left(remaining: int, *, minutes: float) -> Credential:
-    """A credential with so much of 5,000 requests left until its budget is full again in so many
-    minutes.
-    """
+    """A credential with `remaining` of 5,000 requests left until the reset in `minutes`."""
     return Credential(
         rate_limit=5000, rate_remaining=remaining, rate_reset_at=NOW + timedelta(minutes=minutes)
     )
@@ -36,25 +34,27 @@ def test_a_quiet_organization_is_read_every_five_minutes(quiet: Reading) -> None
     assert interval_of(quiet, left(5000, minutes=60), NOW) == 300
 
 
-def test_one_that_changed_within_the_hour_every_minute(quiet: Reading) -> None:
+def test_an_organization_that_changed_within_the_hour_is_read_every_minute(quiet: Reading) -> None:
     quiet.last_changed_at = NOW - timedelta(minutes=30)
     assert interval_of(quiet, left(5000, minutes=60), NOW) == 60
 
 
-def test_one_that_was_just_changed_every_ten_seconds(quiet: Reading) -> None:
+def test_runners_are_read_every_ten_seconds_after_a_change(quiet: Reading) -> None:
     quiet.last_changed_at = NOW - timedelta(minutes=1)
     assert interval_of(quiet, left(5000, minutes=60), NOW) == 10
 
 
 @pytest.mark.parametrize("status", ["Provisioning", "Deleting", "Stuck"])
-def test_one_with_a_runner_on_its_way_every_ten_seconds(quiet: Reading, status: str) -> None:
+def test_runners_are_read_every_ten_seconds_while_one_is_in_transition(
+    quiet: Reading, status: str
+) -> None:
     Runner.objects.filter(pk__in=Runner.objects.values("pk")[:1]).update(
         status=status, status_since=NOW
     )
     assert interval_of(quiet, left(5000, minutes=60), NOW) == 10
 
 
-def test_a_runner_that_is_stuck_for_long_is_not_watched_any_more(quiet: Reading) -> None:
+def test_a_runner_stuck_for_long_does_not_speed_up_reading(quiet: Reading) -> None:
     Runner.objects.filter(pk__in=Runner.objects.values("pk")[:1]).update(
         status="Stuck", status_since=NOW - timedelta(days=1)
     )
@@ -87,17 +87,17 @@ def test_the_last_fifth_of_the_budget_is_kept_for_people(quiet: Reading, remaini
     assert interval_of(quiet, left(remaining, minutes=40), NOW) > 40 * 60
 
 
-def test_a_budget_that_github_never_told_changes_nothing(quiet: Reading) -> None:
+def test_an_unknown_budget_does_not_slow_readings_down(quiet: Reading) -> None:
     assert interval_of(quiet, Credential(), NOW) == 300
 
 
-def test_accounts_connected_together_drift_apart() -> None:
+def test_readings_of_accounts_connected_together_drift_apart() -> None:
     times = [due_after(100, NOW) for _ in range(50)]
     assert len(set(times)) == 50
     assert all(timedelta(seconds=90) <= each - NOW <= timedelta(seconds=110) for each in times)
 
 
-def test_the_costs_of_an_account_tell_how_many_requests_were_free(
+def test_the_costs_of_an_account_show_how_many_requests_were_free(
     acme: Account, simulator: SimulatorHandle, work: Callable[[Account], None]
 ) -> None:
     simulator.set_speed(0)

@@ -1,6 +1,4 @@
-"""The audit log is append-only in the database itself, on both databases: here the one the tests
-run on.
-"""
+"""The database keeps the audit log append-only; tested on the one that the tests run on."""
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -30,7 +28,7 @@ def test_an_entry_cannot_be_changed(entry: AuditEntry) -> None:
     assert refused("UPDATE {table} SET subject = 'another' WHERE id = {pk}", pk=entry.pk)
 
 
-def test_a_young_entry_cannot_be_deleted(entry: AuditEntry) -> None:
+def test_an_entry_within_the_retention_cannot_be_deleted(entry: AuditEntry) -> None:
     assert refused("DELETE FROM {table}")
     assert AuditEntry.objects.count() == 1
 
@@ -53,8 +51,8 @@ def test_the_table_cannot_be_truncated(entry: AuditEntry) -> None:
     assert refused("TRUNCATE {table}")
 
 
-def test_without_its_triggers_the_log_would_be_open(entry: AuditEntry) -> None:
-    """So that the tests above prove the triggers, and nothing else."""
+def test_without_its_triggers_the_log_can_be_changed(entry: AuditEntry) -> None:
+    """Shows that the tests above prove the triggers and nothing else."""
     remove_guard()
     assert not refused("UPDATE {table} SET subject = 'another'")
     install_guard()
@@ -62,13 +60,13 @@ def test_without_its_triggers_the_log_would_be_open(entry: AuditEntry) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_test_with_real_transactions_ends_with_a_clean_log() -> None:
+def test_the_guard_holds_in_a_test_with_real_transactions() -> None:
     audit.record(AuditEntry.Action.ACCOUNT_CONNECTED, by=None)
     assert refused("DELETE FROM {table}")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_guard_is_back_after_that_clean_up() -> None:
+def test_the_guard_is_installed_again_after_the_clean_up_of_such_a_test() -> None:
     assert AuditEntry.objects.count() == 0
     audit.record(AuditEntry.Action.ACCOUNT_CONNECTED, by=None)
     assert refused("DELETE FROM {table}")

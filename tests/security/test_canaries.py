@@ -1,8 +1,7 @@
-"""Eight secrets pushed through every path that fails; afterwards none is found anywhere, in four
-spellings.
+"""Eight secrets are pushed through every path that fails; afterwards, none is found anywhere.
 
-Looked at: what the log would hold, every table, the cache and the broker, every page and export an
-administrator can open, metrics, mails and webhooks, and what commands and tracebacks print.
+Searched are the log, every table, the caches, every page and export that an administrator can
+open, metrics, mails and webhooks, and the output of commands and tracebacks.
 """
 
 import base64
@@ -65,9 +64,7 @@ Push = Callable[[], object]
 
 
 def spellings(secret: str) -> list[str]:
-    """Plain, in an address, in JSON, and in base64 wherever in it the secret begins, without what
-    neighbours change.
-    """
+    """Plain, in a URL, in JSON, and in base64 at any offset, without bits of its neighbours."""
     found = [secret, quote(secret, safe=""), json.dumps(secret)[1:-1]]
     for before in range(3):
         whole = b"\0" * before + secret.encode()
@@ -83,7 +80,7 @@ def failing_paths(
     hook: Sink,
     printed: list[str],
 ) -> list[Push]:
-    """Each pushes a secret at something that refuses it, breaks, or is down."""
+    """Functions that each push a secret at something that refuses it, breaks, or is down."""
     base, token = simulator.base_url, simulator.account("acme").token
     connect = {"kind": "organization", "slug": "globex", "api_url": base}
     somebody = User.objects.create_user("lin", password="what it was")
@@ -153,7 +150,7 @@ def failing_paths(
         anonymous.post("/sign-in/", {"username": "lin", "password": NEW_PASSWORD})
         anonymous.post("/you/two-factor/authenticate/", {"code": "000000"})
 
-    def word_does_not_arrive() -> None:
+    def notices_do_not_arrive() -> None:
         for address in (
             f"json://127.0.0.1:{hook.port}/{HOOK_PATH}",
             f"json://127.0.0.1:1/{HOOK_PATH}",
@@ -226,15 +223,13 @@ def failing_paths(
         app_is_unknown,
         passwords_are_wrong,
         second_factor_is_wrong,
-        word_does_not_arrive,
+        notices_do_not_arrive,
         commands_fail,
     ]
 
 
 def a_library_says_it(secret: str) -> None:
-    """As code that is not ours does: in the text of an exception, in its cause, and in the line
-    about it.
-    """
+    """Log a secret as third-party code may: in an exception, its cause, and the message."""
     for spelling in [*spellings(secret)[:3], base64.b64encode(secret.encode()).decode()]:
         try:
             raise RuntimeError(f"refused: {spelling}") from ValueError(spelling)
@@ -245,7 +240,7 @@ def a_library_says_it(secret: str) -> None:
 
 
 def open_pages(browser: Client) -> Iterator[tuple[str, str]]:
-    """Every page and export without arguments, and each thing's own page."""
+    """Every page and export, with the first primary keys where a URL has one."""
     for name, path in ADDRESSES.items():
         paths = (
             [path.replace("<str:form>", form) for form in ("csv", "json")]

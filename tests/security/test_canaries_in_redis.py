@@ -1,9 +1,8 @@
-"""The canaries of `security/test_canaries`, and the secrets really in use, in a whole run with real servers
-and processes.
+"""The canaries of `test_canaries`, and the secrets in use, with real servers and processes.
 
-Web, worker and beat on PostgreSQL and Redis. Searched are every command Redis was sent (MONITOR),
-all its keys and values, every row of PostgreSQL, what sessions hold, and all logs. Then something
-is planted where tasks and the cache keep their things, and must be found: else the search would
+Web, worker and beat run on PostgreSQL and Redis. Searched are every command sent to Redis
+(MONITOR), all its keys and values, every row of PostgreSQL, the content of sessions, and all logs.
+Finally a value is planted in a task and in the cache, and must be found: otherwise the search would
 prove nothing.
 """
 
@@ -55,7 +54,7 @@ Places = list[tuple[str, str]]
 
 @dataclass
 class Monitor:
-    """Every command a Redis is sent, as it tells of them."""
+    """Every command sent to a Redis server, as MONITOR prints them."""
 
     chunks: list[bytes] = field(default_factory=list)
 
@@ -86,7 +85,7 @@ def monitoring(server: Redis) -> Iterator[Monitor]:
 
 
 def unescaped(said: bytes) -> str:
-    r"""MONITOR writes \" and \xNN; messages in it are JSON within JSON."""
+    r"""Undo the escapes of MONITOR, \" and \xNN; messages are JSON within JSON."""
     plain = re.sub(rb"\\x([0-9a-f]{2})", lambda match: bytes([int(match[1], 16)]), said)
     return plain.replace(b"\\\\", b"\\").replace(b'\\"', b'"').decode(errors="replace")
 
@@ -102,7 +101,7 @@ def find(wanted: Mapping[str, str], places: Places) -> list[str]:
 
 @dataclass
 class Run:
-    """What runs, and what it must not tell."""
+    """The running servers, and the places to search."""
 
     folder: Path
     environment: dict[str, str]
@@ -137,7 +136,7 @@ class Run:
 
 
 def session_content(data: str) -> str:
-    """As Django writes it: signed, in base64, packed when that is shorter."""
+    """Decoded from Django's format: signed, in base64, compressed if that is shorter."""
     body = data.split(":")[0]
     raw = base64.urlsafe_b64decode(
         body.removeprefix(".") + "=" * (-len(body.removeprefix(".")) % 4)
@@ -198,9 +197,7 @@ def whole(tmp_path: Path) -> Iterator[Run]:
 
 
 def live(whole: Run, private_key: str) -> dict[str, str]:
-    """A day with everything in it that holds a secret, and much that fails; the secrets that came
-    up by themselves.
-    """
+    """Use everything that holds a secret, with many failures; returns the secrets that came up."""
     browser = Browser(whole.url)
     browser.open("/setup/")
     fields = {"username": "ada", "password1": PASSWORD_IN_USE, "password2": PASSWORD_IN_USE}
@@ -226,9 +223,7 @@ def live(whole: Run, private_key: str) -> dict[str, str]:
 
 
 def connect(whole: Run, browser: Browser) -> None:
-    """A token that works, one GitHub refuses, one that cannot serve; then GitHub repeats the token
-    in its errors.
-    """
+    """Connect with a working, a refused and an unusable token; then GitHub's errors repeat one."""
     base, token = whole.simulator.base_url, whole.simulator.account("acme").token
     browser.open("/accounts/new/")
     for slug, kind, each in (
@@ -299,7 +294,7 @@ def a_command_fails(whole: Run) -> None:
     (whole.folder / "command.log").write_text(said)
 
 
-def test_nothing_secret_goes_through_redis_nor_into_rows_and_logs(whole: Run, pem: str) -> None:
+def test_no_secret_is_sent_to_redis_or_stored_in_rows_and_logs(whole: Run, pem: str) -> None:
     wanted = {
         "password": PASSWORD_IN_USE,
         "wrong password": NEW_PASSWORD,

@@ -1,6 +1,4 @@
-"""rotate_keys: every secret ends under the first key, wherever it was stopped; then the old key
-opens nothing.
-"""
+"""rotate_keys: every secret ends up under the first key, even if it was killed in between."""
 
 import os
 import signal
@@ -30,7 +28,7 @@ API = "https://api.github.com"
 
 @pytest.fixture
 def under_old_key(db: None, settings: Settings) -> list[Credential]:
-    """Twenty tokens, an App and a second factor, sealed before there was a new key."""
+    """Twenty tokens, an App and a second factor, sealed before the new key was added."""
     settings.CREDENTIAL_KEYS = [OLD]
     rows = [make_credential(number) for number in range(20)]
     uid = uuid4()
@@ -60,7 +58,7 @@ def opened() -> list[str]:
     return [unseal(row.sealed_secret, uid=row.uid, api_url=row.api_url) for row in rows]
 
 
-def test_afterwards_the_old_key_opens_nothing_and_the_new_one_everything(
+def test_after_rotation_the_new_key_opens_everything_and_the_old_one_nothing(
     under_old_key: list[Credential], settings: Settings
 ) -> None:
     out = StringIO()
@@ -76,7 +74,7 @@ def test_afterwards_the_old_key_opens_nothing_and_the_new_one_everything(
         opened()
 
 
-def test_stopped_half_way_everything_opens_and_going_on_ends_it(
+def test_stopped_half_way_every_secret_opens_and_a_second_run_finishes(
     under_old_key: list[Credential], settings: Settings
 ) -> None:
     rotating = rotate_all()
@@ -90,7 +88,9 @@ def test_stopped_half_way_everything_opens_and_going_on_ends_it(
     assert len(opened()) == 20
 
 
-def test_a_secret_renewed_meanwhile_is_not_set_back(under_old_key: list[Credential]) -> None:
+def test_a_secret_renewed_during_rotation_is_not_overwritten(
+    under_old_key: list[Credential],
+) -> None:
     rotating = rotate_all()
     row = under_old_key[5]
     renewed = seal("renewed", uid=row.uid, api_url=API)
@@ -99,7 +99,7 @@ def test_a_secret_renewed_meanwhile_is_not_set_back(under_old_key: list[Credenti
     assert Credential.objects.get(pk=row.pk).sealed_secret == renewed
 
 
-def test_what_no_key_opens_is_named_and_left(
+def test_a_secret_that_no_key_opens_is_named_and_left_as_it_is(
     under_old_key: list[Credential], settings: Settings
 ) -> None:
     Credential.objects.filter(pk=under_old_key[3].pk).update(
@@ -111,15 +111,15 @@ def test_what_no_key_opens_is_named_and_left(
     assert f"credential {under_old_key[3].pk}: no key" in err.getvalue()
 
 
-def test_an_address_changed_in_the_table_opens_no_secret(under_old_key: list[Credential]) -> None:
+def test_a_secret_does_not_open_for_another_address(under_old_key: list[Credential]) -> None:
     row = under_old_key[0]
     with pytest.raises(SecretUnreadable, match="another credential or address"):
         unseal(row.sealed_secret, uid=row.uid, api_url="https://api.elsewhere.example")
 
 
 @pytest.mark.proof
-def test_a_thousand_credentials_killed_half_way(tmp_path: Path) -> None:
-    """The real command, ended by SIGKILL while it works, and run again."""
+def test_rotation_of_a_thousand_credentials_survives_a_kill_half_way(tmp_path: Path) -> None:
+    """The real command is killed while it runs, and run again."""
     environment = {
         **os.environ,
         "TRACKSIDE_DATA_DIR": str(tmp_path),
@@ -134,7 +134,8 @@ def test_a_thousand_credentials_killed_half_way(tmp_path: Path) -> None:
     manage(environment, "migrate", "--verbosity", "0")
     shell(
         environment,
-        "from tests.security.test_rotation import make_credential\nfor n in range(1000): make_credential(n)",
+        "from tests.security.test_rotation import make_credential\n"
+        "for n in range(1000): make_credential(n)",
     )
     process = subprocess.Popen([sys.executable, "manage.py", "rotate_keys"], cwd=ROOT, env=both)
     deadline = time.monotonic() + 60
@@ -156,9 +157,7 @@ def test_a_thousand_credentials_killed_half_way(tmp_path: Path) -> None:
 
 
 def under(environment: dict[str, str], folder: Path) -> int:
-    """How many secrets the keys of an environment open, read past Django so that it takes
-    milliseconds.
-    """
+    """How many secrets the keys of an environment open; without Django, to take milliseconds."""
     import sqlite3
 
     fernet, count = Fernet(environment["CREDENTIAL_KEYS"]), 0
@@ -167,7 +166,7 @@ def under(environment: dict[str, str], folder: Path) -> int:
     for (sealed,) in rows:
         try:
             fernet.decrypt(sealed.encode())
-        except Exception:  # noqa: BLE001, S112 - the only way to ask
+        except Exception:  # noqa: BLE001, S112 - the only way to find out
             continue
         count += 1
     return count

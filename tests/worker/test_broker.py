@@ -19,7 +19,9 @@ def connection(folder: Path) -> Connection:
 
 
 @pytest.mark.parametrize("writers", [3])
-def test_every_message_arrives_whole_while_others_write(tmp_path: Path, writers: int) -> None:
+def test_every_message_arrives_complete_while_others_are_written(
+    tmp_path: Path, writers: int
+) -> None:
     def write(writer: int) -> None:
         with connection(tmp_path) as sending, sending.SimpleQueue("work") as queue:
             for number in range(MESSAGES):

@@ -1,4 +1,4 @@
-"""History is kept as long as the settings say, and what still holds is never pruned."""
+"""Pruning: history is kept as long as the settings say, and current rows are never deleted."""
 
 from datetime import timedelta
 
@@ -29,7 +29,7 @@ from runners_app.worker import pruning
 LONG_AGO = timezone.now() - timedelta(days=401)
 
 
-def test_changes_and_runs_past_their_retention_go_and_younger_ones_stay(
+def test_changes_and_runs_are_deleted_after_their_retention(
     acme: Account, settings: Settings
 ) -> None:
     runner = Runner.objects.filter(account=acme).earliest("pk")
@@ -49,14 +49,14 @@ def test_changes_and_runs_past_their_retention_go_and_younger_ones_stay(
     assert ReadingRun.objects.count() == runs - 1
 
 
-def test_limits_in_force_stay_however_old_they_are(acme: Account) -> None:
+def test_current_limits_are_kept_however_old_they_are(acme: Account) -> None:
     Limits.objects.filter(account=acme).update(observed_at=LONG_AGO)
     Limits.objects.create(account=acme, maximum=1, used=1, current=False, observed_at=LONG_AGO)
     prune_history()
     assert [limits.current for limits in Limits.objects.filter(account=acme)] == [True]
 
 
-def test_finished_operations_go_with_their_events_and_those_under_way_stay(
+def test_finished_operations_are_deleted_with_their_events_and_unfinished_ones_kept(
     acme: Account, admin: User
 ) -> None:
     runners = list(Runner.objects.filter(account=acme, gone_at=None)[:2])
@@ -73,7 +73,7 @@ def test_finished_operations_go_with_their_events_and_those_under_way_stay(
     assert OperationEvent.objects.filter(operation=waiting).exists()
 
 
-def test_runners_that_have_long_been_gone_go_and_listed_ones_stay(acme: Account) -> None:
+def test_runners_long_gone_are_deleted_and_listed_ones_kept(acme: Account) -> None:
     present = Runner.objects.filter(account=acme).count()
     gone = Runner.objects.filter(account=acme).earliest("pk")
     Runner.objects.filter(pk=gone.pk).update(gone_at=LONG_AGO)
@@ -82,7 +82,7 @@ def test_runners_that_have_long_been_gone_go_and_listed_ones_stay(acme: Account)
     assert Runner.objects.filter(account=acme).count() == present - 1
 
 
-def test_repositories_that_have_long_been_gone_go_and_listed_ones_stay(acme: Account) -> None:
+def test_repositories_long_gone_are_deleted_and_listed_ones_kept(acme: Account) -> None:
     gone, young, *present = Repository.objects.filter(account=acme).order_by("pk")
     Repository.objects.update(first_seen_at=LONG_AGO, observed_at=LONG_AGO)
     Repository.objects.filter(pk=gone.pk).update(gone_at=LONG_AGO)
@@ -91,7 +91,7 @@ def test_repositories_that_have_long_been_gone_go_and_listed_ones_stay(acme: Acc
     assert list(Repository.objects.filter(account=acme).order_by("pk")) == [young, *present]
 
 
-def test_self_hosted_runners_go_a_month_after_their_last_job(
+def test_self_hosted_runners_are_deleted_a_month_after_they_are_gone(
     acme: Account, settings: Settings
 ) -> None:
     settings.RUNS_RETENTION_DAYS = 30
@@ -116,8 +116,7 @@ def test_the_audit_log_is_kept_for_400_days_and_no_longer(db: None) -> None:
     assert AuditEntry.objects.filter(pk=young.pk).exists()
 
 
-def test_sessions_that_have_ended_are_forgotten(client: Client, admin: User) -> None:
-    client.force_login(admin)
+def test_expired_sessions_are_deleted(as_admin: Client) -> None:
     Session.objects.create(
         session_key="ended", session_data="", expire_date=timezone.now() - timedelta(days=1)
     )
@@ -125,7 +124,7 @@ def test_sessions_that_have_ended_are_forgotten(client: Client, admin: User) -> 
     assert Session.objects.count() == 1
 
 
-def test_a_large_history_goes_in_small_transactions(
+def test_a_large_history_is_deleted_in_small_transactions(
     db: None, acme: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     FieldChange.objects.bulk_create(
