@@ -1,11 +1,4 @@
-"""Every list as CSV and as JSON, at stable addresses, with the filter of its page and for the same
-eyes.
-
-Each leaves a line in the audit log before its first row leaves; if that line cannot be written,
-nothing leaves.
-"""
-
-from typing import TYPE_CHECKING
+"""The images list as CSV and JSON, with the filter of its page."""
 
 from django.db.models import OuterRef
 from django.http import StreamingHttpResponse
@@ -13,11 +6,8 @@ from django.views.decorators.http import require_safe
 
 from runners_app.images.filters import ImageFilter
 from runners_app.models import Image, Runner
-from runners_app.web.pages import Request
-
-if TYPE_CHECKING:
-    pass
 from runners_app.web.export import CHUNK, _counted, _present_unless_asked, asked_of, export
+from runners_app.web.pages import Request
 
 IMAGE_COLUMNS = (
     "account",
@@ -37,11 +27,12 @@ IMAGE_COLUMNS = (
 
 @require_safe
 def images(request: Request, form: str) -> StreamingHttpResponse:
-    """Those of the chosen tab; images that all accounts share stand once for each account that is
-    offered them.
+    """Download the images of `?source=`; `form` is `csv` or `json`.
+
+    An image that many accounts are offered has one row for each of them.
     """
-    asked = request.GET.get("source", "")
-    source = asked if asked in Image.Source.values else Image.Source.CUSTOM
+    source = request.GET.get("source", "")
+    source = source if source in Image.Source.values else Image.Source.CUSTOM
     listed = ImageFilter(
         request.GET, queryset=Image.objects.visible_to(request.user).filter(source=source)
     )

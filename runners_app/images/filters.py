@@ -1,6 +1,4 @@
-"""Filters of lists. All of them live in the URL; the search box understands them as `word:value`
-too.
-"""
+"""The filter of the images list."""
 
 from typing import ClassVar
 
@@ -12,6 +10,8 @@ from runners_app.web.filters import CatalogFilter
 
 
 class ImageFilter(CatalogFilter):
+    """Filter images by account, platform, state and words in the name."""
+
     TERMS: ClassVar[dict[str, str]] = {"platform": "platform", "state": "state"}
 
     platform = django_filters.CharFilter(

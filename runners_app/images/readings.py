@@ -1,4 +1,4 @@
-"""Reading images, their versions, machine sizes and platforms."""
+"""Read images, image versions, machine sizes and platforms from GitHub."""
 
 from runners_app.github import CuratedImage, CustomImage, NotFound
 from runners_app.github import ImageVersion as GitHubImageVersion
@@ -10,6 +10,12 @@ from runners_app.readings.rows import Values
 
 
 def fetch_catalog(fetcher: Fetcher) -> None:
+    """Collect what GitHub offers an account: its own and partner images, sizes, platforms.
+
+    GitHub: actions/get-hosted-runners-github-owned-images-for-org,
+    actions/get-hosted-runners-partner-images-for-org,
+    actions/get-hosted-runners-machine-specs-for-org, actions/get-hosted-runners-platforms-for-org.
+    """
     client, owner, account = fetcher.client, fetcher.owner, fetcher.account
     for source, pages in (
         (Image.Source.GITHUB, client.list_github_owned_images(owner, known=fetcher.known)),
@@ -34,14 +40,17 @@ def fetch_catalog(fetcher: Fetcher) -> None:
 
 
 def fetch_custom_images(fetcher: Fetcher) -> None:
+    """Collect an account's custom images. GitHub: actions/list-custom-images-for-org."""
     into = RowSet(Image, {"account": fetcher.account, "source": Image.Source.CUSTOM}, "github_id")
     pages = fetcher.client.list_custom_images(fetcher.owner, known=fetcher.known)
     fetcher.collect(pages, into, lambda image: str(image.id), custom_image_values)
 
 
 def fetch_image_versions(fetcher: Fetcher) -> None:
-    """Versions of every custom image on our table; one that vanished meanwhile is left to the
-    reading of images.
+    """Collect the versions of every stored custom image.
+
+    An image that is gone by now is left to the next reading of images.
+    GitHub: actions/list-custom-image-versions-for-org.
     """
     images = Image.objects.present().filter(account=fetcher.account, source=Image.Source.CUSTOM)
     for image in images.order_by("pk"):

@@ -1,4 +1,4 @@
-"""What one may ask for about custom images: deleting them. Only jobs make new ones."""
+"""Request the deletion of custom images and their versions. Only jobs create them."""
 
 from typing import Unpack
 
@@ -9,7 +9,7 @@ K = Operation.Kind
 
 
 def request_delete_image(image: Image, **request: Unpack[OperationRequest]) -> Operation:
-    """Ask for the deletion of a custom image with all its versions."""
+    """Request the deletion of a custom image with all its versions."""
     return request_operation(
         image.account,
         K.DELETE_IMAGE,
@@ -22,7 +22,7 @@ def request_delete_image(image: Image, **request: Unpack[OperationRequest]) -> O
 def request_delete_image_version(
     version: ImageVersion, **request: Unpack[OperationRequest]
 ) -> Operation:
-    """Ask for the deletion of one version of a custom image."""
+    """Request the deletion of one version of a custom image."""
     image = version.image
     return request_operation(
         image.account,
@@ -35,7 +35,7 @@ def request_delete_image_version(
 
 
 def resubmit(operation: Operation, **request: Unpack[OperationRequest]) -> Operation:
-    """Ask for the same deletion again. Raises CannotSendAgain."""
+    """Request the same deletion again. Raises CannotSendAgain if the target is gone."""
     images = Image.objects.present().filter(account=operation.account, source=Image.Source.CUSTOM)
     image = images.filter(github_id=str(operation.target_id)).first()
     if image is None:

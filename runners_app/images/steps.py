@@ -1,6 +1,4 @@
-"""How the worker deletes custom images and their versions. GitHub has no way to create or change
-them.
-"""
+"""Delete custom images and their versions. GitHub's API cannot create or change them."""
 
 from typing import Any
 
@@ -20,7 +18,7 @@ def _delete_image(operation: Operation, work: Work) -> Answer[Any]:
 
 
 def _image_state(operation: Operation, work: Work) -> str:
-    """The image's state, published. Raises GitHubError."""
+    """The image's state at GitHub, published. Raises GitHubError."""
     account = operation.account
     image = work.client.get_custom_image(account.owner, operation.target_github_id).data
     scope = {"account": account, "source": Image.Source.CUSTOM}
@@ -37,7 +35,7 @@ def _delete_version(operation: Operation, work: Work) -> Answer[Any]:
 
 
 def _version_state(operation: Operation, work: Work) -> str:
-    """The version's state, published if its image is known. Raises GitHubError."""
+    """The version's state at GitHub, published if its image is stored. Raises GitHubError."""
     account = operation.account
     version = work.client.get_custom_image_version(
         account.owner, operation.target_github_id, operation.target_version

@@ -35,8 +35,6 @@ USD_PER_MINUTE: dict[tuple[str, str], float] = {
 
 
 def usd_per_hour(platform: str, size: str, machines: int | None) -> float | None:
-    """What a pool costs per hour while all its machines run; nothing where the price is not
-    known.
-    """
+    """US dollars per hour while all machines of a pool run; None where the price is unknown."""
     price = USD_PER_MINUTE.get((platform, size))
     return None if price is None or machines is None else price * 60 * machines

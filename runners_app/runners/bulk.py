@@ -1,8 +1,8 @@
-"""Bulk changes: one wish for many runners, worked out runner by runner before anything is asked of
-GitHub.
+"""Bulk changes: one change for many runners, planned per runner before anything is requested.
 
-Groups, images and sizes differ from account to account, so a wish names them and each account
-resolves the name to its own id. Runners for which that cannot be done are listed with the reason.
+Groups, images and sizes have other ids in each account, so a change names them and each account
+resolves the name to its own id. Runners to which the change does not apply are listed with the
+reason.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DesiredChange:
-    """What is to become of every runner; what is None stays. Image and group by name,
-    `image_version` "" is latest.
+    """The new values for every runner; None leaves a value as it is.
+
+    Image, size and group are names. An `image_version` of "" means the latest.
     """
 
     maximum_runners: int | None = None
@@ -51,7 +52,7 @@ class DesiredChange:
 
 @dataclass(frozen=True)
 class Item:
-    """One runner that would change: the settings it has and those it would get."""
+    """One runner that would change: its current settings (`base`) and the new ones (`wanted`)."""
 
     runner: Runner
     base: RunnerSettings
@@ -69,7 +70,7 @@ class Item:
 
 @dataclass
 class BulkPlan:
-    """What a wish means for a set of runners."""
+    """What a desired change means for a set of runners."""
 
     items: list[Item] = field(default_factory=list)
     impossible: list[tuple[Runner, str]] = field(default_factory=list)
@@ -77,17 +78,22 @@ class BulkPlan:
 
     @property
     def digest(self) -> str:
-        """Tells whether the set and its changes are still those a person was shown."""
+        """Differs as soon as the runners or their changes are not the ones the user was shown."""
         shown = [(item.runner.pk, sorted(item.changes.items(), key=str)) for item in self.items]
         return sha256(repr(shown).encode()).hexdigest()[:20]
 
 
 class NotApplicable(Exception):
-    """The wish does not fit this runner; the message says why."""
+    """The change does not apply to this runner; the message says why."""
 
 
 class Catalog:
-    """What the accounts of some runners are offered, read with one query per kind."""
+    """Everything the accounts are offered, read with one query per kind.
+
+    `groups` maps (account, lower-case name) to GitHub's id; `images` maps (account, source,
+    lower-case name) to the images of that name; `by_id` maps (account, source, id) to an image;
+    `versions` holds (image pk, version); `sizes` maps (account, size id) to a size.
+    """
 
     def __init__(self, accounts: Iterable[Account]) -> None:
         rows = list(accounts)
@@ -117,16 +123,17 @@ class Catalog:
         self.static_ips_left = {row.account_id: row.left for row in limits}
 
 
-def make_plan(runners: Sequence[Runner], wish: DesiredChange) -> BulkPlan:
-    """Work a wish out for runners read with the account as `visible_to` gives it. A constant number
-    of queries.
+def make_plan(runners: Sequence[Runner], change: DesiredChange) -> BulkPlan:
+    """Plan a change for runners whose `account` comes from `visible_to`.
+
+    The number of queries does not depend on the number of runners.
     """
     catalog = Catalog({runner.account.pk: runner.account for runner in runners}.values())
     plan = BulkPlan()
     for runner in runners:
         base = RunnerSettings.of(runner)
         try:
-            wanted = _wanted(runner, base, wish, catalog)
+            wanted = _wanted(runner, base, change, catalog)
         except NotApplicable as error:
             plan.impossible.append((runner, str(error)))
             continue
@@ -138,7 +145,7 @@ def make_plan(runners: Sequence[Runner], wish: DesiredChange) -> BulkPlan:
 
 
 def why_not(runner: Runner) -> str:
-    """Why nothing may be written to a runner's account; empty when it may."""
+    """Why this runner's account cannot be changed; empty if it can."""
     account = runner.account
     if account.may_be_changed:
         return ""
@@ -146,33 +153,33 @@ def why_not(runner: Runner) -> str:
         return f"{account} is set to observe only."
     if account.paused:
         return f"{account} is paused."
-    return f"You may look at {account} but not change it."
+    return f"You can view {account} but not change it."
 
 
 def _wanted(
-    runner: Runner, base: RunnerSettings, wish: DesiredChange, catalog: Catalog
+    runner: Runner, base: RunnerSettings, change: DesiredChange, catalog: Catalog
 ) -> RunnerSettings:
-    """Raises NotApplicable."""
+    """The settings the runner would get. Raises NotApplicable."""
     if reason := why_not(runner):
         raise NotApplicable(reason)
     wanted: dict[str, Any] = {}
-    if wish.maximum_runners is not None:
-        wanted["maximum_runners"] = wish.maximum_runners
-    if wish.group is not None:
-        wanted["runner_group_id"] = _group(runner, wish.group, catalog)
+    if change.maximum_runners is not None:
+        wanted["maximum_runners"] = change.maximum_runners
+    if change.group is not None:
+        wanted["runner_group_id"] = _group(runner, change.group, catalog)
     image = catalog.by_id.get((runner.account_id, runner.image_source, runner.image_id))
-    if wish.image is not None:
-        image, version = _image(runner, wish, catalog)
+    if change.image is not None:
+        image, version = _image(runner, change, catalog)
         wanted |= {
             "image_source": image.source,
             "image_id": image.github_id,
             "image_version": version,
         }
-    if wish.size is not None or wish.image is not None:
-        wanted["size"] = _size(runner, wish.size or runner.size, image, catalog)
-    if wish.enable_static_ip is not None:
-        wanted["enable_static_ip"] = wish.enable_static_ip
-        _count_static_ip(runner, wish.enable_static_ip, catalog)
+    if change.size is not None or change.image is not None:
+        wanted["size"] = _size(runner, change.size or runner.size, image, catalog)
+    if change.enable_static_ip is not None:
+        wanted["enable_static_ip"] = change.enable_static_ip
+        _use_static_ip(runner, change.enable_static_ip, catalog)
     return replace(base, **wanted)
 
 
@@ -183,22 +190,22 @@ def _group(runner: Runner, name: str, catalog: Catalog) -> int:
     return found
 
 
-def _image(runner: Runner, wish: DesiredChange, catalog: Catalog) -> tuple[Image, str | None]:
-    source, name = wish.image or ("", "")
+def _image(runner: Runner, change: DesiredChange, catalog: Catalog) -> tuple[Image, str | None]:
+    source, name = change.image or ("", "")
     offered = catalog.images.get((runner.account_id, source, name.lower()), [])
     same_platform = [image for image in offered if image.platform == runner.platform]
     if not offered:
         raise NotApplicable(f"{runner.account} is not offered the image {name}.")
     if not same_platform:
         raise NotApplicable(
-            f"{name} is for {offered[0].platform}, the runner is {runner.platform}."
+            f"{name} is for {offered[0].platform}; the runner is {runner.platform}."
         )
     image = same_platform[0]
-    if source != Image.Source.CUSTOM or not wish.image_version:
+    if source != Image.Source.CUSTOM or not change.image_version:
         return image, None
-    if (image.pk, wish.image_version) not in catalog.versions:
-        raise NotApplicable(f"{name} has no version {wish.image_version} in {runner.account}.")
-    return image, wish.image_version
+    if (image.pk, change.image_version) not in catalog.versions:
+        raise NotApplicable(f"{name} has no version {change.image_version} in {runner.account}.")
+    return image, change.image_version
 
 
 def _size(runner: Runner, name: str, image: Image | None, catalog: Catalog) -> str:
@@ -210,7 +217,7 @@ def _size(runner: Runner, name: str, image: Image | None, catalog: Catalog) -> s
     return name
 
 
-def _count_static_ip(runner: Runner, wanted: bool, catalog: Catalog) -> None:
+def _use_static_ip(runner: Runner, wanted: bool, catalog: Catalog) -> None:
     left = catalog.static_ips_left.get(runner.account_id)
     if not wanted or runner.static_ip or left is None:
         return
@@ -220,27 +227,19 @@ def _count_static_ip(runner: Runner, wanted: bool, catalog: Catalog) -> None:
 
 
 def values_of_clone(runner: Runner, account: Account) -> dict[str, Any]:
-    """Initial form values for a runner like this one, in its own or another account, where names
-    find their ids.
+    """Initial form values for a copy of a runner in its own or another account.
+
+    Image and group are matched by name, because their ids differ between accounts.
     """
     catalog = Catalog([runner.account, account])
-    image = catalog.images.get(
-        (account.pk, runner.image_source, runner.image_name.lower()), [None]
-    )[0]
-    old_group = next(
-        (
-            n
-            for (a, n), g in catalog.groups.items()
-            if (a, g) == (runner.account_id, runner.group_id)
-        ),
-        "",
-    )
+    images = catalog.images.get((account.pk, runner.image_source, runner.image_name.lower()))
+    group = RunnerGroup.objects.filter(account=runner.account, github_id=runner.group_id).first()
     return {
         "name": f"{runner.name}-copy"[:64].replace(" ", "-"),
-        "image": f"{image.source}:{image.github_id}" if image else "",
+        "image": f"{images[0].source}:{images[0].github_id}" if images else "",
         "image_version": runner.fixed_image_version or "",
         "size": runner.size,
-        "group": catalog.groups.get((account.pk, old_group)),
+        "group": catalog.groups.get((account.pk, group.name.lower() if group else "")),
         "maximum_runners": runner.maximum_runners,
         "enable_static_ip": runner.static_ip,
         "image_gen": runner.image_gen,
@@ -251,10 +250,11 @@ def values_of_clone(runner: Runner, account: Account) -> dict[str, Any]:
 def request_updates(
     items: Sequence[Item], *, by: "User", batch: UUID, first: int | None = None
 ) -> None:
-    """One operation per item, as one batch. With `first`, the others are held until somebody says
-    go on.
+    """Request one operation per item, as one batch.
+
+    With `first`, only that many are sent; the rest are held until a person continues the batch.
     """
-    asked = [
+    operations = [
         request_update(
             item.runner,
             item.wanted,
@@ -266,12 +266,12 @@ def request_updates(
         for item in items
     ]
     if first is not None:
-        hold([operation.pk for operation in asked[first:]])
+        hold([operation.pk for operation in operations[first:]])
 
 
 @transaction.atomic
 def request_creates(wanted: Mapping[Account, RunnerSettings], *, by: "User", batch: UUID) -> None:
-    """The same runner in several accounts: one operation each."""
+    """Request the same runner in several accounts: one operation per account."""
     for account, values in wanted.items():
         request_create(
             account, values, by=by, nonce=str(uuid5(batch, f"account {account.pk}")), batch=batch
@@ -280,14 +280,13 @@ def request_creates(wanted: Mapping[Account, RunnerSettings], *, by: "User", bat
 
 @transaction.atomic
 def request_deletes(runners: Sequence[Runner], *, by: "User", batch: UUID) -> None:
+    """Request the deletion of runners: one operation per runner."""
     for runner in runners:
         request_delete_runner(runner, by=by, nonce=str(uuid5(batch, str(runner.pk))), batch=batch)
 
 
 def hold(operation_ids: Sequence[int]) -> None:
-    """Keep operations from being sent until `go_on`: they are requested, and have no time to look
-    at them.
-    """
+    """Hold operations until `go_on`: without a `next_step_at` no worker picks them up."""
     Operation.objects.filter(pk__in=operation_ids, state=Operation.State.REQUESTED).update(
         next_step_at=None
     )

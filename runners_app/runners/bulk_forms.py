@@ -1,4 +1,4 @@
-"""Forms for many runners at once: what is to change, and the count typed before a deletion."""
+"""Forms for bulk changes and bulk deletions of runners."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from runners_app.models.images import ImageQuerySet
 from runners_app.runners.bulk import DesiredChange
 from runners_app.web.forms import NonceForm
 
-STAYS = "Leave as it is"
+UNCHANGED = "Leave unchanged"
 
 
 def images_by_name(images: ImageQuerySet) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Choices by source: each name once, however many accounts are offered it."""
+    """Choices grouped by source, each name once: [(source label, [("source:name", name)])]."""
     names = images.present().order_by("source", "name").values_list("source", "name")
     by_source: dict[str, list[tuple[str, str]]] = {}
     for source, name in dict.fromkeys(names):
@@ -22,8 +22,9 @@ def images_by_name(images: ImageQuerySet) -> list[tuple[str, list[tuple[str, str
 
 
 class BulkForm(forms.Form):
-    """What every chosen runner shall get; fields left empty stay. Choices are those of all accounts
-    involved, read with `visible_to`, as far as one sees them.
+    """The new values for every selected runner; empty fields stay as they are.
+
+    `accounts` come from `visible_to`, so the choices are limited to what the user may see.
     """
 
     image = forms.ChoiceField(
@@ -42,7 +43,7 @@ class BulkForm(forms.Form):
     enable_static_ip = forms.TypedChoiceField(
         required=False,
         label="Static public IPs",
-        choices=[("", STAYS), ("on", "On"), ("off", "Off")],
+        choices=[("", UNCHANGED), ("on", "On"), ("off", "Off")],
         coerce=lambda value: value == "on",
         empty_value=None,
     )
@@ -50,7 +51,7 @@ class BulkForm(forms.Form):
     def __init__(self, *args: Any, accounts: list[Account], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         image: Any = self.fields["image"]
-        image.choices = [("", STAYS), *images_by_name(Image.objects.within(accounts))]
+        image.choices = [("", UNCHANGED), *images_by_name(Image.objects.within(accounts))]
         groups = RunnerGroup.objects.present().within(accounts).order_by("name")
         self._offer("group", list(dict.fromkeys(groups.values_list("name", flat=True))))
         sizes = MachineSize.objects.present().within(accounts).order_by("cpu_cores", "github_id")
@@ -62,20 +63,20 @@ class BulkForm(forms.Form):
             "Latest",
         )
 
-    def _offer(self, name: str, values: list[str], empty: str = STAYS) -> None:
+    def _offer(self, name: str, values: list[str], empty: str = UNCHANGED) -> None:
         field: Any = self.fields[name]
         field.choices = [("", empty), *((value, value) for value in values)]
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if not self.errors and not any(value not in ("", None) for value in data.values()):
-            raise forms.ValidationError("Choose at least one thing to change.")
+            raise forms.ValidationError("Choose at least one value to change.")
         if data.get("image_version") and not data.get("image"):
             self.add_error("image_version", "Choose the image this version belongs to.")
         return data
 
     @property
-    def wish(self) -> DesiredChange:
+    def change(self) -> DesiredChange:
         data = self.cleaned_data
         source, _, name = data["image"].partition(":")
         return DesiredChange(
@@ -89,19 +90,19 @@ class BulkForm(forms.Form):
 
 
 class ConfirmForm(NonceForm):
-    """Says yes to what was shown: `digest` tells whether it is still the same."""
+    """Confirms a plan. `digest` identifies the plan that the user was shown."""
 
     digest = forms.CharField(widget=forms.HiddenInput)
     first = forms.IntegerField(
         required=False,
         min_value=1,
         label="Try it on the first",
-        help_text="The others wait until you say go on. Empty: all of them.",
+        help_text="The others wait until you continue. Leave empty to change all of them.",
     )
 
 
 class BulkDeleteForm(ConfirmForm):
-    """Asks for the number of runners that are to go."""
+    """Asks for the number of runners that will be deleted."""
 
     first = None  # type: ignore[assignment]
     typed = forms.CharField(max_length=10)
@@ -118,5 +119,5 @@ class BulkDeleteForm(ConfirmForm):
     def clean_typed(self) -> str:
         typed: str = self.cleaned_data["typed"]
         if typed.strip() != str(self.count):
-            raise forms.ValidationError(f"This is not {self.count}. Nothing was deleted.")
+            raise forms.ValidationError(f"That is not {self.count}. Nothing was deleted.")
         return typed

@@ -1,4 +1,4 @@
-"""Changing or deleting many runners: choose, see exactly what would change, confirm."""
+"""Bulk edit, create and delete of runners: choose, preview the exact changes, confirm."""
 
 from typing import Any
 
@@ -21,8 +21,9 @@ CHANGE_FIELDS = ("image", "image_version", "size", "group", "maximum_runners", "
 
 
 def chosen_runners(request: Request) -> list[Runner]:
-    """The runners named in the address, or all that match its filter: worked out again on every
-    step.
+    """The runners listed in the address, or all that match its filter, read again on every step.
+
+    Raises BadRequest for more than MOST_AT_ONCE runners.
     """
     accounts = {account.pk: account for account in Account.objects.visible_to(request.user)}
     rows = Runner.objects.present().within(accounts.values())
@@ -33,7 +34,7 @@ def chosen_runners(request: Request) -> list[Runner]:
     chosen = list(rows.order_by("account__slug", "name", "pk")[: MOST_AT_ONCE + 1])
     if len(chosen) > MOST_AT_ONCE:
         raise BadRequest(
-            f"More than {MOST_AT_ONCE:,} runners match. Filter more narrowly and do it in parts."
+            f"More than {MOST_AT_ONCE:,} runners match. Narrow the filter and work in parts."
         )
     for runner in chosen:
         runner.account = accounts[runner.account_id]
@@ -44,14 +45,14 @@ def chosen_runners(request: Request) -> list[Runner]:
 def runners_edit(request: Request) -> HttpResponse:
     runners = chosen_runners(request)
     accounts = list({runner.account_id: runner.account for runner in runners}.values())
-    asked = any(request.GET.get(name) for name in CHANGE_FIELDS)
-    form = BulkForm(request.GET if asked or "change" in request.GET else None, accounts=accounts)
+    has_change = "change" in request.GET or any(request.GET.get(name) for name in CHANGE_FIELDS)
+    form = BulkForm(request.GET if has_change else None, accounts=accounts)
     context: dict[str, Any] = {"runners": runners, "accounts": accounts, "form": form}
     if not runners or not form.is_valid():
         return render(
             request, "runners/bulk/choose.html", context, status=422 if form.errors else 200
         )
-    plan = bulk.make_plan(runners, form.wish)
+    plan = bulk.make_plan(runners, form.change)
     confirm = ConfirmForm(request.POST or None, initial={"digest": plan.digest})
     if request.method == "POST" and confirm.is_valid():
         if confirm.cleaned_data["digest"] == plan.digest and plan.items:
@@ -77,9 +78,9 @@ def runners_edit(request: Request) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def runners_new(request: Request) -> HttpResponse:
-    """One new runner in each of the accounts named by `?account=`."""
-    asked = set(request.GET.getlist("account"))
-    accounts = [row for row in Account.objects.manageable_by(request.user) if str(row.pk) in asked]
+    """Create the same runner in each account of `?account=`."""
+    chosen = set(request.GET.getlist("account"))
+    accounts = [row for row in Account.objects.manageable_by(request.user) if str(row.pk) in chosen]
     if not accounts:
         return redirect("runner-new")
     form = ManyRunnersForm(request.POST or None, accounts=accounts)

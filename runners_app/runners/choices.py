@@ -1,6 +1,4 @@
-"""What the forms of an account may offer, from our tables: images with versions, sizes, groups,
-static IPs left.
-"""
+"""Choices for an account's runner forms, from our tables."""
 
 from dataclasses import dataclass, field
 
@@ -18,8 +16,9 @@ from runners_app.runners.sizes import fits
 
 @dataclass(frozen=True)
 class Choices:
-    """`groups` are (id, name); where groups may not be read, the ids seen on runners stand in for
-    them.
+    """`versions` are by image id, newest first; `groups` are (id, name).
+
+    If the credential cannot read groups, the group ids seen on runners are offered instead.
     """
 
     images: list[Image] = field(default_factory=list)
@@ -30,15 +29,19 @@ class Choices:
     limits: Limits | None = None
 
     def image(self, source: str, image_id: str) -> Image | None:
-        return next(
-            (row for row in self.images if (row.source, row.github_id) == (source, image_id)), None
-        )
+        """The offered image with this id, if there is one."""
+        for image in self.images:
+            if (image.source, image.github_id) == (source, image_id):
+                return image
+        return None
 
     def sizes_for(self, image: Image | None) -> list[MachineSize]:
+        """The sizes that fit an image; all of them while no image is chosen."""
         return [size for size in self.sizes if image is None or fits(size, image)]
 
 
 def choices_for(account: Account) -> Choices:
+    """Read an account's choices: six queries."""
     images = list(Image.objects.present().filter(account=account).order_by("source", "name", "pk"))
     versions: dict[str, list[str]] = {}
     rows = ImageVersion.objects.present().filter(account=account).order_by("-created_on", "-pk")
@@ -71,7 +74,4 @@ def _groups_on_runners(account: Account) -> list[tuple[int, str]]:
         .values_list("group_id", flat=True)
         .distinct()
     )
-    return [
-        (group_id, f"Group {group_id}")
-        for group_id in sorted(group_id for group_id in ids if group_id)
-    ]
+    return [(group_id, f"Group {group_id}") for group_id in sorted(filter(None, ids))]

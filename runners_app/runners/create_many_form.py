@@ -1,10 +1,10 @@
-"""The same new runner in several accounts: one form, a group for each account."""
+"""Form that creates the same runner in several accounts, with a group for each account."""
 
 from typing import Any
 
 from django import forms
 
-from runners_app.models import Account, Image, ImageVersion, Limits, MachineSize, RunnerGroup
+from runners_app.models import Account, Image, Limits, MachineSize, RunnerGroup
 from runners_app.runners.bulk import Catalog
 from runners_app.runners.bulk_forms import images_by_name
 from runners_app.runners.forms import NAME_RULE, problem_of_name
@@ -14,7 +14,7 @@ from runners_app.web.forms import NonceForm
 
 
 class ManyRunnersForm(NonceForm):
-    """`settings` are those for each account by primary key."""
+    """`settings` maps each account's primary key to the validated settings of its runner."""
 
     name = forms.CharField(
         max_length=500, strip=False, help_text=f"{NAME_RULE} The same in every account."
@@ -83,31 +83,37 @@ class ManyRunnersForm(NonceForm):
         if self.errors:
             return data
         for account in self.accounts:
-            if problem := self._problem(account, data):
-                self.add_error(group_field(account), problem)
+            try:
+                self.settings[account.pk] = self._settings_for(account, data)
+            except forms.ValidationError as error:
+                self.add_error(group_field(account), error)
         return data
 
-    def _problem(self, account: Account, data: dict[str, Any]) -> str:
-        """Why the runner cannot be asked for in one account; else its values are kept."""
+    def _settings_for(self, account: Account, data: dict[str, Any]) -> RunnerSettings:
+        """The runner's settings in one account. Raises ValidationError where it cannot exist."""
         if problem := problem_of_name(data["name"], account):
-            return problem
+            raise forms.ValidationError(problem)
+
         source, _, name = data["image"].partition(":")
         images = self.catalog.images.get((account.pk, source, name.lower()), [])
-        size = self.catalog.sizes.get((account.pk, data["size"]))
-        image = next((image for image in images if size and fits(size, image)), None)
-        version = data["image_version"] if source == Image.Source.CUSTOM else ""
         if not images:
-            return f"{account} is not offered the image {name}."
-        if size is None or image is None:
-            return f"{account} is not offered the size {data['size']} for {name}."
-        if (
-            version
-            and not ImageVersion.objects.present().filter(image=image, version=version).exists()
-        ):
-            return f"{name} has no version {version} in {account}."
+            raise forms.ValidationError(f"{account} is not offered the image {name}.")
+
+        size = self.catalog.sizes.get((account.pk, data["size"]))
+        fitting = [image for image in images if size and fits(size, image)]
+        if not fitting:
+            raise forms.ValidationError(
+                f"{account} is not offered the size {data['size']} for {name}."
+            )
+
+        image = fitting[0]
+        version = data["image_version"] if source == Image.Source.CUSTOM else ""
+        if version and (image.pk, version) not in self.catalog.versions:
+            raise forms.ValidationError(f"{name} has no version {version} in {account}.")
         if data["enable_static_ip"] and self.catalog.static_ips_left.get(account.pk) == 0:
-            return f"{account} has no static IPs left."
-        self.settings[account.pk] = RunnerSettings(
+            raise forms.ValidationError(f"{account} has no static IPs left.")
+
+        return RunnerSettings(
             name=data["name"],
             runner_group_id=data[group_field(account)],
             maximum_runners=data["maximum_runners"],
@@ -118,8 +124,8 @@ class ManyRunnersForm(NonceForm):
             image_version=version or None,
             image_gen=data["image_gen"],
         )
-        return ""
 
 
 def group_field(account: Account) -> str:
+    """The name of the form field with an account's runner group."""
     return f"group_{account.pk}"

@@ -1,12 +1,7 @@
-"""Every list as CSV and as JSON, at stable addresses, with the filter of its page and for the same
-eyes.
-
-Each leaves a line in the audit log before its first row leaves; if that line cannot be written,
-nothing leaves.
-"""
+"""The runners list as CSV and JSON, with the filter of its page."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import StreamingHttpResponse
@@ -15,11 +10,8 @@ from django.views.decorators.http import require_safe
 from runners_app.models import Runner, RunnerGroup
 from runners_app.runners.filters import RunnerFilter
 from runners_app.web.downloads import Row
-from runners_app.web.pages import Request
-
-if TYPE_CHECKING:
-    pass
 from runners_app.web.export import CHUNK, _present_unless_asked, asked_of, export
+from runners_app.web.pages import Request
 
 RUNNER_COLUMNS = (
     "account",
@@ -50,6 +42,7 @@ RUNNER_COLUMNS = (
 
 @require_safe
 def runners(request: Request, form: str) -> StreamingHttpResponse:
+    """Download the filtered runners; `form` is `csv` or `json`."""
     listed = RunnerFilter(request.GET, queryset=Runner.objects.visible_to(request.user))
     groups = RunnerGroup.objects.filter(account=OuterRef("account"), github_id=OuterRef("group_id"))
     rows = _present_unless_asked(listed).annotate(group_title=Subquery(groups.values("name")[:1]))

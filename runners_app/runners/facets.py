@@ -1,8 +1,7 @@
-"""What an account's runners are made of, remembered per version of the account: choices of filters,
-names of groups.
+"""Facets: the distinct values of an account's runners, cached per account version.
 
-Reading it from all runners of a large installation takes long; when one account changes, only that
-one is read again.
+Filters offer them, and lists take group names from them. When one account changes, only its facets
+are read again.
 """
 
 from collections.abc import Iterable
@@ -22,8 +21,10 @@ KEPT_SECONDS = 3600
 
 @dataclass
 class Facets:
-    """The distinct values of one account's runners; `not_offered` are images (source, id) it is
-    offered no more.
+    """The distinct values of one account's runners.
+
+    `groups` maps ids to names; `not_offered` holds the (source, id) of images that runners use but
+    that the account is no longer offered.
     """
 
     runners: int = 0
@@ -36,12 +37,10 @@ class Facets:
 
 
 def read_facets(accounts: Iterable[Account], user: "User | None" = None) -> dict[int, Facets]:
-    """The facets of accounts by primary key: all there is in them or, for a user, what that person
-    may see.
-    """
+    """Facets by the account's primary key, limited to what `user` may see if one is given."""
     keys = {account.pk: _key(account, user) for account in accounts}
-    kept = caches["pages"].get_many(list(keys.values()))
-    found = {pk: kept[key] for pk, key in keys.items() if key in kept}
+    cached = caches["pages"].get_many(list(keys.values()))
+    found = {pk: cached[key] for pk, key in keys.items() if key in cached}
     missing = {pk: Facets() for pk in keys if pk not in found}
     if missing:
         _fill(missing, user)
@@ -50,7 +49,7 @@ def read_facets(accounts: Iterable[Account], user: "User | None" = None) -> dict
 
 
 def _key(account: Account, user: "User | None") -> str:
-    """All people who see the whole of an account share its facets."""
+    """Users who see the whole account share its facets."""
     limited_by = getattr(account, "limited_by", None) if user else None
     return f"facets:{account.pk}:{account.version}:{limited_by}"
 

@@ -1,6 +1,4 @@
-"""Filters of lists. All of them live in the URL; the search box understands them as `word:value`
-too.
-"""
+"""The filter of the runners list. It lives in the URL; the search box takes it as `word:value`."""
 
 import re
 from datetime import timedelta
@@ -14,10 +12,10 @@ from django.utils import timezone
 from runners_app.models import Account, Runner, RunnerGroup
 from runners_app.models.runners import IDLE_AFTER
 from runners_app.runners.facets import read_facets
-from runners_app.web.filters import MOST_WORDS, split_search
+from runners_app.web.filters import GONE, MOST_WORDS, split_search
 from runners_app.web.numbers import number_in
 
-# PostgreSQL finds words by groups of three letters.
+# The trigram index of PostgreSQL needs at least three letters.
 SHORTEST_INDEXED = 3
 
 
@@ -27,7 +25,7 @@ YES_NO = [("yes", "With"), ("no", "Without")]
 IDLE = [("yes", "90 days"), ("never", "Never used")]
 
 
-# `<7d` is at most a week old, `>3m` more than three months; a number alone is the most.
+# `<7d` is at most a week old, `>3m` more than three months; a plain number is a maximum.
 AGE = re.compile(r"([<>]?)(\d{1,5})([dwmy]?)")
 
 
@@ -38,7 +36,7 @@ DAYS = {"": 1, "d": 1, "w": 7, "m": 30, "y": 365}
 
 
 class RunnerFilter(django_filters.FilterSet):
-    """Runners by account, status, platform, size, image, group, static IP, idleness, age and words."""
+    """Filter runners by their properties and by words in the name or the image."""
 
     q = django_filters.CharFilter(method="search", label="Search")
     account = django_filters.CharFilter(field_name="account", method="by_account", label="Account")
@@ -77,7 +75,7 @@ class RunnerFilter(django_filters.FilterSet):
 
     @property
     def is_by_index(self) -> bool:
-        """Whether an index leads to what matches: none does to words of one or two letters alone."""
+        """Whether an index finds the matches: none does for words of one or two letters only."""
         words, terms = split_search(self.data.get("q", ""))
         others = any(self.data.get(name) for name in self.base_filters if name != "q")
         return bool(terms) or others or any(len(word) >= SHORTEST_INDEXED for word in words.split())
@@ -90,7 +88,7 @@ class RunnerFilter(django_filters.FilterSet):
         )
 
     def by_status(self, rows: QuerySet[Runner], name: str, value: str) -> QuerySet[Runner]:
-        if value.lower() == "gone":
+        if value.lower() == GONE:
             return rows.filter(gone_at__isnull=False)
         return rows.filter(gone_at=None, status__iexact=value)
 
@@ -129,24 +127,22 @@ class RunnerFilter(django_filters.FilterSet):
         return rows.filter(last_active_on__lt=timezone.now() - IDLE_AFTER)
 
     def by_age(self, rows: QuerySet[Runner], name: str, value: str) -> QuerySet[Runner]:
-        """By when a runner was first seen here; GitHub does not tell when it was made."""
-        asked = AGE.fullmatch(value.lower())
-        days = int(asked[2]) * DAYS[asked[3]] if asked else OLDEST_DAYS + 1
-        if asked is None or days > OLDEST_DAYS:
+        """By when Trackside first saw a runner; GitHub does not say when it was created."""
+        match = AGE.fullmatch(value.lower())
+        days = int(match[2]) * DAYS[match[3]] if match else OLDEST_DAYS + 1
+        if match is None or days > OLDEST_DAYS:
             return rows.none()
         moment = timezone.now() - timedelta(days=days)
-        return (
-            rows.filter(first_seen_at__lt=moment)
-            if asked[1] == ">"
-            else rows.filter(first_seen_at__gte=moment)
-        )
+        if match[1] == ">":
+            return rows.filter(first_seen_at__lt=moment)
+        return rows.filter(first_seen_at__gte=moment)
 
     @property
     def shows_gone(self) -> bool:
-        """Runners that are gone are shown only when asked for."""
+        """Runners that are gone are listed only for `status:gone`."""
         values: dict[str, Any] = self.form.cleaned_data if self.form.is_valid() else {}
-        asked = {
+        statuses = {
             str(values.get("status", "")).lower(),
             split_search(values.get("q", ""))[1].get("status", "").lower(),
         }
-        return "gone" in asked
+        return GONE in statuses

@@ -1,4 +1,4 @@
-"""Forms of one runner: create, edit, delete, and what they ask while they are filled in."""
+"""Create, edit and delete one runner, and the fragments its forms load while they are filled in."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def runner_new(request: Request) -> HttpResponse:
     accounts = list(Account.objects.manageable_by(request.user))
     again = resubmitted(request, Operation.Kind.CREATE_RUNNER)
     clone = named_or_404(Runner.objects.select_related("account"), request, "clone")
-    account = again.account if again else _asked_account(request, accounts)
+    account = again.account if again else _chosen_account(request, accounts)
     if account is None:
         status = 200 if accounts or request.user.is_superuser else 403
         return render(
@@ -58,17 +58,19 @@ def runner_new(request: Request) -> HttpResponse:
     return _form(request, form, accounts)
 
 
-def _asked_account(request: Request, accounts: list[Account]) -> Account | None:
-    """The account named in the address or the form; the only one when there is just one."""
-    asked = request.POST.get("account") or request.GET.get("account", "")
-    chosen = [account for account in accounts if str(account.pk) == asked]
-    return chosen[0] if chosen else accounts[0] if len(accounts) == 1 else None
+def _chosen_account(request: Request, accounts: list[Account]) -> Account | None:
+    """The account given in the form or the address, or the only one there is."""
+    pk = request.POST.get("account") or request.GET.get("account", "")
+    for account in accounts:
+        if str(account.pk) == pk:
+            return account
+    return accounts[0] if len(accounts) == 1 else None
 
 
 def _initial(
     request: Request, again: Operation | None, runner: Runner | None = None
 ) -> dict[str, Any]:
-    """What the form starts with: the operation sent again, the runner, or what was chosen so far."""
+    """Initial values: of the operation to resubmit or of the runner, then those in the address."""
     now = RunnerSettings.of(runner) if runner else None
     if again:
         wanted = RunnerSettings.from_stored(again.wanted)
@@ -90,11 +92,8 @@ def _form(
 ) -> HttpResponse:
     image = form.chosen_image
     size, machines = form["size"].value(), form["maximum_runners"].value()
-    cost = (
-        usd_per_hour(image.platform, size or "", machines if isinstance(machines, int) else None)
-        if image
-        else None
-    )
+    machines = machines if isinstance(machines, int) else None
+    cost = usd_per_hour(image.platform, size or "", machines) if image else None
     context = {
         "form": form,
         "account": form.account,
@@ -108,20 +107,21 @@ def _form(
 
 @require_safe
 def runner_name(request: Request) -> HttpResponse:
-    """Whether GitHub would take a name, while it is typed. `?account=` or `?runner=`, and `?name=`."""
+    """Check a name while it is typed: `?name=`, and `?account=` or `?runner=`."""
     row = named_or_404(Runner.objects.select_related("account"), request, "runner")
-    runner_of = row.account if row else _named_account(request)
-    manage_or_403(request, runner_of)
-    problem = problem_of_name(request.GET.get("name", ""), runner_of, row)
-    return render(request, "runners/name_hint.html", {"problem": problem, "account": runner_of})
+    account = row.account if row else _account_or_404(request)
+    manage_or_403(request, account)
+    problem = problem_of_name(request.GET.get("name", ""), account, row)
+    return render(request, "runners/name_hint.html", {"problem": problem, "account": account})
 
 
 @require_safe
 def runner_cost(request: Request) -> HttpResponse:
-    """What the pool can cost, while its form is filled in. `?account=`, `?image=`, `?size=`,
-    `?maximum_runners=`.
+    """The cost estimate while the form is filled in.
+
+    Takes `?account=`, `?image=`, `?size=` and `?maximum_runners=`.
     """
-    account = _named_account(request)
+    account = _account_or_404(request)
     platform = _platform_of(request, account)
     machines = number_in(request.GET.get("maximum_runners", ""))
     cost = usd_per_hour(platform, request.GET.get("size", ""), machines)
@@ -129,9 +129,9 @@ def runner_cost(request: Request) -> HttpResponse:
 
 
 def _platform_of(request: Request, account: Account) -> str:
-    """Of the image named by `?image=`; empty where it is none the account is offered."""
+    """The platform of `?image=`; empty if the account is not offered that image."""
     source, _, image_id = request.GET.get("image", "").partition(":")
-    if "\0" in source + image_id:  # PostgreSQL takes no such text, not even to look for it
+    if "\0" in source + image_id:  # PostgreSQL rejects NUL even in a lookup
         return ""
     offered = Image.objects.visible_to(request.user).filter(
         account=account, source=source, github_id=image_id
@@ -139,7 +139,7 @@ def _platform_of(request: Request, account: Account) -> str:
     return offered.values_list("platform", flat=True).first() or ""
 
 
-def _named_account(request: Request) -> Account:
+def _account_or_404(request: Request) -> Account:
     return visible_account_or_404(request, id_or_404(request.GET.get("account", "")))
 
 
@@ -166,9 +166,7 @@ def runner_edit(request: Request, pk: int) -> HttpResponse:
         context = {"runner": row, "account": row.account, "conflict": shown, "form": anyway}
         return render(request, "runners/conflict.html", context, status=409)
     if wanted == base:
-        form.add_error(
-            None, "Nothing is different from what the runner has now, so there is nothing to send."
-        )
+        form.add_error(None, "The runner already has these values, so there is nothing to send.")
         return _form(request, form, [], status=422)
     operation = request_update(
         row, wanted, base=base, by=request.user, nonce=form.nonce_text, again_from=again

@@ -1,4 +1,4 @@
-"""Forms: whether what a person entered makes sense. They only validate; services change things."""
+"""The form of one runner. It only validates; `requests` stores the operation."""
 
 import re
 from typing import Any
@@ -7,7 +7,7 @@ from django import forms
 from django.core import signing
 from django.urls import reverse
 
-from runners_app.models import Account, Image, Runner
+from runners_app.models import Account, Image, MachineSize, Runner
 from runners_app.runners.choices import Choices, choices_for
 from runners_app.runners.settings import RunnerSettings
 from runners_app.web.forms import SettingsForm
@@ -42,9 +42,9 @@ FIELD_OF = {
 
 
 class RunnerForm(SettingsForm):
-    """Create or edit a runner. Choices fit each other: versions and sizes follow from the image.
+    """Create or edit a runner. The image decides which versions and sizes are offered.
 
-    `settings` are what the person wants.
+    After validation, `settings` holds the wanted values.
     """
 
     salt = BASE_SALT
@@ -62,13 +62,14 @@ class RunnerForm(SettingsForm):
         max_value=1000,
         initial=10,
         label="Maximum runners",
-        help_text="How many machines may run at the same time. GitHub allows 1,000 for most Linux runners.",
+        help_text="How many machines can run at the same time. GitHub allows 1,000 for most Linux"
+        " runners.",
     )
     enable_static_ip = forms.BooleanField(required=False, label="Static public IPs")
     image_gen = forms.BooleanField(
         required=False,
         label="May build custom images",
-        help_text="Jobs with a snapshot on this runner make image versions.",
+        help_text="Jobs that take a snapshot on this runner create image versions.",
     )
 
     def __init__(
@@ -77,20 +78,22 @@ class RunnerForm(SettingsForm):
         super().__init__(*args, account=account, is_edit=runner is not None, **kwargs)
         self.runner = runner
         self.choices: Choices = choices_for(account)
-        self._ask_while_typing()
+        self._check_while_typing()
         self._offer_images()
         self._follow_image()
         self._offer_groups()
         if (limits := self.choices.limits) is not None:
-            told = f"{limits.used} of {limits.maximum} runners of {account} have them; {limits.left} left."
-            self.fields["enable_static_ip"].help_text = told
+            self.fields["enable_static_ip"].help_text = (
+                f"{limits.used} of {limits.maximum} runners in {account} have them;"
+                f" {limits.left} left."
+            )
 
-    def _ask_while_typing(self) -> None:
-        """The name is checked, and versions and sizes follow the image, without a page load."""
-        whose = f"runner={self.runner.pk}" if self.runner else f"account={self.account.pk}"
+    def _check_while_typing(self) -> None:
+        """Check the name, and reload versions and sizes when the image changes."""
+        target = f"runner={self.runner.pk}" if self.runner else f"account={self.account.pk}"
         self.fields["name"].widget.attrs.update(
             {
-                "hx-get": f"{reverse('runner-name')}?{whose}",
+                "hx-get": f"{reverse('runner-name')}?{target}",
                 "hx-trigger": "input changed delay:300ms",
                 "hx-target": "#id_name_hint",
                 "hx-swap": "innerHTML",
@@ -117,12 +120,12 @@ class RunnerForm(SettingsForm):
             )
         options: list[Any] = [("", "Choose an image"), *by_source.items()]
         if self.runner and not self.choices.image(self.runner.image_source, self.runner.image_id):
-            shown = self.runner.image_name or self.runner.image_id or "no image known"
+            shown = self.runner.image_name or self.runner.image_id or "Unknown image"
             options.insert(1, (self._runner_image_key(), f"{shown} (no longer offered)"))
         self._field("image").choices = options
 
     def _follow_image(self) -> None:
-        """Versions and sizes of the image chosen so far."""
+        """Offer the versions and sizes of the chosen image."""
         image = self.chosen_image
         versions = (
             self.choices.versions.get(image.github_id, [])
@@ -138,7 +141,7 @@ class RunnerForm(SettingsForm):
         ]
         sizes = [(size.github_id, _size_label(size)) for size in self.choices.sizes_for(image)]
         if self.runner and self.runner.size not in dict(sizes):
-            sizes.append((self.runner.size, f"{self.runner.size} (as it is now)"))
+            sizes.append((self.runner.size, f"{self.runner.size} (current size)"))
         self._field("size").choices = [("", "Choose a size"), *sizes]
 
     def _offer_groups(self) -> None:
@@ -178,14 +181,15 @@ class RunnerForm(SettingsForm):
         has_one = self.runner is not None and self.runner.static_ip
         if wanted and not has_one and self.static_ips_left == 0 and self.choices.limits:
             raise forms.ValidationError(
-                f"None left: {self.choices.limits.used} of {self.choices.limits.maximum} runners of {self.account} "
-                "have static IPs. Take one away first, or ask GitHub's support for more."
+                f"None left: {self.choices.limits.used} of {self.choices.limits.maximum} runners in"
+                f" {self.account} have static IPs. Switch them off for another runner first, or"
+                " ask GitHub Support for more."
             )
         return wanted
 
     @property
     def base_settings(self) -> RunnerSettings:
-        """What an edit started from."""
+        """The values an edit started from."""
         return RunnerSettings.from_stored(self.cleaned_data["base"])
 
     @property
@@ -205,26 +209,24 @@ class RunnerForm(SettingsForm):
         )
 
     def _wanted_version(self, source: str, image_id: str) -> str | None:
-        """Only custom images have versions to choose; another image keeps the one GitHub told as
-        long as it stays.
-        """
+        """Only custom images offer versions; any other image keeps the version GitHub reported."""
         if source == Image.Source.CUSTOM:
             return self.cleaned_data["image_version"] or None
-        stays = self.runner and (self.runner.image_source, self.runner.image_id) == (
-            source,
-            image_id,
-        )
-        return self.runner.fixed_image_version if self.runner and stays else None
+        runner = self.runner
+        if runner and (runner.image_source, runner.image_id) == (source, image_id):
+            return runner.fixed_image_version
+        return None
 
 
 def problem_of_name(name: str, account: Account, runner: Runner | None = None) -> str:
-    """What is wrong with a runner's name, or nothing. An old name with spaces stays as long as it
-    is not changed.
+    """What is wrong with a runner's name; empty if nothing is.
+
+    An existing name is never checked, because GitHub once allowed spaces.
     """
     if runner is not None and name == runner.name:
         return ""
     if not NAME.fullmatch(name):
-        return f"GitHub takes {NAME_RULE}"
+        return f"GitHub allows {NAME_RULE}"
     others = (
         Runner.objects.present()
         .filter(account=account, name__iexact=name)
@@ -234,7 +236,7 @@ def problem_of_name(name: str, account: Account, runner: Runner | None = None) -
 
 
 def initial_of(settings: RunnerSettings) -> dict[str, Any]:
-    """Initial values of the form."""
+    """The form's initial values for these settings."""
     return {
         "name": settings.name,
         "image": f"{settings.image_source}:{settings.image_id}",
@@ -248,7 +250,7 @@ def initial_of(settings: RunnerSettings) -> dict[str, Any]:
 
 
 def signed_base(runner: Runner) -> str:
-    """The values an edit starts from, so that what changed meanwhile can be told."""
+    """The signed values an edit starts from; they reveal what changed while the form was open."""
     return signing.dumps(RunnerSettings.of(runner).stored(), salt=BASE_SALT)
 
 
@@ -260,11 +262,11 @@ def _image_label(image: Image) -> str:
     return f"{image.name} ({image.platform})" if image.platform else image.name
 
 
-def _size_label(size: Any) -> str:
+def _size_label(size: MachineSize) -> str:
     parts = [
         f"{size.cpu_cores} cores" if size.cpu_cores else "",
         f"{size.memory_gb} GB memory" if size.memory_gb else "",
+        f"{size.storage_gb} GB disk" if size.storage_gb else "",
     ]
-    parts.append(f"{size.storage_gb} GB disk" if size.storage_gb else "")
-    told = ", ".join(part for part in parts if part)
-    return f"{size.github_id}: {told}" if told else size.github_id
+    details = ", ".join(filter(None, parts))
+    return f"{size.github_id}: {details}" if details else size.github_id

@@ -1,5 +1,6 @@
-"""The list of runners: no more than versions for a poll, kept parts for a page that was shown
-before.
+"""The list of runners.
+
+An unchanged poll reads only account versions; a page that was rendered before comes from the cache.
 """
 
 import hashlib
@@ -38,10 +39,10 @@ SORTS = {
     "active": Order("last_active_on", nullable=True),
     "since": Order("status_since"),
 }
-# What compares with the time of day (idle for 90 days) may be so old.
+# Filters that depend on the current time (idle for 90 days) may be this stale.
 KEPT_SECONDS = 120
-# So many matches are quicker sorted than met one by one on a walk through all rows in order.
-FEW = 5000
+# Up to this many matches are found by index and sorted; more are met while walking in order.
+SMALL = 5000
 COLUMNS = (
     "account_id",
     "name",
@@ -78,17 +79,13 @@ def runners(request: Request) -> HttpResponse:
 
 
 def _version(request: Request, seen: list[tuple[Any, ...]]) -> str:
-    """What the page depends on: the accounts one may see and how far, and the address. No two
-    people share more.
-    """
+    """A key for everything the page depends on: the visible accounts, how far, and the address."""
     shown = (seen, request.user.is_superuser, query_without(request, "version"))
     return hashlib.sha256(repr(shown).encode()).hexdigest()[:32]
 
 
 def _make_parts(request: Request, version: str, synced_at: datetime | None) -> dict[str, Any]:
-    """The parts of the page that are the same until a version rises: no relative times, no tokens
-    in them.
-    """
+    """Render the cacheable parts of the page: they hold no relative time and no CSRF token."""
     accounts = list(Account.objects.visible_to(request.user))
     facets = read_facets(accounts, request.user)
     options = _options(facets)
@@ -101,7 +98,7 @@ def _make_parts(request: Request, version: str, synced_at: datetime | None) -> d
         "matching": query_without(request, "version", "after", "before", "sort", "size_of_page"),
         "may_create": any(account.may_be_changed for account in accounts),
         "synced_at": synced_at,
-        **_troubles(accounts),
+        **_unread(accounts),
         **_rows(request, accounts, facets),
     }
     return {
@@ -111,8 +108,8 @@ def _make_parts(request: Request, version: str, synced_at: datetime | None) -> d
     }
 
 
-def _troubles(accounts: list[Account]) -> dict[str, list[Reading]]:
-    """Readings of runners that fail, and those that are still awaited for the first time."""
+def _unread(accounts: list[Account]) -> dict[str, list[Reading]]:
+    """Readings of runners that fail, and those that never succeeded yet."""
     by_id = {account.pk: account for account in accounts}
     rows = Reading.objects.filter(
         ~Q(error="") | Q(last_good_at=None), account__in=by_id, resource=R.RUNNERS
@@ -135,7 +132,7 @@ def _rows(request: Request, accounts: list[Account], facets: dict[int, Facets]) 
         found = listed.qs if listed.shows_gone else listed.qs.present()
         chips = chips_of(listed, request.GET)
         total = count_once("runners", _filter_version(request, accounts), found.count)
-        find = "few" if total <= FEW and listed.is_by_index else "many"
+        find = "few" if total <= SMALL and listed.is_by_index else "many"
     else:
         found, total = found.present(), sum(each.runners for each in facets.values())
     sort, order = order_of(request, SORTS)
@@ -149,7 +146,7 @@ def _rows(request: Request, accounts: list[Account], facets: dict[int, Facets]) 
 
 
 def _filter_version(request: Request, accounts: list[Account]) -> str:
-    """As `_version`, for what is the same on every page of the list and in every order."""
+    """Like `_version`, for what is the same on every page and in every order."""
     query = query_without(request, "version", "after", "before", "sort", "size_of_page")
     seen = [(account.pk, account.version) for account in accounts]
     return hashlib.sha256(repr((seen, request.user.pk, query)).encode()).hexdigest()[:32]
@@ -157,7 +154,7 @@ def _filter_version(request: Request, accounts: list[Account]) -> str:
 
 @require_safe
 def runner_words(request: Request) -> HttpResponse:
-    """What the search box may hold next, as options of its list."""
+    """Completions for the search box, as options of its datalist."""
     accounts = list(Account.objects.visible_to(request.user))
     values = _words(accounts, _options(read_facets(accounts, request.user)))
     return render(
@@ -166,7 +163,7 @@ def runner_words(request: Request) -> HttpResponse:
 
 
 def _words(accounts: list[Account], options: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Each word of the search box with the values it may take."""
+    """Each word of the search box with its possible values."""
     return {
         "org": sorted({account.slug for account in accounts}),
         "status": [*options["status"], "gone"],
@@ -181,7 +178,7 @@ def _words(accounts: list[Account], options: dict[str, list[str]]) -> dict[str, 
 
 
 def _options(facets: dict[int, Facets]) -> dict[str, list[str]]:
-    """What the filters offer."""
+    """The values that each filter offers."""
     each = list(facets.values())
     return {
         "status": sorted(set().union(*(one.statuses for one in each))),

@@ -1,4 +1,4 @@
-"""Reading runners: GitHub's list, and the columns it becomes."""
+"""Read an account's runners from GitHub into columns of our table."""
 
 from runners_app.github import HostedRunner
 from runners_app.models import Runner
@@ -8,12 +8,14 @@ from runners_app.readings.rows import Values
 
 
 def fetch_runners(fetcher: Fetcher) -> None:
+    """Collect all runners of an account. GitHub: actions/list-hosted-runners-for-org."""
     pages = fetcher.client.list_hosted_runners(fetcher.owner, known=fetcher.known)
     into = RowSet(Runner, {"account": fetcher.account}, "github_id")
     fetcher.collect(pages, into, lambda runner: runner.id, runner_values)
 
 
 def runner_values(runner: HostedRunner) -> Values:
+    """The columns of one runner as GitHub reports it."""
     image = runner.image
     return {
         "name": runner.name,

@@ -1,4 +1,4 @@
-"""What one may ask for about runners: each call stores an operation, and a worker carries it out."""
+"""Request writes to runners: each call stores an operation that a worker carries out."""
 
 from typing import Unpack
 
@@ -22,7 +22,7 @@ K = Operation.Kind
 def request_create(
     account: Account, wanted: RunnerSettings, **request: Unpack[OperationRequest]
 ) -> Operation:
-    """Ask for a new runner. The same nonce again answers the same operation."""
+    """Request a new runner. A repeated nonce returns the first operation."""
     return request_operation(
         account,
         K.CREATE_RUNNER,
@@ -39,7 +39,7 @@ def request_update(
     base: RunnerSettings,
     **request: Unpack[OperationRequest],
 ) -> Operation:
-    """Ask for a change of a runner. Only what differs from `base`, where the form started, is sent."""
+    """Request a change of a runner. Only the differences from `base` are sent."""
     return request_operation(
         runner.account,
         K.UPDATE_RUNNER,
@@ -52,7 +52,7 @@ def request_update(
 
 
 def request_delete_runner(runner: Runner, **request: Unpack[OperationRequest]) -> Operation:
-    """Ask for the deletion of a runner."""
+    """Request the deletion of a runner."""
     return request_operation(
         runner.account,
         K.DELETE_RUNNER,
@@ -64,8 +64,9 @@ def request_delete_runner(runner: Runner, **request: Unpack[OperationRequest]) -
 
 
 def resubmit(operation: Operation, **request: Unpack[OperationRequest]) -> Operation:
-    """Ask for the same edit or deletion again, starting from how the runner is now. Raises
-    CannotSendAgain.
+    """Request the same edit or deletion again, based on the runner's current values.
+
+    Raises CannotSendAgain if the runner is gone.
     """
     runners = Runner.objects.present().filter(account=operation.account)
     runner = runners.filter(github_id=operation.target_github_id).first()
@@ -82,7 +83,7 @@ def resubmit(operation: Operation, **request: Unpack[OperationRequest]) -> Opera
 
 @transaction.atomic
 def claim_runner(operation: Operation, runner: Runner, *, by: User) -> None:
-    """A person says which runner a lost create made. Raises NotMoved."""
+    """Record which runner a create made whose answer was lost. Raises NotMoved."""
     check_undecided(operation)
     move(
         operation,

@@ -1,4 +1,4 @@
-"""What can be set of a runner, as one frozen type for forms, bulk changes, operations and exports."""
+"""A runner's settings as one frozen type, shared by forms, bulk changes, operations and exports."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ LATEST = (None, "latest")
 
 @dataclass(frozen=True, kw_only=True)
 class RunnerSettings(Settings):
-    """A runner's settings in the words of GitHub's update body.
+    """A runner's settings under the field names of GitHub's update body.
 
-    `runner_group_id` and `image_id` are GitHub's ids. `image_version` is None for the latest, and
-    for images without versions. `enable_static_ip` is what a runner's answer calls
-    `public_ip_enabled`.
+    `runner_group_id` and `image_id` are GitHub's ids. `image_version` is None for the latest
+    version and for images without versions. `enable_static_ip` is `public_ip_enabled` in GitHub's
+    responses.
     """
 
     TOGETHER: ClassVar[tuple[str, ...]] = ("image_id", "image_source", "image_version")
@@ -34,6 +34,7 @@ class RunnerSettings(Settings):
 
     @classmethod
     def of(cls, runner: Runner) -> Self:
+        """The settings of a stored runner."""
         return cls(
             name=runner.name,
             runner_group_id=runner.group_id,
@@ -63,9 +64,7 @@ class RunnerSettings(Settings):
         )
 
     def has(self, sent: Mapping[str, Any]) -> bool:
-        """Whether these are the values that were `sent`, without any doubt about a version that
-        follows the latest.
-        """
+        """Whether these are exactly the values `sent`; no version matches only the latest."""
         mine = self.stored()
         return all(
             mine[name] in LATEST if value is None else mine[name] == value
@@ -73,8 +72,6 @@ class RunnerSettings(Settings):
         )
 
     def shows(self, sent: Mapping[str, Any]) -> bool:
-        """The same after GitHub accepted them: no version means the latest, whatever GitHub then
-        calls it.
-        """
+        """Like `has`, after GitHub accepted them: no version matches any version."""
         mine = self.stored()
         return all(mine[name] == value for name, value in sent.items() if value is not None)

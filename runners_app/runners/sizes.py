@@ -1,5 +1,6 @@
-"""Which machine sizes fit which platform. GitHub's list of sizes does not say, so unknown ones are
-offered.
+"""Which machine sizes fit which platform.
+
+GitHub's list of sizes does not say, so sizes that are not listed here are offered everywhere.
 """
 
 from runners_app.models import Image, MachineSize
@@ -7,14 +8,12 @@ from runners_app.models import Image, MachineSize
 LINUX = frozenset({"linux-x64", "linux-arm64"})
 X64 = frozenset({"linux-x64", "win-x64"})
 ARM64 = frozenset({"linux-arm64", "win-arm64"})
-# From GitHub's reference of larger runners; sizes that run everywhere are left out.
+# From GitHub's larger runners reference, without the sizes that run on every platform.
 FITS: dict[str, frozenset[str]] = {"2-core": LINUX, "64-core": X64, "96-core": X64}
 
 
 def fits(size: MachineSize, image: Image) -> bool:
-    """Whether the size may be offered for the image: by platform, and by storage, which must hold
-    the image.
-    """
+    """Whether a size fits an image: by platform, and by disk space."""
     if (
         image.source != Image.Source.CUSTOM
         and image.size_gb
@@ -24,9 +23,9 @@ def fits(size: MachineSize, image: Image) -> bool:
         return False
     if not image.platform:
         return True
-    known = FITS.get(size.github_id)
-    if known is None and "arm" in size.github_id:
-        known = ARM64
-    if known is None and "gpu" in size.github_id:
-        known = X64
-    return known is None or image.platform in known
+    platforms = FITS.get(size.github_id)
+    if platforms is None and "arm" in size.github_id:
+        platforms = ARM64
+    if platforms is None and "gpu" in size.github_id:
+        platforms = X64
+    return platforms is None or image.platform in platforms

@@ -1,4 +1,4 @@
-"""What GitHub's support asks for about a runner, as plain text to paste."""
+"""Facts that GitHub Support asks for about a runner, as plain text to paste."""
 
 from collections.abc import Iterable
 
@@ -8,10 +8,14 @@ REQUESTS = 5
 
 
 def support_facts(runner: Runner, operations: Iterable[Operation]) -> str:
-    """Facts, one on each line, and the ids of GitHub's last answers about this runner. Nothing
-    secret is among them.
-    """
+    """One fact per line, then the request ids of GitHub's last responses. Contains no secrets."""
     account = runner.account
+    static_ips = ", ".join(runner.ip_ranges)
+    if not static_ips:
+        static_ips = "on, no ranges assigned yet" if runner.static_ip else "off"
+    last_active = "never"
+    if runner.last_active_on:
+        last_active = f"{runner.last_active_on:%Y-%m-%d %H:%M:%S} UTC"
     lines = [
         f"{account.get_kind_display()}: {account.slug} at {account.api_url}",
         f"GitHub-hosted larger runner: {runner.name}, id {runner.github_id}",
@@ -21,17 +25,15 @@ def support_facts(runner: Runner, operations: Iterable[Operation]) -> str:
         f"Size: {runner.size or 'unknown'}, platform {runner.platform or 'unknown'}",
         f"Runner group: {runner.group_name or 'name unknown'}, id {runner.group_id}",
         f"Maximum runners: {runner.maximum_runners}",
-        f"Static IPs: {', '.join(runner.ip_ranges) or ('on, no ranges told' if runner.static_ip else 'off')}",
-        f"Last active: {f'{runner.last_active_on:%Y-%m-%d %H:%M:%S} UTC' if runner.last_active_on else 'never'}",
-        f"Last seen so: {runner.observed_at:%Y-%m-%d %H:%M:%S} UTC",
+        f"Static IPs: {static_ips}",
+        f"Last active: {last_active}",
+        f"Last read: {runner.observed_at:%Y-%m-%d %H:%M:%S} UTC",
     ]
     if runner.gone_at:
-        lines.append(f"Not listed any more since: {runner.gone_at:%Y-%m-%d %H:%M:%S} UTC")
-    answered = OperationEvent.objects.filter(
-        operation__in=[operation.pk for operation in operations]
-    )
+        lines.append(f"Gone from GitHub's list since: {runner.gone_at:%Y-%m-%d %H:%M:%S} UTC")
+    events = OperationEvent.objects.filter(operation__in=[operation.pk for operation in operations])
     for event in (
-        answered.exclude(request_id="").select_related("operation").order_by("-pk")[:REQUESTS]
+        events.exclude(request_id="").select_related("operation").order_by("-pk")[:REQUESTS]
     ):
         kind = event.operation.get_kind_display()
         lines.append(f"Request id: {event.request_id} ({kind}, {event.at:%Y-%m-%d %H:%M:%S} UTC)")

@@ -1,4 +1,4 @@
-"""Runners: one of them, and having all read again."""
+"""The page of one runner, and refreshing all runners."""
 
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -21,8 +21,7 @@ from runners_app.web.pages import (
     visible_or_404,
 )
 
-# Without an operation of ours somebody changed these elsewhere; the others GitHub changes by
-# itself.
+# A change of these without an operation was made outside Trackside; the rest GitHub changes itself.
 CHANGED_BY_PEOPLE = frozenset(
     {
         "name",
@@ -42,24 +41,25 @@ CHANGED_BY_PEOPLE = frozenset(
 
 @require_POST
 def runners_refresh(request: Request) -> HttpResponse:
-    """Read the runners of every account one may see again at once."""
+    """Schedule a reading of the runners of every visible account."""
     read_again(request, Reading.Resource.RUNNERS)
     return redirect(came_from(request) or "runners")
 
 
 @require_safe
 def runner(request: Request, pk: int) -> HttpResponse:
+    """Show one runner; 404 if the user may not see it."""
     row = visible_or_404(Runner.objects.select_related("account__credential"), request, pk)
     account = row.account
     version = version_of([account], row.pk)
     if is_unchanged(request, version):
         return unchanged([account], Reading.Resource.RUNNERS)
     row.group_name = group_name_of(row)
-    asked = Operation.objects.filter(
+    operations = Operation.objects.filter(
         account=account, target=Operation.Target.RUNNER, target_id=row.github_id
     )
     reading = Reading.objects.filter(account=account, resource=Reading.Resource.RUNNERS).first()
-    recent = list(asked.order_by("-pk")[:20])
+    recent = list(operations.order_by("-pk")[:20])
     context = {
         "runner": row,
         "account": account,
@@ -79,7 +79,7 @@ def runner(request: Request, pk: int) -> HttpResponse:
 
 
 def _changes(request: Request, row: Runner) -> list[FieldChange]:
-    """Newest first, with names for ids. An image that changed with its name is told by that alone."""
+    """Newest first, with names instead of ids. A new image is one line, its name."""
     rows = FieldChange.objects.filter(item=FieldChange.Item.RUNNER, item_pk=row.pk)
     changes = list(rows.select_related("operation").order_by("-at", "-pk")[:100])
     names = Names(request.user, [row.account_id]) if changes else None
@@ -98,9 +98,7 @@ def _changes(request: Request, row: Runner) -> list[FieldChange]:
 
 
 def _is_offered(row: Runner) -> bool | None:
-    """Whether the runner's image is in the account's list of images; nothing when that list was
-    never read.
-    """
+    """Whether the account is offered the runner's image; None if its images were never read."""
     images = Image.objects.filter(
         account_id=row.account_id, source=row.image_source or Image.Source.GITHUB
     )

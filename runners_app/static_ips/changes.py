@@ -1,6 +1,4 @@
-"""Which ranges came and went since a moment, told from the history of runners: for those who look
-after firewalls.
-"""
+"""Static IP ranges that were added or removed since a moment, from the history of runners."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +13,7 @@ from runners_app.static_ips.ranges import Network, in_order, networks_of
 
 @dataclass(frozen=True)
 class RangeChange:
-    """A range that is in use now and was not at that moment, or the other way round."""
+    """A range that is in use now but was not then (`is_added`), or the reverse."""
 
     network: Network
     is_added: bool
@@ -25,9 +23,7 @@ class RangeChange:
 
 @dataclass(frozen=True)
 class _Life:
-    """A runner's ranges: in use at that moment, in use now, and when each was last switched on or
-    off since.
-    """
+    """A runner's ranges in use then and now, and when each was last added or removed since."""
 
     runner: Runner
     then: set[Network]
@@ -36,11 +32,10 @@ class _Life:
 
 
 def changed_since(runners: RunnerQuerySet, since: datetime) -> list[RangeChange]:
-    """What to allow, then what to take away, among the runners given, gone ones included; each in
-    address order.
+    """Added ranges, then removed ones, each in address order. Includes runners that are gone.
 
-    A range that went from one runner to another did not change. Before a runner was first seen it
-    had no ranges. Two queries, however many runners.
+    A range that moved from one runner to another did not change. A runner had no ranges before it
+    was first seen. Takes two queries for any number of runners.
     """
     changes = FieldChange.objects.filter(
         item=FieldChange.Item.RUNNER, field__in=("public_ips", "gone_at"), at__gt=since
@@ -51,16 +46,20 @@ def changed_since(runners: RunnerQuerySet, since: datetime) -> list[RangeChange]
     lives = [_life(runner, history.get(runner.pk, []), since) for runner in rows]
     then = {network: life for life in lives for network in life.then}
     now = {network: life for life in lives for network in life.now}
+
+    def change(network: Network, life: _Life, is_added: bool) -> RangeChange:
+        return RangeChange(network, is_added, life.runner, life.changed_at[network])
+
+    added = in_order(now.keys() - then.keys())
+    removed = in_order(then.keys() - now.keys())
     return [
-        RangeChange(network, is_added, life.runner, life.changed_at[network])
-        for is_added, found, others in ((True, now, then), (False, then, now))
-        for network in in_order(found.keys() - others.keys())
-        if (life := found[network])
+        *(change(network, now[network], is_added=True) for network in added),
+        *(change(network, then[network], is_added=False) for network in removed),
     ]
 
 
 def _by_runner(changes: "QuerySet[FieldChange]") -> dict[int, list[FieldChange]]:
-    """Oldest first."""
+    """Changes by the runner's primary key, oldest first."""
     found: dict[int, list[FieldChange]] = {}
     for change in changes.order_by("at", "pk"):
         found.setdefault(change.item_pk, []).append(change)
@@ -68,9 +67,7 @@ def _by_runner(changes: "QuerySet[FieldChange]") -> dict[int, list[FieldChange]]
 
 
 def _life(runner: Runner, changes: list[FieldChange], since: datetime) -> _Life:
-    """Rewind the changes from what is known now, then play them again to see when each range came
-    or went.
-    """
+    """Rewind the changes from the current state, then replay them to date each range."""
     state = {"public_ips": runner.public_ips, "gone_at": runner.gone_at}
     now = _in_use(state)
     for change in reversed(changes):
@@ -78,12 +75,12 @@ def _life(runner: Runner, changes: list[FieldChange], since: datetime) -> _Life:
     first = _in_use(state)
     is_new = runner.first_seen_at > since
     changed_at = dict.fromkeys(first, runner.first_seen_at) if is_new else {}
-    known = first
+    previous = first
     for change in changes:
         state[change.field] = change.after
         used = _in_use(state)
-        changed_at |= dict.fromkeys(used ^ known, change.at)
-        known = used
+        changed_at |= dict.fromkeys(used ^ previous, change.at)
+        previous = used
     return _Life(runner, set() if is_new else first, now, changed_at)
 
 

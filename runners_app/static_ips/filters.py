@@ -1,6 +1,4 @@
-"""Filters of lists. All of them live in the URL; the search box understands them as `word:value`
-too.
-"""
+"""The filter of the static IPs page."""
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
@@ -11,8 +9,9 @@ from runners_app.web.filters import CatalogFilter
 
 
 class StaticIpFilter(CatalogFilter):
-    """Runners with static IPs. An address or a range in the search box finds the runners whose
-    ranges hold it.
+    """Filter runners with static IPs by account, words, or an address or range.
+
+    An address or a range as the only word finds the runners whose ranges contain it.
     """
 
     class Meta:
@@ -24,7 +23,7 @@ class StaticIpFilter(CatalogFilter):
 
     @property
     def network(self) -> IPv4Network | IPv6Network | None:
-        """The address or range somebody looks for; nothing when the search box holds other words."""
+        """The address or range in the search box; None if it holds anything else."""
         try:
             return ip_network(str(self.data.get("q", "")).strip(), strict=False)
         except ValueError:

@@ -1,6 +1,4 @@
-"""Static IPs: how many runners of an account may have them, how many do, and the ranges to allow in
-firewalls.
-"""
+"""Static IPs: limits and usage per account, and the ranges to allow in firewalls."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -46,7 +44,7 @@ CHANGE_COLUMNS = ("change", "range", "account", "runner", "runner_id", "at")
 
 @dataclass
 class Gauge:
-    """One account: its limits now and before, newest first, and how the reading of them stands."""
+    """One account's limits, newest first, and the reading that brings them."""
 
     account: Account
     reading: Reading | None = None
@@ -62,21 +60,20 @@ class Gauge:
 
     @property
     def used_so_far(self) -> list[int]:
-        """Oldest first."""
+        """The numbers used, oldest first, for the sparkline."""
         return [row.used for row in reversed(self.history)]
 
     @property
     def points(self) -> list[Point]:
-        """Oldest first, for the picture."""
+        """Used and maximum over time, oldest first, for the chart."""
         return [Point(row.observed_at, row.used, row.maximum) for row in reversed(self.history)]
 
     @property
     def rank(self) -> tuple[float, str]:
-        """The nearest to used up first."""
-        return (
-            -self.limits.used / self.limits.maximum if self.limits and self.limits.maximum else 0.0,
-            str(self),
-        )
+        """Sorts the accounts with the largest share in use first."""
+        if self.limits is None or not self.limits.maximum:
+            return 0.0, str(self)
+        return -self.limits.used / self.limits.maximum, str(self)
 
     def __str__(self) -> str:
         return self.account.slug
@@ -84,9 +81,7 @@ class Gauge:
 
 @dataclass(frozen=True)
 class Holder:
-    """A runner that has static IPs, and its ranges in CIDR notation; those GitHub has not switched
-    on stand apart.
-    """
+    """A runner with static IPs: its ranges that GitHub has enabled, and the others."""
 
     pk: int
     enabled: list[Network]
@@ -95,20 +90,24 @@ class Holder:
 
 @require_safe
 def static_ips(request: Request) -> HttpResponse:
+    """Show limits, the ranges of the filtered runners, and the changes since `?since=`."""
     accounts = list(Account.objects.visible_to(request.user))
     version = version_of(accounts, query_without(request, "version"))
-    told = _told_of(accounts, request.GET.get("account", ""))
+    with_limits = _with_visible_limits(accounts, request.GET.get("account", ""))
     if is_unchanged(request, version):
-        return unchanged(told, Reading.Resource.LIMITS)
-    listed, found, holders = _found(request)
+        return unchanged(with_limits, Reading.Resource.LIMITS)
+
+    listed, found, holders = _find(request)
     page = page_by_key(_with_group(found), Order("name"), request.GET)
     by_id = {account.pk: account for account in accounts}
     for runner in page.rows:
         runner.account = by_id[runner.account_id]
-    gauges = _gauges(told)
+
+    gauges = _gauges(with_limits)
     since = since_of(request)
     changes = _changes(request, since)[1] if since else []
-    ranges = _written(holders)
+    ranges = _enabled_ranges(holders)
+
     context = {
         "accounts": accounts,
         "chips": chips_of(listed, request.GET),
@@ -126,30 +125,32 @@ def static_ips(request: Request) -> HttpResponse:
         "ranges_text": "\n".join(ranges),
         "version": version,
         "moving": any(runner.static_ip and not runner.ip_ranges for runner in page.rows),
-        **line_of([account.pk for account in told], Reading.Resource.LIMITS),
+        **line_of([account.pk for account in with_limits], Reading.Resource.LIMITS),
     }
     return render_page(request, "static_ips/list.html", context, fragment="table")
 
 
 @require_safe
 def static_ip_ranges(request: Request, form: str) -> HttpResponse | StreamingHttpResponse:
-    """The ranges, filtered as the page is: as text those in use, each on a line; as CSV and JSON
-    all, with runners.
+    """Download the filtered ranges; `form` is `txt`, `csv` or `json`.
+
+    Text holds each enabled range once, one per line; CSV and JSON hold all ranges with their
+    runners.
     """
-    listed, found, holders = _found(request)
-    name, asked = "static-ip-ranges", asked_of(listed)
+    listed, found, holders = _find(request)
+    name, filters = "static-ip-ranges", asked_of(listed)
     if form == "txt":
-        return export_text(request, name, _written(holders), asked=asked)
+        return export_text(request, name, _enabled_ranges(holders), asked=filters)
     rows = _with_group(found).select_related("account").order_by("account__slug", "name", "pk")
     cells = list(_range_rows(rows))
-    return export(request, form, name, RANGE_COLUMNS, cells, count=cells.__len__, asked=asked)
+    return export(request, form, name, RANGE_COLUMNS, cells, count=cells.__len__, asked=filters)
 
 
 def _range_rows(rows: "QuerySet[Any]") -> Iterator[Row]:
     for row in rows:
-        for written, enabled in row.ranges:
+        for cidr, enabled in row.ranges:
             yield (
-                written,
+                cidr,
                 enabled,
                 row.account.slug,
                 row.name,
@@ -161,22 +162,23 @@ def _range_rows(rows: "QuerySet[Any]") -> Iterator[Row]:
 
 @require_safe
 def static_ip_changes(request: Request, form: str) -> HttpResponse | StreamingHttpResponse:
-    """The ranges that came and went since `?since=`, filtered as the page is."""
+    """Download the ranges added and removed since `?since=`; `form` is `txt`, `csv` or `json`.
+
+    Raises BadRequest without a valid `?since=`.
+    """
     since = since_of(request)
     if since is None:
         raise BadRequest(
-            "Say since when: ?since=2026-11-01, or with a time as in ?since=2026-11-01T08:00:00Z."
+            "Add the start of the period: ?since=2026-11-01 or ?since=2026-11-01T08:00:00Z."
         )
     listed, changes = _changes(request, since)
-    name, asked = (
-        "static-ip-changes",
-        [("since", since.isoformat(timespec="minutes")), *asked_of(listed)],
-    )
+    name = "static-ip-changes"
+    filters = [("since", since.isoformat(timespec="minutes")), *asked_of(listed)]
     if form == "txt":
         lines = [f"{'+' if each.is_added else '-'} {each.network}" for each in changes]
-        return export_text(request, name, lines, asked=asked)
+        return export_text(request, name, lines, asked=filters)
     rows = map(_change_row, changes)
-    return export(request, form, name, CHANGE_COLUMNS, rows, count=changes.__len__, asked=asked)
+    return export(request, form, name, CHANGE_COLUMNS, rows, count=changes.__len__, asked=filters)
 
 
 def _change_row(each: RangeChange) -> Row:
@@ -192,15 +194,13 @@ def _change_row(each: RangeChange) -> Row:
 
 
 def since_of(request: Request) -> datetime | None:
-    """The moment `?since=` names, a day or a time (UTC unless it says otherwise); nothing when it
-    names none.
-    """
-    asked = request.GET.get("since", "").strip()
+    """The moment given by `?since=`: a day, or a time that is UTC unless it has an offset."""
+    text = request.GET.get("since", "").strip()
     try:
-        moment = parse_datetime(asked)
-        if moment is None and (day := parse_date(asked)):
+        moment = parse_datetime(text)
+        if moment is None and (day := parse_date(text)):
             moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    except ValueError:  # well written, and yet no day: 30 February
+    except ValueError:  # well-formed but not a date, such as 30 February
         return None
     if moment is None or not 2000 <= moment.year <= 9000:
         return None
@@ -209,21 +209,23 @@ def since_of(request: Request) -> datetime | None:
 
 def _changes(request: Request, since: datetime) -> tuple[StaticIpFilter, list[RangeChange]]:
     listed = StaticIpFilter(request.GET, queryset=Runner.objects.visible_to(request.user))
-    changes, sought = changed_since(listed.qs, since), listed.network
-    if sought is not None:
-        changes = [each for each in changes if _overlaps(each.network, sought)]
+    changes, wanted = changed_since(listed.qs, since), listed.network
+    if wanted is not None:
+        changes = [each for each in changes if _overlaps(each.network, wanted)]
     return listed, changes
 
 
 @require_POST
 def static_ips_refresh(request: Request) -> HttpResponse:
+    """Schedule a reading of the limits and runners of every visible account."""
     read_again(request, Reading.Resource.LIMITS, Reading.Resource.RUNNERS)
     return redirect(came_from(request) or "static-ips")
 
 
-def _found(request: Request) -> tuple[StaticIpFilter, "QuerySet[Runner]", list[Holder]]:
-    """The runners that match and their ranges. An account has few with static IPs, so an address is
-    sought here.
+def _find(request: Request) -> tuple[StaticIpFilter, "QuerySet[Runner]", list[Holder]]:
+    """The filter, the runners that match it, and their ranges.
+
+    An account has few runners with static IPs, so addresses are compared here, not in SQL.
     """
     runners = (
         Runner.objects.visible_to(request.user)
@@ -236,26 +238,24 @@ def _found(request: Request) -> tuple[StaticIpFilter, "QuerySet[Runner]", list[H
         Holder(pk, *networks_of(public_ips))
         for pk, public_ips in found.values_list("pk", "public_ips")
     ]
-    if (sought := listed.network) is not None:
-        holders = [holder for holder in holders if _holds(holder, sought)]
+    if (wanted := listed.network) is not None:
+        holders = [
+            holder
+            for holder in holders
+            if any(_overlaps(network, wanted) for network in holder.enabled + holder.others)
+        ]
         found = found.filter(pk__in=[holder.pk for holder in holders])
     return listed, found, holders
 
 
-def _holds(holder: Holder, sought: Network) -> bool:
-    return any(_overlaps(network, sought) for network in (*holder.enabled, *holder.others))
+def _overlaps(network: Network, other: Network) -> bool:
+    return network.version == other.version and network.overlaps(other)
 
 
-def _overlaps(network: Network, sought: Network) -> bool:
-    return network.version == sought.version and network.overlaps(sought)
-
-
-def _written(holders: list[Holder]) -> list[str]:
-    """Every range that is in use, once, in the order of addresses."""
-    return [
-        str(network)
-        for network in in_order(network for holder in holders for network in holder.enabled)
-    ]
+def _enabled_ranges(holders: list[Holder]) -> list[str]:
+    """Every enabled range once, as text, in address order."""
+    networks = {network for holder in holders for network in holder.enabled}
+    return [str(network) for network in in_order(networks)]
 
 
 def _with_group(found: "QuerySet[Runner]") -> "QuerySet[Runner]":
@@ -265,25 +265,22 @@ def _with_group(found: "QuerySet[Runner]") -> "QuerySet[Runner]":
     )
 
 
-def _told_of(accounts: list[Account], asked: str) -> list[Account]:
-    """Those one sees whole: who sees only some groups of an account is not told its totals."""
-    return [
-        row
-        for row in accounts
-        if asked.lower() in ("", row.slug.lower()) and limited_by(row) is None
-    ]
+def _with_visible_limits(accounts: list[Account], slug: str) -> list[Account]:
+    """The accounts whose limits are shown, filtered by slug.
+
+    Only accounts the user sees in full: totals would leak the rest.
+    """
+    chosen = [account for account in accounts if slug.lower() in ("", account.slug.lower())]
+    return [account for account in chosen if limited_by(account) is None]
 
 
 def _gauges(shown: list[Account]) -> list[Gauge]:
+    """Two queries for any number of accounts."""
     gauges = {account.pk: Gauge(account) for account in shown}
     for reading in Reading.objects.filter(account__in=shown, resource=Reading.Resource.LIMITS):
         gauges[reading.account_id].reading = reading
     age = Window(RowNumber(), partition_by=F("account"), order_by=F("observed_at").desc())
-    for row in (
-        Limits.objects.filter(account__in=shown)
-        .annotate(age=age)
-        .filter(age__lte=HISTORY)
-        .order_by("age")
-    ):
+    history = Limits.objects.filter(account__in=shown).annotate(age=age)
+    for row in history.filter(age__lte=HISTORY).order_by("age"):
         gauges[row.account_id].history.append(row)
     return sorted(gauges.values(), key=lambda gauge: gauge.rank)

@@ -25,10 +25,10 @@ def test_an_administrator_creates_edits_and_deletes_a_runner_with_the_mouse(
     page.get_by_role("link", name="New runner").click()
     page.get_by_role("link", name="Choose acme").click()
     page.get_by_label("Name").press_sequentially("browser made this")
-    expect(page.get_by_text("GitHub takes 1 to 64 characters")).to_be_visible()
+    expect(page.get_by_text("GitHub allows 1 to 64 characters")).to_be_visible()
     page.get_by_label("Name").fill("")
     page.get_by_label("Name").press_sequentially("browser-made-this")
-    expect(page.get_by_text("This name is free in acme")).to_be_visible()
+    expect(page.get_by_text("This name is available in acme")).to_be_visible()
     page.get_by_label("Image", exact=True).select_option(label="golden-linux (linux-x64)")
     expect(page.get_by_label("Image version")).to_be_visible()
     page.get_by_label("Size").select_option("8-core")
@@ -81,7 +81,7 @@ def test_an_answer_that_failed_sets_nothing_back_later(sign_in: SignIn) -> None:
     expect(page.get_by_text("the server answered 500")).to_be_visible()
     page.get_by_label("Size").select_option("8-core")
     page.get_by_label("Name").press_sequentially("after-a-failure")
-    expect(page.get_by_text("This name is free")).to_be_visible()
+    expect(page.get_by_text("This name is available")).to_be_visible()
     expect(page.get_by_label("Size")).to_have_value("8-core")
     visit.complaints[:] = [
         each for each in visit.complaints if "500" not in each

@@ -1,4 +1,4 @@
-"""Many runners at once: exactly what was shown is asked for, and what cannot be is said before."""
+"""Bulk edit, create and delete: the preview is exact, and only what it showed is requested."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,20 +33,19 @@ def confirm(client: Client, address: str, query: Query, **fields: str) -> HttpRe
     return client.post(f"{address}?{page.wsgi_request.META['QUERY_STRING']}", given)
 
 
-def test_a_change_of_several_runners_in_two_organizations_is_shown_and_then_carried_out(
-    client: Client, admin: User, acme: Account, globex: Account, work: Work
+def test_a_bulk_edit_in_two_organizations_is_previewed_and_then_carried_out(
+    as_admin: Client, acme: Account, globex: Account, work: Work
 ) -> None:
-    client.force_login(admin)
     query: Query = {
         "runner": [*ids(acme), *ids(globex)],
         "maximum_runners": "21",
         "group": "production-deploys",
     }
-    page = client.get("/runners/bulk/edit/", query)
+    page = as_admin.get("/runners/bulk/edit/", query)
     assert len(page.context["plan"].items) == 6
     assert "21" in page.content.decode()
     assert not Operation.objects.exists()
-    confirm(client, "/runners/bulk/edit/", query)
+    confirm(as_admin, "/runners/bulk/edit/", query)
     work(acme)
     work(globex)
     assert set(Operation.objects.values_list("state", flat=True)) == {"confirmed"}
@@ -54,17 +53,16 @@ def test_a_change_of_several_runners_in_two_organizations_is_shown_and_then_carr
     assert Runner.objects.filter(maximum_runners=21).count() == 6
 
 
-def test_an_image_is_resolved_by_name_in_each_account(
-    client: Client, admin: User, acme: Account, globex: Account, work: Work
+def test_an_image_name_is_resolved_in_each_account(
+    as_admin: Client, acme: Account, globex: Account, work: Work
 ) -> None:
-    client.force_login(admin)
     Image.objects.filter(account=globex, name="Ubuntu 22.04").delete()
     query: Query = {
         "runner": [*ids(acme), *ids(globex)],
         "image": "github:Ubuntu 22.04",
         "size": "8-core",
     }
-    plan = client.get("/runners/bulk/edit/", query).context["plan"]
+    plan = as_admin.get("/runners/bulk/edit/", query).context["plan"]
     assert {runner.account.slug for runner, _ in plan.impossible} == {"globex"}
     assert "globex is not offered the image Ubuntu 22.04." in {
         reason for _, reason in plan.impossible
@@ -72,53 +70,53 @@ def test_an_image_is_resolved_by_name_in_each_account(
     assert {item.runner.account.slug for item in plan.items} == {"acme"}
 
 
-def test_what_does_not_fit_a_runner_is_said_before_anything_happens(
-    client: Client, admin: User, acme: Account
+def test_the_preview_says_why_a_change_does_not_apply_to_a_runner(
+    as_admin: Client, acme: Account
 ) -> None:
-    client.force_login(admin)
     windows = Runner.objects.filter(account=acme, platform="win-x64").earliest("pk")
-    for wish, words in [
+    for change, reason in [
         ({"image": "github:Ubuntu 22.04"}, "is for linux-x64"),
         ({"size": "2-core"}, "does not fit"),
     ]:
-        plan = client.get("/runners/bulk/edit/", Query(runner=windows.pk, **wish)).context["plan"]
-        assert words in plan.impossible[0][1]
+        plan = as_admin.get("/runners/bulk/edit/", Query(runner=windows.pk, **change)).context[
+            "plan"
+        ]
+        assert reason in plan.impossible[0][1]
 
 
-def test_a_set_that_changed_since_it_was_shown_is_shown_again(
-    client: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
+def test_a_set_of_runners_that_changed_since_the_preview_is_previewed_again(
+    as_admin: Client, acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
-    client.force_login(admin)
     query: Query = {"matching": "account=acme&q=golden", "maximum_runners": "3"}
-    page = client.get("/runners/bulk/edit/", query)
+    page = as_admin.get("/runners/bulk/edit/", query)
     form = page.context["confirm"]
     simulator.create_runner("organization", "acme", name="golden-new")
     Reading.objects.schedule_now(acme, "runners")
     work(acme)
     given = {"nonce": form["nonce"].value(), "digest": form["digest"].value()}
-    answer = client.post(f"/runners/bulk/edit/?{page.wsgi_request.META['QUERY_STRING']}", given)
+    answer = as_admin.post(f"/runners/bulk/edit/?{page.wsgi_request.META['QUERY_STRING']}", given)
     assert answer.status_code == 200
-    assert "This differs from what you were shown" in answer.content.decode()
+    assert "The list has changed since you opened it" in answer.content.decode()
     assert not Operation.objects.exists()
 
 
-def test_a_confirmation_sent_twice_asks_once(client: Client, admin: User, acme: Account) -> None:
-    client.force_login(admin)
+def test_a_confirmation_sent_twice_creates_its_operations_once(
+    as_admin: Client, acme: Account
+) -> None:
     query: Query = {"runner": ids(acme), "maximum_runners": "21"}
-    page = client.get("/runners/bulk/edit/", query)
+    page = as_admin.get("/runners/bulk/edit/", query)
     form = page.context["confirm"]
     given = {"nonce": form["nonce"].value(), "digest": form["digest"].value()}
     for _ in range(2):
-        client.post(f"/runners/bulk/edit/?{page.wsgi_request.META['QUERY_STRING']}", given)
+        as_admin.post(f"/runners/bulk/edit/?{page.wsgi_request.META['QUERY_STRING']}", given)
     assert Operation.objects.count() == 3
 
 
-def test_trying_the_first_holds_the_others(
-    client: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
+def test_trying_a_batch_on_the_first_runner_holds_the_others(
+    as_admin: Client, acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
-    client.force_login(admin)
     confirm(
-        client, "/runners/bulk/edit/", {"runner": ids(acme), "maximum_runners": "21"}, first="1"
+        as_admin, "/runners/bulk/edit/", {"runner": ids(acme), "maximum_runners": "21"}, first="1"
     )
     work(acme)
     assert len(simulator.requests("PATCH")) == 1
@@ -128,23 +126,22 @@ def test_trying_the_first_holds_the_others(
         "requested",
     ]
     batch = Operation.objects.earliest("pk").batch
-    page = client.get(f"/operations/batches/{batch}/").content.decode()
+    page = as_admin.get(f"/operations/batches/{batch}/").content.decode()
     assert "1 of 3 confirmed" in page
     assert "Go on with the other 2" in page
-    client.post(f"/operations/batches/{batch}/go-on/")
+    as_admin.post(f"/operations/batches/{batch}/go-on/")
     work(acme)
-    assert "3 of 3 confirmed" in client.get(f"/operations/batches/{batch}/").content.decode()
+    assert "3 of 3 confirmed" in as_admin.get(f"/operations/batches/{batch}/").content.decode()
 
 
-def test_stopping_takes_back_what_was_held(
-    client: Client, admin: User, acme: Account, work: Work
+def test_stopping_a_batch_cancels_its_held_operations(
+    as_admin: Client, acme: Account, work: Work
 ) -> None:
-    client.force_login(admin)
     confirm(
-        client, "/runners/bulk/edit/", {"runner": ids(acme), "maximum_runners": "21"}, first="1"
+        as_admin, "/runners/bulk/edit/", {"runner": ids(acme), "maximum_runners": "21"}, first="1"
     )
     work(acme)
-    client.post(f"/operations/batches/{Operation.objects.earliest('pk').batch}/stop/")
+    as_admin.post(f"/operations/batches/{Operation.objects.earliest('pk').batch}/stop/")
     assert sorted(Operation.objects.values_list("state", flat=True)) == [
         "cancelled",
         "cancelled",
@@ -153,7 +150,7 @@ def test_stopping_takes_back_what_was_held(
 
 
 @pytest.mark.parametrize("hindrance", ["paused", "observe_only"])
-def test_what_was_held_is_taken_back_but_not_sent_in_an_account_that_was_paused_or_is_observed(
+def test_held_operations_can_be_cancelled_but_not_sent_once_the_account_may_not_be_changed(
     client: Client, admin: User, lead: User, acme: Account, work: Work, hindrance: str
 ) -> None:
     client.force_login(admin)
@@ -178,25 +175,24 @@ def test_what_was_held_is_taken_back_but_not_sent_in_an_account_that_was_paused_
     ]
 
 
-def test_what_failed_is_retried_as_a_new_batch(
-    client: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
+def test_failed_operations_are_retried_as_a_new_batch(
+    as_admin: Client, acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
-    client.force_login(admin)
     simulator.add_fault(
         "PATCH", "/hosted-runners/", "status", status=422, body={"message": "Not now"}, times=1
     )
-    confirm(client, "/runners/bulk/edit/", {"runner": ids(acme), "maximum_runners": "21"})
+    confirm(as_admin, "/runners/bulk/edit/", {"runner": ids(acme), "maximum_runners": "21"})
     work(acme)
     batch = Operation.objects.earliest("pk").batch
-    assert "Retry 1 failed" in client.get(f"/operations/batches/{batch}/").content.decode()
+    assert "Retry 1 failed" in as_admin.get(f"/operations/batches/{batch}/").content.decode()
     for _ in range(2):
-        answer = client.post(f"/operations/batches/{batch}/retry/")
+        answer = as_admin.post(f"/operations/batches/{batch}/retry/")
     work(acme)
-    assert "1 of 1 confirmed" in client.get(answer.headers["Location"]).content.decode()
+    assert "1 of 1 confirmed" in as_admin.get(answer.headers["Location"]).content.decode()
     assert Runner.objects.filter(maximum_runners=21).count() == 3
 
 
-def test_a_stranger_does_not_see_a_batch_and_a_viewer_changes_nothing(
+def test_a_batch_is_hidden_from_strangers_and_read_only_for_viewers(
     client: Client, admin: User, lead: User, acme: Account, work: Work
 ) -> None:
     client.force_login(admin)
@@ -212,12 +208,11 @@ def test_a_stranger_does_not_see_a_batch_and_a_viewer_changes_nothing(
     assert not Operation.objects.filter(state="cancelled").exists()
 
 
-def test_the_same_runner_is_created_in_several_organizations_with_one_form(
-    client: Client, admin: User, acme: Account, globex: Account, work: Work
+def test_one_form_creates_the_same_runner_in_several_organizations(
+    as_admin: Client, acme: Account, globex: Account, work: Work
 ) -> None:
-    client.force_login(admin)
     address = f"/runners/bulk/new/?account={acme.pk}&account={globex.pk}"
-    form = client.get(address).context["form"]
+    form = as_admin.get(address).context["form"]
     fields = {
         "nonce": form["nonce"].value(),
         "name": "everywhere",
@@ -227,7 +222,7 @@ def test_the_same_runner_is_created_in_several_organizations_with_one_form(
         f"group_{acme.pk}": "2",
         f"group_{globex.pk}": "1",
     }
-    answer = client.post(address, fields)
+    answer = as_admin.post(address, fields)
     work(acme)
     work(globex)
     made = Runner.objects.filter(name="everywhere").order_by("account__slug")
@@ -235,16 +230,15 @@ def test_the_same_runner_is_created_in_several_organizations_with_one_form(
         ("acme", 2),
         ("globex", 1),
     ]
-    assert "runs-on: everywhere" in client.get(answer.headers["Location"]).content.decode()
+    assert "runs-on: everywhere" in as_admin.get(answer.headers["Location"]).content.decode()
 
 
-def test_an_account_that_cannot_have_the_runner_says_so_at_its_field(
-    client: Client, admin: User, acme: Account, globex: Account
+def test_an_account_that_cannot_have_the_runner_has_an_error_at_its_field(
+    as_admin: Client, acme: Account, globex: Account
 ) -> None:
-    client.force_login(admin)
     Image.objects.filter(account=globex, name="golden-linux").delete()
     address = f"/runners/bulk/new/?account={acme.pk}&account={globex.pk}"
-    form = client.get(address).context["form"]
+    form = as_admin.get(address).context["form"]
     fields = {
         "nonce": form["nonce"].value(),
         "name": "everywhere",
@@ -254,17 +248,16 @@ def test_an_account_that_cannot_have_the_runner_says_so_at_its_field(
         f"group_{acme.pk}": "2",
         f"group_{globex.pk}": "1",
     }
-    errors = client.post(address, fields).context["form"].errors
+    errors = as_admin.post(address, fields).context["form"].errors
     assert list(errors) == [f"group_{globex.pk}"]
     assert not Operation.objects.exists()
 
 
-def test_a_clone_starts_with_the_values_of_its_original_in_another_account_too(
-    client: Client, admin: User, acme: Account, globex: Account
+def test_cloning_into_another_account_matches_image_and_group_by_name(
+    as_admin: Client, acme: Account, globex: Account
 ) -> None:
-    client.force_login(admin)
     original = Runner.objects.get(account=acme, name="golden-linux-16core")
-    form = client.get(f"/runners/new/?clone={original.pk}&account={globex.pk}").context["form"]
+    form = as_admin.get(f"/runners/new/?clone={original.pk}&account={globex.pk}").context["form"]
     assert form["name"].value() == "golden-linux-16core-copy"
     assert (
         form["image"].value()
@@ -273,45 +266,39 @@ def test_a_clone_starts_with_the_values_of_its_original_in_another_account_too(
     assert (form["size"].value(), form["image_version"].value()) == ("16-core", "1.2.0")
 
 
-def test_deleting_asks_for_the_number_of_runners(
-    client: Client, admin: User, acme: Account, work: Work
+def test_bulk_deletion_requires_typing_the_number_of_runners(
+    as_admin: Client, acme: Account, work: Work
 ) -> None:
-    client.force_login(admin)
     query: Query = {"runner": ids(acme)}
-    assert confirm(client, "/runners/bulk/delete/", query, typed="4").status_code == 422
+    assert confirm(as_admin, "/runners/bulk/delete/", query, typed="4").status_code == 422
     assert not Operation.objects.exists()
-    confirm(client, "/runners/bulk/delete/", query, typed="3")
+    confirm(as_admin, "/runners/bulk/delete/", query, typed="3")
     assert Operation.objects.filter(kind="delete_runner").count() == 3
 
 
-def test_runners_of_accounts_one_may_only_look_at_are_left_out(
-    client: Client, lead: User, acme: Account, globex: Account
+def test_runners_in_accounts_that_the_user_can_only_view_are_left_out(
+    as_lead: Client, lead: User, acme: Account, globex: Account
 ) -> None:
     Membership.objects.create(user=lead, account=acme, role="manager")
     Membership.objects.create(user=lead, account=globex, role="viewer")
-    client.force_login(lead)
     query: Query = {"runner": [*ids(acme), *ids(globex)], "maximum_runners": "21"}
-    plan = client.get("/runners/bulk/edit/", query).context["plan"]
+    plan = as_lead.get("/runners/bulk/edit/", query).context["plan"]
     assert {item.runner.account for item in plan.items} == {acme}
-    assert {reason for _, reason in plan.impossible} == {
-        "You may look at globex but not change it."
-    }
+    assert {reason for _, reason in plan.impossible} == {"You can view globex but not change it."}
 
 
-def test_a_stranger_chooses_nothing(client: Client, lead: User, acme: Account) -> None:
-    client.force_login(lead)
-    page = client.get("/runners/bulk/edit/", Query(runner=ids(acme), maximum_runners="21"))
-    assert "No runner is chosen" in page.content.decode()
+def test_runners_that_the_user_cannot_see_are_not_selected(as_lead: Client, acme: Account) -> None:
+    page = as_lead.get("/runners/bulk/edit/", Query(runner=ids(acme), maximum_runners="21"))
+    assert "No runner is selected" in page.content.decode()
 
 
-def test_working_out_a_bulk_change_costs_a_constant_number_of_queries(
-    client: Client, admin: User, acme: Account, globex: Account
+def test_planning_a_bulk_change_takes_a_constant_number_of_queries(
+    as_admin: Client, acme: Account, globex: Account
 ) -> None:
-    client.force_login(admin)
     counts = []
     for chosen in (ids(acme, 1), [*ids(acme, 6), *ids(globex, 6)]):
         with CaptureQueriesContext(connection) as queries:
-            client.get("/runners/bulk/edit/", Query(runner=chosen, maximum_runners="21"))
+            as_admin.get("/runners/bulk/edit/", Query(runner=chosen, maximum_runners="21"))
         counts.append(len(queries))
     assert counts[0] == counts[1]
 
@@ -320,9 +307,8 @@ def test_working_out_a_bulk_change_costs_a_constant_number_of_queries(
     "query",
     ["", "runner=x", "runner=99999999999999999999", "matching=q%3D%2500", "runner=1&size=no"],
 )
-def test_nonsense_in_the_address_never_breaks_the_page(
-    client: Client, admin: User, acme: Account, query: str
+def test_invalid_addresses_never_break_the_bulk_pages(
+    as_admin: Client, acme: Account, query: str
 ) -> None:
-    client.force_login(admin)
     for address in ("edit", "delete"):
-        assert client.get(f"/runners/bulk/{address}/?{query}").status_code in (200, 422)
+        assert as_admin.get(f"/runners/bulk/{address}/?{query}").status_code in (200, 422)

@@ -1,4 +1,4 @@
-"""Runner pages, through Django's client, with a real simulator behind."""
+"""Runner pages through Django's client, backed by the simulator."""
 
 import re
 from base64 import urlsafe_b64encode
@@ -20,7 +20,7 @@ STATUSES = ("Ready", "Shutdown", "Provisioning")
 
 
 def form_of(client: Client, address: str) -> dict[str, str]:
-    """The fields of a page's form as a browser would send them back."""
+    """The form fields of a page as a browser would submit them."""
     form = client.get(address).context["form"]
     fields = {field.html_name: field.value() for field in form}
     return {name: str(value) for name, value in fields.items() if value not in (None, False, "")}
@@ -51,29 +51,26 @@ def create(client: Client, account: Account, **changes: str) -> Operation:
 
 class TestList:
     def test_it_shows_the_runners_of_all_accounts_to_an_administrator(
-        self, client: Client, admin: User, acme: Account, globex: Account
+        self, as_admin: Client, acme: Account, globex: Account
     ) -> None:
-        client.force_login(admin)
-        page = client.get("/runners/").content.decode()
+        page = as_admin.get("/runners/").content.decode()
         assert "24 runners" in page
         assert "acme" in page
         assert "globex" in page
 
-    def test_it_shows_a_team_lead_only_the_accounts_given_to_them(
-        self, client: Client, lead: User, acme: Account, globex: Account
+    def test_it_shows_a_team_lead_only_their_accounts(
+        self, as_lead: Client, lead: User, acme: Account, globex: Account
     ) -> None:
         Membership.objects.create(user=lead, account=acme)
-        client.force_login(lead)
-        page = client.get("/runners/").content.decode()
+        page = as_lead.get("/runners/").content.decode()
         assert "12 runners" in page
         assert "globex" not in page
         assert "New runner" not in page
 
-    def test_it_says_so_when_a_person_was_given_nothing(
-        self, client: Client, lead: User, acme: Account
+    def test_it_explains_an_empty_list_to_a_user_without_access(
+        self, as_lead: Client, acme: Account
     ) -> None:
-        client.force_login(lead)
-        assert "You were given no organization yet" in client.get("/runners/").content.decode()
+        assert "You were given no organization yet" in as_lead.get("/runners/").content.decode()
 
     @pytest.mark.parametrize(
         ("query", "rows"),
@@ -89,28 +86,25 @@ class TestList:
             ("q=org:globex+linux", {"account__slug": "globex", "name__icontains": "linux"}),
         ],
     )
-    def test_filters_live_in_the_address_and_in_the_search_box(
+    def test_filters_work_in_the_address_and_in_the_search_box(
         self,
-        client: Client,
-        admin: User,
+        as_admin: Client,
         acme: Account,
         globex: Account,
         query: str,
         rows: dict[str, object],
     ) -> None:
-        client.force_login(admin)
-        shown = client.get(f"/runners/?{query}").context["page"].rows
+        shown = as_admin.get(f"/runners/?{query}").context["page"].rows
         assert shown
         assert {row.pk for row in shown} == set(
             Runner.objects.filter(**rows).values_list("pk", flat=True)
         )
 
-    def test_a_group_filter_finds_runners_by_the_name_of_their_group(
-        self, client: Client, admin: User, acme: Account
+    def test_the_group_filter_takes_the_name_of_a_group(
+        self, as_admin: Client, acme: Account
     ) -> None:
-        client.force_login(admin)
         group = RunnerGroup.objects.get(account=acme, default=True)
-        shown = client.get("/runners/", {"group": group.name}).context["page"].rows
+        shown = as_admin.get("/runners/", {"group": group.name}).context["page"].rows
         assert {row.group_id for row in shown} == {group.github_id}
 
     @pytest.mark.parametrize(
@@ -118,32 +112,30 @@ class TestList:
     )
     def test_paging_by_key_shows_every_runner_once_in_both_directions(
         self,
-        client: Client,
-        admin: User,
+        as_admin: Client,
         acme: Account,
         globex: Account,
         umbrella: Account,
         sort: str,
     ) -> None:
-        client.force_login(admin)
         forward: list[int] = []
         query: dict[str, str] = {"sort": sort, "size_of_page": "25"}
-        page = client.get("/runners/", query).context["page"]
+        page = as_admin.get("/runners/", query).context["page"]
         pages = [[row.pk for row in page.rows]]
         while page.after:
-            page = client.get("/runners/", {**query, "after": page.after}).context["page"]
+            page = as_admin.get("/runners/", {**query, "after": page.after}).context["page"]
             pages.append([row.pk for row in page.rows])
         forward = [pk for rows in pages for pk in rows]
         assert sorted(forward) == sorted(Runner.objects.values_list("pk", flat=True))
-        back = client.get("/runners/", {**query, "before": page.before}).context["page"]
+        back = as_admin.get("/runners/", {**query, "before": page.before}).context["page"]
         assert [row.pk for row in back.rows] == pages[-2]
 
     @pytest.mark.parametrize("words", ["q", "qx", "q x 7", "X Q"])
     @pytest.mark.parametrize("sort", ["name", "-name", "status"])
-    def test_words_of_one_and_two_letters_are_paged_in_order(
-        self, client: Client, admin: User, acme: Account, words: str, sort: str
+    def test_matches_of_short_words_are_paged_in_order(
+        self, as_admin: Client, acme: Account, words: str, sort: str
     ) -> None:
-        """No index leads to them, and there are many: pages are found by their keys first."""
+        """No index finds them, and there are many, so pages are found by primary key first."""
         now = timezone.now()
         Runner.objects.bulk_create(
             Runner(
@@ -167,47 +159,44 @@ class TestList:
             found, key=lambda row: (getattr(row, column), row.pk), reverse=sort.startswith("-")
         )
         assert len(wanted) > 75
-        client.force_login(admin)
         query = {"q": words, "sort": sort, "size_of_page": "25"}
-        page = client.get("/runners/", query).context["page"]
+        page = as_admin.get("/runners/", query).context["page"]
         pages = [page.rows]
         while page.after:
-            page = client.get("/runners/", {**query, "after": page.after}).context["page"]
+            page = as_admin.get("/runners/", {**query, "after": page.after}).context["page"]
             pages.append(page.rows)
         assert [row.name for rows in pages for row in rows] == [row.name for row in wanted]
         assert (
-            client.get("/runners/", {**query, "before": page.before}).context["page"].rows
+            as_admin.get("/runners/", {**query, "before": page.before}).context["page"].rows
             == pages[-2]
         )
 
-    def test_a_hundred_rows_cost_no_more_queries_than_ten(
-        self, client: Client, admin: User, simulator: SimulatorHandle, acme: Account, work: Work
+    def test_a_hundred_rows_take_no_more_queries_than_ten(
+        self, as_admin: Client, simulator: SimulatorHandle, acme: Account, work: Work
     ) -> None:
-        client.force_login(admin)
         cache.clear()
-        with CaptureQueriesContext(connection) as few:
-            client.get("/runners/?size_of_page=100")
+        with CaptureQueriesContext(connection) as small:
+            as_admin.get("/runners/?size_of_page=100")
         for number in range(100):
             simulator.create_runner("organization", "acme", name=f"more-{number}")
         Reading.objects.schedule_now(acme, "runners")
         work(acme)
         cache.clear()
-        with CaptureQueriesContext(connection) as many:
-            rows = client.get("/runners/?size_of_page=100").context["page"].rows
+        with CaptureQueriesContext(connection) as large:
+            rows = as_admin.get("/runners/?size_of_page=100").context["page"].rows
         assert len(rows) == 100
-        assert len(many) <= len(few) <= 11
+        assert len(large) <= len(small) <= 11
 
-    def test_a_poll_that_has_the_version_already_is_answered_without_content(
-        self, client: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
+    def test_a_poll_with_the_current_version_is_answered_without_content(
+        self, as_admin: Client, acme: Account, simulator: SimulatorHandle, work: Work
     ) -> None:
-        client.force_login(admin)
-        version = client.get("/runners/").context["version"]
+        version = as_admin.get("/runners/").context["version"]
         poll = {"HX-Request": "true"}
-        assert client.get("/runners/", {"version": version}, headers=poll).status_code == 204
+        assert as_admin.get("/runners/", {"version": version}, headers=poll).status_code == 204
         simulator.create_runner("organization", "acme", name="new-one")
         Reading.objects.schedule_now(acme, "runners")
         work(acme)
-        answer = client.get("/runners/", {"version": version}, headers=poll)
+        answer = as_admin.get("/runners/", {"version": version}, headers=poll)
         assert answer.status_code == 200
         assert b"new-one" in answer.content
         assert b"<html" not in answer.content
@@ -215,11 +204,10 @@ class TestList:
     @pytest.mark.parametrize(
         "query", ["q=%00", "after=zzz", "after=W10", "static_ip=maybe", "sort=-nothing", "size=%ff"]
     )
-    def test_nonsense_in_the_address_never_breaks_the_page(
-        self, client: Client, admin: User, acme: Account, query: str
+    def test_invalid_parameters_never_break_the_page(
+        self, as_admin: Client, acme: Account, query: str
     ) -> None:
-        client.force_login(admin)
-        assert client.get(f"/runners/?{query}").status_code == 200
+        assert as_admin.get(f"/runners/?{query}").status_code == 200
 
     @pytest.mark.parametrize(
         ("sort", "place"),
@@ -242,24 +230,24 @@ class TestList:
             ("-since", '["0001-01-01T00:00:00+23:59", 1]'),
         ],
     )
-    def test_a_place_that_somebody_made_up_is_the_first_page(
-        self, client: Client, admin: User, acme: Account, sort: str, place: str
+    def test_an_invalid_page_key_leads_to_the_first_page(
+        self, as_admin: Client, acme: Account, sort: str, place: str
     ) -> None:
-        client.force_login(admin)
-        first = client.get("/runners/", {"sort": sort}).context["page"].rows
+        first = as_admin.get("/runners/", {"sort": sort}).context["page"].rows
         after = urlsafe_b64encode(place.encode()).decode()
-        assert client.get("/runners/", {"sort": sort, "after": after}).context["page"].rows == first
+        assert (
+            as_admin.get("/runners/", {"sort": sort, "after": after}).context["page"].rows == first
+        )
 
 
 class TestDetail:
-    def test_it_shows_all_github_answers_with(
-        self, client: Client, admin: User, acme: Account
+    def test_it_shows_every_field_that_github_reports(
+        self, as_admin: Client, acme: Account
     ) -> None:
-        client.force_login(admin)
         runner = next(
             row for row in Runner.objects.filter(account=acme, static_ip=True) if row.public_ips
         )
-        page = client.get(f"/runners/{runner.pk}/").content.decode()
+        page = as_admin.get(f"/runners/{runner.pk}/").content.decode()
         for text in (
             runner.name,
             runner.image_name,
@@ -271,33 +259,30 @@ class TestDetail:
         assert str(runner.github_id) in page
         assert f"runs-on: {runner.name}" in page
 
-    def test_a_stranger_does_not_learn_that_it_exists(
-        self, client: Client, lead: User, acme: Account, globex: Account
+    def test_it_is_not_found_by_users_without_access(
+        self, as_lead: Client, lead: User, acme: Account, globex: Account
     ) -> None:
         Membership.objects.create(user=lead, account=globex)
-        client.force_login(lead)
         runner = Runner.objects.filter(account=acme).earliest("pk")
         for address in ("", "edit/", "delete/"):
-            assert client.get(f"/runners/{runner.pk}/{address}").status_code == 404
+            assert as_lead.get(f"/runners/{runner.pk}/{address}").status_code == 404
 
-    def test_a_team_lead_sees_it_without_buttons_and_may_not_change_it(
-        self, client: Client, lead: User, acme: Account
+    def test_a_team_lead_sees_it_without_buttons_and_cannot_change_it(
+        self, as_lead: Client, lead: User, acme: Account
     ) -> None:
         Membership.objects.create(user=lead, account=acme)
-        client.force_login(lead)
         runner = Runner.objects.filter(account=acme).earliest("pk")
-        page = client.get(f"/runners/{runner.pk}/").content.decode()
+        page = as_lead.get(f"/runners/{runner.pk}/").content.decode()
         assert "/edit/" not in page
-        assert client.get(f"/runners/{runner.pk}/edit/").status_code == 403
-        assert client.post(f"/runners/{runner.pk}/delete/", {}).status_code == 403
+        assert as_lead.get(f"/runners/{runner.pk}/edit/").status_code == 403
+        assert as_lead.post(f"/runners/{runner.pk}/delete/", {}).status_code == 403
 
 
 class TestCreate:
     def test_a_runner_is_created_and_becomes_ready(
-        self, client: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
+        self, as_admin: Client, acme: Account, simulator: SimulatorHandle, work: Work
     ) -> None:
-        client.force_login(admin)
-        operation = create(client, acme, enable_static_ip="on", image_gen="on")
+        operation = create(as_admin, acme, enable_static_ip="on", image_gen="on")
         assert operation.state == "requested"
         work(acme)
         operation.refresh_from_db()
@@ -310,54 +295,48 @@ class TestCreate:
         work(acme)
         runner.refresh_from_db()
         assert runner.status == "Ready"
-        assert "Ready" in client.get(f"/runners/{runner.pk}/").content.decode()
+        assert "Ready" in as_admin.get(f"/runners/{runner.pk}/").content.decode()
 
-    def test_the_same_form_sent_twice_is_one_operation(
-        self, client: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
+    def test_a_form_sent_twice_creates_one_operation(
+        self, as_admin: Client, acme: Account, simulator: SimulatorHandle, work: Work
     ) -> None:
-        client.force_login(admin)
-        nonce = form_of(client, f"/runners/new/?account={acme.pk}")["nonce"]
+        nonce = form_of(as_admin, f"/runners/new/?account={acme.pk}")["nonce"]
         for _ in range(2):
-            client.post("/runners/new/", {**new_runner(acme), "nonce": nonce})
+            as_admin.post("/runners/new/", {**new_runner(acme), "nonce": nonce})
         work(acme)
         assert Operation.objects.count() == 1
         assert len(simulator.requests("POST")) == 1
 
     @pytest.mark.parametrize("name", ["with space", "x" * 65, "", "émile", "team-linux;rm"])
-    def test_a_name_github_would_not_take_is_refused_at_its_field(
-        self, client: Client, admin: User, acme: Account, name: str
+    def test_a_name_that_github_does_not_allow_is_an_error_at_its_field(
+        self, as_admin: Client, acme: Account, name: str
     ) -> None:
-        client.force_login(admin)
-        nonce = form_of(client, f"/runners/new/?account={acme.pk}")["nonce"]
-        response = client.post("/runners/new/", {**new_runner(acme, name=name), "nonce": nonce})
+        nonce = form_of(as_admin, f"/runners/new/?account={acme.pk}")["nonce"]
+        response = as_admin.post("/runners/new/", {**new_runner(acme, name=name), "nonce": nonce})
         assert response.status_code == 422
         assert "name" in response.context["form"].errors
         assert not Operation.objects.exists()
 
-    def test_a_name_that_is_taken_is_said_while_typing(
-        self, client: Client, admin: User, acme: Account
-    ) -> None:
-        client.force_login(admin)
+    def test_a_taken_name_is_reported_while_typing(self, as_admin: Client, acme: Account) -> None:
         taken = Runner.objects.filter(account=acme).earliest("pk").name
-        hint = client.get(
+        hint = as_admin.get(
             "/runners/name/", {"account": str(acme.pk), "name": taken}
         ).content.decode()
         assert "already has a runner of this name" in hint
         assert (
-            "is free"
-            in client.get(
+            "is available"
+            in as_admin.get(
                 "/runners/name/", {"account": str(acme.pk), "name": "fresh"}
             ).content.decode()
         )
 
     def test_sizes_that_do_not_fit_the_image_are_not_offered(
-        self, client: Client, admin: User, acme: Account
+        self, as_admin: Client, acme: Account
     ) -> None:
-        client.force_login(admin)
         image = Image.objects.filter(account=acme, source="github", platform="win-x64").earliest(
             "pk"
         )
-        page = client.get(
+        page = as_admin.get(
             "/runners/new/", {"account": str(acme.pk), "image": f"github:{image.github_id}"}
         )
         sizes = [value for value, _ in page.context["form"].fields["size"].choices]
@@ -365,95 +344,86 @@ class TestCreate:
         assert "2-core" not in sizes
 
     def test_versions_are_offered_for_custom_images_only(
-        self, client: Client, admin: User, acme: Account
+        self, as_admin: Client, acme: Account
     ) -> None:
-        client.force_login(admin)
         image = (
             Image.objects.present()
             .filter(account=acme, source="custom", versions_count__gt=1)
             .earliest("pk")
         )
         address = f"/runners/new/?account={acme.pk}&image=custom:{image.github_id}"
-        page = client.get(address, headers={"HX-Request": "true"})
+        page = as_admin.get(address, headers={"HX-Request": "true"})
         assert image.latest_version in page.content.decode()
         assert b"<html" not in page.content
         assert (
             'id="id_image_version"'
-            not in client.get(f"/runners/new/?account={acme.pk}").content.decode()
+            not in as_admin.get(f"/runners/new/?account={acme.pk}").content.decode()
         )
 
-    def test_no_static_ip_left_is_said_before_anything_is_sent(
-        self, client: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
+    def test_a_used_up_static_ip_limit_is_reported_before_anything_is_sent(
+        self, as_admin: Client, acme: Account, simulator: SimulatorHandle, work: Work
     ) -> None:
         simulator.change_account("organization", "acme", static_ip_maximum=1)
         Reading.objects.schedule_now(acme, "limits")
         work(acme)
-        client.force_login(admin)
-        nonce = form_of(client, f"/runners/new/?account={acme.pk}")["nonce"]
-        response = client.post(
+        nonce = form_of(as_admin, f"/runners/new/?account={acme.pk}")["nonce"]
+        response = as_admin.post(
             "/runners/new/", {**new_runner(acme, enable_static_ip="on"), "nonce": nonce}
         )
         assert "None left" in str(response.context["form"].errors["enable_static_ip"])
 
-    def test_githubs_refusal_stands_at_its_field_when_the_form_is_edited_to_send_again(
-        self, client: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
+    def test_githubs_error_is_shown_at_its_field_when_a_rejected_create_is_edited(
+        self, as_admin: Client, acme: Account, simulator: SimulatorHandle, work: Work
     ) -> None:
-        client.force_login(admin)
         simulator.create_runner("organization", "acme", name="taken-meanwhile")
-        operation = create(client, acme, name="taken-meanwhile")
+        operation = create(as_admin, acme, name="taken-meanwhile")
         work(acme)
         operation.refresh_from_db()
         assert operation.state == "rejected"
-        page = client.get(f"/operations/{operation.pk}/").content.decode()
+        page = as_admin.get(f"/operations/{operation.pk}/").content.decode()
         assert "already" in page
         again = re.findall(r'href="(/runners/new/\?again=\d+)"', page)[0]
-        form = client.get(again).context["form"]
+        form = as_admin.get(again).context["form"]
         assert "name" in form.errors
         assert form["size"].value() == "8-core"
 
-    def test_the_groups_seen_on_runners_are_offered_where_groups_may_not_be_read(
-        self, client: Client, admin: User, acme: Account
+    def test_group_ids_seen_on_runners_are_offered_if_groups_cannot_be_read(
+        self, as_admin: Client, acme: Account
     ) -> None:
         RunnerGroup.objects.filter(account=acme).delete()
-        client.force_login(admin)
-        page = client.get("/runners/new/", {"account": acme.pk})
+        page = as_admin.get("/runners/new/", {"account": acme.pk})
         assert {int(value) for value, _ in page.context["form"].fields["group"].choices} == set(
             Runner.objects.filter(account=acme).values_list("group_id", flat=True)
         )
 
-    def test_an_account_set_to_observe_only_takes_no_writes(
-        self, client: Client, admin: User, acme: Account
-    ) -> None:
+    def test_an_observe_only_account_refuses_writes(self, as_admin: Client, acme: Account) -> None:
         Account.objects.filter(pk=acme.pk).update(observe_only=True)
-        client.force_login(admin)
         runner = Runner.objects.filter(account=acme).earliest("pk")
-        assert "New runner" not in client.get("/runners/").content.decode()
-        assert client.get(f"/runners/{runner.pk}/edit/").status_code == 403
-        assert client.post(f"/runners/{runner.pk}/delete/").status_code == 403
+        assert "New runner" not in as_admin.get("/runners/").content.decode()
+        assert as_admin.get(f"/runners/{runner.pk}/edit/").status_code == 403
+        assert as_admin.post(f"/runners/{runner.pk}/delete/").status_code == 403
         assert not Operation.objects.exists()
 
 
 class TestEdit:
-    def test_only_what_changed_is_sent(
-        self, client: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
+    def test_an_edit_sends_only_the_changed_fields(
+        self, as_admin: Client, acme: Account, simulator: SimulatorHandle, work: Work
     ) -> None:
-        client.force_login(admin)
         runner = Runner.objects.get(account=acme, name="linux-8core-ci")
-        fields = {**form_of(client, f"/runners/{runner.pk}/edit/"), "maximum_runners": "33"}
-        client.post(f"/runners/{runner.pk}/edit/", fields)
+        fields = {**form_of(as_admin, f"/runners/{runner.pk}/edit/"), "maximum_runners": "33"}
+        as_admin.post(f"/runners/{runner.pk}/edit/", fields)
         work(acme)
         sent = simulator.requests("PATCH")
         assert [request["body"] for request in sent] == [{"maximum_runners": 33}]
         assert Operation.objects.get().state == "confirmed"
         runner.refresh_from_db()
         assert runner.maximum_runners == 33
-        page = client.get(f"/runners/{runner.pk}/").content.decode()
+        page = as_admin.get(f"/runners/{runner.pk}/").content.decode()
         assert "outside Trackside" not in page
 
     def test_every_field_can_be_changed(
-        self, client: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
+        self, as_admin: Client, acme: Account, simulator: SimulatorHandle, work: Work
     ) -> None:
-        client.force_login(admin)
         runner = Runner.objects.get(account=acme, name="linux-8core-ci")
         image = (
             Image.objects.present()
@@ -461,7 +431,7 @@ class TestEdit:
             .earliest("pk")
         )
         group = RunnerGroup.objects.filter(account=acme, default=False).earliest("pk")
-        fields = form_of(client, f"/runners/{runner.pk}/edit/")
+        fields = form_of(as_admin, f"/runners/{runner.pk}/edit/")
         fields.pop("enable_static_ip", None)
         fields |= {
             "name": "renamed",
@@ -472,7 +442,7 @@ class TestEdit:
             "maximum_runners": "9",
             "image_gen": "on",
         }
-        assert client.post(f"/runners/{runner.pk}/edit/", fields).status_code == 302
+        assert as_admin.post(f"/runners/{runner.pk}/edit/", fields).status_code == 302
         work(acme)
         assert Operation.objects.get().state == "confirmed", Operation.objects.get().reason
         runner.refresh_from_db()
@@ -486,78 +456,72 @@ class TestEdit:
         assert (runner.maximum_runners, runner.image_gen) == (9, True)
 
     def test_an_old_name_with_spaces_stays_editable(
-        self, client: Client, admin: User, acme: Account, work: Work
+        self, as_admin: Client, acme: Account, work: Work
     ) -> None:
-        client.force_login(admin)
         runner = Runner.objects.filter(account=acme, name__contains=" ").earliest("pk")
-        fields = {**form_of(client, f"/runners/{runner.pk}/edit/"), "maximum_runners": "4"}
-        assert client.post(f"/runners/{runner.pk}/edit/", fields).status_code == 302
+        fields = {**form_of(as_admin, f"/runners/{runner.pk}/edit/"), "maximum_runners": "4"}
+        assert as_admin.post(f"/runners/{runner.pk}/edit/", fields).status_code == 302
         work(acme)
         assert Operation.objects.get().state == "confirmed"
 
-    def test_what_a_colleague_saved_meanwhile_is_shown_and_not_overwritten(
-        self, client: Client, admin: User, acme: Account, work: Work
+    def test_a_conflicting_edit_by_a_colleague_is_shown_and_not_overwritten(
+        self, as_admin: Client, acme: Account, work: Work
     ) -> None:
-        client.force_login(admin)
         runner = Runner.objects.get(account=acme, name="linux-8core-ci")
-        mine = {**form_of(client, f"/runners/{runner.pk}/edit/"), "maximum_runners": "11"}
-        theirs = {**form_of(client, f"/runners/{runner.pk}/edit/"), "maximum_runners": "22"}
-        client.post(f"/runners/{runner.pk}/edit/", theirs)
+        mine = {**form_of(as_admin, f"/runners/{runner.pk}/edit/"), "maximum_runners": "11"}
+        theirs = {**form_of(as_admin, f"/runners/{runner.pk}/edit/"), "maximum_runners": "22"}
+        as_admin.post(f"/runners/{runner.pk}/edit/", theirs)
         work(acme)
-        response = client.post(f"/runners/{runner.pk}/edit/", mine)
+        response = as_admin.post(f"/runners/{runner.pk}/edit/", mine)
         assert response.status_code == 409
         assert response.context["conflict"] == {"maximum_runners": [22, runner.maximum_runners, 11]}
         assert Operation.objects.count() == 1
 
-    def test_a_change_at_github_since_the_form_was_opened_stops_the_write(
-        self, client: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
+    def test_a_change_at_github_after_the_form_was_opened_stops_the_write(
+        self, as_admin: Client, acme: Account, simulator: SimulatorHandle, work: Work
     ) -> None:
-        client.force_login(admin)
         runner = Runner.objects.get(account=acme, name="linux-8core-ci")
-        fields = {**form_of(client, f"/runners/{runner.pk}/edit/"), "maximum_runners": "11"}
+        fields = {**form_of(as_admin, f"/runners/{runner.pk}/edit/"), "maximum_runners": "11"}
         simulator.change_runner("organization", "acme", runner.github_id, maximum_runners=44)
-        client.post(f"/runners/{runner.pk}/edit/", fields)
+        as_admin.post(f"/runners/{runner.pk}/edit/", fields)
         work(acme)
         operation = Operation.objects.get()
         assert operation.state == "cancelled"
         assert operation.conflict == {"maximum_runners": [44, runner.maximum_runners, 11]}
         assert not simulator.requests("PATCH")
-        assert "Edit and send again" in client.get(f"/operations/{operation.pk}/").content.decode()
+        assert (
+            "Edit and send again" in as_admin.get(f"/operations/{operation.pk}/").content.decode()
+        )
 
-    def test_a_form_changed_on_its_way_is_refused(
-        self, client: Client, admin: User, acme: Account
-    ) -> None:
-        client.force_login(admin)
+    def test_a_form_with_a_tampered_base_is_refused(self, as_admin: Client, acme: Account) -> None:
         runner = Runner.objects.get(account=acme, name="linux-8core-ci")
         fields = {
-            **form_of(client, f"/runners/{runner.pk}/edit/"),
+            **form_of(as_admin, f"/runners/{runner.pk}/edit/"),
             "base": "made-up",
             "maximum_runners": "11",
         }
-        assert client.post(f"/runners/{runner.pk}/edit/", fields).status_code == 422
+        assert as_admin.post(f"/runners/{runner.pk}/edit/", fields).status_code == 422
 
 
 class TestDelete:
-    def test_it_asks_for_the_name_and_says_what_breaks(
-        self, client: Client, admin: User, acme: Account
+    def test_deleting_requires_the_name_and_lists_what_breaks(
+        self, as_admin: Client, acme: Account
     ) -> None:
-        client.force_login(admin)
         runner = next(
             row for row in Runner.objects.filter(account=acme, static_ip=True) if row.public_ips
         )
-        page = client.get(f"/runners/{runner.pk}/delete/")
+        page = as_admin.get(f"/runners/{runner.pk}/delete/")
         assert runner.ip_ranges[0] in page.content.decode()
         fields = {"nonce": page.context["form"]["nonce"].value(), "typed": "something else"}
-        assert client.post(f"/runners/{runner.pk}/delete/", fields).status_code == 422
+        assert as_admin.post(f"/runners/{runner.pk}/delete/", fields).status_code == 422
         assert not Operation.objects.exists()
 
-    def test_a_runner_is_deleted_when_github_and_its_list_agree(
-        self, client: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
+    def test_a_deletion_is_confirmed_by_a_404_and_the_list(
+        self, as_admin: Client, acme: Account, simulator: SimulatorHandle, work: Work
     ) -> None:
-        client.force_login(admin)
         runner = Runner.objects.get(account=acme, name="linux-8core-ci")
-        nonce = form_of(client, f"/runners/{runner.pk}/delete/")["nonce"]
-        client.post(f"/runners/{runner.pk}/delete/", {"nonce": nonce, "typed": runner.name})
+        nonce = form_of(as_admin, f"/runners/{runner.pk}/delete/")["nonce"]
+        as_admin.post(f"/runners/{runner.pk}/delete/", {"nonce": nonce, "typed": runner.name})
         work(acme)
         operation = Operation.objects.get()
         runner.refresh_from_db()
@@ -569,21 +533,19 @@ class TestDelete:
         runner.refresh_from_db()
         assert operation.state == "confirmed"
         assert runner.gone_at is not None
-        assert "Gone from GitHub" in client.get(f"/runners/{runner.pk}/").content.decode()
+        assert "Gone from GitHub" in as_admin.get(f"/runners/{runner.pk}/").content.decode()
 
-    def test_a_runner_that_is_gone_already_ends_well(
-        self, client: Client, admin: User, acme: Account, simulator: SimulatorHandle, work: Work
+    def test_deleting_a_runner_that_is_already_gone_succeeds(
+        self, as_admin: Client, acme: Account, simulator: SimulatorHandle, work: Work
     ) -> None:
-        client.force_login(admin)
         runner = Runner.objects.get(account=acme, name="linux-8core-ci")
-        nonce = form_of(client, f"/runners/{runner.pk}/delete/")["nonce"]
-        client.post(f"/runners/{runner.pk}/delete/", {"nonce": nonce, "typed": runner.name})
+        nonce = form_of(as_admin, f"/runners/{runner.pk}/delete/")["nonce"]
+        as_admin.post(f"/runners/{runner.pk}/delete/", {"nonce": nonce, "typed": runner.name})
         simulator.delete_runner("organization", "acme", runner.github_id)
         work(acme)
         assert Operation.objects.get().state == "confirmed"
 
 
 @pytest.mark.parametrize("address", ["/runners/", "/runners/name/", "/operations/"])
-def test_pages_that_only_show_take_no_posts(client: Client, admin: User, address: str) -> None:
-    client.force_login(admin)
-    assert client.post(address).status_code == 405
+def test_read_only_pages_reject_post(as_admin: Client, address: str) -> None:
+    assert as_admin.post(address).status_code == 405

@@ -1,30 +1,23 @@
-"""Carrying out a create: list first, send once, and after a lost answer find the runner before
-anything else.
-"""
-
-from typing import TYPE_CHECKING
+"""Create a runner: list first, send once, and after a lost response look for the new runner."""
 
 from runners_app.models import Operation, Reading, Runner
-from runners_app.operations.listing import read_now
+from runners_app.operations.listing import list_first, read_now
 from runners_app.operations.send import Work, absent, retry_probe, send
 from runners_app.operations.steps import confirm, need_attention, step
 from runners_app.runners.settings import RunnerSettings
 from runners_app.runners.steps.publish import publish_runner
 
-if TYPE_CHECKING:
-    pass
-from runners_app.operations.listing import list_first
-
 R = Reading.Resource
 
 
 def start(operation: Operation, work: Work) -> None:
-    """While nothing was applied: the ids that are there before, then the request."""
+    """From `requested`: note which runners exist, then send."""
     if list_first(operation, work, R.RUNNERS, Runner.objects.present()):
         send_now(operation, work)
 
 
 def send_now(operation: Operation, work: Work) -> None:
+    """Send the create. GitHub: actions/create-hosted-runner-for-org."""
     body = RunnerSettings.from_stored(operation.wanted).to_create()
     answer = send(
         operation, work, lambda: work.client.create_hosted_runner(operation.account.owner, body)
@@ -43,11 +36,11 @@ def send_now(operation: Operation, work: Work) -> None:
 
 
 def probe(operation: Operation, work: Work) -> None:
-    """From `unknown`: a complete list tells which runner is new."""
+    """From `unknown`: find the new runner in a complete list."""
     result = read_now(operation, R.RUNNERS, work)
     if result.failure is not None:
-        note = f"The answer was lost, and the list of runners could not be read. {result.failure.message}"
-        retry_probe(operation, work, note, result.error)
+        note = "The answer was lost, and the list of runners could not be read."
+        retry_probe(operation, work, f"{note} {result.failure.message}", result.error)
         return
     candidates = _new_runners(operation)
     same = [runner for runner in candidates if _is_as_wanted(runner, operation)]
@@ -61,7 +54,10 @@ def probe(operation: Operation, work: Work) -> None:
         )
         Reading.objects.schedule_now(operation.account, R.LIMITS)
     elif candidates:
-        note = "The answer was lost. A runner of that name appeared since, but Trackside cannot tell whether it is this."
+        note = (
+            "The answer was lost. A runner of that name appeared since, but Trackside cannot tell"
+            " whether this operation created it."
+        )
         need_attention(
             operation, work, note, candidates=[runner.github_id for runner in candidates]
         )
@@ -70,7 +66,7 @@ def probe(operation: Operation, work: Work) -> None:
 
 
 def _new_runners(operation: Operation) -> list[Runner]:
-    """Of this name, not there before, and not what another create is known to have made."""
+    """Runners of this name that did not exist before and that no other create made."""
     creates = Operation.objects.filter(account=operation.account, kind=Operation.Kind.CREATE_RUNNER)
     claimed = (
         creates.filter(target_id__isnull=False)

@@ -1,4 +1,4 @@
-"""How the worker deletes a runner."""
+"""Delete a runner."""
 
 from typing import Any
 

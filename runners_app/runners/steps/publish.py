@@ -1,4 +1,4 @@
-"""Looking at GitHub while carrying out an operation; whatever is seen is published at once."""
+"""Publish what GitHub reports about a runner while an operation is carried out."""
 
 from runners_app.github import HostedRunner
 from runners_app.models import FieldChange, Operation, Reading, Runner
@@ -10,7 +10,10 @@ from runners_app.runners.settings import RunnerSettings
 
 
 def runner_now(operation: Operation, work: Work) -> RunnerSettings:
-    """The runner's settings as GitHub has them now. Raises GitHubError."""
+    """The runner's current settings at GitHub, published. Raises GitHubError.
+
+    GitHub: actions/get-hosted-runner-for-org.
+    """
     owner, runner_id = operation.account.owner, operation.target_github_id
     runner = work.client.get_hosted_runner(owner, runner_id).data
     return RunnerSettings.of(publish_runner(operation, runner, work, made_by_operation=False))
@@ -19,7 +22,7 @@ def runner_now(operation: Operation, work: Work) -> RunnerSettings:
 def publish_runner(
     operation: Operation, runner: HostedRunner, work: Work, *, made_by_operation: bool = True
 ) -> Runner:
-    """Write one runner from an answer to a write, or from a look at it, and answer its row."""
+    """Publish one runner from the response to a write or a read, and return its row."""
     account = operation.account
     rows = RowSet(
         Runner,
@@ -38,8 +41,7 @@ def publish_runner(
     return Runner.objects.get(account=account, github_id=runner.id)
 
 
-# Columns that an update's field changes with it; a field that is not named here has a column of its
-# name.
+# The columns that change with a field of an update; any other field has a column of its own name.
 COLUMNS: dict[str, tuple[str, ...]] = {
     "enable_static_ip": ("static_ip", "public_ips"),
     "runner_group_id": ("group_id",),
@@ -59,8 +61,9 @@ AFTER_A_DELETE = ("status", "gone_at")
 
 
 def attribute_changes(operation: Operation) -> None:
-    """What was read from GitHub after the operation was sent, and is its effect, was not done
-    outside Trackside.
+    """Credit the operation with the changes it caused but a reading saw first.
+
+    Otherwise the history would say that they were made outside Trackside.
     """
     item = FieldChange.Item.RUNNER
     if (

@@ -1,4 +1,4 @@
-"""Carrying out an update: look first, compare three ways, send only what changed, look again."""
+"""Update a runner: read, compare three ways, send only what changed, read again."""
 
 from typing import Any
 
@@ -26,14 +26,14 @@ RUNNER = Target("runner", R.RUNNERS, runner_now)
 
 
 def start(operation: Operation, work: Work) -> None:
-    """While nothing was applied: the runner as it is now decides whether the change still fits."""
+    """From `requested`: the runner's current values decide whether the change still applies."""
     now = read_before_sending(RUNNER, operation, work)
     if now is None:
         return
     if now.has(body_of(operation)):
-        give_up_unsent(operation, work, "The runner already is as asked for. Nothing was sent.")
+        give_up_unsent(operation, work, "The runner already has these values. Nothing was sent.")
     elif conflict := _wanted(operation).conflicts_with(now, base=_base(operation)):
-        note = "Somebody changed the runner at GitHub since the form was opened. Nothing was sent."
+        note = "The runner was changed at GitHub since the form was opened. Nothing was sent."
         give_up_unsent(operation, work, note, conflict=conflict)
     else:
         send_now(operation, work)
@@ -48,11 +48,12 @@ def _base(operation: Operation) -> RunnerSettings:
 
 
 def body_of(operation: Operation) -> dict[str, Any]:
-    """Only what changed; id, source and version of an image are one thing and go together."""
+    """Only what changed; an image's id, source and version always go together."""
     return _wanted(operation).changes_from(_base(operation))
 
 
 def send_now(operation: Operation, work: Work) -> None:
+    """Send the changes. GitHub: actions/update-hosted-runner-for-org."""
     body, owner, runner_id = body_of(operation), operation.account.owner, operation.target_github_id
     answer = send(operation, work, lambda: work.client.update_hosted_runner(owner, runner_id, body))
     Reading.objects.schedule_now(operation.account, R.LIMITS, R.RUNNERS)
@@ -65,12 +66,12 @@ def send_now(operation: Operation, work: Work) -> None:
             confirm(operation, work, "GitHub answered with the new values.", request_id=request_id)
         else:
             begin_observing(
-                operation, work, "GitHub accepted it and does not show it yet.", request_id
+                operation, work, "GitHub accepted the change but does not show it yet.", request_id
             )
 
 
 def probe(operation: Operation, work: Work) -> None:
-    """From `unknown`: the runner itself tells whether the change was applied."""
+    """From `unknown`: the runner shows whether the change was applied."""
     now = read_after_loss(RUNNER, operation, work)
     if now is None:
         return
@@ -87,13 +88,13 @@ def probe(operation: Operation, work: Work) -> None:
         need_attention(
             operation,
             work,
-            "The answer was lost, and the runner has yet other values.",
+            "The answer was lost, and the runner has neither the old nor the new values.",
             conflict=conflict,
         )
 
 
 def observe(operation: Operation, work: Work) -> None:
-    """From `observing`: until the runner shows the new values."""
+    """From `observing`: wait until the runner shows the new values."""
     now = read_for_effect(RUNNER, operation, work)
     if now is None:
         return
