@@ -1,4 +1,4 @@
-"""Notices: where word goes, what it is about, and each message with how its delivery went."""
+"""Channels, the events that notices are about, and each notice with its delivery."""
 
 import uuid
 from datetime import datetime, time, timedelta
@@ -9,20 +9,28 @@ from django.db import models
 
 
 class Event(models.Model):
-    """Something that needs a person, from when it was seen until it was over. One of a `key` is
-    open at a time.
+    """Something that needs a person, from when it was seen until it was over.
+
+    Only one event of a `key` is open at a time. `account_pk` is the account it is about, kept
+    without a foreign key because an event may outlast its account; so is `item_pk`.
     """
 
     class Kind(models.TextChoices):
-        TOKEN_EXPIRING = "token_expiring", "A token expires, told 14, 7 and 1 days before"
-        CREDENTIAL_REFUSED = "credential_refused", "A credential is out of use"
-        READING_STALE = "reading_stale", "Something was not read for an hour"
+        TOKEN_EXPIRING = "token_expiring", "A token expires in 14, 7 or 1 days"
+        CREDENTIAL_REFUSED = "credential_refused", "A credential is disabled"
+        READING_STALE = "reading_stale", "An account could not be read for an hour"
         RUNNER_STUCK = "runner_stuck", "A runner is Stuck, or Provisioning for 30 minutes"
         OPERATION_WAITS = "operation_waits", "An operation needs a decision"
         STATIC_IPS = "static_ips", "Static IPs are 80 % used, or all"
 
     kind = models.CharField(max_length=30, choices=Kind)
     key = models.CharField(max_length=200)
+    topic = models.CharField(max_length=200, db_default="", help_text="The key without the stage.")
+    account_pk = models.BigIntegerField(db_default=0)
+    item = models.CharField(
+        max_length=20, blank=True, db_default="", help_text="Model of the row it is about."
+    )
+    item_pk = models.BigIntegerField(default=0, db_default=0)
     title = models.CharField(max_length=500)
     path = models.CharField(max_length=300, help_text="The page about it.")
     began_at = models.DateTimeField()
@@ -40,10 +48,10 @@ class Event(models.Model):
 
 
 class Channel(models.Model):
-    """Where word goes: somebody's own mailbox, or an address that administrators share (mail,
-    Slack, Teams, webhook).
+    """Where notices go: a user's own mailbox (`owner`), or an address that administrators share.
 
-    The address of a shared one is a secret, because whoever knows it can write there.
+    A shared address (mail, Slack, Teams, webhook) is a secret, because knowing it is enough to
+    write there.
     """
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -67,7 +75,7 @@ class Channel(models.Model):
         return self.name
 
     def next_loud_moment(self, now: datetime) -> datetime:
-        """Now, or the end of the quiet hours that hold now."""
+        """Now, or the end of the present quiet hours."""
         if (
             self.quiet_from is None
             or self.quiet_until is None
@@ -88,9 +96,7 @@ def _is_between(moment: time, begin: time, end: time) -> bool:
 
 
 class Notice(models.Model):
-    """One message to one channel. Not sent while `due_at` is ahead; not tried again after `tries`
-    were too many.
-    """
+    """One message to one channel, sent from `due_at` on, and given up after too many `tries`."""
 
     class Phase(models.TextChoices):
         BEGIN = "begin", "Began"

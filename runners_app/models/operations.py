@@ -70,7 +70,7 @@ def nothing_applied() -> Q:
 
 def is_stale_request(now: datetime) -> Q:
     """Unsent for so long that a person must confirm it again: nothing old fires by surprise."""
-    return nothing_applied() & Q(person_agreed_at__lte=now - unsent_limit())
+    return nothing_applied() & Q(confirmed_at__lte=now - unsent_limit())
 
 
 class Operation(models.Model):

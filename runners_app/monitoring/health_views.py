@@ -1,4 +1,4 @@
-"""For whatever watches over Trackside: is the process alive, and can it serve pages."""
+"""`/livez` and `/readyz`: whether the process is alive, and whether it can serve pages."""
 
 from dataclasses import asdict
 
@@ -21,8 +21,8 @@ def livez(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> HttpResponse:
-    """503 only while pages cannot be served; broker and worker stand in the body."""
-    state = health.look()
+    """503 only while pages cannot be served. The body also reports broker and worker."""
+    state = health.check()
     return JsonResponse(
         {"ready": state.is_ready, **asdict(state)}, status=200 if state.is_ready else 503
     )

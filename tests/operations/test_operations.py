@@ -80,7 +80,7 @@ def test_what_was_not_sent_yet_can_be_taken_back_once(
     operation.refresh_from_db()
     assert operation.state == S.CANCELLED
     answer = as_admin.post(f"/operations/{operation.pk}/cancel/", follow=True)
-    assert "could not be taken back" in answer.content.decode()
+    assert "could not be cancelled" in answer.content.decode()
 
 
 def test_what_github_did_not_take_for_now_can_be_taken_back_too(
@@ -139,7 +139,7 @@ def test_a_create_is_never_sent_again_without_the_form(
     answer = as_admin.post(
         f"/operations/{operation.pk}/again/", {"nonce": str(uuid4())}, follow=True
     )
-    assert "Nothing was asked for" in answer.content.decode()
+    assert "No operation was created" in answer.content.decode()
     assert Operation.objects.count() == 1
 
 
@@ -234,7 +234,7 @@ def test_what_may_have_been_applied_is_not_taken_back_from_a_page_that_is_older(
     operation = ask_update(ready_runner(acme), admin, maximum_runners=42)
     Operation.objects.filter(pk=operation.pk).update(state=S.NEEDS_ATTENTION)
     answer = as_admin.post(f"/operations/{operation.pk}/cancel/", follow=True)
-    assert "could not be taken back" in answer.content.decode()
+    assert "could not be cancelled" in answer.content.decode()
     operation.refresh_from_db()
     assert operation.state == S.NEEDS_ATTENTION
 
