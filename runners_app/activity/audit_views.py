@@ -1,4 +1,4 @@
-"""The audit log: who asked for what. For administrators."""
+"""The audit log: its page and its export, for administrators."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,21 +12,19 @@ from django.views.decorators.http import require_safe
 from runners_app.models import AuditEntry, Operation
 from runners_app.people.forms import AuditFilterForm
 from runners_app.web.downloads import Row
-from runners_app.web.export import export
+from runners_app.web.export import CHUNK, export
 from runners_app.web.pages import Request, administrator_or_403
 from runners_app.web.paging import Order, page_by_key
 
 NEWEST_FIRST = Order("at", descending=True)
 HEADER = ("at", "person", "action", "account", "subject", "details")
-# Only there so that failures with one name can be counted.
+# `name` only serves to count failed sign-ins; `operation` is shown as a link.
 NOT_SHOWN = ("name", "operation")
 
 
 @dataclass(frozen=True)
 class Line:
-    """An entry with its action in words, its details as pairs, and its operation if that can still
-    be opened.
-    """
+    """An audit entry as the page shows it; `operation` is a primary key if that still exists."""
 
     entry: AuditEntry
     action: str
@@ -44,22 +42,20 @@ def audit(request: Request) -> HttpResponse:
 
 
 def _lines(entries: list[AuditEntry]) -> Iterator[Line]:
-    named = {
-        entry.details["operation"]
-        for entry in entries
-        if isinstance(entry.details.get("operation"), int)
-    }
-    openable = (
-        set(Operation.objects.filter(pk__in=named).values_list("pk", flat=True)) if named else set()
-    )
+    pks = {entry.details.get("operation") for entry in entries}
+    pks = {pk for pk in pks if isinstance(pk, int)}
+    existing: set[object] = set()
+    if pks:
+        existing.update(Operation.objects.filter(pk__in=pks).values_list("pk", flat=True))
+
     for entry in entries:
         operation = entry.details.get("operation")
-        shown = operation if operation in openable else None
-        yield Line(entry, entry.action_label, list(_pairs(entry.details)), shown)
+        operation = operation if operation in existing else None
+        yield Line(entry, entry.action_label, list(_pairs(entry.details)), operation)
 
 
 def _pairs(details: dict[str, object]) -> Iterator[tuple[str, object]]:
-    """One level deep: the values asked for stand beside the other details."""
+    """The details as pairs; a nested mapping, such as requested values, is flattened one level."""
     for name, value in details.items():
         if isinstance(value, dict):
             yield from value.items()
@@ -68,28 +64,25 @@ def _pairs(details: dict[str, object]) -> Iterator[tuple[str, object]]:
 
 
 def _chips(form: AuditFilterForm) -> list[dict[str, str]]:
-    asked = {name: str(value) for name, value in form.params.items()}
-    return [
-        {
-            "label": name.capitalize(),
-            "value": AuditEntry(action=value).action_label if name == "action" else value,
-            "remove": "?"
-            + urlencode({other: kept for other, kept in asked.items() if other != name}),
-        }
-        for name, value in asked.items()
-    ]
+    filters = {name: str(value) for name, value in form.params.items()}
+    chips = []
+    for name, value in filters.items():
+        others = {other: filters[other] for other in filters if other != name}
+        label = AuditEntry(action=value).action_label if name == "action" else value
+        chips.append(
+            {"label": name.capitalize(), "value": label, "remove": f"?{urlencode(others)}"}
+        )
+    return chips
 
 
 @require_safe
 def audit_export(request: Request, form: str) -> StreamingHttpResponse:
-    """All that matches, newest first, as CSV or JSON: as it was before this export, which is an
-    entry itself.
-    """
+    """All matching entries, newest first, as CSV or JSON, without the entry of this export."""
     administrator_or_403(request)
     filters = AuditFilterForm(request.GET)
     rows = filters.narrow(AuditEntry.objects.filter(at__lte=timezone.now()).order_by("-at", "-pk"))
     asked = [(name, str(value)) for name, value in filters.params.items()]
-    cells = _cells(rows.iterator(chunk_size=1000))
+    cells = _cells(rows.iterator(chunk_size=CHUNK))
     return export(request, form, "audit", HEADER, cells, count=rows.count, asked=asked)
 
 

@@ -1,4 +1,4 @@
-"""Batches of operations: progress of a bulk change, go on, stop, retry what failed."""
+"""A batch, the operations of one bulk change: its progress, and continue, stop or retry."""
 
 import uuid
 from collections import Counter
@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from runners_app.activity import batches
 from runners_app.activity.resubmit import can_resubmit
 from runners_app.models import Account, Membership, Operation, Runner
+from runners_app.templatetags.trackside import plural
 from runners_app.web.pages import Request, is_unchanged, render_page, version_of
 
 FAILED = (Operation.State.REJECTED, Operation.State.CANCELLED, Operation.State.NEEDS_ATTENTION)
@@ -33,18 +34,20 @@ def _may_send(row: Operation) -> bool:
 
 
 def _may_cancel(row: Operation) -> bool:
-    """That changes nothing at GitHub, so a paused or observed account does not stand in the way."""
-    return getattr(row.account, "role", "") == Membership.Role.MANAGER
+    """Also in a paused or observed account, because cancelling changes nothing on GitHub."""
+    return row.account.role == Membership.Role.MANAGER  # type: ignore[attr-defined]
 
 
-def _own(request: Request, batch: uuid.UUID, may: Callable[[Operation], bool]) -> list[Operation]:
-    """Those with which the person may do it, at least one."""
-    own = [row for row in _visible(request, batch) if may(row)]
-    if not own:
+def _permitted(
+    request: Request, batch: uuid.UUID, may: Callable[[Operation], bool]
+) -> list[Operation]:
+    """The operations the user may act on. Raises PermissionDenied if there are none."""
+    rows = [row for row in _visible(request, batch) if may(row)]
+    if not rows:
         raise PermissionDenied(
-            "You may look at this but not decide about it. Ask somebody who manages these accounts."
+            "You can view this batch but not change it. Ask a manager of its accounts."
         )
-    return own
+    return rows
 
 
 @require_safe
@@ -54,7 +57,7 @@ def batch(request: Request, batch: uuid.UUID) -> HttpResponse:
     version = version_of(
         {row.account_id: row.account for row in rows}.values(),
         sorted(states.items()),
-        _reasons(rows),
+        [row.reason for row in rows],
     )
     if is_unchanged(request, version):
         return HttpResponse(status=204)
@@ -78,58 +81,54 @@ def batch(request: Request, batch: uuid.UUID) -> HttpResponse:
     return render_page(request, "activity/operations/batch.html", context, fragment="progress")
 
 
-def _reasons(rows: list[Operation]) -> list[str]:
-    return [row.reason for row in rows]
-
-
 def _handover(rows: list[Operation]) -> list[Runner]:
-    """Runners this batch created, to tell the teams that wait for them."""
-    made = {
+    """The runners this batch created, for the teams that wait for them."""
+    created = {
         (row.account_id, row.target_id)
         for row in rows
         if row.kind == Operation.Kind.CREATE_RUNNER and row.state == Operation.State.CONFIRMED
     }
-    if not made:
+    if not created:
         return []
+
     accounts = {row.account_id: row.account for row in rows}
-    ids = [github_id for _, github_id in made if github_id]
+    ids = [github_id for _, github_id in created if github_id]
     found = Runner.objects.within(accounts.values()).filter(github_id__in=ids)
-    runners = [
-        runner for runner in found.order_by("pk") if (runner.account_id, runner.github_id) in made
-    ]
-    for runner in runners:
-        runner.account = accounts[runner.account_id]
+    runners = []
+    for runner in found.order_by("pk"):
+        if (runner.account_id, runner.github_id) in created:
+            runner.account = accounts[runner.account_id]
+            runners.append(runner)
     return runners
 
 
 @require_POST
 def batch_go_on(request: Request, batch: uuid.UUID) -> HttpResponse:
-    count = batches.go_on(_own(request, batch, _may_send), by=request.user)
-    messages.success(
-        request, f"{count} more are on their way." if count else "Nothing was waiting."
-    )
+    count = batches.go_on(_permitted(request, batch, _may_send), by=request.user)
+    message = f"{plural(count, 'more operation')} released." if count else "Nothing was waiting."
+    messages.success(request, message)
     return redirect("batch", batch)
 
 
 @require_POST
 def batch_stop(request: Request, batch: uuid.UUID) -> HttpResponse:
-    count = batches.stop(_own(request, batch, _may_cancel), by=request.user)
-    messages.success(
-        request, f"{count} were taken back. What had been sent goes on to its outcome."
-    )
+    count = batches.stop(_permitted(request, batch, _may_cancel), by=request.user)
+    cancelled = f"{plural(count, 'operation')} cancelled."
+    messages.success(request, f"{cancelled} Operations already sent continue to their outcome.")
     return redirect("batch", batch)
 
 
 @require_POST
 def batch_retry(request: Request, batch: uuid.UUID) -> HttpResponse:
-    """As a new batch, so that the outcome of the first stays readable. The same press twice asks
-    once.
+    """Send failed operations again as a new batch, so that the first batch keeps its outcome.
+
+    The new batch's id follows from the first, so that submitting twice creates one batch.
     """
-    rows = _own(request, batch, _may_send)
+    rows = _permitted(request, batch, _may_send)
     again = uuid.uuid5(batch, "again")
     if not batches.retry_failed(rows, by=request.user, batch=again):
         messages.info(
-            request, "Nothing of this can be sent again as it was. Open the lines to see why."
+            request, "None of these can be sent again unchanged. Open an operation to see why."
         )
         return redirect("batch", batch)
     return redirect("batch", again)

@@ -1,6 +1,4 @@
-"""Batches: the operations of one bulk change. Some may be held until a person has seen the first
-ones end well.
-"""
+"""Continue, stop and retry batches, which may hold operations until the first ones succeed."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -23,27 +21,35 @@ S = Operation.State
 
 
 def is_held(operation: Operation) -> bool:
-    """Requested, and not looked at by any worker until somebody says go on."""
+    """Whether no worker sends this operation until a person continues its batch."""
     return operation.state == S.REQUESTED and operation.next_step_at is None
 
 
 @transaction.atomic
 def go_on(operations: Iterable[Operation], *, by: "User") -> int:
-    """Send what was held. Says how many."""
+    """Release the held operations, with one audit entry each. Returns how many were released."""
     held = [operation for operation in operations if is_held(operation)]
     now = timezone.now()
     rows = Operation.objects.filter(
         pk__in=[row.pk for row in held], state=S.REQUESTED, next_step_at=None
     )
     count = rows.update(next_step_at=now, confirmed_at=now)
+
     for credential_id in {row.account.credential_id for row in held}:
         wake_on_commit(credential_id)
-    _audit(AuditEntry.Action.BATCH_CONTINUED, held, by)
+    for operation in held:
+        audit.record(
+            AuditEntry.Action.BATCH_CONTINUED,
+            by=by,
+            account=operation.account,
+            subject=operation.target_name,
+            details={"operation": operation.pk, "batch": str(operation.batch)},
+        )
     return count
 
 
 def stop(operations: Iterable[Operation], *, by: "User") -> int:
-    """Take back whatever was not sent yet. Says how many."""
+    """Cancel every operation that was not sent yet. Returns how many were cancelled."""
     count = 0
     for operation in operations:
         if operation.state != S.REQUESTED:
@@ -51,15 +57,17 @@ def stop(operations: Iterable[Operation], *, by: "User") -> int:
         try:
             cancel(operation, by=by)
         except NotMoved:
-            continue  # it left meanwhile, and its outcome follows on the page
+            continue  # a worker sent it just now; the page shows its outcome
         count += 1
     return count
 
 
 @transaction.atomic
 def retry_failed(operations: Iterable[Operation], *, by: "User", batch: UUID) -> int:
-    """Ask again, as a new batch, for what was rejected or cancelled and may be sent again as it
-    was. Says how many.
+    """Send rejected and cancelled operations again, unchanged, as a new batch. Returns how many.
+
+    `batch` is the id of the new batch. Operations that cannot be sent again unchanged, or whose
+    target is gone, are left out.
     """
     count = 0
     for operation in operations:
@@ -68,17 +76,6 @@ def retry_failed(operations: Iterable[Operation], *, by: "User", batch: UUID) ->
         try:
             resubmit(operation, by=by, nonce=str(uuid5(batch, str(operation.pk))), batch=batch)
         except CannotSendAgain:
-            continue  # gone meanwhile: nothing is left to change
+            continue  # its target is gone
         count += 1
     return count
-
-
-def _audit(action: AuditEntry.Action, operations: list[Operation], by: "User") -> None:
-    for operation in operations:
-        audit.record(
-            action,
-            by=by,
-            account=operation.account,
-            subject=operation.target_name,
-            details={"operation": operation.pk, "batch": str(operation.batch)},
-        )

@@ -1,12 +1,7 @@
-"""Every list as CSV and as JSON, at stable addresses, with the filter of its page and for the same
-eyes.
-
-Each leaves a line in the audit log before its first row leaves; if that line cannot be written,
-nothing leaves.
-"""
+"""The export of operations as CSV and JSON, with the filters of their page."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.http import StreamingHttpResponse
 from django.views.decorators.http import require_safe
@@ -15,11 +10,8 @@ from runners_app.activity.filters import OperationFilter
 from runners_app.models import Account, Operation
 from runners_app.web.change_words import Names
 from runners_app.web.downloads import Row
-from runners_app.web.pages import Request
-
-if TYPE_CHECKING:
-    pass
 from runners_app.web.export import CHUNK, asked_of, export
+from runners_app.web.pages import Request
 
 OPERATION_COLUMNS = (
     "operation",
@@ -42,7 +34,7 @@ OPERATION_COLUMNS = (
 
 @require_safe
 def operations(request: Request, form: str) -> StreamingHttpResponse:
-    """Newest first."""
+    """All matching operations, newest first."""
     listed = OperationFilter(request.GET, queryset=Operation.objects.visible_to(request.user))
     columns = (
         "pk",
@@ -74,13 +66,13 @@ def operations(request: Request, form: str) -> StreamingHttpResponse:
 
 
 def _without_other_groups(request: Request, rows: Iterable[Sequence[Any]]) -> Iterator[Row]:
-    """Rows that begin with the key of their account, without it; as on the pages, `wanted` names no
-    unseen group.
+    """The rows without their first cell, the account's primary key.
+
+    As on the pages, the requested values name no group the user may not see.
     """
     accounts = Account.objects.visible_to(request.user)
-    limited = set(accounts.values_list("pk", flat=True)) - set(
-        accounts.fully_visible().values_list("pk", flat=True)
-    )
+    whole = accounts.fully_visible().values_list("pk", flat=True)
+    limited = set(accounts.values_list("pk", flat=True)) - set(whole)
     names, wanted = Names(request.user, limited), OPERATION_COLUMNS.index("wanted")
     for account, *row in rows:
         if account in limited:

@@ -1,6 +1,4 @@
-"""Filters of lists. All of them live in the URL; the search box understands them as `word:value`
-too.
-"""
+"""Filters of the list of operations."""
 
 import django_filters
 from django import forms

@@ -1,4 +1,4 @@
-"""Sending an operation again as it was, where that is safe without a look at the form."""
+"""Send an operation again unchanged, if that is safe without reviewing it in its form."""
 
 from collections.abc import Callable
 from typing import Unpack
@@ -22,19 +22,20 @@ RESUBMIT: dict[str, Callable[..., Operation]] = {
 
 
 def can_resubmit(operation: Operation) -> bool:
-    """Whether asking for the same once more is safe without a look at the form.
+    """Whether the operation can be sent again without reviewing it in its form.
 
-    Deletions and updates that did not happen. Not after a conflict: what changed at GitHub must be
-    seen first.
+    True of updates and deletions that did not happen. Not after a conflict, because a person must
+    first see what changed on GitHub. Creates are edited and sent again from their form instead.
     """
     did_not_happen = operation.state in (S.REJECTED, S.CANCELLED)
     return did_not_happen and operation.kind not in Operation.CREATES and not operation.conflict
 
 
 def resubmit(operation: Operation, **request: Unpack[OperationRequest]) -> Operation:
-    """Ask for the same once more, as a new operation that starts from how things are now. Raises
-    CannotSendAgain.
+    """Request the same change as a new operation, which starts from the target's current values.
+
+    Raises CannotSendAgain if it needs a review, or if its target is gone.
     """
     if not can_resubmit(operation):
-        raise CannotSendAgain("This cannot be sent again as it was. Edit it instead.")
+        raise CannotSendAgain("This cannot be sent again unchanged. Edit it instead.")
     return RESUBMIT[operation.target](operation, **{**request, "again_from": operation})

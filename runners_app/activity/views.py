@@ -1,4 +1,4 @@
-"""Operations: what was asked of GitHub, where it stands, and what a person can do about it."""
+"""Operations: their list, the page of one, and what a person can do about it."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -34,9 +34,8 @@ from runners_app.web.paging import Order, page_by_key
 @require_safe
 def operations(request: Request) -> HttpResponse:
     accounts = list(Account.objects.visible_to(request.user))
-    waiting = (
-        Operation.objects.visible_to(request.user).needing_attention().count()
-    )  # time alone makes some wait
+    # Part of the version, because operations start to need a person by the passing of time alone.
+    waiting = Operation.objects.visible_to(request.user).needing_attention().count()
     version = version_of(accounts, query_without(request, "version"), waiting)
     if is_unchanged(request, version):
         return HttpResponse(status=204)
@@ -93,39 +92,39 @@ def operation(request: Request, pk: int) -> HttpResponse:
 
 
 def _held_up_by(row: Operation) -> str:
-    """Why nothing goes on for now, from outside the operation; empty when nothing is in its way."""
+    """What outside the operation keeps it from continuing; empty if nothing does."""
     account, credential, now = row.account, row.account.credential, timezone.now()
     if row.is_finished or row.state == Operation.State.NEEDS_ATTENTION:
         return ""
     if is_held(row):
-        return "It is held until somebody lets its batch go on."
+        return "It is held until a manager continues its batch."
     if account.paused:
         return f"{account} is paused: nothing is read from it or written to it."
     if account.observe_only and row.is_cancellable:
         return f"{account} is set to observe only, so nothing is sent."
     if credential.quarantined_at:
-        return f"The token of {account} is out of use. {credential.quarantine_reason}"
+        return f"The token of {account} is disabled. {credential.quarantine_reason}"
     if credential.paused_until and credential.paused_until > now:
-        return f"{credential.pause_reason} The token is used again at {credential.paused_until:%H:%M:%S} UTC."
+        resumes = f"The token is used again at {credential.paused_until:%H:%M:%S} UTC."
+        return f"{credential.pause_reason} {resumes}"
     return ""
 
 
 def _namesakes(request: Request, row: Operation) -> list[Runner]:
-    """After a rejected create: a runner that has the name, to be looked at and not taken for the
-    one asked for.
-    """
+    """After a rejected create: the runner that already has the name, if there is one."""
     if row.kind != Operation.Kind.CREATE_RUNNER or row.state != Operation.State.REJECTED:
         return []
-    mine = Runner.objects.visible_to(request.user).present()
-    return list(mine.filter(account=row.account, name__iexact=row.target_name))
+    visible = Runner.objects.visible_to(request.user).present()
+    return list(visible.filter(account=row.account, name__iexact=row.target_name))
 
 
 def _may_decide(request: Request, row: Operation) -> bool:
-    """Taking back and deciding change nothing at GitHub, so a paused or observed account does not
-    stand in the way.
+    """Whether the user may cancel or resolve it.
+
+    Allowed in a paused or observed account, too, because neither changes anything on GitHub.
     """
-    account = Account.objects.visible_to(request.user).filter(pk=row.account_id).first()
-    return getattr(account, "role", "") == Membership.Role.MANAGER
+    account = Account.objects.visible_to(request.user).get(pk=row.account_id)
+    return account.role == Membership.Role.MANAGER  # type: ignore[attr-defined,no-any-return]
 
 
 def _group(row: Operation) -> RunnerGroup | None:
@@ -135,41 +134,41 @@ def _group(row: Operation) -> RunnerGroup | None:
 
 
 def _again_url(row: Operation) -> str:
-    """The form, filled as it was; empty for what is not edited again."""
-    if row.kind == Operation.Kind.CREATE_RUNNER:
-        return f"{reverse('runner-new')}?again={row.pk}"
-    if row.kind == Operation.Kind.CREATE_GROUP:
-        return f"{reverse('group-new')}?again={row.pk}"
-    if row.kind == Operation.Kind.UPDATE_GROUP:
+    """The URL of the form filled with the requested values; empty if it cannot be edited again."""
+    kind, form = Operation.Kind, ""
+    if row.kind == kind.CREATE_RUNNER:
+        form = reverse("runner-new")
+    elif row.kind == kind.CREATE_GROUP:
+        form = reverse("group-new")
+    elif row.kind == kind.UPDATE_GROUP:
         group = _group(row)
-        return (
-            f"{reverse('group-edit', args=[group.pk])}?again={row.pk}"
-            if group and group.gone_at is None
-            else ""
-        )
-    runner = (
-        Runner.objects.present().filter(account=row.account, github_id=row.target_id or 0).first()
-    )
-    if row.kind == Operation.Kind.UPDATE_RUNNER and runner:
-        return f"{reverse('runner-edit', args=[runner.pk])}?again={row.pk}"
-    return ""
+        if group and group.gone_at is None:
+            form = reverse("group-edit", args=[group.pk])
+    elif row.kind == kind.UPDATE_RUNNER:
+        runners = Runner.objects.present().filter(account=row.account)
+        runner = runners.filter(github_id=row.target_id or 0).first()
+        if runner:
+            form = reverse("runner-edit", args=[runner.pk])
+    return f"{form}?again={row.pk}" if form else ""
 
 
 def _fields(row: Operation, names: Names) -> list[tuple[str, object, object]]:
-    """What was asked for: (field, before, after); before is empty for a create."""
+    """The requested change as (field, before, after); `before` is None for a create."""
     if row.target == Operation.Target.GROUP:
         return groups.shown_fields(row)
     before = row.base if row.kind == Operation.Kind.UPDATE_RUNNER else {}
     return names.changes(row.account_id, before, row.wanted)
 
 
-def _own(request: Request, pk: int) -> Operation:
+def _manageable_or_403(request: Request, pk: int) -> Operation:
+    """The operation, if the user may send it."""
     row = visible_or_404(Operation.objects.select_related("account"), request, pk)
     manage_or_403(request, row.account)
     return row
 
 
-def _decidable(request: Request, pk: int) -> Operation:
+def _decidable_or_403(request: Request, pk: int) -> Operation:
+    """The operation, if the user may cancel or resolve it."""
     row = visible_or_404(Operation.objects.select_related("account"), request, pk)
     if not _may_decide(request, row):
         manage_or_403(request, row.account)
@@ -178,17 +177,17 @@ def _decidable(request: Request, pk: int) -> Operation:
 
 @require_POST
 def operation_cancel(request: Request, pk: int) -> HttpResponse:
-    row = _decidable(request, pk)
+    row = _decidable_or_403(request, pk)
     try:
         cancel(row, by=request.user)
     except NotMoved as error:
-        messages.error(request, f"It could not be taken back. {error}")
+        messages.error(request, f"It could not be cancelled. {error}")
     return redirect("operation", row.pk)
 
 
 @require_POST
 def operation_confirm(request: Request, pk: int) -> HttpResponse:
-    row = _own(request, pk)
+    row = _manageable_or_403(request, pk)
     try:
         confirm_again(row, by=request.user)
     except NotMoved as error:
@@ -198,33 +197,35 @@ def operation_confirm(request: Request, pk: int) -> HttpResponse:
 
 @require_POST
 def operation_again(request: Request, pk: int) -> HttpResponse:
-    """The same once more, where that is safe without a look at the form."""
-    row = _own(request, pk)
+    """Send the operation again unchanged."""
+    row = _manageable_or_403(request, pk)
     form = NonceForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "This page was too old to send it again from. Try once more.")
+        messages.error(request, "This page was out of date, so nothing was sent. Try again.")
         return redirect("operation", row.pk)
     try:
         again = resubmit(row, by=request.user, nonce=form.nonce_text)
     except (CannotSendAgain, NotMoved) as error:
-        messages.error(request, f"{error} Nothing was asked for.")
+        messages.error(request, f"{error} No operation was created.")
         return redirect("operation", row.pk)
     return redirect("operation", again.pk)
 
 
 @require_POST
 def operation_settle(request: Request, pk: int) -> HttpResponse:
-    """A person decides: this is my runner, it took effect, or it did not."""
-    row = _decidable(request, pk)
+    """Resolve an operation: this is my runner (`claim`), it took effect, or it did not."""
+    row = _decidable_or_403(request, pk)
     choice = request.POST.get("choice", "")
     try:
         if choice == "claim":
-            mine = Runner.objects.filter(account=row.account, github_id__in=row.candidates or [])
-            claim_runner(row, mine.get(pk=int(request.POST.get("runner", "0"))), by=request.user)
+            runners = Runner.objects.filter(account=row.account)
+            candidates = runners.filter(github_id__in=row.candidates or [])
+            pk = int(request.POST.get("runner", "0"))
+            claim_runner(row, candidates.get(pk=pk), by=request.user)
         elif choice in ("confirmed", "cancelled"):
             settle(row, Operation.State(choice), by=request.user)
         else:
             messages.error(request, "Choose one of the buttons. Nothing was changed.")
     except (NotMoved, ValueError, Runner.DoesNotExist):
-        messages.error(request, "It no longer waits for this decision. What it says now is below.")
+        messages.error(request, "It no longer needs this decision. Its current state is below.")
     return redirect("operation", row.pk)

@@ -15,15 +15,21 @@ class Event(models.Model):
     """
 
     class Kind(models.TextChoices):
-        TOKEN_EXPIRING = "token_expiring", "A token expires, told 14, 7 and 1 days before"
-        CREDENTIAL_REFUSED = "credential_refused", "A credential is out of use"
-        READING_STALE = "reading_stale", "Something was not read for an hour"
+        TOKEN_EXPIRING = "token_expiring", "A token expires in 14, 7 or 1 days"
+        CREDENTIAL_REFUSED = "credential_refused", "A credential is disabled"
+        READING_STALE = "reading_stale", "An account could not be read for an hour"
         RUNNER_STUCK = "runner_stuck", "A runner is Stuck, or Provisioning for 30 minutes"
         OPERATION_WAITS = "operation_waits", "An operation needs a decision"
         STATIC_IPS = "static_ips", "Static IPs are 80 % used, or all"
 
     kind = models.CharField(max_length=30, choices=Kind)
     key = models.CharField(max_length=200)
+    topic = models.CharField(max_length=200, db_default="", help_text="The key without the stage.")
+    account_pk = models.BigIntegerField(db_default=0)
+    item = models.CharField(
+        max_length=20, blank=True, db_default="", help_text="Model of the row it is about."
+    )
+    item_pk = models.BigIntegerField(default=0, db_default=0)
     title = models.CharField(max_length=500)
     path = models.CharField(max_length=300, help_text="The page about it.")
     began_at = models.DateTimeField()

@@ -1,4 +1,4 @@
-"""How Trackside itself is: its database, its migrations, its broker and its workers."""
+"""The health of Trackside itself: database, migrations, broker and workers."""
 
 import logging
 from dataclasses import dataclass
@@ -19,8 +19,9 @@ BROKER_SECONDS = 1
 
 @dataclass(frozen=True)
 class Health:
-    """Pages work when `is_ready`. Without broker or worker they still do, and show how old
-    everything is.
+    """The state of each part. Pages need only the database, and grow stale without a worker.
+
+    `credentials_waiting` counts credentials with work that no worker has taken for a minute.
     """
 
     database: str
@@ -35,22 +36,18 @@ class Health:
         return self.database == "ok" and self.migrations == "applied"
 
 
-def look() -> Health:
-    """Ask each part; never raises because one of them is down."""
+def check() -> Health:
+    """Check each part. A part that is down is reported, and raises nothing."""
     try:
         executor = MigrationExecutor(connection)
         pending = bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
         if pending:
             return Health("ok", "pending", broker=_broker())
-        return _with_worker()
+        waiting = len(Credential.objects.due(timezone.now() - BEHIND_AFTER))
+        last = Reading.objects.aggregate(at=Max("last_started_at"))["at"]
     except DatabaseError as error:
         log.warning("The database does not answer: %s", error)
         return Health("unreachable", broker=_broker())
-
-
-def _with_worker() -> Health:
-    waiting = len(Credential.objects.due(timezone.now() - BEHIND_AFTER))
-    last = Reading.objects.aggregate(at=Max("last_started_at"))["at"]
     return Health("ok", "applied", _broker(), "behind" if waiting else "ok", last, waiting)
 
 
@@ -58,7 +55,7 @@ def _broker() -> str:
     try:
         with current_app.connection_for_write() as broker:
             broker.ensure_connection(max_retries=1, interval_start=0, timeout=BROKER_SECONDS)
-    except Exception as error:  # noqa: BLE001 - each transport has errors of its own, and none of them matters more
+    except Exception as error:  # noqa: BLE001 - each transport raises its own kinds of errors
         log.warning("The broker does not answer: %s", type(error).__name__)
         return "unreachable"
     return "ok"

@@ -1,4 +1,4 @@
-"""For whatever watches over Trackside: is the process alive, and can it serve pages."""
+"""`/livez` and `/readyz`: whether the process is alive, and whether it can serve pages."""
 
 from dataclasses import asdict
 
@@ -30,7 +30,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     """
     state: health.Health | None = caches["pages"].get("readyz")
     if state is None:
-        state = health.look()
+        state = health.check()
         caches["pages"].set("readyz", state, KEPT_SECONDS)
     return JsonResponse(
         {"ready": state.is_ready, **asdict(state)}, status=200 if state.is_ready else 503

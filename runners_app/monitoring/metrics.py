@@ -1,8 +1,7 @@
-"""What `/metrics` tells a Prometheus: counted by the database when it asks, in a handful of
-queries.
+"""The metrics of `/metrics`, counted in the database at each request, in a fixed number of queries.
 
-Labels are names of accounts, GitHub's words and our own; what GitHub might make up without end is
-folded into "other".
+Labels are names of accounts, GitHub's words and our own. Values GitHub could invent without limit,
+such as statuses and sizes, are folded into "other".
 """
 
 from collections import Counter
@@ -17,18 +16,19 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from runners_app.models import Credential, Limits, Operation, Reading, Runner
+from runners_app.models import Credential, Event, Limits, Operation, Reading, Runner
+from runners_app.notices.facts import find_facts
 
 OTHER = "other"
 MOST_WORDS = 30
 QUEUE = "celery"
-# An organization and an enterprise may have one slug, and two servers an organization each.
+# Kind and server tell accounts with the same slug apart.
 ACCOUNT = ("account", "kind", "api_url")
 COLUMNS = ("account__slug", "account__kind", "account__api_url")
 
 PAGE_SECONDS = Histogram(
     "trackside_page_seconds",
-    "Time from request to answer.",
+    "Time from request to response.",
     ["page", "method", "status"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
     registry=None,
@@ -36,7 +36,7 @@ PAGE_SECONDS = Histogram(
 
 
 class Database(Collector):
-    """Everything that stands in the tables."""
+    """All metrics that are read from the database and the broker."""
 
     def collect(self) -> Iterator[Metric]:
         now = timezone.now()
@@ -45,6 +45,7 @@ class Database(Collector):
         yield from _readings(now)
         yield from _budgets(now)
         yield _operations()
+        yield _needs_attention(now)
         waiting = GaugeMetricFamily(
             "trackside_credentials_waiting", "Credentials with work that no worker has taken."
         )
@@ -66,11 +67,13 @@ def _runners() -> Metric:
     )
     rows = Runner.objects.present().order_by().values_list(*COLUMNS, "status", "platform", "size")
     counts = list(rows.annotate(count=Count("pk")))
-    known = [_most_used((row[place], row[-1]) for row in counts) for place in (3, 4, 5)]
+    kept = [_most_used((row[column], row[-1]) for row in counts) for column in (3, 4, 5)]
     folded: Counter[tuple[str, ...]] = Counter()
     for *account, status, platform, size, count in counts:
-        words = zip((status, platform, size), known, strict=True)
-        folded[*account, *(word if word in kept else OTHER for word, kept in words)] += count
+        labels = list(account)
+        for word, common in zip((status, platform, size), kept, strict=True):
+            labels.append(word if word in common else OTHER)
+        folded[tuple(labels)] += count
     for labels, count in folded.items():
         metric.add_metric(labels, count)
     return metric
@@ -88,13 +91,12 @@ def _static_ips() -> Iterator[Metric]:
         "trackside_static_ips_used", "Runners with static IPs.", labels=ACCOUNT
     )
     maximum = GaugeMetricFamily(
-        "trackside_static_ips_maximum", "Runners that may have them.", labels=ACCOUNT
+        "trackside_static_ips_maximum", "Runners that may have static IPs.", labels=ACCOUNT
     )
-    for *account, is_used, may_be in Limits.objects.current().values_list(
-        *COLUMNS, "used", "maximum"
-    ):
-        used.add_metric(account, is_used)
-        maximum.add_metric(account, may_be)
+    rows = Limits.objects.current().values_list(*COLUMNS, "used", "maximum")
+    for *account, used_now, allowed in rows:
+        used.add_metric(account, used_now)
+        maximum.add_metric(account, allowed)
     yield used
     yield maximum
 
@@ -102,13 +104,13 @@ def _static_ips() -> Iterator[Metric]:
 def _readings(now: datetime) -> Iterator[Metric]:
     names = (*ACCOUNT, "resource")
     age = GaugeMetricFamily(
-        "trackside_reading_age_seconds", "Since the last good reading.", labels=names
+        "trackside_reading_age_seconds", "Seconds since the last successful reading.", labels=names
     )
     duration = GaugeMetricFamily(
-        "trackside_reading_seconds", "How long the last reading took.", labels=names
+        "trackside_reading_seconds", "Duration of the last reading.", labels=names
     )
     failing = GaugeMetricFamily(
-        "trackside_reading_failing", "1 while it fails.", labels=(*names, "error")
+        "trackside_reading_failing", "1 while the reading fails.", labels=(*names, "error")
     )
     requests = CounterMetricFamily(
         "trackside_reading_requests", "Requests to GitHub.", labels=names
@@ -139,16 +141,16 @@ COUNTED = ("requests_total", "not_modified_total", "failures_total")
 def _budgets(now: datetime) -> Iterator[Metric]:
     names = ("credential", "kind")
     limit = GaugeMetricFamily(
-        "trackside_rate_limit", "Requests an hour GitHub allows.", labels=names
+        "trackside_rate_limit", "Requests per hour that GitHub allows.", labels=names
     )
     remaining = GaugeMetricFamily(
-        "trackside_rate_remaining", "Requests left of them.", labels=names
+        "trackside_rate_remaining", "Requests left in this hour.", labels=names
     )
     paused = GaugeMetricFamily(
-        "trackside_credential_paused", "1 while GitHub asked to wait.", labels=names
+        "trackside_credential_paused", "1 while GitHub asks it to wait.", labels=names
     )
-    unused = GaugeMetricFamily(
-        "trackside_credential_quarantined", "1 while it is out of use.", labels=names
+    disabled = GaugeMetricFamily(
+        "trackside_credential_quarantined", "1 while it is disabled.", labels=names
     )
     for row in Credential.objects.all():
         labels = (str(row.pk), row.kind)
@@ -157,13 +159,13 @@ def _budgets(now: datetime) -> Iterator[Metric]:
             limit.add_metric(labels, row.rate_limit)
             remaining.add_metric(labels, row.rate_limit if is_full else row.rate_remaining)
         paused.add_metric(labels, row.paused_until is not None and row.paused_until > now)
-        unused.add_metric(labels, row.quarantined_at is not None)
-    yield from (limit, remaining, paused, unused)
+        disabled.add_metric(labels, row.quarantined_at is not None)
+    yield from (limit, remaining, paused, disabled)
 
 
 def _operations() -> Metric:
     metric = GaugeMetricFamily(
-        "trackside_operations", "Operations by where they stand.", labels=("state", "kind")
+        "trackside_operations", "Operations by state.", labels=("state", "kind")
     )
     counts = Operation.objects.order_by().values_list("state", "kind").annotate(count=Count("pk"))
     for state, kind, count in counts:
@@ -171,14 +173,25 @@ def _operations() -> Metric:
     return metric
 
 
+def _needs_attention(now: datetime) -> Metric:
+    """By the rules of notices, which leave demo accounts out; a kind without problems counts 0."""
+    metric = GaugeMetricFamily(
+        "trackside_needs_attention", "Things that need a person.", labels=("kind",)
+    )
+    counts = Counter(fact.kind for fact in find_facts(now))
+    for kind in Event.Kind.values:
+        metric.add_metric((kind,), counts[kind])
+    return metric
+
+
 def _queue() -> Iterator[Metric]:
-    """Nothing while the broker does not answer; a queue nobody declared yet is an empty one."""
+    """No metric while the broker is down (see `/readyz`). A queue not yet declared is 0."""
     depth = GaugeMetricFamily("trackside_queue_depth", "Wake-ups that no worker has taken.")
     try:
         with current_app.connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=1)
             depth.add_metric([], _depth(connection))
-    except Exception:  # noqa: BLE001 - each transport has errors of its own, and a broker that is down is told elsewhere
+    except Exception:  # noqa: BLE001 - each transport raises its own kinds of errors
         return
     yield depth
 

@@ -1,6 +1,4 @@
-"""For Prometheus: `/metrics`, which answers whoever has the token and does not exist where none is
-configured.
-"""
+"""`/metrics` for Prometheus, with METRICS_TOKEN as bearer token; 404 while none is configured."""
 
 import os
 from secrets import compare_digest
@@ -39,7 +37,7 @@ def _has_token(request: HttpRequest) -> bool:
 
 
 def _pages() -> CollectorRegistry:
-    """Page timings of this process, or of all that share a folder for them."""
+    """Page timings of this process, or of all processes that share a folder for them."""
     registry = CollectorRegistry()
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]

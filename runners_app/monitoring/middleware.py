@@ -1,6 +1,4 @@
-"""What monitoring adds to every request: timings, and health checks that need neither host name nor
-session.
-"""
+"""Middleware: page timings, and health checks that need neither an allowed host nor a session."""
 
 import time
 from collections.abc import Callable
@@ -12,17 +10,18 @@ from runners_app.monitoring.metrics import PAGE_SECONDS
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 METHODS = frozenset({"GET", "HEAD", "POST"})
-WATCHED = ("/livez", "/readyz", "/metrics")
+PROBES = ("/livez", "/readyz", "/metrics")
 
 
 def for_watchers(get_response: GetResponse) -> GetResponse:
-    """Health and metrics are told by whatever name and to whomever asks: a container's own health
-    check knows no host name, and the database that knows sessions may be what is down. Their views
-    say what they ask for.
+    """Answer health checks and metrics before any other middleware runs.
+
+    A container's own health check knows no host name, and the database that holds the sessions may
+    be what is down. The views check themselves who may read them.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if request.path not in WATCHED:
+        if request.path not in PROBES:
             return get_response(request)
         request.resolver_match = match = resolve(request.path)
         response: HttpResponse = match.func(request)
@@ -32,9 +31,7 @@ def for_watchers(get_response: GetResponse) -> GetResponse:
 
 
 def page_timings(get_response: GetResponse) -> GetResponse:
-    """The first middleware, so that it measures what a person waits for. Pages go by the names of
-    their addresses.
-    """
+    """Measure each request, by URL name. Put it first, so that it measures everything."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()

@@ -1,6 +1,4 @@
-"""Channels of notices: making, changing and removing them. Each change is written down, no address
-is.
-"""
+"""Create, change and delete channels. Each change is audited, without the channel's address."""
 
 from typing import TYPE_CHECKING
 
@@ -17,7 +15,10 @@ if TYPE_CHECKING:
 
 @transaction.atomic
 def save_channel(channel: Channel, address: str, *, by: "User") -> None:
-    """Store a shared channel; without an address it keeps the one it has."""
+    """Store a shared channel. An empty `address` keeps the present one.
+
+    Raises UnusableAddress.
+    """
     is_new = channel.pk is None
     if address:
         channel.scheme = check_address(address)
@@ -36,7 +37,7 @@ def delete_channel(channel: Channel, *, by: "User") -> None:
     channel.delete()
 
 
-def own_channel(person: "User") -> Channel:
-    """Somebody's mailbox; not stored, and off, until they switch it on."""
-    found = Channel.objects.filter(owner=person).first()
-    return found or Channel(owner=person, name=f"{person}'s mailbox", is_on=False, scheme="mailto")
+def own_channel(user: "User") -> Channel:
+    """The user's own mailbox; switched off, and not stored, until they switch it on."""
+    stored = Channel.objects.filter(owner=user).first()
+    return stored or Channel(owner=user, name=f"{user}'s mailbox", is_on=False, scheme="mailto")

@@ -1,5 +1,7 @@
-"""What needs a person right now, as facts: each with a key that stays the same as long as it lasts,
-and who sees it.
+"""Facts: everything that needs a person right now, and who may see it.
+
+A fact keeps its key as long as it lasts, so that it leads to one event. Some facts get worse by
+stages (a token expires within 14, 7, 1 days): they share a topic, and each stage has its own key.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -10,172 +12,155 @@ from typing import TYPE_CHECKING
 from django.db.models import Q
 from django.urls import reverse
 
-from runners_app.models import Account, Credential, Event, Limits, Operation, Reading, Runner
+from runners_app.models import Account, Credential, Event, Limits, Operation, Runner
+from runners_app.overview.attention import (
+    EXPIRES_SOON,
+    is_nearly_used,
+    is_stuck,
+    is_used_up,
+    overdue_readings,
+    provisions_too_long,
+    readings_failing_too_long,
+)
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
 
-EXPIRES_IN_DAYS = (1, 7, 14)
-STALE_AFTER, PROVISIONING_TOO_LONG = timedelta(hours=1), timedelta(minutes=30)
-NEARLY = 0.8
+# The stages of an expiring token; the last is the first to be reached.
+EXPIRES_IN_DAYS = (1, 7, EXPIRES_SOON.days)
 K = Event.Kind
-STAGED = (K.TOKEN_EXPIRING, K.RUNNER_STUCK, K.STATIC_IPS)
 
 
 @dataclass(frozen=True)
 class Fact:
-    """`accounts` are those it is about, of which one must be seen; `row` says which row of `table`
-    must be.
+    """One thing that needs a person. Event has the same fields, and repeats them after its end.
+
+    `account_pk` is the account it is about. If it is about one runner or operation, `item` names
+    the model and `item_pk` the row, and only users who may see that row may see the fact.
     """
 
     kind: str
-    key: str
+    topic: str
     title: str
     path: str
-    accounts: frozenset[int]
-    table: str = ""
-    row: int = 0
+    account_pk: int
+    item: str = ""
+    item_pk: int = 0
+    stage: str = ""
 
-
-def fact_of(event: Event) -> Fact:
-    """The fact an event was opened for, also when it is over: its key says what it is about."""
-    what, *ids = event.key.split(":")
-    if what in ("runner", "operation"):
-        return Fact(event.kind, event.key, event.title, event.path, frozenset(), what, int(ids[0]))
-    account = int(ids[1] if what in ("refused", "expires") else ids[0])
-    return Fact(event.kind, event.key, event.title, event.path, frozenset({account}))
-
-
-def thing_of(fact: Fact | Event) -> str:
-    """Its key without the stage, which is the last part of some."""
-    return fact.key.rpartition(":")[0] if fact.kind in STAGED else fact.key
+    @property
+    def key(self) -> str:
+        return f"{self.topic}:{self.stage}" if self.stage else self.topic
 
 
 def is_cut_short(event: Event) -> bool:
-    """Whether it ended only because nobody looks any more: the account is paused, or its credential
-    out of use.
+    """Whether an event ended only because Trackside stopped checking.
+
+    That is so if the account was paused or its credential disabled.
     """
-    hidden = Q(credential__quarantined_at__isnull=False)
+    unchecked = Q(credential__quarantined_at__isnull=False)
     if event.kind == K.READING_STALE:
-        hidden |= Q(paused=True)
+        unchecked |= Q(paused=True)
     elif event.kind != K.TOKEN_EXPIRING:
         return False
-    return Account.objects.filter(hidden, pk__in=fact_of(event).accounts).exists()
+    return Account.objects.filter(unchecked, pk=event.account_pk).exists()
 
 
 def find_facts(now: datetime) -> list[Fact]:
-    """Of all accounts but demo ones."""
+    """The facts of all accounts except demo accounts."""
     return [fact for find in FINDERS for fact in find(now)]
 
 
-def seen_by(person: "User", facts: Iterable[Fact]) -> set[str]:
-    """The keys of those somebody may see, by the same rules as pages."""
+def seen_by(user: "User", facts: Iterable[Fact | Event]) -> set[str]:
+    """The keys of the facts that the user may see, by the same rules as pages."""
     facts = list(facts)
-    whole = set(Account.objects.visible_to(person).fully_visible().values_list("pk", flat=True))
-    rows = {
-        "runner": _visible(Runner.objects.visible_to(person), facts, "runner"),
-        "operation": _visible(Operation.objects.visible_to(person), facts, "operation"),
+    whole = Account.objects.visible_to(user).fully_visible().values_list("pk", flat=True)
+    visible = {
+        "": set(whole),
+        "runner": _visible(Runner.objects.visible_to(user), facts, "runner"),
+        "operation": _visible(Operation.objects.visible_to(user), facts, "operation"),
     }
-    return {
-        fact.key
-        for fact in facts
-        if (fact.row in rows[fact.table] if fact.table else fact.accounts & whole)
-    }
+    return {fact.key for fact in facts if (fact.item_pk or fact.account_pk) in visible[fact.item]}
 
 
 def _visible(
-    rows: "QuerySet[Runner] | QuerySet[Operation]", facts: list[Fact], table: str
+    rows: "QuerySet[Runner] | QuerySet[Operation]", facts: list[Fact | Event], item: str
 ) -> set[int]:
-    wanted = [fact.row for fact in facts if fact.table == table]
-    return set(rows.filter(pk__in=wanted).values_list("pk", flat=True)) if wanted else set()
+    pks = [fact.item_pk for fact in facts if fact.item == item]
+    return set(rows.filter(pk__in=pks).values_list("pk", flat=True)) if pks else set()
 
 
 def _credentials(now: datetime) -> Iterator[Fact]:
-    """One for each account it serves: who sees one of them need not know of the others."""
+    """One fact per account, because a user may see one account of a credential and not another."""
     rows = Credential.objects.filter(accounts__demo=False).distinct().prefetch_related("accounts")
-    soon = now + timedelta(days=max(EXPIRES_IN_DAYS))
-    for row in rows.filter(Q(quarantined_at__isnull=False) | Q(token_expires_at__lte=soon)):
+    soon = Q(token_expires_at__lte=now + EXPIRES_SOON)
+    for row in rows.filter(Q(quarantined_at__isnull=False) | soon):
         for account in row.accounts.all():
             if not account.demo:
-                yield from _credential(row, account, now)
+                yield _credential(row, account, now)
 
 
-def _credential(row: Credential, account: Account, now: datetime) -> Iterator[Fact]:
-    path, ids = reverse("account", args=[account.pk]), frozenset({account.pk})
-    if row.quarantined_at:
-        key, title = f"refused:{row.pk}:{account.pk}", f"The credential of {account} is out of use"
-        yield Fact(K.CREDENTIAL_REFUSED, key, title, path, ids)
-    elif row.token_expires_at and (days := _days_left(row.token_expires_at, now)):
-        key = f"expires:{row.pk}:{account.pk}:{row.token_expires_at:%Y-%m-%d}:{days}"
-        title = f"The token of {account} expires within {days} {'day' if days == 1 else 'days'}"
-        yield Fact(K.TOKEN_EXPIRING, key, title, path, ids)
+def _credential(row: Credential, account: Account, now: datetime) -> Fact:
+    path = reverse("account", args=[account.pk])
+    if row.quarantined_at or row.token_expires_at is None:
+        topic, title = f"refused:{row.pk}:{account.pk}", f"The credential of {account} is disabled"
+        return Fact(K.CREDENTIAL_REFUSED, topic, title, path, account.pk)
 
-
-def _days_left(expires_at: datetime, now: datetime) -> int:
-    """The smallest of 1, 7 and 14 days it expires within; 0 for none."""
-    return next((days for days in EXPIRES_IN_DAYS if expires_at <= now + timedelta(days=days)), 0)
+    left = row.token_expires_at - now
+    days = next(days for days in EXPIRES_IN_DAYS if left <= timedelta(days=days))
+    title = f"The token of {account} expires within {days} {'day' if days == 1 else 'days'}"
+    topic = f"expires:{row.pk}:{account.pk}:{row.token_expires_at:%Y-%m-%d}"
+    return Fact(K.TOKEN_EXPIRING, topic, title, path, account.pk, stage=str(days))
 
 
 def _readings(now: datetime) -> Iterator[Fact]:
-    """One per account, however many of its readings lie."""
-    real = Reading.objects.filter(
-        account__demo=False, account__paused=False, account__credential__quarantined_at=None
-    )
-    failing = real.failing().filter(error_since__lte=now - STALE_AFTER)
-    for pk, slug in set((failing | real.stale(now)).values_list("account_id", "account__slug")):
+    """One fact per account, however many of its readings are late."""
+    late = (readings_failing_too_long(now) | overdue_readings(now)).filter(account__demo=False)
+    for pk, slug in set(late.values_list("account_id", "account__slug")):
         path = reverse("account", args=[pk])
-        yield Fact(
-            K.READING_STALE,
-            f"stale:{pk}",
-            f"{slug} could not be read for an hour",
-            path,
-            frozenset({pk}),
-        )
+        title = f"{slug} could not be read for an hour"
+        yield Fact(K.READING_STALE, f"stale:{pk}", title, path, pk)
 
 
 def _runners(now: datetime) -> Iterator[Fact]:
-    late = Q(status="Provisioning", status_since__lte=now - PROVISIONING_TOO_LONG)
-    rows = (
-        Runner.objects.present()
-        .filter(Q(status="Stuck") | late, account__demo=False)
-        .select_related("account")
-    )
-    for row in rows:
+    rows = Runner.objects.present().filter(account__demo=False).select_related("account")
+    for row in rows.filter(is_stuck() | provisions_too_long(now)):
         what = "is Stuck" if row.status == "Stuck" else "has been Provisioning for 30 minutes"
-        title = f"The runner {row.name} of {row.account} {what}"
-        path, accounts = reverse("runner", args=[row.pk]), frozenset({row.account_id})
         yield Fact(
-            K.RUNNER_STUCK, f"runner:{row.pk}:{row.status}", title, path, accounts, "runner", row.pk
+            K.RUNNER_STUCK,
+            f"runner:{row.pk}",
+            f"The runner {row.name} of {row.account} {what}",
+            reverse("runner", args=[row.pk]),
+            row.account_id,
+            "runner",
+            row.pk,
+            stage=row.status,
         )
 
 
 def _operations(now: datetime) -> Iterator[Fact]:
-    for row in (
-        Operation.objects.needing_attention().filter(account__demo=False).select_related("account")
-    ):
-        title = f"An operation in {row.account} needs a decision: {row}"
-        path, accounts = reverse("operation", args=[row.pk]), frozenset({row.account_id})
+    rows = Operation.objects.needing_attention().filter(account__demo=False)
+    for row in rows.select_related("account"):
         yield Fact(
-            K.OPERATION_WAITS, f"operation:{row.pk}", title, path, accounts, "operation", row.pk
+            K.OPERATION_WAITS,
+            f"operation:{row.pk}",
+            f"An operation in {row.account} needs a decision: {row}",
+            reverse("operation", args=[row.pk]),
+            row.account_id,
+            "operation",
+            row.pk,
         )
 
 
 def _static_ips(now: datetime) -> Iterator[Fact]:
-    for row in (
-        Limits.objects.current()
-        .filter(maximum__gt=0, account__demo=False)
-        .select_related("account")
-    ):
-        if row.used < row.maximum * NEARLY:
-            continue
-        full = row.used >= row.maximum
-        words = f"{row.account}: {row.used} of {row.maximum} static IPs are used"
-        path, key = (
-            reverse("static-ips"),
-            f"static-ips:{row.account_id}:{'full' if full else 'nearly'}",
-        )
-        yield Fact(K.STATIC_IPS, key, words, path, frozenset({row.account_id}))
+    rows = Limits.objects.current().filter(account__demo=False).select_related("account")
+    for row in rows:
+        if is_nearly_used(row):
+            title = f"{row.account}: {row.used} of {row.maximum} static IPs are used"
+            stage = "full" if is_used_up(row) else "nearly"
+            topic, path = f"static-ips:{row.account_id}", reverse("static-ips")
+            yield Fact(K.STATIC_IPS, topic, title, path, row.account_id, stage=stage)
 
 
 FINDERS: tuple[Callable[[datetime], Iterator[Fact]], ...] = (

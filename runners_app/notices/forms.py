@@ -1,6 +1,4 @@
-"""Forms of notices: a shared channel, and one's own mailbox. An address is taken and never shown
-again.
-"""
+"""Forms of a shared channel and of a user's own mailbox. An address is never shown again."""
 
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import available_timezones
@@ -10,7 +8,7 @@ from django import forms
 from runners_app.models import Channel, Event
 from runners_app.notices.delivery import UnusableAddress, check_address
 
-# Django's forms know their model's type only while types are checked.
+# ModelForm is generic only in its type stubs.
 if TYPE_CHECKING:
     ModelForm = forms.ModelForm[Channel]
 else:
@@ -20,7 +18,7 @@ TIME = {"type": "time"}
 
 
 class ChannelForm(ModelForm):
-    """What both have in common: what notices are about, and when not."""
+    """A user's own mailbox: what notices are about, and quiet hours."""
 
     kinds = forms.MultipleChoiceField(
         label="Notices about",
@@ -39,7 +37,10 @@ class ChannelForm(ModelForm):
         }
         labels: ClassVar = {"zone": "Time zone"}
         help_texts = {  # noqa: RUF012
-            "quiet_from": "What happens in quiet hours is told when they end, unless it is over by then.",
+            "quiet_from": (
+                "Notices about what happens in quiet hours are sent when they end, "
+                "unless it is over by then."
+            ),
             "zone": "For example Europe/Berlin.",
         }
 
@@ -52,24 +53,25 @@ class ChannelForm(ModelForm):
         zone: str = self.cleaned_data["zone"]
         if zone not in available_timezones():
             raise forms.ValidationError(
-                "This is no time zone. Write it like Europe/Berlin, or UTC."
+                "This is not a time zone. Write it like Europe/Berlin, or UTC."
             )
         return zone
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        if (data.get("quiet_from") is None) != (
-            data.get("quiet_until") is None
-        ) and not self.errors:
+        ends = {data.get("quiet_from") is None, data.get("quiet_until") is None}
+        if len(ends) == 2 and not self.errors:
             self.add_error("quiet_until", "Give both ends of the quiet hours, or neither.")
         return data
 
 
 class SharedChannelForm(ChannelForm):
+    """A shared channel. An edit may leave the address empty to keep the present one."""
+
     address = forms.CharField(
         max_length=2000,
         widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-        help_text="Stored encrypted and never shown again: whoever knows it can write there.",
+        help_text="Stored encrypted and never shown again: anyone who knows it can write there.",
     )
     field_order = ("name", "address")
 

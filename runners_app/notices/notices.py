@@ -1,7 +1,7 @@
-"""Word when something needs a person: once per event and channel, with a message when it is over.
+"""Notices: a message per event and channel when something needs a person, and one when it is over.
 
-Every minute: what began and what ended is written down, then what is due is sent. A row is claimed
-before it is sent, so two workers do not send it twice.
+Every minute a worker stores which events began and ended, then sends the notices that are due. It
+claims a notice before sending it, so that two workers do not send it twice.
 """
 
 import logging
@@ -18,11 +18,11 @@ from django.utils import timezone
 from runners_app.credentials.wake import wake_notices_on_commit
 from runners_app.models import Channel, Event, Notice
 from runners_app.notices.delivery import NotDelivered, deliver
-from runners_app.notices.facts import Fact, fact_of, find_facts, is_cut_short, seen_by, thing_of
+from runners_app.notices.facts import Fact, find_facts, is_cut_short, seen_by
 
 log = logging.getLogger(__name__)
 BEGIN, END, TEST = Notice.Phase.BEGIN, Notice.Phase.END, Notice.Phase.TEST
-# Minutes until it is tried again; after the last one it is given up.
+# Minutes before each retry; after the last of them a notice is given up.
 RETRY_AFTER = (1, 5, 15, 60)
 CLAIMED_FOR = timedelta(minutes=2)
 LINES_SHOWN, KEPT_DAYS = 20, 30
@@ -35,98 +35,100 @@ def watch_and_send(now: datetime) -> None:
 
 @transaction.atomic
 def watch(now: datetime) -> None:
-    """Open events that began, end those that are over, and write down who is to hear of it."""
+    """Open an event for each new fact, end the events whose fact is gone, and create notices."""
     facts = {fact.key: fact for fact in find_facts(now)}
+    topics = {fact.topic for fact in facts.values()}
     open_events = {
         event.key: event for event in Event.objects.select_for_update().filter(ended_at=None)
     }
-    things = {thing_of(fact) for fact in facts.values()}
+
     for event in open_events.values():
         if event.key not in facts:
-            _end(event, now, told=thing_of(event) not in things and not is_cut_short(event))
-    begun = [fact for key, fact in facts.items() if key not in open_events]
-    events = {fact.key: Event.objects.create(began_at=now, **_columns(fact)) for fact in begun}
-    if events:
-        _tell_channels(begun, events, now)
+            _end(event, now, is_over=event.topic not in topics and not is_cut_short(event))
+
+    new = [_open(fact, now) for key, fact in facts.items() if key not in open_events]
+    if new:
+        _notify_channels(new, now)
+
     Event.objects.filter(ended_at__lt=now - timedelta(days=KEPT_DAYS)).delete()
     Notice.objects.filter(event=None, made_at__lt=now - timedelta(days=1)).delete()
 
 
-def _columns(fact: Fact) -> dict[str, str]:
-    """The title on one line, as the subject of a mail must be: names in it come from GitHub."""
-    return {
-        "kind": fact.kind,
-        "key": fact.key,
-        "title": " ".join(fact.title.split())[:500],
-        "path": fact.path,
-    }
+def _open(fact: Fact, now: datetime) -> Event:
+    return Event.objects.create(
+        kind=fact.kind,
+        key=fact.key,
+        topic=fact.topic,
+        account_pk=fact.account_pk,
+        item=fact.item,
+        item_pk=fact.item_pk,
+        # On one line, because it becomes the subject of a mail, and names in it come from GitHub.
+        title=" ".join(fact.title.split())[:500],
+        path=fact.path,
+        began_at=now,
+    )
 
 
-def _tell_channels(begun: list[Fact], events: dict[str, Event], now: datetime) -> None:
+def _notify_channels(events: list[Event], now: datetime) -> None:
     for channel in Channel.objects.filter(is_on=True).select_related("owner"):
         if channel.owner is not None and not channel.owner.is_active:
             continue
-        seen = seen_by(channel.owner, begun) if channel.owner else {fact.key for fact in begun}
-        told = [
-            events[fact.key] for fact in begun if fact.key in seen and fact.kind in channel.kinds
-        ]
+        visible = {event.key for event in events}
+        if channel.owner is not None:
+            visible = seen_by(channel.owner, events)
+
         due_at = channel.next_loud_moment(now)
         Notice.objects.bulk_create(
-            [
-                Notice(channel=channel, event=event, phase=BEGIN, made_at=now, due_at=due_at)
-                for event in told
-            ]
+            Notice(channel=channel, event=event, phase=BEGIN, made_at=now, due_at=due_at)
+            for event in events
+            if event.key in visible and event.kind in channel.kinds
         )
 
 
-def _end(event: Event, now: datetime, *, told: bool) -> None:
-    """Whoever heard that it began hears that it is over, unless another stage of it began or nobody
-    looks any more.
+def _end(event: Event, now: datetime, *, is_over: bool) -> None:
+    """End an event, and notify the channels that were told of its beginning if it `is_over`.
+
+    It is not over if another stage of it began, or if Trackside only stopped checking.
     """
     Event.objects.filter(pk=event.pk).update(ended_at=now)
     Notice.objects.filter(event=event, phase=BEGIN, sent_at=None).delete()
-    for channel in _listening(event) if told else ():
-        if _reason_to_drop(channel.owner, event):
-            continue
-        due_at = channel.next_loud_moment(now)
-        Notice.objects.get_or_create(
-            channel=channel, event=event, phase=END, defaults={"made_at": now, "due_at": due_at}
-        )
+    if not is_over:
+        return
+
+    for channel in _told(event):
+        if not _reason_to_drop(channel.owner, event):
+            times = {"made_at": now, "due_at": channel.next_loud_moment(now)}
+            Notice.objects.get_or_create(channel=channel, event=event, phase=END, defaults=times)
 
 
-def _listening(event: Event) -> list[Channel]:
-    """Those whose last word about it, at whatever stage, was that it began."""
-    thing = thing_of(event)
-    about = Notice.objects.filter(Q(event__key=thing) | Q(event__key__startswith=f"{thing}:"))
-    rows = (
-        about.filter(Q(phase=END) | Q(sent_at__isnull=False))
-        .select_related("channel__owner")
-        .order_by("pk")
-    )
-    last = {row.channel_id: row for row in rows}
+def _told(event: Event) -> list[Channel]:
+    """The channels whose last message about the topic, at any stage, was that it began."""
+    about = Notice.objects.filter(event__topic=event.topic)
+    sent = about.filter(Q(phase=END) | Q(sent_at__isnull=False))
+    last = {row.channel_id: row for row in sent.select_related("channel__owner").order_by("pk")}
     return [row.channel for row in last.values() if row.phase == BEGIN]
 
 
 def _reason_to_drop(owner: User | None, event: Event | None) -> str:
-    """Why word of it may not go to somebody's own mailbox; empty when it may."""
+    """Why a notice may not go to a user's own mailbox; empty if it may, or if it is shared."""
     if owner is None:
         return ""
     if not owner.is_active:
-        return "Not sent: this person is disabled."
-    if event is not None and not seen_by(owner, [fact_of(event)]):
-        return "Not sent: this person may not see it any more."
+        return "Not sent: this user is disabled."
+    if event is not None and not seen_by(owner, [event]):
+        return "Not sent: this user may no longer see it."
     return ""
 
 
 def send_due(now: datetime) -> None:
-    """One message per channel and phase, however many events it tells of."""
+    """Send the notices that are due, as one message per channel and phase."""
     due = Notice.objects.filter(sent_at=None, due_at__lte=now, tries__lte=len(RETRY_AFTER))
-    wanted = due.filter(Q(channel__is_on=True) | Q(phase=TEST))
-    rows = wanted.select_related("channel__owner", "event").order_by("channel", "phase", "pk")
+    due = due.filter(Q(channel__is_on=True) | Q(phase=TEST))
+    rows = due.select_related("channel__owner", "event").order_by("channel", "phase", "pk")
     for _, group in groupby(rows, key=lambda notice: (notice.channel_id, notice.phase)):
-        mine = [notice for notice in group if _claim(notice, now) and not _drop(notice)]
-        if mine:
-            _send(mine)
+        notices = [notice for notice in group if _claim(notice, now) and not _drop(notice)]
+        if notices:
+            _send(notices)
 
 
 def _claim(notice: Notice, now: datetime) -> bool:
@@ -137,11 +139,13 @@ def _claim(notice: Notice, now: datetime) -> bool:
 
 
 def _drop(notice: Notice) -> bool:
-    """Rights are those of this moment: between a row and its message may lie a night."""
+    """Give a notice up if its recipient lost the right to it, perhaps a whole night after it was
+    created.
+    """
     owner = notice.channel.owner
-    reason = _reason_to_drop(
-        User.objects.filter(pk=owner.pk).first() if owner else None, notice.event
-    )
+    if owner is not None:
+        owner = User.objects.filter(pk=owner.pk).first()
+    reason = _reason_to_drop(owner, notice.event)
     if reason:
         Notice.objects.filter(pk=notice.pk).update(failure=reason, tries=len(RETRY_AFTER) + 1)
     return bool(reason)
@@ -158,16 +162,15 @@ def _send(notices: list[Notice]) -> None:
 
 
 def _failure_of(notices: list[Notice]) -> str:
-    """Sends them; says why they did not arrive, or nothing when they did."""
+    """Send the notices as one message. Returns why it did not arrive; empty if it did."""
     try:
         deliver(notices[0].channel, *_words(notices))
     except NotDelivered as error:
         return str(error)
-    except (
-        Exception
-    ) as error:  # whatever it is keeps no other channel from its word, and may name a secret
+    except Exception as error:
+        # One broken channel must not stop the others. The text of the error may hold a secret.
         log.exception("Notices to channel %s could not be sent.", notices[0].channel_id)
-        return f"It could not be sent ({type(error).__name__}). The log of the worker says more."
+        return f"It could not be sent ({type(error).__name__}). See the log of the worker."
     return ""
 
 
@@ -188,7 +191,10 @@ def _link(event: Event) -> str:
 
 
 def ask_test(channel: Channel) -> None:
-    """A worker sends it within a minute at most, quiet hours or not, also while the channel is off."""
+    """Have a worker send a test message now, even in quiet hours and while the channel is off.
+
+    It is tried once, and replaces every earlier test of the channel.
+    """
     now = timezone.now()
     Notice.objects.filter(channel=channel, phase=TEST).delete()
     Notice.objects.create(
@@ -198,5 +204,6 @@ def ask_test(channel: Channel) -> None:
 
 
 def recent(channels: Iterable[Channel]) -> list[Notice]:
+    """The last 50 notices to these channels, newest first, with channel and event."""
     rows = Notice.objects.filter(channel__in=list(channels)).select_related("channel", "event")
     return list(rows.order_by("-made_at", "-pk")[:50])

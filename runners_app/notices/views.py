@@ -1,6 +1,4 @@
-"""Notices: shared channels for administrators, one's own mailbox for everybody, and how deliveries
-went.
-"""
+"""Notices: shared channels for administrators, an own mailbox for each user, and deliveries."""
 
 from django.conf import settings
 from django.contrib import messages
@@ -86,7 +84,7 @@ def _edit(request: Request, row: Channel) -> HttpResponse:
     form = SharedChannelForm(request.POST or None, instance=row)
     if form.is_valid():
         save_channel(form.save(commit=False), form.cleaned_data["address"], by=request.user)
-        messages.success(request, f"{row} is stored. A test shows whether notices arrive.")
+        messages.success(request, f"{row} is saved. Send a test to see whether notices arrive.")
         return redirect("notices")
     context = {"form": form, "channel": row if row.pk else None}
     return render(request, "notices/channel.html", context, status=422 if form.is_bound else 200)
@@ -96,7 +94,7 @@ def _edit(request: Request, row: Channel) -> HttpResponse:
 def channel_test(request: Request, pk: int) -> HttpResponse:
     administrator_or_403(request)
     ask_test(get_object_or_404(Channel, pk=pk, owner=None))
-    messages.success(request, "A worker sends it now. Below you see within seconds how it went.")
+    messages.success(request, "The test is being sent. Its outcome appears below within seconds.")
     return redirect("notices")
 
 
@@ -130,8 +128,8 @@ def your_notices(request: Request) -> HttpResponse:
 def your_notices_test(request: Request) -> HttpResponse:
     row = own_channel(request.user)
     if not row.pk:
-        messages.error(request, "Save what notices you want first.")
+        messages.error(request, "Save your choice of notices first.")
         return redirect("your-notices")
     ask_test(row)
-    messages.success(request, "A worker sends it now. Open this page again to see how it went.")
+    messages.success(request, "The test is being sent. Reload this page to see its outcome.")
     return redirect("your-notices")

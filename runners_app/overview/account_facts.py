@@ -1,9 +1,7 @@
-"""What all accounts a person may see add up to, in a few queries however many accounts and runners
-there are.
-"""
+"""Counts per account that a user may see, in a fixed number of queries."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db.models import Count, Exists, Min, OuterRef, Q, Sum
@@ -11,17 +9,18 @@ from django.db.models import Count, Exists, Min, OuterRef, Q, Sum
 from runners_app.models import Account, Limits, Operation, Reading, Runner, RunnerGroup
 from runners_app.models.operations import is_stale_request
 from runners_app.models.runners import IDLE_AFTER
+from runners_app.overview.attention import is_stuck, overdue_readings, provisions_too_long
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-PROVISIONING_TOO_LONG = timedelta(minutes=30)
-
 
 @dataclass
 class AccountFacts:
-    """One account in numbers. `failing` and `stale` are its readings that went wrong or lie too
-    long.
+    """One account in numbers.
+
+    `failing` holds its readings that fail, in reading order; `stale` counts those that no worker
+    has run for too long; `unsent` counts operations that wait to be confirmed again.
     """
 
     account: Account
@@ -46,12 +45,12 @@ class AccountFacts:
 
     @property
     def reasons(self) -> list[str]:
-        """Each reason its readings fail for, once."""
+        """The distinct reasons its readings fail for."""
         return list(dict.fromkeys(reading.error_message for reading in self.failing))
 
 
 def read_accounts(user: "User", now: datetime) -> list[AccountFacts]:
-    """The facts of every account the person may see, by name. Seven queries."""
+    """The facts of every account the user may see, sorted by name. Costs seven queries."""
     accounts = Account.objects.visible_to(user).select_related("credential")
     facts = {account.pk: AccountFacts(account) for account in accounts}
     if facts:
@@ -64,7 +63,7 @@ def read_accounts(user: "User", now: datetime) -> list[AccountFacts]:
 
 
 def counted(facts: list[AccountFacts]) -> list[AccountFacts]:
-    """Those that totals are made of: demo accounts count only until a real one is connected."""
+    """The accounts that totals include: demo accounts only until a real one is connected."""
     return [each for each in facts if not each.account.demo] or facts
 
 
@@ -73,30 +72,25 @@ def _accounts(facts: dict[int, AccountFacts]) -> list[Account]:
 
 
 def _add_runners(facts: dict[int, AccountFacts], now: datetime) -> None:
-    rows = (
-        Runner.objects.present().within(_accounts(facts)).order_by().values("account_id", "status")
-    )
-    late = Q(status="Provisioning", status_since__lt=now - PROVISIONING_TOO_LONG)
-    counts = rows.annotate(
+    runners = Runner.objects.present().within(_accounts(facts)).order_by()
+    rows = runners.values("account_id", "status").annotate(
         runners=Count("pk"),
         machines=Sum("maximum_runners"),
-        late=Count("pk", filter=late),
+        stuck=Count("pk", filter=is_stuck()),
+        late=Count("pk", filter=provisions_too_long(now)),
         idle=Count("pk", filter=Q(last_active_on__lt=now - IDLE_AFTER)),
     )
-    for row in counts:
-        one = facts[row["account_id"]]
-        one.by_status[row["status"]] = row["runners"]
-        one.machines += row["machines"] or 0
-        one.provisioning_long += row["late"]
-        one.idle += row["idle"]
-        one.stuck += row["runners"] if row["status"] == "Stuck" else 0
-    orphans = (
-        Runner.objects.image_not_offered().within(_accounts(facts)).order_by().values("account_id")
-    )
-    for account_id, runners in orphans.annotate(runners=Count("pk")).values_list(
-        "account_id", "runners"
-    ):
-        facts[account_id].image_not_offered = runners
+    for row in rows:
+        account = facts[row["account_id"]]
+        account.by_status[row["status"]] = row["runners"]
+        account.machines += row["machines"] or 0
+        account.stuck += row["stuck"]
+        account.provisioning_long += row["late"]
+        account.idle += row["idle"]
+
+    orphans = Runner.objects.image_not_offered().within(_accounts(facts)).order_by()
+    for row in orphans.values("account_id").annotate(runners=Count("pk")):
+        facts[row["account_id"]].image_not_offered = row["runners"]
 
 
 def _add_limits(facts: dict[int, AccountFacts]) -> None:
@@ -105,33 +99,28 @@ def _add_limits(facts: dict[int, AccountFacts]) -> None:
 
 
 def _add_groups(facts: dict[int, AccountFacts]) -> None:
-    """Groups that public repositories may use, with runners in them."""
-    holds_runners = Runner.objects.present().filter(
+    """Groups with runners that public repositories may use."""
+    runners = Runner.objects.present().filter(
         account=OuterRef("account"), group_id=OuterRef("github_id")
     )
     public = RunnerGroup.objects.present().within(_accounts(facts))
-    public = public.filter(Exists(holds_runners), allows_public_repositories=True)
+    public = public.filter(Exists(runners), allows_public_repositories=True)
     for row in public.order_by().values("account_id").annotate(groups=Count("pk")):
         facts[row["account_id"]].public_groups = row["groups"]
 
 
 def _add_readings(facts: dict[int, AccountFacts], now: datetime) -> None:
-    mine = Reading.objects.filter(account__in=facts)
-    stale = Q(pk__in=mine.stale(now).values("pk"))
-    rows = (
-        mine.order_by()
-        .values("account_id")
-        .annotate(
-            synced_at=Min("last_good_at", filter=Q(resource=Reading.Resource.RUNNERS)),
-            stale=Count("pk", filter=stale),
-        )
-    )
-    for row in rows:
-        facts[row["account_id"]].synced_at = row["synced_at"]
-        facts[row["account_id"]].stale = (
-            0 if facts[row["account_id"]].account.paused else row["stale"]
-        )
-    for reading in mine.failing().order_by("order"):
+    readings = Reading.objects.filter(account__in=facts)
+    overdue = Q(pk__in=overdue_readings(now).filter(account__in=facts).values("pk"))
+    rows = readings.order_by().values("account_id")
+    for row in rows.annotate(
+        synced_at=Min("last_good_at", filter=Q(resource=Reading.Resource.RUNNERS)),
+        stale=Count("pk", filter=overdue),
+    ):
+        account = facts[row["account_id"]]
+        account.synced_at, account.stale = row["synced_at"], row["stale"]
+
+    for reading in readings.failing().order_by("order"):
         facts[reading.account_id].failing.append(reading)
 
 
@@ -143,6 +132,6 @@ def _add_operations(facts: dict[int, AccountFacts], now: datetime) -> None:
         unsent=Count("pk", filter=is_stale_request(now)),
     )
     for row in counts:
-        one = facts[row["account_id"]]
-        one.needing_decision, one.unsent = row["needing_decision"], row["unsent"]
-        one.under_way = row["operations"] - row["needing_decision"] - row["unsent"]
+        account = facts[row["account_id"]]
+        account.needing_decision, account.unsent = row["needing_decision"], row["unsent"]
+        account.under_way = row["operations"] - row["needing_decision"] - row["unsent"]

@@ -1,6 +1,4 @@
-"""The fleet in numbers for pictures: how many runners there are of each kind, and how many there
-were each day.
-"""
+"""The fleet in numbers: runners by status, platform and size, and runners per day."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,9 +14,7 @@ DAYS = 30
 
 @dataclass
 class Fleet:
-    """How many runners have each status, platform and size; `per_day` are those there were at the
-    end of each day.
-    """
+    """Runners by status, platform and size; `per_day` counts them at the end of each day."""
 
     by_status: Counter[str] = field(default_factory=Counter)
     by_platform: Counter[str] = field(default_factory=Counter)
@@ -27,7 +23,7 @@ class Fleet:
 
 
 def count_fleet(runners: RunnerQuerySet, now: datetime) -> Fleet:
-    """Three queries over runners, gone ones included."""
+    """Count runners, given with those that are gone. Costs three queries."""
     fleet = Fleet()
     rows = runners.present().order_by().values_list("status", "platform", "size")
     for status, platform, size, count in rows.annotate(count=Count("pk")):
@@ -39,28 +35,24 @@ def count_fleet(runners: RunnerQuerySet, now: datetime) -> Fleet:
 
 
 def _per_day(runners: RunnerQuerySet, today: int, now: datetime) -> list[int]:
-    """Counted backwards from today: what came on a day was not there before, what went was. Oldest
-    first.
+    """Runners at the end of each of the last 30 days, oldest first.
 
-    The days before the first runner was seen are left out: nobody looked then.
+    Counts backwards from `today`. Days before Trackside first saw a runner are left out, because
+    there were no readings then.
     """
     since = now - timedelta(days=DAYS)
-    came = _by_day(runners.filter(first_seen_at__gte=since), "first_seen_at")
-    went = _by_day(runners.filter(gone_at__gte=since), "gone_at")
+    appeared = _by_day(runners.filter(first_seen_at__gte=since), "first_seen_at")
+    vanished = _by_day(runners.filter(gone_at__gte=since), "gone_at")
+
     counts = [today]
     for days_ago in range(DAYS):
         day = (now - timedelta(days=days_ago)).date()
-        counts.append(counts[-1] - came[day] + went[day])
+        counts.append(counts[-1] - appeared[day] + vanished[day])
     while counts and not counts[-1]:
         counts.pop()
     return counts[::-1]
 
 
 def _by_day(rows: RunnerQuerySet, column: str) -> Counter[object]:
-    days = (
-        rows.order_by()
-        .annotate(day=TruncDate(column))
-        .values_list("day")
-        .annotate(count=Count("pk"))
-    )
-    return Counter(dict(days))
+    days = rows.order_by().annotate(day=TruncDate(column)).values_list("day")
+    return Counter(dict(days.annotate(count=Count("pk"))))

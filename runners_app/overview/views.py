@@ -1,9 +1,9 @@
-"""The overview: what needs attention first, then every account at a glance."""
+"""The overview: what needs a person, then the fleet in pictures, then every account."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from operator import attrgetter
 from urllib.parse import urlencode
 
@@ -15,20 +15,19 @@ from django.views.decorators.http import require_safe
 
 from runners_app.models import Account, Credential, Runner
 from runners_app.overview.account_facts import AccountFacts, counted, read_accounts
+from runners_app.overview.attention import expires_soon, is_nearly_used, is_read, is_used_up
 from runners_app.overview.fleet import Fleet, count_fleet
 from runners_app.templatetags.pictures import Bar
 from runners_app.web.freshness import budget_of, with_freshness
 from runners_app.web.pages import Request, is_unchanged, render_page, version_of
 
 BARS_SHOWN = 6
-EXPIRES_SOON = timedelta(days=14)
-IPS_NEARLY_USED = 0.8
 SHOW = "Show the account"
 
 
 @dataclass(frozen=True)
 class Line:
-    """One thing that needs attention, and where to see it."""
+    """One thing that needs attention, and the page that shows it."""
 
     tone: str
     icon: str
@@ -40,7 +39,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Countable:
-    """A line for a number of things over all accounts, leading to their list."""
+    """A line that counts something over all accounts and leads to its list.
+
+    `count` names a field of AccountFacts; `one` and `many` follow the number.
+    """
 
     count: str
     tone: str
@@ -61,7 +63,7 @@ COUNTABLES = (
         "runners are Stuck",
         "runners",
         {"status": "Stuck"},
-        "GitHub does not define this status. Deleting and creating the runner anew usually helps.",
+        "GitHub does not define this status. Deleting and recreating the runner usually helps.",
     ),
     Countable(
         "needing_decision",
@@ -77,18 +79,18 @@ COUNTABLES = (
         "unsent",
         "warning",
         "clock",
-        "operation lay unsent",
-        "operations lay unsent",
+        "operation was not sent in time",
+        "operations were not sent in time",
         "operations",
         {"state": "requested"},
-        "Nothing old is sent by surprise: somebody must confirm it again.",
+        "Trackside sends nothing that old until a manager confirms it again.",
     ),
     Countable(
         "provisioning_long",
         "warning",
         "arrow-path",
-        "runner has been Provisioning for more than 30 minutes",
-        "runners have been Provisioning for more than 30 minutes",
+        "runner has been Provisioning for 30 minutes or more",
+        "runners have been Provisioning for 30 minutes or more",
         "runners",
         {"status": "Provisioning", "sort": "since"},
     ),
@@ -96,8 +98,8 @@ COUNTABLES = (
         "image_not_offered",
         "warning",
         "square-3-stack-3d",
-        "runner is made from an image that is no longer offered",
-        "runners are made from images that are no longer offered",
+        "runner uses an image that is no longer offered",
+        "runners use images that are no longer offered",
         "runners",
         {"image_offered": "no"},
     ),
@@ -109,14 +111,14 @@ COUNTABLES = (
         "groups with runners are open to public repositories",
         "groups",
         {"public": "yes"},
-        "Anybody who may open a pull request there could run code on them.",
+        "Anyone who can open a pull request there could run code on them.",
     ),
     Countable(
         "idle",
         "muted",
         "moon",
-        "runner was not used for 90 days",
-        "runners were not used for 90 days",
+        "runner has not been used for 90 days",
+        "runners have not been used for 90 days",
         "runners",
         {"idle": "yes"},
     ),
@@ -127,8 +129,7 @@ COUNTABLES = (
 def overview(request: Request) -> HttpResponse:
     now = timezone.now()
     facts = read_accounts(request.user, now)
-    # Ages and limits of time change without any account changing: once a minute the page is made
-    # anew.
+    # Ages and time limits change although no account does, so the page is new every minute.
     version = version_of([each.account for each in facts], now.replace(second=0, microsecond=0))
     line = {
         "synced_at": min((each.synced_at for each in facts if each.synced_at), default=None),
@@ -156,7 +157,7 @@ def overview(request: Request) -> HttpResponse:
 
 @dataclass(frozen=True)
 class Picture:
-    """Bars of one column of the runners' list, the longest first; what is seldom stands apart."""
+    """One column of the list of runners as bars, longest first; `rest` holds the rare values."""
 
     title: str
     bars: list[Bar]
@@ -167,52 +168,48 @@ def _pictures(request: Request, totals: list[AccountFacts], now: datetime) -> di
     accounts = [each.account for each in totals]
 
     def count() -> Fleet:
-        return count_fleet(
-            Runner.objects.visible_to(request.user).filter(account__in=accounts), now
-        )
+        runners = Runner.objects.visible_to(request.user).filter(account__in=accounts)
+        return count_fleet(runners, now)
 
     fleet = cache.get_or_set(f"fleet:{version_of(accounts, now.date())}", count, 3600) or Fleet()
-    by_column = (
-        ("status", fleet.by_status),
-        ("platform", fleet.by_platform),
-        ("size", fleet.by_size),
-    )
-    return {
-        "pictures": [_picture(column, counts) for column, counts in by_column],
-        "per_day": fleet.per_day,
-    }
+    pictures = [
+        _picture("status", fleet.by_status),
+        _picture("platform", fleet.by_platform),
+        _picture("size", fleet.by_size),
+    ]
+    return {"pictures": pictures, "per_day": fleet.per_day}
 
 
 def _picture(column: str, counts: Counter[str]) -> Picture:
-    bars = [
-        Bar(
-            value or "unknown",
-            count,
-            f"{reverse('runners')}?{urlencode({column: value})}" if value else "",
-        )
-        for value, count in counts.most_common()
-    ]
+    bars = []
+    for value, count in counts.most_common():
+        address = f"{reverse('runners')}?{urlencode({column: value})}" if value else ""
+        bars.append(Bar(value or "unknown", count, address))
     return Picture(f"By {column}", bars[:BARS_SHOWN], bars[BARS_SHOWN:])
 
 
 def lines_of(facts: list[AccountFacts], now: datetime) -> Iterator[Line]:
-    """What needs attention, the most urgent first."""
-    found = [
+    """Everything that needs attention, the most urgent first."""
+    lines = [
         *credential_lines([each.account for each in facts], now),
         *reading_lines(facts),
         *static_ip_lines(facts),
         *(line for countable in COUNTABLES if (line := countable_line(countable, facts))),
     ]
     urgency = ["danger", "warning", "muted"]
-    yield from sorted(found, key=lambda line: urgency.index(line.tone))
+    yield from sorted(lines, key=lambda line: urgency.index(line.tone))
 
 
 def countable_line(countable: Countable, facts: list[AccountFacts]) -> Line | None:
-    having = [each for each in facts if getattr(each, countable.count)]
-    total = sum(map(attrgetter(countable.count), having))
+    """The line of one countable; None if there is nothing to count."""
+    affected = [each for each in facts if getattr(each, countable.count)]
+    total = sum(map(attrgetter(countable.count), affected))
     if not total:
         return None
-    query = {**countable.query, **({"account": having[0].account.slug} if len(having) == 1 else {})}
+
+    query = dict(countable.query)
+    if len(affected) == 1:
+        query["account"] = affected[0].account.slug
     words = f"{total:,} {countable.one if total == 1 else countable.many}"
     action = "Show it" if total == 1 else "Show them"
     address = f"{reverse(countable.page)}?{urlencode(query)}"
@@ -220,67 +217,55 @@ def countable_line(countable: Countable, facts: list[AccountFacts]) -> Line | No
 
 
 def credential_lines(accounts: Iterable[Account], now: datetime) -> Iterator[Line]:
-    """One line per credential, however many accounts it serves."""
+    """Credentials that are disabled, expire soon or wait for GitHub; one line for each reason."""
     served: dict[Credential, list[Account]] = {}
     for account in accounts:
         served.setdefault(account.credential, []).append(account)
     for credential, serves in served.items():
         names, address = _and_more([account.slug for account in serves]), _page(serves[0])
+        expires_at = credential.token_expires_at
         if credential.quarantined_at:
-            yield Line(
-                "danger",
-                "key",
-                f"The token of {names} is out of use",
-                address,
-                credential.quarantine_reason,
-                SHOW,
-            )
-        elif credential.token_expires_at and credential.token_expires_at < now + EXPIRES_SOON:
-            yield _expiry_line(credential.token_expires_at, now, names, address)
+            words, reason = f"The token of {names} is disabled", credential.quarantine_reason
+            yield Line("danger", "key", words, address, reason, SHOW)
+        elif expires_at and expires_soon(expires_at, now):
+            words = f"The token of {names} {_expiry_words(expires_at, now)}"
+            note = "Create a new one on GitHub and replace it before readings stop."
+            yield Line("warning", "key", words, address, note, SHOW)
         if credential.paused_until and credential.paused_until > now:
             words = f"GitHub asked to wait before {names} is read again"
             yield Line("warning", "pause-circle", words, address, credential.pause_reason, SHOW)
 
 
-def _expiry_line(expires_at: datetime, now: datetime, names: str, address: str) -> Line:
+def _expiry_words(expires_at: datetime, now: datetime) -> str:
+    if expires_at <= now:
+        return "has expired"
     days = (expires_at - now).days
-    when = (
-        "has expired"
-        if expires_at <= now
-        else "expires today"
-        if days < 1
-        else f"expires in {days + 1} days"
-    )
-    note = "Make a new one at GitHub and replace it before readings stop."
-    return Line("warning", "key", f"The token of {names} {when}", address, note, SHOW)
+    return "expires today" if days < 1 else f"expires in {days + 1} days"
 
 
 def reading_lines(facts: list[AccountFacts]) -> Iterator[Line]:
+    """Accounts with readings that fail or that no worker runs; at most one line each."""
     for each in facts:
-        account = each.account
-        failing = [reading for reading in each.failing if reading.error != "credential"]
-        if failing and not account.paused:
-            what = ", ".join(reading.get_resource_display() for reading in failing)
-            note = failing[0].error_message
-            yield Line(
-                "warning",
-                "exclamation-circle",
-                f"{account}: {what} could not be read",
-                _page(account),
-                note,
-                SHOW,
-            )
+        account, failing = each.account, each.failing
+        if failing and is_read(account):
+            resources = ", ".join(reading.get_resource_display() for reading in failing)
+            words, note = f"{account}: {resources} could not be read", failing[0].error_message
+            yield Line("warning", "exclamation-circle", words, _page(account), note, SHOW)
         elif each.stale:
-            note = "No worker has read it for more than an hour. Whoever runs Trackside finds out why at /readyz."
+            note = (
+                "No worker has read it for an hour or more. "
+                "The people who run Trackside can see why at /readyz."
+            )
             yield Line("warning", "clock", f"{account} is out of date", _page(account), note, SHOW)
 
 
 def static_ip_lines(facts: list[AccountFacts]) -> Iterator[Line]:
+    """Accounts that have used 80 % of their static IPs, or all of them."""
     for each in facts:
         limits = each.limits
-        if limits and limits.maximum and limits.used >= limits.maximum * IPS_NEARLY_USED:
+        if limits and is_nearly_used(limits):
             words = f"{each.account}: {limits.used:,} of {limits.maximum:,} static IPs are used"
-            tone = "danger" if limits.used >= limits.maximum else "warning"
+            tone = "danger" if is_used_up(limits) else "warning"
             query = urlencode({"static_ip": "yes", "account": each.account.slug})
             yield Line(tone, "map-pin", words, f"{reverse('runners')}?{query}")
 

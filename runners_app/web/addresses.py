@@ -1,6 +1,4 @@
-"""How allauth and axes fit Trackside: who may join, what is kept of an attempt, and where second
-factors are sealed.
-"""
+"""The address a request came from, for the audit log, sign-in limits and API tokens."""
 
 import re
 from ipaddress import IPv4Address, ip_address
@@ -10,27 +8,31 @@ from django.http import HttpRequest
 
 WITH_PORT = re.compile(r"\[([^\]]*)\](?::\d+)?|([^:]*):\d+")
 
-
-NO_ADDRESS = str(IPv4Address(0))  # of who comes by a unix socket
+# Stands for a client on a Unix socket, which has no address.
+NO_ADDRESS = str(IPv4Address(0))
 
 
 def address_of(request: HttpRequest | None) -> str:
-    """Of the browser: what the nearest of one's own proxies saw, or who called when there is none."""
+    """The client's IP address as text, empty without a request.
+
+    Behind `PROXY_COUNT` proxies it is the entry of `X-Forwarded-For` that the outermost of them
+    added, because a client can write everything to the left of that entry itself.
+    """
     if request is None:
         return ""
-    told = [
-        part.strip()
-        for part in request.headers.get("X-Forwarded-For", "").split(",")
-        if part.strip()
-    ]
-    forwarded = told[-settings.PROXY_COUNT] if 0 < settings.PROXY_COUNT <= len(told) else ""
+
+    hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
+    hops = [hop for hop in hops if hop]
+    forwarded = hops[-settings.PROXY_COUNT] if 0 < settings.PROXY_COUNT <= len(hops) else ""
+
     return _address_in(forwarded) or _address_in(request.META.get("REMOTE_ADDR", "")) or NO_ADDRESS
 
 
 def _address_in(text: str) -> str:
-    """Without a port or a zone, which no column for addresses holds; empty when it is no address."""
-    found = WITH_PORT.fullmatch(text)
+    """The address without port and zone, which no address column holds; empty if there is none."""
+    match = WITH_PORT.fullmatch(text)
+    host = (match[1] or match[2] or "") if match else text
     try:
-        return str(ip_address(((found[1] or found[2] or "") if found else text).partition("%")[0]))
+        return str(ip_address(host.partition("%")[0]))
     except ValueError:
         return ""

@@ -1,6 +1,4 @@
-"""What an operation changes, in words for people: names of images and groups instead of GitHub's
-ids.
-"""
+"""The changes an operation makes, in words: names of images and groups instead of GitHub's ids."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,89 +11,91 @@ if TYPE_CHECKING:
 Values = Mapping[str, Any]
 IMAGE_FIELDS = ("image_id", "image_source", "image_version")
 GROUP_FIELDS = ("runner_group_id", "group_id")
-OTHER_GROUP = "another group"  # to somebody limited to some groups, about all others
+
+# What a user limited to some groups reads in place of every other group.
+OTHER_GROUP = "another group"
 
 
 class Names:
-    """Images and groups a person may see in accounts, given by primary key; gone ones included.
-    Three queries.
+    """Names of the images and groups a user may see in the given accounts (primary keys).
+
+    Includes images and groups that are gone, because history names them. Costs three queries.
     """
 
     def __init__(self, user: "User", accounts: Iterable[int]) -> None:
-        asked = set(accounts)
-        images = Image.objects.filter(account__in=asked).values_list(
-            "account_id", "source", "github_id", "name"
-        )
-        groups = (
-            RunnerGroup.objects.visible_to(user)
-            .filter(account__in=asked)
-            .values_list("account_id", "github_id", "name")
-        )
+        account_pks = set(accounts)
+        images = Image.objects.filter(account__in=account_pks)
+        groups = RunnerGroup.objects.visible_to(user).filter(account__in=account_pks)
+        whole = Account.objects.visible_to(user).fully_visible().filter(pk__in=account_pks)
+
         self.images = {
-            (account, source, image_id): name for account, source, image_id, name in images
+            (account, source, image_id): name
+            for account, source, image_id, name in images.values_list(
+                "account_id", "source", "github_id", "name"
+            )
         }
-        self.groups = {(account, group_id): name for account, group_id, name in groups}
-        whole = Account.objects.visible_to(user).fully_visible().filter(pk__in=asked)
+        self.groups = {
+            (account, group_id): name
+            for account, group_id, name in groups.values_list("account_id", "github_id", "name")
+        }
         self.fully_visible = set(whole.values_list("pk", flat=True))
 
     def changes(
         self, account: int, before: Values, after: Values
     ) -> list[tuple[str, object, object]]:
-        """(field, before, after) for every field that differs. The three fields of an image are its
-        name and version.
+        """(field, before, after) for every field that differs.
 
-        Without values before, as for a create, every field is told.
+        An image's three fields become its name and its version. If `before` is empty, as for a
+        create, every field counts as changed.
         """
-        differing = [field for field in after if not before or before.get(field) != after[field]]
+        changed = [field for field in after if not before or before.get(field) != after[field]]
         lines: list[tuple[str, object, object]] = []
-        if "image_id" in differing or "image_source" in differing:
-            lines.append(("image_name", self.image(account, before), self.image(account, after)))
-        if "image_version" in differing and "custom" in (
-            before.get("image_source"),
-            after.get("image_source"),
-        ):
-            lines.append(("image_version", _version(before), _version(after)))
-        rest = [field for field in differing if field not in IMAGE_FIELDS]
-        return lines + [(field, *self._both(account, field, before, after)) for field in rest]
 
-    def _both(
-        self, account: int, field: str, before: Values, after: Values
-    ) -> tuple[object, object]:
-        return self.value(account, field, before.get(field)), self.value(
-            account, field, after[field]
-        )
+        if "image_id" in changed or "image_source" in changed:
+            lines.append(("image_name", self.image(account, before), self.image(account, after)))
+        is_custom = "custom" in (before.get("image_source"), after.get("image_source"))
+        if "image_version" in changed and is_custom:
+            lines.append(("image_version", _version(before), _version(after)))
+
+        for field in changed:
+            if field not in IMAGE_FIELDS:
+                old = self.value(account, field, before.get(field))
+                lines.append((field, old, self.value(account, field, after[field])))
+        return lines
 
     def conflict(
         self, account: int, fields: Mapping[str, Iterable[object]]
     ) -> dict[str, list[object]]:
-        """The same for [on GitHub now, before, asked for] by field."""
+        """A conflict's values in words: field → [on GitHub now, before, requested]."""
         return {
             field: [self.value(account, field, value) for value in values]
             for field, values in fields.items()
         }
 
     def value(self, account: int, field: str, value: object) -> object:
-        """One value on its own; as it is where it has no name."""
+        """The name of one value, or the value itself if the field has no names."""
         if field in GROUP_FIELDS and isinstance(value, int):
             unnamed = f"id {value}" if account in self.fully_visible else OTHER_GROUP
             return self.groups.get((account, value), unnamed)
         if field == "image_version" and value in (None, ""):
             return "latest"
         if field == "image_id" and isinstance(value, str):
-            named = (self.images.get((account, source, value)) for source in Image.Source.values)
-            return next(filter(None, named), f"id {value}")
+            names = (self.images.get((account, source, value)) for source in Image.Source.values)
+            return next(filter(None, names), f"id {value}")
         return value
 
     def without_other_groups(self, account: int, values: Values) -> dict[str, object]:
-        """The same values, with ids only of groups the person may see."""
-        seen = {field for field, value in values.items() if self._may_know(account, field, value)}
-        return {field: value if field in seen else OTHER_GROUP for field, value in values.items()}
-
-    def _may_know(self, account: int, field: str, value: object) -> bool:
-        is_group = field in GROUP_FIELDS and isinstance(value, int)
-        return not is_group or account in self.fully_visible or (account, value) in self.groups
+        """The same values, with `OTHER_GROUP` in place of groups the user may not see."""
+        shown: dict[str, object] = dict(values)
+        for field, value in values.items():
+            is_group = field in GROUP_FIELDS and isinstance(value, int)
+            visible = account in self.fully_visible or (account, value) in self.groups
+            if is_group and not visible:
+                shown[field] = OTHER_GROUP
+        return shown
 
     def image(self, account: int, values: Values) -> str | None:
+        """The image's name, with its source unless that is GitHub; None without an image."""
         if not values.get("image_id"):
             return None
         source, image_id = values.get("image_source", ""), values["image_id"]
@@ -104,9 +104,7 @@ class Names:
 
 
 def _version(values: Values) -> str | None:
-    """Empty for an image that has no versions."""
-    return (
-        (values.get("image_version") or "latest")
-        if values.get("image_source") == "custom"
-        else None
-    )
+    """The version of a custom image; images of other sources have none."""
+    if values.get("image_source") != "custom":
+        return None
+    return values.get("image_version") or "latest"

@@ -1,6 +1,4 @@
-"""What exports of lists look like, streamed row by row: CSV whose cells no spreadsheet takes for
-formulas, and JSON.
-"""
+"""Exported lists as files, streamed by row: CSV that is safe in a spreadsheet, or JSON."""
 
 import csv
 import json
@@ -10,40 +8,39 @@ from datetime import datetime
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import StreamingHttpResponse
 
-FORMS = ("csv", "json")
+FORMATS = ("csv", "json")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 Row = Sequence[object]
 
 
 class _Echo:
-    """What csv writes to, so that each row is sent at once."""
+    """A file for `csv.writer` that hands each line back, so that each row is sent at once."""
 
     def write(self, text: str) -> str:
         return text
 
 
 def export_answer(
-    form: str, name: str, header: Sequence[str], rows: Iterable[Row]
+    file_format: str, name: str, header: Sequence[str], rows: Iterable[Row]
 ) -> StreamingHttpResponse:
-    """A download of rows as `csv` or as `json`, an array of objects.
+    """A download of rows as `csv`, or as `json`: an array of objects keyed by `header`.
 
-    A cell may be text, a number, a truth, a moment or a list; CSV writes a list with spaces
-    between.
+    A cell may be text, a number, a boolean, a datetime, a mapping or a list; CSV joins a list with
+    spaces.
     """
-    writers = {
-        "csv": (_csv_lines, "text/csv; charset=utf-8"),
-        "json": (_json_lines, "application/json"),
-    }
-    lines, content_type = writers[form]
+    if file_format == "csv":
+        lines, content_type = _csv_lines(header, rows), "text/csv; charset=utf-8"
+    else:
+        lines, content_type = _json_lines(header, rows), "application/json"
     headers = {
-        "Content-Disposition": f'attachment; filename="{name}.{form}"',
+        "Content-Disposition": f'attachment; filename="{name}.{file_format}"',
         "Cache-Control": "no-store",
     }
-    return StreamingHttpResponse(lines(header, rows), content_type=content_type, headers=headers)
+    return StreamingHttpResponse(lines, content_type=content_type, headers=headers)
 
 
 def plain_cell(value: object) -> str:
-    """Text that no spreadsheet takes for a formula; times to the second, in UTC."""
+    """The text of a CSV cell, never read as a formula; times in UTC, to the second."""
     match value:
         case None:
             text = ""

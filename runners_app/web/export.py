@@ -1,8 +1,6 @@
-"""Every list as CSV and as JSON, at stable addresses, with the filter of its page and for the same
-eyes.
+"""Exports of lists as CSV, JSON or text, with the filters and the visibility of their pages.
 
-Each leaves a line in the audit log before its first row leaves; if that line cannot be written,
-nothing leaves.
+The audit entry is written before the first row is sent. If it cannot be written, nothing is sent.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -14,57 +12,67 @@ from django.http import Http404, HttpResponse, StreamingHttpResponse
 
 from runners_app.security.record_export import record_export
 from runners_app.web.addresses import address_of
-from runners_app.web.downloads import FORMS, Row, export_answer
+from runners_app.web.downloads import FORMATS, Row, export_answer
 from runners_app.web.pages import Request
 
 if TYPE_CHECKING:
     from django_filters import FilterSet
 
-Asked = Iterable[tuple[str, str]]
-
+# Filters in force, as pairs of parameter and value.
+Filters = Iterable[tuple[str, str]]
 
 CHUNK = 1000
 
 
 def export(
     request: Request,
-    form: str,
+    file_format: str,
     name: str,
     header: Sequence[str],
     rows: Iterable[Row],
     *,
     count: Callable[[], int],
-    asked: Asked = (),
+    asked: Filters = (),
 ) -> StreamingHttpResponse:
-    """A download of rows, written down first. `count` is how many there are. HEAD takes none, so
-    nothing is written.
+    """A download of `rows`, with an audit entry that says how many there are (`count`).
+
+    HEAD sends no rows and writes no entry. Raises Http404 for an unknown format.
     """
-    if form not in FORMS:
+    if file_format not in FORMATS:
         raise Http404
     if request.method == "HEAD":
-        return export_answer(form, name, header, ())
-    _write_down(request, form, name, count(), asked)
-    return export_answer(form, name, header, rows)
+        return export_answer(file_format, name, header, ())
+    _write_entry(request, file_format, name, count(), asked)
+    return export_answer(file_format, name, header, rows)
 
 
-def export_text(request: Request, name: str, lines: Sequence[str], *, asked: Asked) -> HttpResponse:
-    """The same as plain text."""
-    headers = {"Cache-Control": "no-store"}
+def export_text(
+    request: Request, name: str, lines: Sequence[str], *, asked: Filters
+) -> HttpResponse:
+    """The same as plain text, one item per line."""
     body = ""
     if request.method != "HEAD":
-        _write_down(request, "txt", name, len(lines), asked)
+        _write_entry(request, "txt", name, len(lines), asked)
         body = "".join(f"{line}\n" for line in lines)
+    headers = {"Cache-Control": "no-store"}
     return HttpResponse(body, content_type="text/plain; charset=utf-8", headers=headers)
 
 
-def _write_down(request: Request, form: str, name: str, rows: int, asked: Asked) -> None:
+def _write_entry(
+    request: Request, file_format: str, name: str, rows: int, filters: Filters
+) -> None:
     record_export(
-        name, by=request.user, form=form, rows=rows, asked=asked, address=address_of(request)
+        name,
+        by=request.user,
+        form=file_format,
+        rows=rows,
+        asked=filters,
+        address=address_of(request),
     )
 
 
 def asked_of(listed: "FilterSet") -> list[tuple[str, str]]:
-    """The filters in force; what makes no sense filters nothing."""
+    """The filters in force; values the form refuses are left out, as they filter nothing."""
     listed.form.is_valid()
     return [
         (name, str(value))
@@ -74,12 +82,12 @@ def asked_of(listed: "FilterSet") -> list[tuple[str, str]]:
 
 
 def _present_unless_asked(listed: Any) -> "QuerySet[Any]":
-    """As on the pages: what is gone only when the filter asks for it."""
-    found: QuerySet[Any] = listed.qs if listed.shows_gone else listed.qs.filter(gone_at=None)
-    return found
+    """The filtered rows, as on the page: rows that are gone only if the filter asks for them."""
+    rows: QuerySet[Any] = listed.qs if listed.shows_gone else listed.qs.filter(gone_at=None)
+    return rows
 
 
 def _counted(rows: "QuerySet[Any]") -> Coalesce:
-    """How many rows there are for each row of the outer query."""
+    """An annotation: how many of `rows` there are for each row of the outer query."""
     counts = rows.order_by().values("account").annotate(count=Count("pk")).values("count")
     return Coalesce(Subquery(counts, output_field=IntegerField()), 0)

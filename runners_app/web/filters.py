@@ -1,6 +1,4 @@
-"""Filters of lists. All of them live in the URL; the search box understands them as `word:value`
-too.
-"""
+"""Filters that lists share. They live in the URL, and in the search box as `word:value`."""
 
 import re
 from typing import Any, ClassVar
@@ -12,8 +10,7 @@ from runners_app.models import Account
 
 TERM = re.compile(r'(\w+):("[^"]*"|\S+)')
 
-
-# What people type in the search box → parameter of the URL.
+# Word of the search box → parameter of the URL.
 WORDS = {
     "org": "account",
     "account": "account",
@@ -28,20 +25,22 @@ WORDS = {
     "age": "age",
 }
 
-
 GONE = "gone"
 
-
-# More plain words than anybody types; of thousands a database gives up, after half a minute.
+# More plain words than anyone types. Thousands of conditions keep a database busy for half a
+# minute, after which it gives up.
 MOST_WORDS = 20
 
 
-def split_search(text: str, known: dict[str, str] = WORDS) -> tuple[str, dict[str, str]]:
-    """Plain words, and the `word:value` terms among them by parameter name."""
+def split_search(text: str, parameters: dict[str, str] = WORDS) -> tuple[str, dict[str, str]]:
+    """The plain words of a search, and its `word:value` terms as parameter → value.
+
+    A term whose word is not in `parameters` stays among the plain words.
+    """
     terms: dict[str, str] = {}
 
     def take(match: re.Match[str]) -> str:
-        name = known.get(match[1].lower())
+        name = parameters.get(match[1].lower())
         if name is None:
             return match[0]
         terms[name] = match[2].strip('"')
@@ -51,9 +50,7 @@ def split_search(text: str, known: dict[str, str] = WORDS) -> tuple[str, dict[st
 
 
 class CatalogFilter(django_filters.FilterSet):
-    """What the lists beside runners share: an account, words, and `word:value` terms in the search
-    box.
-    """
+    """Filters shared by every list except runners: account, words, and `word:value` terms."""
 
     TERMS: ClassVar[dict[str, str]] = {}
 
@@ -78,11 +75,8 @@ class CatalogFilter(django_filters.FilterSet):
         return Q(name__icontains=word)
 
     def by_account(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
-        return rows.filter(
-            account__in=list(
-                Account.objects.filter(slug__iexact=value).values_list("pk", flat=True)
-            )
-        )
+        accounts = Account.objects.filter(slug__iexact=value).values_list("pk", flat=True)
+        return rows.filter(account__in=list(accounts))
 
     def by_state(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
         if value.lower() == GONE:
@@ -91,7 +85,7 @@ class CatalogFilter(django_filters.FilterSet):
 
     @property
     def shows_gone(self) -> bool:
-        """What is gone is shown only when asked for."""
+        """Whether the filter asks for rows that are gone; otherwise lists leave them out."""
         values: dict[str, Any] = self.form.cleaned_data if self.form.is_valid() else {}
-        asked = {values.get("state", ""), self.split(values.get("q", ""))[1].get("state", "")}
-        return GONE in {str(state).lower() for state in asked}
+        states = {values.get("state", ""), self.split(values.get("q", ""))[1].get("state", "")}
+        return GONE in {str(state).lower() for state in states}

@@ -1,4 +1,4 @@
-"""Forms: whether what a person entered makes sense. They only validate; services change things."""
+"""Forms that several subjects share. They only validate; request functions change things."""
 
 import uuid
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ def new_nonce() -> str:
 
 
 class NonceForm(forms.Form):
-    """A form that is one operation however often it arrives."""
+    """A form that leads to one operation, however often it is submitted."""
 
     nonce = forms.UUIDField(
         widget=forms.HiddenInput, initial=new_nonce, error_messages={"invalid": "Open it again."}
@@ -27,12 +27,11 @@ class NonceForm(forms.Form):
 
 
 class SettingsForm(NonceForm):
-    """Create or edit something at GitHub. `base` holds the values an edit starts from, signed."""
+    """Create or edit something on GitHub. `base` holds the values an edit starts from, signed."""
 
     salt: ClassVar[str]
-    field_of: ClassVar[
-        dict[str, str]
-    ]  # field names GitHub may use in its refusals → fields of the form
+    # Field names in GitHub's refusals → fields of the form.
+    field_of: ClassVar[dict[str, str]]
 
     base = forms.CharField(required=False, widget=forms.HiddenInput)
 
@@ -41,42 +40,34 @@ class SettingsForm(NonceForm):
         self.account, self.is_edit = account, is_edit
 
     def clean_base(self) -> dict[str, Any]:
+        if not self.is_edit:
+            return {}
         try:
-            base: dict[str, Any] = (
-                signing.loads(self.cleaned_data["base"], salt=self.salt) if self.is_edit else {}
-            )
+            base: dict[str, Any] = signing.loads(self.cleaned_data["base"], salt=self.salt)
         except signing.BadSignature:
-            raise forms.ValidationError(
-                "This form was changed on its way. Open it again."
-            ) from None
+            message = "This form was changed on its way. Open it again."
+            raise forms.ValidationError(message) from None
         return base
 
     def show_refusal(self, operation: Operation) -> None:
-        """GitHub's words at the fields they belong to, when an operation is edited to be sent
-        again.
-        """
+        """Show a rejected operation's errors, in GitHub's words, at the fields they belong to."""
         placed = False
         for error in (operation.refusal or {}).get("errors", []):
             field = self.field_of.get((error.get("field") or "").split(".")[-1])
-            words = (
-                error.get("message")
-                or f"GitHub says: {(error.get('code') or 'invalid').replace('_', ' ')}."
-            )
-            self._add_initial_error(field, words)
+            code = (error.get("code") or "invalid").replace("_", " ")
+            self._add_initial_error(field, error.get("message") or f"GitHub says: {code}.")
             placed = placed or field is not None
         if not placed and operation.reason:
             self._add_initial_error(None, operation.reason)
 
-    def _add_initial_error(self, field: str | None, words: str) -> None:
-        """An error on a form that is not bound yet."""
-        errors = self.errors  # empty, and kept, while the form is not bound
-        errors.setdefault(
-            field or NON_FIELD_ERRORS, self.error_class(renderer=self.renderer)
-        ).append(words)
+    def _add_initial_error(self, field: str | None, message: str) -> None:
+        """Add an error to an unbound form, whose `errors` Django creates empty and then keeps."""
+        no_errors = self.error_class(renderer=self.renderer)
+        self.errors.setdefault(field or NON_FIELD_ERRORS, no_errors).append(message)
 
 
 class DeleteForm(NonceForm):
-    """Asks for the name of what is to be deleted."""
+    """Confirms a deletion by typing the name of the thing to delete."""
 
     typed = forms.CharField(max_length=600)
 

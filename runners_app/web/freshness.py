@@ -1,6 +1,4 @@
-"""How fresh a page is: when GitHub was read last, what of that fails, and what is left of the rate
-budget.
-"""
+"""The freshness line of a page: when GitHub was last read, what fails, and the rate budget left."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,9 +13,9 @@ from django.utils import timezone
 
 from runners_app.models import Account, Reading
 
-KEPT_SECONDS = 3
-LOW = 20  # percent; below it readings slow down, so that people can still ask for changes
-LONGEST_REASON = 500  # characters; it travels in a header
+CACHED_SECONDS = 3
+LOW = 20  # percent; below it readings slow down, so that enough is left for people's changes
+LONGEST_REASON = 500  # characters, because it is sent in a header
 COLUMNS = (
     "account_id",
     "resource",
@@ -33,8 +31,9 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Budget:
-    """What is left of a rate budget, in words, and the page that has it in numbers; `note` where it
-    is one of many.
+    """What is left of a rate budget, and the page that shows it in numbers.
+
+    `note` says that this is the lowest of several budgets.
     """
 
     words: str
@@ -44,9 +43,7 @@ class Budget:
 
 
 class Line(TypedDict):
-    """What the line under the heading shows, as context of its template; `freshness_reason` only of
-    one reading.
-    """
+    """The template context of the freshness line. Only a single reading has a reason to show."""
 
     synced_at: datetime | None
     freshness_state: str
@@ -55,10 +52,10 @@ class Line(TypedDict):
 
 
 def freshness_of(accounts: Sequence[Account], resource: str) -> dict[str, Any]:
-    """For the line under the heading: the oldest good reading of a resource, where it fails, and
-    the rate budget.
+    """Context of the freshness line, and of the banners about readings that fail.
 
-    One query. `synced_at` is empty while none of the accounts was read.
+    `synced_at` is the oldest last success of the resource among the accounts, None while none of
+    them has been read. Costs one query.
     """
     readings = _readings([account.pk for account in accounts], resource)
     line = _line(readings, [reading.account for reading in readings])
@@ -75,34 +72,35 @@ def freshness_of(accounts: Sequence[Account], resource: str) -> dict[str, Any]:
 
 
 def line_of(accounts: Sequence[int], resource: str) -> Line:
-    """The line of `freshness_of`, for accounts given by primary key; one query, and none again for
-    seconds.
+    """The freshness line alone, for accounts given by primary key.
+
+    Costs one query, whose result is cached for `CACHED_SECONDS`.
     """
 
     def look_up() -> Line:
         readings = _readings(accounts, resource)
         return _line(readings, [reading.account for reading in readings])
 
-    kept = caches["pages"].get_or_set(
-        f"freshness:{resource}:{hash(tuple(accounts))}", look_up, KEPT_SECONDS
-    )
-    return kept or look_up()
+    key = f"freshness:{resource}:{hash(tuple(accounts))}"
+    return caches["pages"].get_or_set(key, look_up, CACHED_SECONDS) or look_up()
 
 
 def freshness_of_one(account: Account, reading: Reading | None) -> Line:
-    """The same as `line_of` for the page of one thing, from what it has read already. No query."""
+    """The freshness line of a page about one thing, from rows it has already read. No query."""
     return _line([reading] if reading else [], [account])
 
 
 def budget_of(accounts: Sequence[Account]) -> Budget | None:
-    """Of the credentials that serve accounts, the one with least left; the accounts come with their
-    credentials.
+    """The budget of the credential with the least left, among those that serve the accounts.
+
+    Reads `account.credential`, so select it with the accounts. None while no budget is known.
     """
     now = timezone.now()
     serving = {
         account.credential for account in accounts if account.credential.quarantined_at is None
     }
-    left = [share for each in serving if (share := each.budget_left(now)) is not None]
+    shares = [credential.budget_left(now) for credential in serving]
+    left = [share for share in shares if share is not None]
     if not left:
         return None
     alone = len(accounts) == 1
@@ -131,22 +129,23 @@ def _line(readings: Sequence[Reading], accounts: Sequence[Account]) -> Line:
 
 
 def unchanged(accounts: Sequence[Account], resource: str) -> HttpResponse:
-    """The answer to a poll that has the newest version already: nothing but how fresh that is."""
+    """The 204 answer to a poll that already shows the newest version, with the freshness line."""
     return with_freshness(
         HttpResponse(status=204), line_of([account.pk for account in accounts], resource)
     )
 
 
 def with_freshness(response: HttpResponse, line: Mapping[str, Any]) -> HttpResponse:
-    """The answer to a poll, telling what the line under the heading shows now: that line is no part
-    of what is sent.
+    """Add the freshness line to a poll's answer, as an `HX-Trigger` event for the script.
+
+    The line stands outside the fragment that a poll swaps.
     """
     at, budget = line["synced_at"], line["budget"]
-    told = {
+    event = {
         "at": at.isoformat() if at else None,
         "failing": line["freshness_state"] == "failing",
         "reason": line.get("freshness_reason", ""),
         "budget": asdict(budget) if budget else None,
     }
-    response.headers["HX-Trigger"] = json.dumps({"freshness": told})
+    response.headers["HX-Trigger"] = json.dumps({"freshness": event})
     return response

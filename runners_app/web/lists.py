@@ -1,4 +1,4 @@
-"""What the lists of images, groups and static IPs share."""
+"""Sorting, counting and refreshing, as all lists of things on GitHub do it."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,28 +14,28 @@ from runners_app.web.paging import Order
 
 
 def order_of(request: Request, sorts: dict[str, Order], default: str = "name") -> tuple[str, Order]:
-    """The sort asked for by `?sort=`, with a leading minus for descending, and the order it stands
-    for.
-    """
-    asked = request.GET.get("sort", "")
-    name = asked.removeprefix("-")
+    """The value of `?sort=` (a leading minus sorts descending) and the order it stands for."""
+    sort = request.GET.get("sort", "")
+    name = sort.removeprefix("-")
     if name not in sorts:
         return default, sorts[default]
     order = sorts[name]
-    return asked, Order(order.column, asked.startswith("-"), order.nullable)
+    return sort, Order(order.column, sort.startswith("-"), order.nullable)
 
 
 def count_once(kind: str, version: str, count: Callable[[], int]) -> int:
-    """How many match; counted again only when an account has changed."""
+    """The number of matching rows, counted once per page version and kept for a minute."""
     return cache.get_or_set(f"{kind}-found:{version}", count, 60) or 0
 
 
 def read_again(request: Request, *resources: str) -> None:
-    """Have resources of every account one may see read at once."""
+    """Schedule readings of these resources now, in every account the user may see.
+
+    An account whose rate budget is nearly used is left out, and a message says so.
+    """
     refused = []
-    for account in (
-        Account.objects.visible_to(request.user).filter(paused=False).select_related("credential")
-    ):
+    accounts = Account.objects.visible_to(request.user).filter(paused=False)
+    for account in accounts.select_related("credential"):
         if may_read_again(account, timezone.now()):
             Reading.objects.schedule_now(account, *resources)
             wake(account.credential_id)
@@ -44,15 +44,15 @@ def read_again(request: Request, *resources: str) -> None:
     if refused:
         messages.warning(request, budget_words(refused))
     else:
-        messages.success(request, "Asked for. New answers appear here within seconds.")
+        messages.success(request, "Refreshing. New values appear here within seconds.")
 
 
 def budget_words(accounts: Sequence[str]) -> str:
-    """Why GitHub is not asked for somebody who only looks."""
-    names = ", ".join(accounts[:3]) + (
-        f" and {len(accounts) - 3} more" if len(accounts) > 3 else ""
-    )
+    """Why a refresh was refused for these accounts, given by slug; at most three are named."""
+    names = ", ".join(accounts[:3])
+    if len(accounts) > 3:
+        names += f" and {len(accounts) - 3} more"
     return (
-        f"GitHub's hourly budget for {names} is nearly used, and the rest is kept for changes. "
-        "It is read again by itself within the hour."
+        f"GitHub's hourly rate budget for {names} is nearly used up, and the rest is reserved for "
+        "changes. Trackside reads it again within the hour."
     )

@@ -1,6 +1,4 @@
-"""What all pages share: whole page or fragment, who may, and whether anything changed since the
-last poll.
-"""
+"""Helpers of every view: page or fragment, permission checks, and page versions for polls."""
 
 import hashlib
 from collections.abc import Iterable
@@ -27,9 +25,7 @@ M = TypeVar("M", bound=models.Model)
 
 
 class Request(HttpRequest):
-    """As views see it: the middleware lets nobody but signed-in people through, and tells about
-    htmx.
-    """
+    """A request as views get it: middleware requires a signed-in user and adds `htmx`."""
 
     user: User
     htmx: HtmxDetails
@@ -43,8 +39,9 @@ def render_page(
     fragment: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    """The whole page, or its fragment when htmx asks for one, with how fresh it is: that line is no
-    part of it.
+    """The whole page, or its fragment (a partial of the template) if htmx asks for one.
+
+    A fragment carries the freshness line in a header, because the line stands outside it.
     """
     if fragment and wants_fragment(request):
         part = render(request, f"{template}#{fragment}", context, status=status)
@@ -53,13 +50,13 @@ def render_page(
 
 
 def wants_fragment(request: Request) -> bool:
-    """Whether htmx asks for a part of the page. Boosted links and restored history get the page."""
+    """Whether htmx asks for a fragment. Boosted links and restored history need the whole page."""
     htmx = request.htmx
     return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
 
 
 def id_or_404(text: str) -> int:
-    """A primary key that an address gives; what cannot be one does not exist."""
+    """The primary key a URL gives as text. Raises Http404 for text that cannot be one."""
     number = number_in(text)
     if number is None:
         raise Http404
@@ -67,20 +64,22 @@ def id_or_404(text: str) -> int:
 
 
 def named_or_404(rows: OwnedQuerySet[M], request: Request, parameter: str) -> M | None:
-    """The row whose primary key a parameter of the address gives; nothing where it gives none."""
+    """The row whose primary key is in a query parameter; None without that parameter.
+
+    Raises Http404 for a row the user may not see.
+    """
     number = number_in(request.GET.get(parameter, ""))
     return None if number is None else visible_or_404(rows, request, number)
 
 
 def resubmitted(request: Request, kind: str) -> Operation | None:
-    """The operation to edit and send again, named by `?again=`."""
-    return named_or_404(
-        Operation.objects.filter(kind=kind).select_related("account"), request, "again"
-    )
+    """The operation to edit and send again, named by `?again=`; None without it."""
+    rows = Operation.objects.filter(kind=kind).select_related("account")
+    return named_or_404(rows, request, "again")
 
 
 def visible_or_404(rows: OwnedQuerySet[M], request: Request, pk: int) -> M:
-    """A row the person may see. What one may not see does not exist."""
+    """The row. Raises Http404 if the user may not see it, as if it did not exist."""
     row = rows.visible_to(request.user).filter(pk=pk).first()
     if row is None:
         raise Http404
@@ -88,9 +87,9 @@ def visible_or_404(rows: OwnedQuerySet[M], request: Request, pk: int) -> M:
 
 
 def visible_account_or_404(request: Request, pk: int) -> Account:
-    account = (
-        Account.objects.visible_to(request.user).select_related("credential").filter(pk=pk).first()
-    )
+    """The account with its credential, if the user may see it; its slug is added to log lines."""
+    accounts = Account.objects.visible_to(request.user).select_related("credential")
+    account = accounts.filter(pk=pk).first()
     if account is None:
         raise Http404
     bind_contextvars(account=account.slug)
@@ -98,23 +97,19 @@ def visible_account_or_404(request: Request, pk: int) -> Account:
 
 
 def may_manage(request: Request, account: Account) -> bool:
-    """Whether the person may ask for writes in this account, which also must not be paused or
-    observe only.
-    """
+    """Whether the user may request writes in this account. False while it is paused or observed."""
     return Account.objects.manageable_by(request.user).filter(pk=account.pk).exists()
 
 
 def came_from(request: Request) -> str:
-    """The page of ours a form stood on, with its filters; empty where that is not told."""
+    """The URL of the page a form was on, with its filters; empty if it is unknown or not ours."""
     address = request.headers.get("Referer", "")
-    return (
-        address
-        if url_has_allowed_host_and_scheme(address, {request.get_host()}, request.is_secure())
-        else ""
-    )
+    is_ours = url_has_allowed_host_and_scheme(address, {request.get_host()}, request.is_secure())
+    return address if is_ours else ""
 
 
 def manage_or_403(request: Request, account: Account) -> None:
+    """Raises PermissionDenied, with the reason, unless `may_manage`."""
     if may_manage(request, account):
         return
     if account.observe_only:
@@ -122,30 +117,33 @@ def manage_or_403(request: Request, account: Account) -> None:
     if account.paused:
         raise PermissionDenied(f"{account} is paused: nothing is read from it or written to it.")
     raise PermissionDenied(
-        f"You may look at {account} but not change it. Ask an administrator for the manager role."
+        f"You can view {account} but not change it. Ask an administrator for the manager role."
     )
 
 
 def administrator_or_403(request: Request) -> None:
+    """Raises PermissionDenied unless the user is an administrator."""
     if not (request.user.is_active and request.user.is_superuser):
         raise PermissionDenied("Only administrators may do this.")
 
 
 def version_of(accounts: Iterable[Account], *parts: object) -> str:
-    """What a page's content depends on, as short text: the accounts one may see, how much of each,
-    their versions.
+    """A short hash of what a page's content depends on.
+
+    That is each account the user may see, its version, how much of it they see (read the accounts
+    with `visible_to`), and `parts`, whose `repr` must be stable.
     """
-    seen = [(account.pk, account.version, limited_by(account)) for account in accounts]
-    return hashlib.sha256(repr((seen, parts)).encode()).hexdigest()[:16]
+    visible = [(account.pk, account.version, limited_by(account)) for account in accounts]
+    return hashlib.sha256(repr((visible, parts)).encode()).hexdigest()[:16]
 
 
 def is_unchanged(request: Request, version: str) -> bool:
-    """Whether a poll already has this version: then the answer is 204 and nothing is swapped."""
+    """Whether a poll already shows this version; the answer is then 204, and nothing is swapped."""
     return bool(request.htmx) and request.GET.get("version") == version
 
 
 def chips_of(listed: "FilterSet", query: QueryDict) -> list[dict[str, str]]:
-    """The filters in force as label, value and the query string without them."""
+    """The filters in force, each with `label`, `value` and the query string to `remove` it."""
     values = listed.form.cleaned_data if listed.form.is_valid() else {}
     chips = []
     for name, value in values.items():
@@ -165,9 +163,7 @@ def chips_of(listed: "FilterSet", query: QueryDict) -> list[dict[str, str]]:
 
 
 def query_without(request: Request, *names: str) -> str:
-    """The query string without some parameters, for links that must not carry a place or a version
-    on.
-    """
+    """The query string without some parameters, such as a place in the list or a version."""
     query = request.GET.copy()
     for name in names:
         query.pop(name, None)
@@ -175,7 +171,7 @@ def query_without(request: Request, *names: str) -> str:
 
 
 def group_name_of(runner: Runner) -> str:
-    """The name of a runner's group; empty where groups may not be read."""
+    """The name of a runner's group; empty if Trackside may not read groups there."""
     group = RunnerGroup.objects.filter(
         account_id=runner.account_id, github_id=runner.group_id or 0
     ).first()

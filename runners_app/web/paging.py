@@ -1,8 +1,8 @@
-"""Paging by key: `?after=` and `?before=` name a row's place in the order, so that deep pages cost
-what the first does.
+"""Paging by key: `?after=` and `?before=` name a row's place, so a deep page costs no more than the
+first.
 
-A place is the sort value and the primary key, written as URL-safe text. A place that cannot be read
-is the first page.
+A place is the row's sort value and primary key, as URL-safe text. One that cannot be decoded leads
+to the first page.
 """
 
 import base64
@@ -23,15 +23,13 @@ M = TypeVar("M", bound=models.Model)
 Place = tuple[Any, int]
 PAGE_SIZES = (25, 50, 100)
 Find = Literal["all", "few", "many"]
-# NUL, and halves of characters: text with them is in no database.
-UNFIT = re.compile("[\0\ud800-\udfff]")
+# NUL and lone surrogates, which no database stores as text.
+NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
 class Order:
-    """One column to sort by, ties broken by primary key. A nullable column sorts its empty rows
-    last.
-    """
+    """One column to sort by, ties broken by primary key. Nulls come last in either direction."""
 
     column: str
     descending: bool = False
@@ -40,13 +38,13 @@ class Order:
 
 @dataclass(frozen=True)
 class KeyPage(Generic[M]):
-    """Rows in order, and the places to go on from; empty where there is nothing more."""
+    """One page of rows, with the places of its neighbours; empty where there is none."""
 
     rows: list[M]
     after: str
     before: str
     size: int = 50
-    is_beyond: bool = False  # asked for a place after or before which nothing is left
+    is_beyond: bool = False  # no row is left after the place that was given
 
     sizes: ClassVar[tuple[int, ...]] = PAGE_SIZES
 
@@ -54,37 +52,36 @@ class KeyPage(Generic[M]):
 def page_by_key(
     rows: "models.QuerySet[M]", order: Order, query: QueryDict, *, size: int = 0, find: Find = "all"
 ) -> KeyPage[M]:
-    """One page of `size` rows, else as many as `?size_of_page=` says; reads one more to know
-    whether a page follows.
+    """One page of `size` rows, by default as many as `?size_of_page=` says.
 
-    `find` says what a filter has left of the rows: it decides how to find them, see `_in_order`.
+    Reads one row more to know whether another page follows. `find` says how much of the table the
+    filters left, which decides how the rows are looked up (see `_in_order`).
     """
     size = size or _size_of_page(query)
     backwards = "before" in query and "after" not in query
-    place = _read(query.get("before" if backwards else "after", ""), order, rows.model)
+    place = _decode(query.get("before" if backwards else "after", ""), order, rows.model)
     backwards = backwards and place is not None
+
     found = _from_place(rows, order, place, backwards, size + 1, find)
-    more, found = len(found) > size, found[:size]
+    has_more, found = len(found) > size, found[:size]
     if backwards:
         found.reverse()
-        return KeyPage(
-            found,
-            _write(found[-1], order) if found else "",
-            _write(found[0], order) if more else "",
-            size,
-        )
+        has_after, has_before = bool(found), has_more
+    else:
+        has_after, has_before = has_more, bool(place and found)
+
     return KeyPage(
         found,
-        _write(found[-1], order) if more else "",
-        _write(found[0], order) if place and found else "",
-        size,
-        is_beyond=bool(place and not found),
+        after=_encode(found[-1], order) if has_after else "",
+        before=_encode(found[0], order) if has_before else "",
+        size=size,
+        is_beyond=bool(place and not found and not backwards),
     )
 
 
 def _size_of_page(query: QueryDict) -> int:
-    asked = query.get("size_of_page", "")
-    return int(asked) if asked in {str(size) for size in PAGE_SIZES} else 50
+    size = query.get("size_of_page", "")
+    return int(size) if size in {str(each) for each in PAGE_SIZES} else 50
 
 
 def _from_place(
@@ -95,21 +92,20 @@ def _from_place(
     count: int,
     find: Find,
 ) -> list[M]:
-    """The first `count` rows beyond a place, read by index from there on.
+    """The first `count` rows beyond a place, read from the index from there on.
 
-    Empty values stand at the end of either direction, so they are asked for on their own: NULLS
-    LAST, or an OR of two conditions, would make the database walk the whole index.
+    Nulls come last in either direction, so they are a query of their own: NULLS LAST, or an OR of
+    two conditions, would make the database walk the whole index.
     """
-    parts = [
-        rows.filter(**{f"{order.column}__isnull": False}),
-        rows.filter(**{f"{order.column}__isnull": True}),
-    ]
-    if not order.nullable:
-        parts = [rows]
+    parts = [rows]
+    if order.nullable:
+        with_value = rows.filter(**{f"{order.column}__isnull": False})
+        parts = [with_value, rows.filter(**{f"{order.column}__isnull": True})]
     first = 1 if order.nullable and place and place[0] is None else 0
-    wanted = range(first, -1, -1) if backwards else range(first, len(parts))
+    numbers = range(first, -1, -1) if backwards else range(first, len(parts))
+
     found: list[M] = []
-    for number in wanted:
+    for number in numbers:
         part = parts[number]
         if place and number == first:
             part = part.filter(_beyond(order, place, backwards))
@@ -122,16 +118,16 @@ def _from_place(
 def _in_order(
     rows: "models.QuerySet[M]", order: Order, backwards: bool, count: int, find: Find
 ) -> Iterable[M]:
-    """The first rows in order. What is filtered is found by primary key first, which an index alone
-    may answer.
+    """The first rows in order. Filtered rows are looked up by primary key first, which an index
+    alone may answer.
 
-    A database expects matches to be spread evenly over the order and walks it until it has met
-    enough of them. They are not: names begin with what people look for. So few that an index leads
-    to are found first, and sorted after.
+    A planner assumes that matches are spread evenly over the order, and walks it until it has met
+    enough of them. They are not: names begin with what people search for. If few rows match
+    ("few"), they are therefore found by the filter's own index, and sorted afterwards.
     """
     column: Any = F(order.column)
     if find == "few":
-        column = Coalesce(column, column)  # the same value, in an order that no index promises
+        column = Coalesce(column, column)  # the same value, but no index is sorted by it
     descending = order.descending != backwards
     ordering = [column.desc(), F("pk").desc()] if descending else [column.asc(), F("pk").asc()]
     if find == "all":
@@ -150,19 +146,19 @@ def _beyond(order: Order, place: Place, backwards: bool) -> Any:
 
 
 class _Row(Func):
-    """`(status, id) > ('Ready', 7)`: what databases look up in an index as one key."""
+    """A row value, as in `(status, id) > (2, 7)`, looked up in an index as one key."""
 
     function = ""
     output_field = models.BooleanField()
 
 
-def _write(row: models.Model, order: Order) -> str:
+def _encode(row: models.Model, order: Order) -> str:
     value = getattr(row, order.column)
     place = json.dumps([value.isoformat() if isinstance(value, datetime) else value, row.pk])
     return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
 
 
-def _read(text: str, order: Order, model: type[models.Model]) -> Place | None:
+def _decode(text: str, order: Order, model: type[models.Model]) -> Place | None:
     column = model._meta.get_field(order.column)
     try:
         value, pk = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
@@ -175,15 +171,13 @@ def _read(text: str, order: Order, model: type[models.Model]) -> Place | None:
 
 
 def _fits(value: object, column: object) -> bool:
-    """Whether every database compares the column with the value: whoever writes an address may have
-    made it up.
-    """
+    """Whether any database can compare the column with this value, which may be made up."""
     match column:
         case models.DateTimeField():
             return isinstance(value, datetime) and value.utcoffset() == timedelta(0)
         case models.IntegerField():
             return _is_number(value)
-    return isinstance(value, str) and not UNFIT.search(value)
+    return isinstance(value, str) and not NOT_STORABLE.search(value)
 
 
 def _is_number(value: object) -> bool:

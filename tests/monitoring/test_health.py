@@ -1,13 +1,10 @@
-"""For whatever watches over Trackside: /livez, /readyz, and what a page says while the database is
-down.
-"""
+"""`/livez`, `/readyz`, and pages while the database is down."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
@@ -26,7 +23,7 @@ def database_down() -> Iterator[None]:
         yield
 
 
-def test_livez_answers_anybody_and_asks_the_database_nothing(
+def test_livez_needs_no_session_and_no_database(
     client: Client, db: None, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     with django_assert_num_queries(0):
@@ -34,30 +31,25 @@ def test_livez_answers_anybody_and_asks_the_database_nothing(
     assert (answer.status_code, answer.content) == (200, b"ok")
 
 
-def test_readyz_says_how_each_part_is(client: Client, db: None) -> None:
+def test_readyz_reports_each_part(client: Client, db: None) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    told = answer.json()
-    assert (told["ready"], told["database"], told["migrations"]) == (True, "ok", "applied")
-    assert (told["broker"], told["worker"], told["credentials_waiting"]) == ("ok", "ok", 0)
+    state = answer.json()
+    assert (state["ready"], state["database"], state["migrations"]) == (True, "ok", "applied")
+    assert (state["broker"], state["worker"], state["credentials_waiting"]) == ("ok", "ok", 0)
 
 
-def test_readyz_stays_ready_while_no_worker_works_but_says_so(
-    client: Client, acme: Account
-) -> None:
+def test_readyz_is_ready_without_a_worker_and_reports_it(client: Client, acme: Account) -> None:
     Reading.objects.update(due_at=timezone.now() - timedelta(minutes=10))
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert (answer.json()["worker"], answer.json()["credentials_waiting"]) == ("behind", 1)
 
 
-def test_health_is_told_to_somebody_with_a_session_too_while_the_database_is_down(
-    client: Client, admin: User
-) -> None:
-    client.force_login(admin)
+def test_health_checks_with_a_session_work_while_the_database_is_down(as_admin: Client) -> None:
     with database_down():
-        assert client.get("/livez").status_code == 200
-        assert client.get("/readyz").json()["database"] == "unreachable"
+        assert as_admin.get("/livez").status_code == 200
+        assert as_admin.get("/readyz").json()["database"] == "unreachable"
 
 
 def test_readyz_fails_while_the_database_is_down(client: Client, db: None) -> None:
@@ -76,7 +68,7 @@ def test_readyz_fails_while_migrations_are_pending(client: Client, db: None) -> 
 
 
 def test_a_page_is_a_plain_503_while_the_database_is_down(client: Client, db: None) -> None:
-    client.cookies["sessionid"] = "a session nobody can look up now"
+    client.cookies["sessionid"] = "a session that cannot be looked up"
     client.raise_request_exception = False
     with database_down():
         answer = client.get("/")
@@ -91,7 +83,7 @@ def test_any_other_error_is_a_500_that_says_what_to_do(
     def fail() -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("runners_app.monitoring.health.look", fail)
+    monkeypatch.setattr("runners_app.monitoring.health.check", fail)
     client.raise_request_exception = False
     answer = client.get("/readyz")
     assert answer.status_code == 500
@@ -99,26 +91,22 @@ def test_any_other_error_is_a_500_that_says_what_to_do(
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])
-def test_health_refuses_post(client: Client, db: None, path: str) -> None:
+def test_health_checks_refuse_post(client: Client, db: None, path: str) -> None:
     assert client.post(path).status_code == 405
     assert client.get(f"{path}/").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
-def test_a_watcher_needs_no_name_of_ours_and_no_https(
+def test_probes_need_no_allowed_host_and_no_https(
     path: str, client: Client, db: None, settings: Settings
 ) -> None:
     settings.ALLOWED_HOSTS = ["trackside.example.com"]
     settings.SECURE_SSL_REDIRECT = True
     settings.METRICS_TOKEN = "a token of the metrics"
-    asked = {"Authorization": "Bearer a token of the metrics", "Host": "10.0.0.7:8000"}
-    assert client.get(path, headers=asked).status_code == 200
-    assert (
-        client.get(
-            "/runners/", headers={"Host": "10.0.0.7:8000", "X-Forwarded-Proto": "https"}
-        ).status_code
-        != 200
-    )
+    probe = {"Authorization": "Bearer a token of the metrics", "Host": "10.0.0.7:8000"}
+    assert client.get(path, headers=probe).status_code == 200
+    page = {"Host": "10.0.0.7:8000", "X-Forwarded-Proto": "https"}
+    assert client.get("/runners/", headers=page).status_code == 400
 
 
 def test_readyz_looks_once_a_second_however_often_somebody_asks(

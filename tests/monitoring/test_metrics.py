@@ -1,4 +1,4 @@
-"""/metrics: what a Prometheus reads, and who may."""
+"""`/metrics`: its series, and who may read them."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ Read = Callable[..., list[tuple[Labels, float]]]
 
 @pytest.fixture
 def read(client: Client, settings: Settings, db: None) -> Read:
-    """The samples of a name as labels and value, those that have the labels given."""
+    """Reads samples by name and labels; answers pairs of all labels and value."""
     settings.METRICS_TOKEN = "a token for Prometheus"
 
     def samples(name: str, **labels: str) -> list[tuple[Labels, float]]:
@@ -36,7 +36,7 @@ def read(client: Client, settings: Settings, db: None) -> Read:
     return samples
 
 
-def test_without_a_configured_token_there_is_no_such_page(
+def test_metrics_are_not_found_without_a_configured_token(
     client: Client, settings: Settings, db: None
 ) -> None:
     settings.METRICS_TOKEN = ""
@@ -65,7 +65,7 @@ def test_runners_are_counted_by_account_status_platform_and_size(read: Read, acm
     )
 
 
-def test_words_without_end_become_one(read: Read, acme: Account) -> None:
+def test_rare_words_are_folded_into_other(read: Read, acme: Account) -> None:
     for number, runner in enumerate(Runner.objects.filter(account=acme)):
         for copy in range(5):
             runner.pk, runner.github_id = None, 10_000 + number * 5 + copy
@@ -78,7 +78,7 @@ def test_words_without_end_become_one(read: Read, acme: Account) -> None:
     assert total == Runner.objects.present().count()
 
 
-def test_static_ips_are_told_with_their_maximum(read: Read, acme: Account) -> None:
+def test_static_ips_are_reported_with_their_maximum(read: Read, acme: Account) -> None:
     limits = Limits.objects.current().get(account=acme)
     labels = {"account": "acme", "kind": "organization", "api_url": acme.api_url}
     assert read("trackside_static_ips_used") == [(labels, limits.used)]
@@ -98,7 +98,7 @@ def test_an_organization_and_an_enterprise_of_one_slug_are_told_apart(
         assert len(read("trackside_reading_requests_total", **labels, resource="runners")) == 1
 
 
-def test_readings_tell_age_duration_requests_and_errors(
+def test_readings_report_age_duration_requests_and_errors(
     read: Read, acme: Account, simulator: SimulatorHandle, work: Callable[[Account], None]
 ) -> None:
     simulator.set_speed(0)
@@ -118,7 +118,7 @@ def test_readings_tell_age_duration_requests_and_errors(
     assert read("trackside_reading_failing") == [({**labels, "error": "unreachable"}, 1)]
 
 
-def test_budget_operations_and_queue_are_told(read: Read, acme: Account) -> None:
+def test_budget_and_queue_are_reported(read: Read, acme: Account) -> None:
     assert read("trackside_rate_limit", kind="classic")[0][1] == 5000
     assert 0 < read("trackside_rate_remaining", kind="classic")[0][1] <= 5000
     assert read("trackside_credential_quarantined", kind="classic")[0][1] == 0
@@ -126,16 +126,14 @@ def test_budget_operations_and_queue_are_told(read: Read, acme: Account) -> None
     assert read("trackside_queue_depth")[0][1] >= 0
 
 
-def test_pages_are_timed_by_the_name_of_their_address(read: Read, client: Client) -> None:
+def test_pages_are_timed_by_url_name(read: Read, client: Client) -> None:
     before = read("trackside_page_seconds_count", page="livez", method="GET", status="2xx")
     client.get("/livez")
     after = read("trackside_page_seconds_count", page="livez", method="GET", status="2xx")
     assert after[0][1] == (before[0][1] if before else 0) + 1
 
 
-def test_addresses_that_do_not_exist_and_methods_made_up_add_no_series(
-    read: Read, client: Client
-) -> None:
+def test_unknown_urls_and_made_up_methods_add_no_series(read: Read, client: Client) -> None:
     client.get("/no-such-page-1")
     client.generic("MADEUP", "/no-such-page-2")
     labels = [labels for labels, _ in read("trackside_page_seconds_count", page="unknown")]
@@ -143,7 +141,7 @@ def test_addresses_that_do_not_exist_and_methods_made_up_add_no_series(
     assert not any("no-such" in each["page"] for each in labels)
 
 
-def test_accounts_and_runners_cost_no_more_queries(
+def test_the_number_of_queries_does_not_depend_on_accounts_and_runners(
     client: Client,
     settings: Settings,
     acme: Account,
@@ -151,5 +149,5 @@ def test_accounts_and_runners_cost_no_more_queries(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     settings.METRICS_TOKEN = "a token"
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(11):
         client.get("/metrics", headers={"authorization": "Bearer a token"})

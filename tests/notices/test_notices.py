@@ -1,6 +1,4 @@
-"""Word when something needs a person: once, to whom it concerns, with an end, and never in quiet
-hours.
-"""
+"""Notices: one message when something needs a person, one at its end, to those who may see it."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, time, timedelta
@@ -71,7 +69,7 @@ def make_stuck(account: Account, name: str = "slow-one") -> Runner:
     return runner
 
 
-# --- What is told
+# --- What notices are about
 
 
 def _token_expires(account: Account) -> None:
@@ -121,7 +119,7 @@ def _ips_used(account: Account) -> None:
     ("happen", "words"),
     [
         (_token_expires, "The token of acme expires within 7 days"),
-        (_credential_refused, "The credential of acme is out of use"),
+        (_credential_refused, "The credential of acme is disabled"),
         (_reading_stale, "acme could not be read for an hour"),
         (make_stuck, "The runner slow-one of acme is Stuck"),
         (_provisioning, "has been Provisioning for 30 minutes"),
@@ -130,7 +128,7 @@ def _ips_used(account: Account) -> None:
         (_ips_used, "acme: 50 of 50 static IPs are used"),
     ],
 )
-def test_each_thing_that_needs_a_person_is_told_once(
+def test_one_message_is_sent_for_each_thing_that_needs_a_person(
     calm: Account, channel: Channel, hook: Sink, happen: object, words: str
 ) -> None:
     pass_minute()
@@ -143,7 +141,7 @@ def test_each_thing_that_needs_a_person_is_told_once(
     assert words in hook.messages[0]["title"]
 
 
-def test_its_end_is_told_too_and_only_once(calm: Account, channel: Channel, hook: Sink) -> None:
+def test_one_message_says_that_it_is_over(calm: Account, channel: Channel, hook: Sink) -> None:
     make_stuck(calm)
     pass_minute()
     Runner.objects.update(status="Ready")
@@ -158,7 +156,9 @@ def test_its_end_is_told_too_and_only_once(calm: Account, channel: Channel, hook
     assert len(hook.messages) == 3, "the next time is another event"
 
 
-def test_a_token_is_told_of_three_times(calm: Account, channel: Channel, hook: Sink) -> None:
+def test_an_expiring_token_is_announced_three_times(
+    calm: Account, channel: Channel, hook: Sink
+) -> None:
     now = timezone.now()
     Credential.objects.update(token_expires_at=now + timedelta(days=20))
     Reading.objects.update(due_at=now + timedelta(days=30))
@@ -173,7 +173,9 @@ def test_a_token_is_told_of_three_times(calm: Account, channel: Channel, hook: S
     ]
 
 
-def test_nothing_is_over_because_it_got_worse(calm: Account, channel: Channel, hook: Sink) -> None:
+def test_a_worse_stage_does_not_end_the_earlier_one(
+    calm: Account, channel: Channel, hook: Sink
+) -> None:
     _ips_nearly_used(calm)
     _provisioning(calm)
     pass_minute()
@@ -189,7 +191,7 @@ def _paused(account: Account) -> None:
 
 
 @pytest.mark.parametrize("cut", [_credential_refused, _paused])
-def test_nothing_is_over_because_nobody_looks_any_more(
+def test_an_event_is_not_over_because_its_account_is_no_longer_read(
     calm: Account, channel: Channel, hook: Sink, cut: Callable[[Account], None]
 ) -> None:
     _reading_stale(calm)
@@ -200,7 +202,9 @@ def test_nothing_is_over_because_nobody_looks_any_more(
     assert not [message for message in hook.messages if "Over" in message["title"]]
 
 
-def test_many_at_once_are_one_message(calm: Account, channel: Channel, hook: Sink) -> None:
+def test_events_of_the_same_minute_share_one_message(
+    calm: Account, channel: Channel, hook: Sink
+) -> None:
     Runner.objects.update(status="Stuck")
     pass_minute()
     assert len(hook.messages) == 1
@@ -208,7 +212,7 @@ def test_many_at_once_are_one_message(calm: Account, channel: Channel, hook: Sin
     assert hook.messages[0]["message"].count("is Stuck") == 12
 
 
-def test_what_a_channel_did_not_ask_for_it_is_not_told(
+def test_a_channel_gets_only_the_kinds_it_chose(
     calm: Account, channel: Channel, hook: Sink
 ) -> None:
     Channel.objects.update(kinds=["static_ips"])
@@ -217,9 +221,7 @@ def test_what_a_channel_did_not_ask_for_it_is_not_told(
     assert hook.messages == []
 
 
-def test_a_demo_account_is_no_reason_to_wake_anybody(
-    calm: Account, channel: Channel, hook: Sink
-) -> None:
+def test_demo_accounts_cause_no_notices(calm: Account, channel: Channel, hook: Sink) -> None:
     Account.objects.update(demo=True)
     make_stuck(calm)
     _ips_used(calm)
@@ -227,7 +229,7 @@ def test_a_demo_account_is_no_reason_to_wake_anybody(
     assert hook.messages == []
 
 
-def test_a_link_leads_to_the_page_about_it(
+def test_a_message_links_to_the_page_about_the_event(
     calm: Account, channel: Channel, hook: Sink, settings: Settings
 ) -> None:
     settings.PUBLIC_URL = "https://trackside.example"
@@ -236,10 +238,10 @@ def test_a_link_leads_to_the_page_about_it(
     assert f"https://trackside.example/runners/{runner.pk}/" in hook.messages[0]["message"]
 
 
-# --- To whom
+# --- Recipients
 
 
-def test_a_person_hears_by_mail_of_what_they_may_see(
+def test_a_users_mail_covers_only_accounts_they_may_see(
     calm: Account, globex: Account, lead: User, mail: Sink
 ) -> None:
     Runner.objects.update(status="Ready")
@@ -256,7 +258,7 @@ def test_a_person_hears_by_mail_of_what_they_may_see(
     assert "To: lin@example.com" in mail.messages[0]
 
 
-def test_somebody_limited_to_groups_hears_of_those_alone(
+def test_a_user_limited_to_groups_is_notified_only_of_those_groups(
     calm: Account, lead: User, mail: Sink
 ) -> None:
     User.objects.filter(pk=lead.pk).update(email="lin@example.com")
@@ -278,7 +280,7 @@ def test_somebody_limited_to_groups_hears_of_those_alone(
     assert "static IPs" not in mail.messages[0]
 
 
-def test_somebody_disabled_hears_nothing(calm: Account, admin: User, mail: Sink) -> None:
+def test_a_disabled_user_gets_no_notices(calm: Account, admin: User, mail: Sink) -> None:
     User.objects.filter(pk=admin.pk).update(email="ada@example.com", is_active=False)
     Channel.objects.create(owner=admin, name="ada", kinds=Event.Kind.values)
     make_stuck(calm)
@@ -296,7 +298,7 @@ def _taken_away(person: User) -> None:
 
 @pytest.mark.parametrize("lose", [_disabled, _taken_away])
 @pytest.mark.parametrize("is_over", [False, True])
-def test_who_lost_the_right_while_word_waited_does_not_get_it(
+def test_a_waiting_notice_is_dropped_when_its_recipient_loses_access(
     calm: Account, lead: User, mail: Sink, lose: Callable[[User], None], is_over: bool
 ) -> None:
     User.objects.filter(pk=lead.pk).update(email="lin@example.com")
@@ -316,13 +318,13 @@ def test_who_lost_the_right_while_word_waited_does_not_get_it(
     pass_minute(night + timedelta(hours=7))
     assert len(mail.messages) == heard
     row = Notice.objects.get(sent_at=None)
-    assert row.failure.startswith("Not sent: this person")
+    assert row.failure.startswith("Not sent: this user")
     send_due(night + timedelta(hours=20))
     assert len(mail.messages) == heard
 
 
 @pytest.mark.parametrize("lose", [_disabled, _taken_away])
-def test_who_lost_the_right_does_not_hear_that_it_is_over(
+def test_a_user_who_lost_access_is_not_told_that_it_is_over(
     calm: Account, lead: User, mail: Sink, lose: Callable[[User], None]
 ) -> None:
     User.objects.filter(pk=lead.pk).update(email="lin@example.com")
@@ -337,10 +339,12 @@ def test_who_lost_the_right_does_not_hear_that_it_is_over(
     assert len(mail.messages) == 1
 
 
-# --- When
+# --- Quiet hours
 
 
-def test_quiet_hours_put_it_off_until_they_end(calm: Account, channel: Channel, hook: Sink) -> None:
+def test_quiet_hours_delay_a_notice_until_they_end(
+    calm: Account, channel: Channel, hook: Sink
+) -> None:
     Channel.objects.update(quiet_from=time(22), quiet_until=time(6))
     night, morning = (
         datetime(2026, 12, 1, 23, 30, tzinfo=UTC),
@@ -354,7 +358,7 @@ def test_quiet_hours_put_it_off_until_they_end(calm: Account, channel: Channel, 
     assert len(hook.messages) == 1
 
 
-def test_what_is_over_before_the_quiet_hours_end_is_never_told(
+def test_an_event_that_ends_within_quiet_hours_is_never_sent(
     calm: Account, channel: Channel, hook: Sink
 ) -> None:
     Channel.objects.update(quiet_from=time(22), quiet_until=time(6))
@@ -368,7 +372,7 @@ def test_what_is_over_before_the_quiet_hours_end_is_never_told(
     assert hook.messages == []
 
 
-def test_quiet_hours_are_those_of_ones_own_zone() -> None:
+def test_quiet_hours_follow_the_channels_time_zone() -> None:
     berlin = Channel(quiet_from=time(22), quiet_until=time(6), zone="Europe/Berlin")
     half_past_nine_utc = datetime(2026, 12, 1, 21, 30, tzinfo=UTC)
     assert berlin.next_loud_moment(half_past_nine_utc) == datetime(2026, 12, 2, 5, 0, tzinfo=UTC)
@@ -378,11 +382,11 @@ def test_quiet_hours_are_those_of_ones_own_zone() -> None:
     )
 
 
-# --- When it does not arrive
+# --- Failed deliveries
 
 
 def fail_once(account: Account, hook: Sink) -> datetime:
-    """Something is told and not taken; the minute it was."""
+    """Have one notice fail. Returns the time of the attempt."""
     hook.status = 500
     make_stuck(account)
     now = timezone.now()
@@ -390,65 +394,62 @@ def fail_once(account: Account, hook: Sink) -> datetime:
     return now
 
 
-def test_what_did_not_arrive_is_tried_again_and_seen(
-    calm: Account, channel: Channel, hook: Sink, admin: User, client: Client
+def test_a_failed_notice_is_shown_and_sent_again(
+    calm: Account, channel: Channel, hook: Sink, as_admin: Client
 ) -> None:
     now = fail_once(calm, hook)
-    client.force_login(admin)
-    page = client.get("/notices/").content.decode()
+    page = as_admin.get("/notices/").content.decode()
     assert "It answered 500" in page
     assert "Does not arrive" in page
     hook.status = 200
     send_due(now + timedelta(minutes=10))
     assert len(hook.messages) == 1
-    assert "Does not arrive" not in client.get("/notices/").content.decode()
+    assert "Does not arrive" not in as_admin.get("/notices/").content.decode()
 
 
 def poll(client: Client, version: str) -> tuple[str, str]:
-    """What a page of that version is answered, and the version it has then."""
+    """The answer to a poll with this version, and the version the page has then."""
     page = client.get(
         f"/notices/?version={version}", headers={"HX-Request": "true"}
     ).content.decode()
     return page, page.partition('data-version="')[2].partition('"')[0] if page else version
 
 
-def test_a_poll_brings_whatever_changed_and_nothing_else(
-    calm: Account, channel: Channel, hook: Sink, admin: User, client: Client
+def test_a_poll_answers_only_after_a_change(
+    calm: Account, channel: Channel, hook: Sink, as_admin: Client
 ) -> None:
-    client.force_login(admin)
-    version = client.get("/notices/").context["version"]
-    assert poll(client, version) == ("", version)
+    version = as_admin.get("/notices/").context["version"]
+    assert poll(as_admin, version) == ("", version)
     Channel.objects.update(kinds=[])
-    page, version = poll(client, version)
+    page, version = poll(as_admin, version)
     assert "0 kinds of notices" in page
     make_stuck(calm)
     pass_minute()
-    page, version = poll(client, version)
+    page, version = poll(as_admin, version)
     assert "The runner slow-one of acme is Stuck" in page
     Channel.objects.update(
         name="night shift", is_on=False, quiet_from=time(22), quiet_until=time(6)
     )
-    page, version = poll(client, version)
+    page, version = poll(as_admin, version)
     assert "night shift" in page
     assert "quiet from 22:00" in page
-    assert poll(client, version) == ("", version)
+    assert poll(as_admin, version) == ("", version)
     Event.objects.update(ended_at=timezone.now())
-    assert "is Stuck" not in poll(client, version)[0]
+    assert "is Stuck" not in poll(as_admin, version)[0]
 
 
-def test_a_poll_tells_that_it_was_given_up(
-    calm: Account, channel: Channel, hook: Sink, admin: User, client: Client
+def test_a_poll_shows_that_a_notice_was_given_up(
+    calm: Account, channel: Channel, hook: Sink, as_admin: Client
 ) -> None:
     now = fail_once(calm, hook)
-    client.force_login(admin)
-    version = client.get("/notices/").context["version"]
+    version = as_admin.get("/notices/").context["version"]
     for _ in range(4):
         now += timedelta(minutes=90)
         send_due(now)
-    assert "Not delivered" in poll(client, version)[0]
+    assert "Not delivered" in poll(as_admin, version)[0]
 
 
-def test_it_is_given_up_after_five_tries(calm: Account, channel: Channel, hook: Sink) -> None:
+def test_a_notice_is_given_up_after_five_tries(calm: Account, channel: Channel, hook: Sink) -> None:
     hook.status = 503
     make_stuck(calm)
     pass_minute()
@@ -460,7 +461,7 @@ def test_it_is_given_up_after_five_tries(calm: Account, channel: Channel, hook: 
     assert hook.messages == []
 
 
-def test_two_workers_send_it_once(calm: Account, channel: Channel, hook: Sink) -> None:
+def test_two_workers_send_a_notice_once(calm: Account, channel: Channel, hook: Sink) -> None:
     make_stuck(calm)
     hook.status = 500
     pass_minute()
@@ -472,32 +473,29 @@ def test_two_workers_send_it_once(calm: Account, channel: Channel, hook: Sink) -
     assert len(hook.messages) == 1
 
 
-# --- The pages
+# --- Pages
 
 
-def test_a_channel_is_added_tested_and_removed_by_an_administrator(
-    client: Client, admin: User, hook: Sink
-) -> None:
-    client.force_login(admin)
+def test_an_administrator_adds_tests_and_removes_a_channel(as_admin: Client, hook: Sink) -> None:
     fields = {"name": "ops", "kinds": ["runner_stuck"], "zone": "UTC", "is_on": "on"}
     address = f"json://127.0.0.1:{hook.port}/a-secret-path"
-    assert client.post("/notices/new/", {**fields, "address": address}).status_code == 302
+    assert as_admin.post("/notices/new/", {**fields, "address": address}).status_code == 302
     channel = Channel.objects.get()
-    assert client.post(f"/notices/{channel.pk}/test/").status_code == 302
-    assert "Waiting" in client.get("/notices/").content.decode()
+    assert as_admin.post(f"/notices/{channel.pk}/test/").status_code == 302
+    assert "Waiting" in as_admin.get("/notices/").content.decode()
     send_due(timezone.now())
     assert hook.messages[0]["title"] == "Trackside: a test"
-    assert "Sent" in client.get("/notices/").content.decode()
+    assert "Sent" in as_admin.get("/notices/").content.decode()
     assert (
-        client.post(
+        as_admin.post(
             f"/notices/{channel.pk}/", {**fields, "name": "others", "address": ""}
         ).status_code
         == 302
     )
-    client.post(f"/notices/{channel.pk}/test/")
+    as_admin.post(f"/notices/{channel.pk}/test/")
     send_due(timezone.now())
-    assert len(hook.messages) == 2, "without a new address the old one stays"
-    assert client.post(f"/notices/{channel.pk}/delete/").status_code == 302
+    assert len(hook.messages) == 2, "an empty address keeps the present one"
+    assert as_admin.post(f"/notices/{channel.pk}/delete/").status_code == 302
     assert not Channel.objects.exists()
     actions = list(
         AuditEntry.objects.filter(action__startswith="channel")
@@ -507,30 +505,28 @@ def test_a_channel_is_added_tested_and_removed_by_an_administrator(
     assert actions == ["channel.added", "channel.changed", "channel.deleted"]
 
 
-def test_the_address_is_stored_sealed_and_shown_nowhere(
-    client: Client, admin: User, channel: Channel
+def test_a_channels_address_is_stored_encrypted_and_never_shown(
+    as_admin: Client, channel: Channel
 ) -> None:
-    client.force_login(admin)
     assert "a-secret-path" not in channel.sealed_address
     for path in ("/notices/", f"/notices/{channel.pk}/", "/audit/"):
-        assert "a-secret-path" not in client.get(path).content.decode()
+        assert "a-secret-path" not in as_admin.get(path).content.decode()
 
 
 @pytest.mark.parametrize(
     "address", ["file:///etc/passwd", "syslog://", "https://example.com/x", "slack://x", "no"]
 )
-def test_an_address_of_another_kind_or_half_of_one_is_refused(
-    client: Client, admin: User, address: str
+def test_an_incomplete_address_or_one_of_another_scheme_is_refused(
+    as_admin: Client, address: str
 ) -> None:
-    client.force_login(admin)
-    answer = client.post(
+    answer = as_admin.post(
         "/notices/new/", {"name": "x", "kinds": ["static_ips"], "zone": "UTC", "address": address}
     )
     assert answer.status_code == 422
     assert not Channel.objects.exists()
 
 
-def test_everybody_chooses_word_to_their_own_mailbox_alone(
+def test_users_choose_notices_only_to_their_own_mailbox(
     client: Client, lead: User, mail: Sink
 ) -> None:
     User.objects.filter(pk=lead.pk).update(email="lin@example.com")
@@ -551,19 +547,18 @@ def test_everybody_chooses_word_to_their_own_mailbox_alone(
     assert client.post("/you/notices/", {**fields, "zone": "Mars/Base"}).status_code == 422
 
 
-def test_a_test_arrives_also_while_the_channel_is_off_and_nothing_else_does(
-    calm: Account, channel: Channel, hook: Sink, admin: User, client: Client
+def test_a_channel_that_is_off_gets_tests_and_nothing_else(
+    calm: Account, channel: Channel, hook: Sink, as_admin: Client
 ) -> None:
     Channel.objects.update(is_on=False)
-    client.force_login(admin)
-    client.post(f"/notices/{channel.pk}/test/")
+    as_admin.post(f"/notices/{channel.pk}/test/")
     make_stuck(calm)
     pass_minute()
     assert [message["title"] for message in hook.messages] == ["Trackside: a test"]
-    assert "Waiting" not in client.get("/notices/").content.decode()
+    assert "Waiting" not in as_admin.get("/notices/").content.decode()
 
 
-def test_what_waits_is_not_sent_once_its_channel_is_switched_off(
+def test_waiting_notices_are_not_sent_to_a_channel_that_was_switched_off(
     calm: Account, channel: Channel, hook: Sink
 ) -> None:
     hook.status = 500
@@ -575,7 +570,9 @@ def test_what_waits_is_not_sent_once_its_channel_is_switched_off(
     assert hook.messages == []
 
 
-def test_without_a_mail_server_the_page_and_the_failure_say_so(client: Client, lead: User) -> None:
+def test_a_missing_mail_server_is_reported_on_the_page_and_at_the_notice(
+    client: Client, lead: User
+) -> None:
     client.force_login(lead)
     client.post("/you/notices/", {"kinds": ["runner_stuck"], "zone": "UTC", "is_on": "on"})
     client.post("/you/notices/test/")
@@ -585,22 +582,22 @@ def test_without_a_mail_server_the_page_and_the_failure_say_so(client: Client, l
     assert "No mail server is set up" in page
 
 
-def _password_smtp_cannot_carry(settings: Settings) -> None:
+def _password_that_smtp_cannot_encode(settings: Settings) -> None:
     settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "trackside", "pässwörd"
 
 
-def _sender_that_is_none(settings: Settings) -> None:
+def _malformed_sender(settings: Settings) -> None:
     settings.DEFAULT_FROM_EMAIL = "Trackside, Inc <trackside@example.com>"
 
 
-def _backend_that_is_missing(settings: Settings) -> None:
+def _missing_backend(settings: Settings) -> None:
     settings.EMAIL_BACKEND = "no.such.Backend"
 
 
 @pytest.mark.parametrize(
-    "misconfigure", [_password_smtp_cannot_carry, _sender_that_is_none, _backend_that_is_missing]
+    "misconfigure", [_password_that_smtp_cannot_encode, _malformed_sender, _missing_backend]
 )
-def test_mail_set_up_wrongly_keeps_no_other_channel_from_its_word(
+def test_misconfigured_mail_does_not_stop_other_channels(
     calm: Account,
     admin: User,
     mail: Sink,
@@ -620,15 +617,13 @@ def test_mail_set_up_wrongly_keeps_no_other_channel_from_its_word(
     row = Notice.objects.get(channel=first)
     assert row.failure.startswith("It could not be")
     assert "pässwörd" not in row.failure
-    assert row.due_at > timezone.now(), "it is tried again"
+    assert row.due_at > timezone.now(), "it will be tried again"
 
 
-# --- What names from elsewhere and addresses from administrators cannot do
+# --- Hostile names and addresses
 
 
-def test_a_name_with_a_line_break_is_no_header_of_a_mail(
-    calm: Account, lead: User, mail: Sink
-) -> None:
+def test_a_line_break_in_a_name_adds_no_mail_header(calm: Account, lead: User, mail: Sink) -> None:
     User.objects.filter(pk=lead.pk).update(email="lin@example.com")
     Membership.objects.create(user=lead, account=calm)
     Channel.objects.create(owner=lead, kinds=Event.Kind.values)
@@ -639,7 +634,7 @@ def test_a_name_with_a_line_break_is_no_header_of_a_mail(
     assert not [line for line in head.splitlines() if line.startswith("Bcc")]
 
 
-def test_word_of_a_shared_credential_names_only_what_one_may_see(
+def test_a_notice_about_a_shared_credential_names_only_visible_accounts(
     calm: Account, globex: Account, lead: User, mail: Sink
 ) -> None:
     User.objects.filter(pk=lead.pk).update(email="lin@example.com")
@@ -648,11 +643,11 @@ def test_word_of_a_shared_credential_names_only_what_one_may_see(
     Channel.objects.create(owner=lead, kinds=Event.Kind.values)
     _credential_refused(calm)
     pass_minute()
-    assert "The credential of globex is out of use" in mail.messages[0]
+    assert "The credential of globex is disabled" in mail.messages[0]
     assert "acme" not in mail.messages[0]
 
 
-def test_a_webhook_leads_nowhere_else(calm: Account, channel: Channel, hook: Sink) -> None:
+def test_a_webhooks_redirect_is_not_followed(calm: Account, channel: Channel, hook: Sink) -> None:
     with webhook() as elsewhere:
         hook.status, hook.location = 307, f"http://127.0.0.1:{elsewhere.port}/"
         make_stuck(calm)
@@ -679,17 +674,17 @@ def test_a_webhook_leads_nowhere_else(calm: Account, channel: Channel, hook: Sin
         "workflows://169.254.169.254/WORKFLOW/SIGNATURE",
     ],
 )
-def test_no_word_goes_to_where_clouds_keep_the_secrets_of_machines(
+def test_no_notice_is_sent_to_a_metadata_service(
     calm: Account, channel: Channel, admin: User, address: str
 ) -> None:
     save_channel(channel, address, by=admin)
     make_stuck(calm)
     pass_minute()
-    said = "It leads to a link-local or metadata address, where Trackside sends nothing."
-    assert Notice.objects.get().failure == said
+    failure = "It leads to a link-local or metadata address, where Trackside sends nothing."
+    assert Notice.objects.get().failure == failure
 
 
-def test_a_channel_whose_host_is_none_keeps_no_other_from_its_word(
+def test_a_channel_with_an_impossible_host_does_not_stop_others(
     calm: Account, admin: User, hook: Sink
 ) -> None:
     broken, fine = (
@@ -700,17 +695,16 @@ def test_a_channel_whose_host_is_none_keeps_no_other_from_its_word(
     save_channel(fine, f"json://127.0.0.1:{hook.port}", by=admin)
     make_stuck(calm)
     pass_minute()
-    assert "no name that can be looked up" in Notice.objects.get(channel=broken).failure
+    assert "cannot be looked up" in Notice.objects.get(channel=broken).failure
     assert len(hook.messages) == 1
 
 
 @pytest.mark.parametrize("address", ["json://[::1/x", "json://[abc]/x"])
-def test_an_address_whose_host_cannot_be_read_is_refused_with_words(
-    client: Client, admin: User, address: str
+def test_an_address_with_a_malformed_host_is_refused_with_the_reason(
+    as_admin: Client, address: str
 ) -> None:
-    client.force_login(admin)
     fields = {"name": "ops", "address": address, "kinds": Event.Kind.values, "zone": "UTC"}
-    answer = client.post("/notices/new/", fields)
+    answer = as_admin.post("/notices/new/", fields)
     assert answer.status_code == 422
     assert "neither a name nor an IP address" in answer.content.decode()
     assert not Channel.objects.exists()

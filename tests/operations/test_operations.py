@@ -74,7 +74,7 @@ def test_an_operation_that_was_not_sent_can_be_cancelled_once(
     operation.refresh_from_db()
     assert operation.state == S.CANCELLED
     answer = as_admin.post(f"/operations/{operation.pk}/cancel/", follow=True)
-    assert "could not be taken back" in answer.content.decode()
+    assert "could not be cancelled" in answer.content.decode()
 
 
 def test_an_operation_that_met_a_rate_limit_can_be_cancelled(
@@ -133,7 +133,7 @@ def test_a_create_is_never_sent_again_without_the_form(
     answer = as_admin.post(
         f"/operations/{operation.pk}/again/", {"nonce": str(uuid4())}, follow=True
     )
-    assert "Nothing was asked for" in answer.content.decode()
+    assert "No operation was created" in answer.content.decode()
     assert Operation.objects.count() == 1
 
 
@@ -228,7 +228,7 @@ def test_an_outdated_page_cannot_cancel_an_operation_that_may_have_been_applied(
     operation = request_change(ready_runner(acme), admin, maximum_runners=42)
     Operation.objects.filter(pk=operation.pk).update(state=S.NEEDS_ATTENTION)
     answer = as_admin.post(f"/operations/{operation.pk}/cancel/", follow=True)
-    assert "could not be taken back" in answer.content.decode()
+    assert "could not be cancelled" in answer.content.decode()
     operation.refresh_from_db()
     assert operation.state == S.NEEDS_ATTENTION
 

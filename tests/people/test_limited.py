@@ -387,7 +387,7 @@ def test_only_managers_can_refresh_while_the_budget_is_low(
     fields = {"organization": str(acme.pk), "repository": "web"}
     page = client.post(path.format(acme.pk), fields, follow=True).content.decode()
     assert acme.readings.filter(due_at__lte=timezone.now()).exists() is (role == "manager")
-    words = "hourly budget for acme is nearly used, and the rest is kept for changes"
+    words = "hourly rate budget for acme is nearly used up, and the rest is reserved for changes"
     assert (words in page) is (role == "viewer")
 
 

@@ -115,7 +115,7 @@ class Place:
             password2=PASSWORD,
             **more,
         )
-        assert f"{username} may sign in now" in self.admin.page
+        assert f"{username} can sign in now" in self.admin.page
         return username
 
     def people(self) -> set[str]:
