@@ -1,5 +1,5 @@
-"""What Trackside should reach, and whether this run did. A goal is about a ratio, so that it holds
-on any machine.
+"""The goals, and whether this run met them. Goals are ratios where possible, so that they hold on
+any machine.
 """
 
 from bench.common import Part, Table

@@ -1,4 +1,4 @@
-"""Part 3: the list of runners cold, kept and unchanged, beside what others would render it with."""
+"""Part 3: the list of runners uncached, cached and unchanged, beside other ways to render it."""
 
 import gzip
 import json
@@ -67,8 +67,8 @@ def forget(*parts: str) -> None:
 
 
 class Visitor:
-    """Somebody signed in who calls the WSGI application itself: no sockets, no client library in
-    the figures.
+    """A signed-in person who calls the WSGI application directly, without sockets or a client
+    library.
     """
 
     def __init__(self) -> None:
@@ -148,9 +148,7 @@ def _pages(visitor: Visitor) -> dict[str, Callable[[], tuple[int, bytes]]]:
     version = whole.partition('data-version="')[2].partition('"')[0]
 
     def cold() -> tuple[int, bytes]:
-        """As after a change of one account: what was kept of the page, its count and that account
-        are void.
-        """
+        """As after a change of one account: page, count and account version are not cached."""
         forget(":runners", ":facets:1:")
         return visitor.get(ADDRESS)
 

@@ -1,6 +1,4 @@
-"""Part 6: how many accounts workers read in a second: 1, 2 and 4 worker processes on Redis and
-PostgreSQL.
-"""
+"""Part 6: accounts read per second by 1, 2 and 4 worker processes on Redis and PostgreSQL."""
 
 import json
 import statistics
@@ -66,7 +64,7 @@ def run(servers: Servers) -> Part:
 
 
 def _rate(environment: Mapping[str, str], simulator: SimulatorHandle, workers: int) -> float:
-    """Readings a second, from the moment all workers work."""
+    """Readings per second once all workers are busy."""
     with redis.Redis.from_url(environment["REDIS_URL"]) as client:
         client.flushall()
     _make_due(environment, runs=True)
@@ -89,7 +87,7 @@ def _rate(environment: Mapping[str, str], simulator: SimulatorHandle, workers: i
 
 
 def _make_due(environment: Mapping[str, str], *, runs: bool = False) -> None:
-    """Only runners are read here, and they are due again at once."""
+    """Make runners due again at once; nothing else is read here."""
     with psycopg.connect(environment["DATABASE_URL"], autocommit=True) as connection:
         connection.execute(
             "UPDATE runners_app_reading SET due_at = now() WHERE resource = 'runners' AND due_at > now()"

@@ -1,4 +1,4 @@
-"""Part 5: filters, sorts, searches and page turns at 100,000 runners, against the same at 10,000."""
+"""Part 5: filters, sorts, searches and paging at 100,000 runners, compared with 10,000."""
 
 import json
 import random
@@ -119,7 +119,7 @@ def main(seed: int) -> None:
 
 
 def _deep(sort: str) -> str:
-    """The address of the page that follows nine tenths of all runners."""
+    """The address of the page after nine tenths of all runners."""
     from runners_app.models import Runner
     from runners_app.runners.list_views import SORTS
     from runners_app.web.paging import _write

@@ -1,4 +1,6 @@
-"""Part 7: from `manage.py serve` to the first page, and a worker's memory over many readings."""
+"""Part 7: the time from `manage.py serve` to the first page, and a worker's memory over many
+readings.
+"""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Rows as a real installation has them, made up and written straight into the database."""
+"""Made-up rows as a real installation has them, written straight into the database."""
 
 import random
 from datetime import datetime, timedelta

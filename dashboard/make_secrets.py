@@ -1,7 +1,7 @@
-"""Make the secrets of `docker compose up` on its first start; what is there already is left alone.
+"""Makes the secrets for the first `docker compose up`; existing ones are kept.
 
-`python -m dashboard.make_secrets KEYS PASSWORDS`: two folders, because PostgreSQL and Redis must
-read their passwords, under users of their own, and must not see Trackside's keys.
+`python -m dashboard.make_secrets KEYS PASSWORDS`: two folders, because PostgreSQL and Redis, which
+run as other users, must read their passwords but must not see Trackside's keys.
 """
 
 import os
@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet
 
 
 def make_secrets(keys: Path, passwords: Path) -> list[str]:
-    """Names of the files made; each appears whole or not at all."""
+    """Make the missing files, each atomically; the names of those that were made."""
     postgres = _keep_or_make(passwords / "postgres_password", secrets.token_urlsafe(32), 0o444)
     redis = _keep_or_make(passwords / "redis_password", secrets.token_urlsafe(32), 0o444)
     files = {
@@ -52,4 +52,4 @@ def _keep_or_make(path: Path, value: str, mode: int) -> _Kept:
 
 if __name__ == "__main__":
     made = make_secrets(Path(sys.argv[1]), Path(sys.argv[2]))
-    sys.stdout.write(f"Made: {', '.join(made)}.\n" if made else "All secrets are there already.\n")
+    sys.stdout.write(f"Made: {', '.join(made)}.\n" if made else "All secrets exist already.\n")

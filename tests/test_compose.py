@@ -360,6 +360,6 @@ def test_the_demo_goes_as_documented_with_its_simulated_github(stack: Stack, per
     assert "\ndocker compose --profile demo stop simulator\n" in page
     stack.processes["simulator", 1].stop()
     command = found(r"^docker compose --profile demo run --rm --no-deps connect-demo (.*)$", page)[1]
-    assert "Forgot 4 demo accounts" in stack.once("connect-demo", command)
+    assert "Removed 4 demo accounts" in stack.once("connect-demo", command)
     assert list((stack.folder / "data").iterdir()) == []
     assert person.get(f"{stack.address(1)}/").url.startswith(f"{stack.address(1)}/sign-in/")

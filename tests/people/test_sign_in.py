@@ -504,7 +504,7 @@ def test_the_command_lets_the_last_administrator_in(client: Client, admin: User)
     assert entries("second_factor.taken") == [("second_factor.taken", "Trackside", "ada")]
     for name, words in (
         ("ada", "has no second factor"),
-        ("nobody", "Nobody here is called nobody"),
+        ("nobody", "There is no user nobody"),
     ):
         with pytest.raises(CommandError, match=words):
             call_command("remove_second_factor", name)

@@ -495,7 +495,7 @@ class TestEdit:
         work(acme)
         assert Operation.objects.get().state == "confirmed"
 
-    def test_what_a_colleague_saved_meanwhile_is_shown_and_not_overwritten(
+    def test_a_change_that_a_colleague_saved_is_shown_and_not_overwritten(
         self, client: Client, admin: User, acme: Account, work: Work
     ) -> None:
         client.force_login(admin)

@@ -65,7 +65,7 @@ def test_afterwards_the_old_key_opens_nothing_and_the_new_one_everything(
 ) -> None:
     out = StringIO()
     call_command("rotate_keys", stdout=out)
-    assert out.getvalue() == "22 sealed anew, 0 were already, 0 unreadable.\n"
+    assert out.getvalue() == "22 resealed, 0 unchanged, 0 unreadable.\n"
     settings.CREDENTIAL_KEYS = [NEW]
     assert opened() == [f"token {number}" for number in range(20)]
     app = App.objects.get()
@@ -85,7 +85,7 @@ def test_stopped_half_way_everything_opens_and_going_on_ends_it(
     assert len(opened()) == 20
     out = StringIO()
     call_command("rotate_keys", stdout=out)
-    assert out.getvalue() == "11 sealed anew, 11 were already, 0 unreadable.\n"
+    assert out.getvalue() == "11 resealed, 11 unchanged, 0 unreadable.\n"
     settings.CREDENTIAL_KEYS = [NEW]
     assert len(opened()) == 20
 

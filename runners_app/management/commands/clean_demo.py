@@ -1,6 +1,4 @@
-"""Forget the demo: its accounts here and the simulated GitHub's state. Real accounts and people
-stay.
-"""
+"""Removes the demo: its accounts, its people and the simulator's state. All others stay."""
 
 from pathlib import Path
 from typing import Any
@@ -14,16 +12,17 @@ from runners_app.accounts.accounts import disconnect_demo
 
 
 class Command(BaseCommand):
-    help = "Forget the demo accounts and the simulator's state. Stop the simulator first, or a Trackside that runs one."
+    help = "Remove the demo accounts and the simulator's state. Stop Trackside first."
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", verbosity=0)
         count = disconnect_demo(by=None)
         if demo.state_file().exists():
             for name, why in demo.remove_people().items():
-                self.stdout.write(f"Left {name}: {why}.")
+                self.stdout.write(f"Kept {name}: {why}.")
         for name in (demo.state_file().name, "simulator.json", "simulator.out"):
             (Path(settings.DATA_DIR) / name).unlink(missing_ok=True)
         self.stdout.write(
-            f"Forgot {count} demo accounts. `make run` starts the demo over while nothing is connected."
+            f"Removed {count} demo accounts. "
+            "`make run` starts a new demo while no account is connected."
         )
