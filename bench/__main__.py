@@ -60,8 +60,11 @@ def main() -> None:
 def write_page(page: Path, tables: list[Table], installed: dict[str, str]) -> None:
     """Replace the last run on a documentation page and keep the text above it."""
     above = page.read_text().partition(LAST_RUN)[0]
-    known = machine()
-    about = f"On {datetime.now(UTC):%-d %B %Y}, {known['system']}, {known['cores']} cores, {known['memory GB']} GB"
+    facts = machine()
+    about = (
+        f"On {datetime.now(UTC):%-d %B %Y}, {facts['system']}, {facts['cores']} cores, "
+        f"{facts['memory GB']} GB"
+    )
     page.write_text(
         "\n".join(
             [f"{above}{LAST_RUN}\n", f"{about}; {named(installed)}.\n", *map(print_table, tables)]

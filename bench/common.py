@@ -62,7 +62,8 @@ class Servers:
     def database(self, name: str) -> dict[str, str]:
         """The environment with a new database of that name, migrated and empty."""
         self.postgresql.run(f"CREATE DATABASE {name}")
-        redis_url = f"{self.redis.url.rpartition('/')[0]}/{next(_numbers) % 16}"  # what is kept of one is not another's
+        # A Redis database of its own, so that no cached page is shared.
+        redis_url = f"{self.redis.url.rpartition('/')[0]}/{next(_numbers) % 16}"
         environment = {
             **self.environment,
             "DATABASE_URL": self.postgresql.url_of(name),

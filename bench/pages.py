@@ -20,7 +20,7 @@ def run(servers: Servers) -> Part:
     servers.settle("pages")
     found = run_child(environment, "bench.pages")
     table = Table(
-        f"List page: {ROWS} rows of {RUNNERS:,} runners, PostgreSQL, everybody signed in",
+        f"List page: {ROWS} rows of {RUNNERS:,} runners, PostgreSQL, signed in",
         [
             "page",
             "% of a bare view's requests/s",
@@ -45,7 +45,8 @@ def run(servers: Servers) -> Part:
             for name, row in found.items()
         ],
         [
-            "A bare view answers the same bytes to the same signed-in person through the same middleware."
+            "A bare view returns the same bytes to the same signed-in person through the same "
+            "middleware."
         ],
     )
     figures = {f"share {name}": row["share"] for name, row in found.items()}
@@ -54,9 +55,9 @@ def run(servers: Servers) -> Part:
 
 
 def forget(*parts: str) -> None:
-    """Void what is kept of pages under a key with one of these parts.
+    """Delete cached parts of pages whose key contains one of these texts.
 
-    Django has no way to ask a cache for its keys, so this looks into the one in memory.
+    Django cannot list the keys of a cache, so this reads the dictionary of the one in memory.
     """
     from django.core.cache import caches
 

@@ -41,7 +41,8 @@ def run(servers: Servers) -> Part:
                 found[workers].append(_rate(environment, simulator, workers))
     best = {workers: max(rates) for workers, rates in found.items()}
     table = Table(
-        f"Polling scale-out: accounts read per second, {LATENCY_MS} ms a request, {THREADS} threads a worker",
+        f"Scaling out: accounts read per second, {LATENCY_MS} ms a request, "
+        f"{THREADS} threads a worker",
         ["worker processes", "accounts per second", "median", "÷ one"],
         [
             [
@@ -53,9 +54,9 @@ def run(servers: Servers) -> Part:
             for workers, rate in best.items()
         ],
         [
-            f"One request an account, {ORGANIZATIONS} accounts of one token each, always due, nothing changed. "
-            f"The better of {ROUNDS} goes, and their median. "
-            f"A worker's latency limit is {THREADS * 1000 / LATENCY_MS:.0f} a second."
+            f"One request per account; {ORGANIZATIONS} accounts with a token each, always due, "
+            f"nothing changed. The better of {ROUNDS} runs, and their median. The latency limits "
+            f"a worker to {THREADS * 1000 / LATENCY_MS:.0f} accounts a second."
         ],
     )
     return Part(
@@ -90,7 +91,8 @@ def _make_due(environment: Mapping[str, str], *, runs: bool = False) -> None:
     """Make runners due again at once; nothing else is read here."""
     with psycopg.connect(environment["DATABASE_URL"], autocommit=True) as connection:
         connection.execute(
-            "UPDATE runners_app_reading SET due_at = now() WHERE resource = 'runners' AND due_at > now()"
+            "UPDATE runners_app_reading SET due_at = now() "
+            "WHERE resource = 'runners' AND due_at > now()"
         )
         if runs:
             connection.execute(

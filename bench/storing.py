@@ -52,7 +52,7 @@ def run(servers: Servers) -> Part:
         f"Storing {RUNNERS:,} runners of 50 organizations",
         head,
         rows,
-        ["The faster of two interleaved goes, and in brackets their median."],
+        ["The faster of two interleaved runs, and in brackets their median."],
     )
     return Part("storing", [table], figures)
 

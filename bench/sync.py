@@ -81,8 +81,11 @@ def _written(environment: Mapping[str, str]) -> int:
     """The number of rows of runners, their history and versions inserted, updated or deleted so
     far.
     """
-    time.sleep(1.2)  # PostgreSQL tells its counters after a second
-    statement = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables WHERE relname = ANY(%s)"
+    time.sleep(1.2)  # PostgreSQL publishes its counters after a second
+    statement = (
+        "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables "
+        "WHERE relname = ANY(%s)"
+    )
     with psycopg.connect(environment["DATABASE_URL"]) as connection:
         row = connection.execute(statement, [list(WRITTEN)]).fetchone()
     return int(row[0]) if row else 0
@@ -121,8 +124,8 @@ def _report(found: dict[str, list[dict[str, float]]]) -> Part:
         ],
         rows,
         [
-            "Rows of runners, history and versions. CPU is that of the client's process, setting up Django left out. "
-            "With 304, Trackside's process has read once before, as a worker's has."
+            "Rows of runners, history and versions. CPU is of the client's process, without setting "
+            "up Django. For 304, Trackside's process has read once before, as a worker's has."
         ],
     )
     unchanged = found["Trackside, nothing changed (304)"]
@@ -141,7 +144,7 @@ def _report(found: dict[str, list[dict[str, float]]]) -> Part:
     return Part("sync", [table], figures)
 
 
-# --- The children: each prints what one go took.
+# --- The child processes: each prints the cost of one run.
 
 
 def main(role: str) -> None:

@@ -107,7 +107,7 @@ def _images(account: Account, now: datetime) -> None:
             first_seen_at=now,
         )
         for platform, names in IMAGES.items()
-        for name in names[:1]  # the second is one no longer offered
+        for name in names[:1]  # the second is no longer offered
     )
 
 

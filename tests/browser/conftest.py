@@ -35,7 +35,9 @@ window.shifts = [];
 new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) {
     if (entry.hadRecentInput) continue;
-    const moved = entry.sources.map(({ node }) => node?.parentElement?.outerHTML?.slice(0, 80) ?? 'gone');
+    const moved = entry.sources.map(
+      ({ node }) => node?.parentElement?.outerHTML?.slice(0, 80) ?? 'gone'
+    );
     window.shifts.push([entry.value, ...moved]);
   }
 }).observe({ type: 'layout-shift', buffered: true });

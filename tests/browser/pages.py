@@ -175,7 +175,7 @@ PAGES = {
     "not-ready": Shown("/you/", then=respond_with("503.html", 503), status=503),
 }
 
-# Of somebody who is not signed in.
+# For anonymous visitors.
 ENTRANCE = {
     "sign-in": Shown("/sign-in/"),
     "sign-in-refused": Shown(
@@ -187,7 +187,7 @@ ENTRANCE = {
     "sign-in-disabled": Shown("/sign-in/disabled/"),
 }
 
-# Before anybody and anything is there, and before anything is connected.
+# Of an empty installation: without people, and then without accounts.
 SETUP = Shown("/setup/")
 EMPTY = {
     "overview-empty": Shown("/"),
@@ -204,7 +204,7 @@ EMPTY = {
 
 PROVIDER = "switched off until a provider is set up, and answered 404"
 FRAGMENT = "a part that goes into a page"
-# Addresses that answer GET and are nevertheless no page to look at, by their names.
+# URL names that respond to GET with something other than a page.
 NO_PAGES = {
     "livez": "plain text",
     "readyz": "JSON",

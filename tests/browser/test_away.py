@@ -63,7 +63,7 @@ def poll_once(page: Page, event: Literal["requestfinished", "requestfailed"]) ->
     page.on(event, note)
     for _ in range(40):
         page.clock.run_for(2_500)
-        page.wait_for_timeout(50)  # real time, for the answer and for the page to take it in
+        page.wait_for_timeout(50)  # real time, for the response and the swap
         if seen:
             break
     page.remove_listener(event, note)
@@ -192,6 +192,8 @@ def test_typed_text_survives_the_session_and_is_sent_after_signing_in_again(
     expect(add).to_be_focused()
     visit.screenshot("signed-out-light-1280")
     enter(other, "admin", trackside.passwords["admin"])
-    confirm(other.open("/people/new/"), trackside.passwords["admin"])  # else it is asked for now
+    confirm(
+        other.open("/people/new/"), trackside.passwords["admin"]
+    )  # so that the page does not ask now
     add.click()
     expect(form.get_by_role("heading", name=name)).to_be_visible()

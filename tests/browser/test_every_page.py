@@ -25,7 +25,7 @@ pytestmark = pytest.mark.browser
 THEMES = ("light", "dark", "high-contrast", "high-contrast-dark")
 WIDTHS = (1280, 360)
 LOOKS = tuple(product(THEMES, WIDTHS))
-# What is closed is not looked at by axe; the filters stand open on wide screens all the same.
+# axe ignores closed elements; the filters are visible on wide screens although they are closed.
 OPEN_DETAILS = (
     "document.querySelectorAll('details:not(.menu)').forEach((details) => { details.open = true })"
 )
@@ -46,7 +46,7 @@ class Windows:
         """The window of a signed-in person, or of an anonymous visitor when `person` is empty."""
         if (person, theme, width) not in self.kept:
             context = new_context(self.browser, width=width, theme=theme)
-            # Passkeys belong to names, never to bare addresses.
+            # Passkeys work with host names, not with IP addresses.
             url = self.url.replace("127.0.0.1", "localhost") if person == "nina" else self.url
             visit = Visit(context.new_page(), url)
             self.kept[person, theme, width] = (context, visit)
@@ -101,7 +101,7 @@ def check_page(
     page = visit.page
     if not person:
         page.context.clear_cookies()
-    page.goto("about:blank")  # what the last page, or the look at it, still had to say
+    page.goto("about:blank")  # ends the messages of the previous page
     visit.complaints.clear()
     visit.foreign.clear()
     answer = page.goto(visit.url + shown.address.format(**world))
@@ -112,11 +112,11 @@ def check_page(
     if shown.then:
         shown.then(page, world)
     assert not person or "/sign-in/" not in page.url, "nobody is signed in any more"
-    page.wait_for_timeout(150)  # what would move, moves now
+    page.wait_for_timeout(150)  # layout shifts happen now
     visit.screenshot(f"{name}-{theme}-{width}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("window.shifts") == []
-    if shown.status < 400:  # the browser itself complains of those
+    if shown.status < 400:  # the browser reports error statuses itself
         assert visit.complaints == []
     assert visit.foreign == []
     page.evaluate(OPEN_DETAILS)
@@ -227,7 +227,7 @@ def test_every_url_that_is_a_page_is_checked() -> None:
     known |= {
         "/notices/<int:pk>/",
         "/you/two-factor/authenticate/",
-    }  # where the world and signing in lead
+    }  # opened by the world and by signing in
     seen = known | {
         route_of(shown) for shown in (*PAGES.values(), *ENTRANCE.values(), *EMPTY.values(), SETUP)
     }

@@ -1,4 +1,4 @@
-"""The filters of a list: behind one button with their count on a phone, visible on a wide screen."""
+"""The filters of a list: behind a button with their count on a phone, open on a wide screen."""
 
 import re
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import SignIn, Visit
 
 pytestmark = pytest.mark.browser
-SLOW_MS = 30_000  # what the simulated GitHub may take
+SLOW_MS = 30_000  # enough for the simulated GitHub
 
 
 def open_group(visit: Visit, name: str) -> Page:

@@ -102,7 +102,7 @@ def test_a_range_of_runners_is_selected_and_changed(sign_in: SignIn) -> None:
     page.keyboard.press("Space")
     expect(page.locator("[data-ticked]")).to_have_text("2")
     edit = page.get_by_role("button", name="Edit", exact=True)
-    for _ in range(MOST_TABS):  # the bar stands above the rows
+    for _ in range(MOST_TABS):  # the toolbar is above the rows
         if edit.evaluate("element => element === document.activeElement"):
             break
         page.keyboard.press("Shift+Tab")

@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 from tests.browser.conftest import SignIn
 
 pytestmark = pytest.mark.browser
-SLOW_MS = 30_000  # what the simulated GitHub may take
+SLOW_MS = 30_000  # enough for the simulated GitHub
 
 
 def test_an_administrator_creates_edits_and_deletes_a_runner_with_the_mouse(
@@ -85,7 +85,7 @@ def test_a_failed_response_resets_no_field_later(sign_in: SignIn) -> None:
     expect(page.get_by_label("Size")).to_have_value("8-core")
     visit.complaints[:] = [
         each for each in visit.complaints if "500" not in each
-    ]  # the browser tells of every failure
+    ]  # the browser reports every failure
 
 
 def status_of(page: Page) -> Locator:
@@ -140,4 +140,4 @@ def test_a_change_that_a_colleague_saved_is_shown_and_not_overwritten(sign_in: S
     expect(mine.page.get_by_label("Maximum runners")).to_have_value("9")
     mine.complaints[:] = [
         each for each in mine.complaints if "409" not in each
-    ]  # the browser tells of every conflict
+    ]  # the browser reports every conflict

@@ -30,7 +30,7 @@ from tests.simulator_handle import SimulatorHandle
 
 P = '"\'><img src=x onerror="window.pwned=1"><script>window.pwned=1</script>{{7*7}}'
 NO_PAGES = ("/sign-", "/setup", "/livez", "/readyz", "/metrics")
-# Path → what is put over each answer to it; ids stay, because they must differ.
+# Path → patch of each response to it; ids stay, because they must differ.
 OVER: dict[str, dict[str, Any]] = {
     r"/hosted-runners\?": {
         "runners": [
@@ -115,7 +115,7 @@ def hostile(
 def page(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
     """A page and everything that its browser reported."""
     context = browser.new_context()
-    # A fragment opened as a page names no icon, so the browser asks for this one by itself.
+    # A fragment opened as a page names no icon, so the browser requests this one.
     context.route("**/favicon.ico", lambda route: route.fulfill(status=204))
     complaints: list[str] = []
     opened = context.new_page()

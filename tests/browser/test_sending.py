@@ -10,7 +10,10 @@ from tests.browser.conftest import SignIn, Visit
 from tests.browser.world import add_channel
 
 pytestmark = pytest.mark.browser
-ANOTHER = '<div class="stack" id="notices" data-poll="/notices/" data-poll-seconds="3">No channel any more</div>'
+ANOTHER = (
+    '<div class="stack" id="notices" data-poll="/notices/" data-poll-seconds="3">'
+    "No channel any more</div>"
+)
 
 
 def send_and_hold(visit: Visit) -> tuple[Page, Route, list[str]]:
@@ -41,7 +44,7 @@ def button_of(page: Page) -> Locator:
 def test_no_poll_replaces_a_form_while_it_is_being_sent(sign_in: SignIn) -> None:
     page, question, sent = send_and_hold(sign_in("admin"))
     page.route(re.compile(r"/notices/\?version="), lambda route: route.fulfill(body=ANOTHER))
-    page.clock.run_for(8_000)  # polled every 3 s; the question itself waits 10 s
+    page.clock.run_for(8_000)  # polled every 3 s; the request itself waits 10 s
     expect(button_of(page)).to_be_visible()
     question.continue_()
     expect(page.get_by_text("Sent", exact=True)).to_be_visible()

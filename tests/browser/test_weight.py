@@ -1,4 +1,4 @@
-"""The size of the runners page on the wire, as the browser counts it: compressed and with headers."""
+"""The size of the runners page on the wire, as the browser counts it."""
 
 import re
 from dataclasses import dataclass, field

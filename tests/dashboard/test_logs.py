@@ -168,7 +168,8 @@ def test_typed_text_is_redacted_up_to_the_length_of_a_private_key(client: Client
 
 def test_only_a_private_key_is_redacted_line_by_line() -> None:
     hide(
-        "-----BEGIN PRIVATE KEY-----\nfirst line of the key\nsecond line of the key\n-----END PRIVATE KEY-----"
+        "-----BEGIN PRIVATE KEY-----\nfirst line of the key\nsecond line of the key\n"
+        "-----END PRIVATE KEY-----"
     )
     hide("first line of words\nsecond line of words")
     assert redact("a second line of the key") == f"a {HIDDEN}"

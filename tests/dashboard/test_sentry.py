@@ -87,7 +87,7 @@ def test_scrubbing_keeps_what_helps_to_debug() -> None:
 
 
 def test_hostile_text_does_not_slow_the_patterns() -> None:
-    """With backtracking patterns some of these took minutes; pytest's timeout would end the test."""
+    """With backtracking patterns these took minutes; pytest's timeout would end the test."""
     for text in (
         "://" + ":" * 200_000,
         "-----BEGIN PRIVATE KEY-----" * 20_000,

@@ -60,7 +60,10 @@ def test_a_line_break_at_the_end_of_a_file_is_ignored(tmp_path: Path) -> None:
 
 
 def test_keys_may_be_on_separate_lines_with_commas_between(tmp_path: Path) -> None:
-    keys = "bmV3IGtleSBmb3IgdGhpcyB0ZXN0IG9ubHkgMDAwMDA=\n,\nb2xkIGtleSBmb3IgdGhpcyB0ZXN0IG9ubHkgMDAwMDA=\n"
+    keys = (
+        "bmV3IGtleSBmb3IgdGhpcyB0ZXN0IG9ubHkgMDAwMDA=\n,\n"
+        "b2xkIGtleSBmb3IgdGhpcyB0ZXN0IG9ubHkgMDAwMDA=\n"
+    )
     found = settings_with(tmp_path, {"CREDENTIAL_KEYS": keys}, "CREDENTIAL_KEYS")
     assert found["CREDENTIAL_KEYS"] == keys.replace("\n", "").split(",")
 

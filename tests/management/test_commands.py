@@ -46,8 +46,9 @@ class Installation:
     def connect_all(self, simulator: SimulatorHandle) -> None:
         url = simulator.base_url
         calls = [
-            f"connect_with_token({a.slug!r}, kind={a.kind!r}, api_url={url!r}, token={a.token!r}, by=None)"
-            for a in simulator.accounts
+            f"connect_with_token({account.slug!r}, kind={account.kind!r}, api_url={url!r}, "
+            f"token={account.token!r}, by=None)"
+            for account in simulator.accounts
         ]
         script = "\n".join(["from runners_app.accounts.accounts import connect_with_token", *calls])
         assert self.manage("shell", given=script).returncode == 0
@@ -205,9 +206,7 @@ class TestServe:
     def test_a_killed_child_is_restarted(self, running: Trackside) -> None:
         children = children_of(running.pid)
         web = next(pid for pid in children if "gunicorn" in command_of(pid))
-        os.killpg(
-            web, signal.SIGKILL
-        )  # with those that answer for it, which would hold the port for a moment
+        os.killpg(web, signal.SIGKILL)  # with its workers, which would hold the port for a moment
         wait_for(
             lambda: (
                 web not in children_of(running.pid)
