@@ -1,1 +1,1 @@
-"""Side-by-side measurements; `make bench` runs them, `docs/performance.md` holds the last run."""
+"""Side-by-side measurements. `make bench` runs them; `docs/performance.md` has the last run."""

@@ -1,4 +1,6 @@
-"""`python -m bench [PART ...] [--json FILE]`: run the parts named, or all, and print their tables."""
+"""`python -m bench [PART ...] [--json FILE]`: runs the named parts, or all, and prints their
+tables.
+"""
 
 import argparse
 import platform
@@ -56,10 +58,13 @@ def main() -> None:
 
 
 def write_page(page: Path, tables: list[Table], installed: dict[str, str]) -> None:
-    """Replace the last run on a page of the documentation, and leave the words above it."""
+    """Replace the last run on a documentation page and keep the text above it."""
     above = page.read_text().partition(LAST_RUN)[0]
-    known = machine()
-    about = f"On {datetime.now(UTC):%-d %B %Y}, {known['system']}, {known['cores']} cores, {known['memory GB']} GB"
+    facts = machine()
+    about = (
+        f"On {datetime.now(UTC):%-d %B %Y}, {facts['system']}, {facts['cores']} cores, "
+        f"{facts['memory GB']} GB"
+    )
     page.write_text(
         "\n".join(
             [f"{above}{LAST_RUN}\n", f"{about}; {named(installed)}.\n", *map(print_table, tables)]
@@ -78,7 +83,7 @@ def machine() -> dict[str, str]:
 
 
 def versions(servers: Servers) -> dict[str, str]:
-    """Of Python, the packages and the servers, which are asked."""
+    """Versions of Python, the packages and the servers."""
     with (
         psycopg.connect(servers.postgresql.url_of("postgres")) as connection,
         servers.redis.client() as client,

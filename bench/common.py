@@ -1,5 +1,5 @@
-"""What the parts share: servers, children with settings of their own, interleaved rounds, numbers
-as text.
+"""Shared by all parts: servers, child processes with their own settings, interleaved rounds,
+tables.
 """
 
 import itertools
@@ -29,7 +29,7 @@ POSTGRESQL = ("shared_buffers = '256MB'", "random_page_cost = 1.1")
 
 @dataclass
 class Table:
-    """One table of the report. Cells are shown as they are; `notes` stand below it."""
+    """A table of the report. Cells are shown as they are; `notes` come below it."""
 
     title: str
     head: list[str]
@@ -39,7 +39,7 @@ class Table:
 
 @dataclass
 class Part:
-    """What a part found: its tables, and the figures that goals are about by name."""
+    """The results of a part: its tables, and the figures that goals refer to by name."""
 
     name: str
     tables: list[Table] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Servers:
-    """PostgreSQL and Redis of this run; `environment` are Trackside's settings for them, without a
+    """PostgreSQL and Redis of this run; `environment` has Trackside's settings for them, without a
     database.
     """
 
@@ -62,7 +62,8 @@ class Servers:
     def database(self, name: str) -> dict[str, str]:
         """The environment with a new database of that name, migrated and empty."""
         self.postgresql.run(f"CREATE DATABASE {name}")
-        redis_url = f"{self.redis.url.rpartition('/')[0]}/{next(_numbers) % 16}"  # what is kept of one is not another's
+        # A Redis database of its own, so that no cached page is shared.
+        redis_url = f"{self.redis.url.rpartition('/')[0]}/{next(_numbers) % 16}"
         environment = {
             **self.environment,
             "DATABASE_URL": self.postgresql.url_of(name),
@@ -72,7 +73,7 @@ class Servers:
         return environment
 
     def settle(self, name: str) -> None:
-        """Statistics and visibility as autovacuum would leave them."""
+        """Update statistics and visibility as autovacuum would."""
         with psycopg.connect(self.postgresql.url_of(name), autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
 
@@ -106,7 +107,7 @@ def start_servers() -> Iterator[Servers]:
 
 
 def run_child(environment: Mapping[str, str], module: str, *arguments: object) -> Any:
-    """Run a module of the benchmark as a process of its own; what its last line of output says as
+    """Run a module of the benchmark in its own process; the last line of its output, parsed as
     JSON.
     """
     done = subprocess.run(
@@ -129,7 +130,7 @@ def make_world(environment: Mapping[str, str], runners: int) -> None:
 
 @dataclass
 class Timing:
-    """Seconds of wall and processor for one go, over the rounds."""
+    """Wall-clock and processor seconds of each run."""
 
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
@@ -155,8 +156,8 @@ def interleave(
     seed: int = 1,
     warm_up: bool = True,
 ) -> dict[str, Timing]:
-    """Run all contenders once each in every round, in an order of chance, so that a noisy moment
-    hits all alike.
+    """Run all contenders once per round in random order, so that a noisy moment hits all of them
+    alike.
     """
     chance = random.Random(seed)
     timings = {name: Timing() for name in contenders}
@@ -176,7 +177,7 @@ def interleave(
 
 
 def print_table(table: Table) -> str:
-    """As Markdown, aligned."""
+    """The table as aligned Markdown."""
     rows = [table.head, *table.rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(table.head))]
     lines = [f"### {table.title}", ""]

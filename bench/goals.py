@@ -1,11 +1,11 @@
-"""What Trackside should reach, and whether this run did. A goal is about a ratio, so that it holds
-on any machine.
+"""The goals, and whether this run met them. Goals are ratios where possible, so that they hold on
+any machine.
 """
 
 from bench.common import Part, Table
 
 AT_MOST, AT_LEAST = "at most", "at least"
-# (part, figure, which way, goal, words)
+# (part, figure, at most or at least, goal, description)
 GOALS = (
     (
         "sync",
@@ -37,8 +37,8 @@ GOALS = (
         60,
         "an unchanged poll, % of a bare view's requests per second",
     ),
-    ("pages", "share kept page", AT_LEAST, 40, "a kept page, % of a bare view's"),
-    ("pages", "share cold", AT_LEAST, 5, "a page nothing is kept of, % of a bare view's"),
+    ("pages", "share kept page", AT_LEAST, 40, "a cached page, % of a bare view's"),
+    ("pages", "share cold", AT_LEAST, 5, "an uncached page, % of a bare view's"),
     ("pages", "cold / django-tables2", AT_LEAST, 6, "and faster than django-tables2, times"),
     ("tabs", "% of a core", AT_MOST, 25, "500 open tabs, % of a core"),
     (

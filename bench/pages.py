@@ -1,4 +1,4 @@
-"""Part 3: the list of runners cold, kept and unchanged, beside what others would render it with."""
+"""Part 3: the list of runners uncached, cached and unchanged, beside other ways to render it."""
 
 import gzip
 import json
@@ -20,7 +20,7 @@ def run(servers: Servers) -> Part:
     servers.settle("pages")
     found = run_child(environment, "bench.pages")
     table = Table(
-        f"List page: {ROWS} rows of {RUNNERS:,} runners, PostgreSQL, everybody signed in",
+        f"List page: {ROWS} rows of {RUNNERS:,} runners, PostgreSQL, signed in",
         [
             "page",
             "% of a bare view's requests/s",
@@ -45,7 +45,8 @@ def run(servers: Servers) -> Part:
             for name, row in found.items()
         ],
         [
-            "A bare view answers the same bytes to the same signed-in person through the same middleware."
+            "A bare view returns the same bytes to the same signed-in person through the same "
+            "middleware."
         ],
     )
     figures = {f"share {name}": row["share"] for name, row in found.items()}
@@ -54,9 +55,9 @@ def run(servers: Servers) -> Part:
 
 
 def forget(*parts: str) -> None:
-    """Void what is kept of pages under a key with one of these parts.
+    """Delete cached parts of pages whose key contains one of these texts.
 
-    Django has no way to ask a cache for its keys, so this looks into the one in memory.
+    Django cannot list the keys of a cache, so this reads the dictionary of the one in memory.
     """
     from django.core.cache import caches
 
@@ -67,8 +68,8 @@ def forget(*parts: str) -> None:
 
 
 class Visitor:
-    """Somebody signed in who calls the WSGI application itself: no sockets, no client library in
-    the figures.
+    """A signed-in person who calls the WSGI application directly, without sockets or a client
+    library.
     """
 
     def __init__(self) -> None:
@@ -148,9 +149,7 @@ def _pages(visitor: Visitor) -> dict[str, Callable[[], tuple[int, bytes]]]:
     version = whole.partition('data-version="')[2].partition('"')[0]
 
     def cold() -> tuple[int, bytes]:
-        """As after a change of one account: what was kept of the page, its count and that account
-        are void.
-        """
+        """As after a change of one account: page, count and account version are not cached."""
         forget(":runners", ":facets:1:")
         return visitor.get(ADDRESS)
 

@@ -1,6 +1,4 @@
-"""Part 6: how many accounts workers read in a second: 1, 2 and 4 worker processes on Redis and
-PostgreSQL.
-"""
+"""Part 6: accounts read per second by 1, 2 and 4 worker processes on Redis and PostgreSQL."""
 
 import json
 import statistics
@@ -43,7 +41,8 @@ def run(servers: Servers) -> Part:
                 found[workers].append(_rate(environment, simulator, workers))
     best = {workers: max(rates) for workers, rates in found.items()}
     table = Table(
-        f"Polling scale-out: accounts read per second, {LATENCY_MS} ms a request, {THREADS} threads a worker",
+        f"Scaling out: accounts read per second, {LATENCY_MS} ms a request, "
+        f"{THREADS} threads a worker",
         ["worker processes", "accounts per second", "median", "÷ one"],
         [
             [
@@ -55,9 +54,9 @@ def run(servers: Servers) -> Part:
             for workers, rate in best.items()
         ],
         [
-            f"One request an account, {ORGANIZATIONS} accounts of one token each, always due, nothing changed. "
-            f"The better of {ROUNDS} goes, and their median. "
-            f"A worker's latency limit is {THREADS * 1000 / LATENCY_MS:.0f} a second."
+            f"One request per account; {ORGANIZATIONS} accounts with a token each, always due, "
+            f"nothing changed. The better of {ROUNDS} runs, and their median. The latency limits "
+            f"a worker to {THREADS * 1000 / LATENCY_MS:.0f} accounts a second."
         ],
     )
     return Part(
@@ -66,7 +65,7 @@ def run(servers: Servers) -> Part:
 
 
 def _rate(environment: Mapping[str, str], simulator: SimulatorHandle, workers: int) -> float:
-    """Readings a second, from the moment all workers work."""
+    """Readings per second once all workers are busy."""
     with redis.Redis.from_url(environment["REDIS_URL"]) as client:
         client.flushall()
     _make_due(environment, runs=True)
@@ -89,10 +88,11 @@ def _rate(environment: Mapping[str, str], simulator: SimulatorHandle, workers: i
 
 
 def _make_due(environment: Mapping[str, str], *, runs: bool = False) -> None:
-    """Only runners are read here, and they are due again at once."""
+    """Make runners due again at once; nothing else is read here."""
     with psycopg.connect(environment["DATABASE_URL"], autocommit=True) as connection:
         connection.execute(
-            "UPDATE runners_app_reading SET due_at = now() WHERE resource = 'runners' AND due_at > now()"
+            "UPDATE runners_app_reading SET due_at = now() "
+            "WHERE resource = 'runners' AND due_at > now()"
         )
         if runs:
             connection.execute(

@@ -1,4 +1,4 @@
-"""Trackside's settings with the peers beside it: django-tables2, Django's admin and bare views."""
+"""Trackside's settings plus its peers: django-tables2, Django's admin and bare views."""
 
 from dashboard.settings import *  # noqa: F403
 from dashboard.settings import INSTALLED_APPS as OURS

@@ -1,4 +1,6 @@
-"""Part 7: from `manage.py serve` to the first page, and a worker's memory over many readings."""
+"""Part 7: the time from `manage.py serve` to the first page, and a worker's memory over many
+readings.
+"""
 
 import json
 import os
@@ -34,7 +36,8 @@ def run(servers: Servers) -> Part:
         ["", "seconds"],
         [["fastest", f"{min(seconds):.1f}"], ["median", f"{statistics.median(seconds):.1f}"]],
         [
-            "An empty data folder each time: keys, migrations, static files, simulator, web, worker, first answer."
+            "From an empty data folder: keys, migrations, static files, simulator, web, worker, "
+            "first response."
         ],
     )
     steps = [READINGS // STEPS * (number + 1) for number in range(STEPS)]

@@ -1,4 +1,4 @@
-"""Part 2: storing 10,000 runners of which 0, 1 or 100 % changed, in the ways people store them."""
+"""Part 2: storing 10,000 runners of which 0, 1 or 100 % changed, in several common ways."""
 
 import json
 import sys
@@ -52,7 +52,7 @@ def run(servers: Servers) -> Part:
         f"Storing {RUNNERS:,} runners of 50 organizations",
         head,
         rows,
-        ["The faster of two interleaved goes, and in brackets their median."],
+        ["The faster of two interleaved runs, and in brackets their median."],
     )
     return Part("storing", [table], figures)
 
@@ -189,7 +189,7 @@ def bulk_everything(world: list[Any]) -> None:
 
 
 def raw_sql(world: list[Any]) -> None:
-    """One INSERT … ON CONFLICT per account, of all rows, in the database's own words."""
+    """One INSERT … ON CONFLICT per account with all rows, in SQL."""
     from django.db import connection, transaction
     from django.utils import timezone
 

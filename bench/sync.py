@@ -1,4 +1,4 @@
-"""Part 1: reading 50 organizations × 200 runners at 120 ms a request, beside what people use today."""
+"""Part 1: reading 50 organizations × 200 runners at 120 ms a request, beside other clients."""
 
 import json
 import math
@@ -78,9 +78,14 @@ def _go(environment: Mapping[str, str], role: str, simulator: SimulatorHandle) -
 
 
 def _written(environment: Mapping[str, str]) -> int:
-    """Rows of runners, their history and versions inserted, updated or deleted so far."""
-    time.sleep(1.2)  # PostgreSQL tells its counters after a second
-    statement = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables WHERE relname = ANY(%s)"
+    """The number of rows of runners, their history and versions inserted, updated or deleted so
+    far.
+    """
+    time.sleep(1.2)  # PostgreSQL publishes its counters after a second
+    statement = (
+        "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables "
+        "WHERE relname = ANY(%s)"
+    )
     with psycopg.connect(environment["DATABASE_URL"]) as connection:
         row = connection.execute(statement, [list(WRITTEN)]).fetchone()
     return int(row[0]) if row else 0
@@ -119,8 +124,8 @@ def _report(found: dict[str, list[dict[str, float]]]) -> Part:
         ],
         rows,
         [
-            "Rows of runners, history and versions. CPU is that of the client's process, setting up Django left out. "
-            "With 304, Trackside's process has read once before, as a worker's has."
+            "Rows of runners, history and versions. CPU is of the client's process, without setting "
+            "up Django. For 304, Trackside's process has read once before, as a worker's has."
         ],
     )
     unchanged = found["Trackside, nothing changed (304)"]
@@ -139,7 +144,7 @@ def _report(found: dict[str, list[dict[str, float]]]) -> Part:
     return Part("sync", [table], figures)
 
 
-# --- The children: each prints what one go took.
+# --- The child processes: each prints the cost of one run.
 
 
 def main(role: str) -> None:
@@ -185,7 +190,7 @@ def ours(accounts: Accounts, base_url: str) -> Callable[[], object]:
 
 
 def ours_again(accounts: Accounts, base_url: str) -> Callable[[], object]:
-    """As a worker, whose process has read before."""
+    """As a worker whose process has read before."""
     go = ours(accounts, base_url)
     go()
     return go
@@ -199,7 +204,7 @@ def ours_without_etags(accounts: Accounts, base_url: str) -> Callable[[], object
 
 
 def _store(slug: str, runners: list[dict[str, Any]]) -> None:
-    """As most people write it."""
+    """Store rows as most people write it."""
     from django.utils import timezone
     from django.utils.dateparse import parse_datetime
 

@@ -1,4 +1,4 @@
-"""Part 4: 500 tabs that poll every five seconds, over HTTP against gunicorn, everybody signed in."""
+"""Part 4: 500 tabs of signed-in people that poll every five seconds, over HTTP to gunicorn."""
 
 import threading
 import time
@@ -77,7 +77,7 @@ def _children(pid: int) -> list[int]:
 
 
 def main() -> None:
-    """A signed-in person's cookie, as JSON."""
+    """Print a signed-in person's cookie as JSON."""
     import json
     import sys
 

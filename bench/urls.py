@@ -1,4 +1,4 @@
-"""The peers of our list of runners."""
+"""The peers of the list of runners."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ BARE: dict[str, bytes] = {}
 
 
 def bare(request: HttpRequest, name: str) -> HttpResponse:
-    """Signed in as every page is, and nothing else: the bytes of another page, or none."""
+    """A view that signs in as every page does and returns the bytes of another page, or none."""
     body = BARE.get(name, b"")
     return HttpResponse(body) if body else HttpResponse(status=204)
 

@@ -1,4 +1,4 @@
-"""Rows as a real installation has them, made up and written straight into the database."""
+"""Made-up rows as a real installation has them, written straight into the database."""
 
 import random
 from datetime import datetime, timedelta
@@ -107,7 +107,7 @@ def _images(account: Account, now: datetime) -> None:
             first_seen_at=now,
         )
         for platform, names in IMAGES.items()
-        for name in names[:1]  # the second is one no longer offered
+        for name in names[:1]  # the second is no longer offered
     )
 
 

@@ -1,12 +1,12 @@
-"""Kombu's brokers, mended where a worker would end by itself.
+"""Kombu's brokers, with fixes for two faults that would end a worker.
 
-The embedded default's files appear whole: Kombu's own writes into the file a reader may already
-have found, who takes the empty message for an unrecoverable error and ends, about once a minute in
-a dashboard that is looked at.
+In the embedded default, message files appear whole. Kombu writes into a file that a reader may
+already have found; the reader takes the empty message for an unrecoverable error and exits, about
+once a minute while someone uses the dashboard.
 
-A lost connection to Redis ends no worker: Kombu would put messages back that were not acknowledged,
-over the connection it has just closed, and fail in a way the worker does not survive. The sweep
-over the tables finds the work anyway.
+With Redis, a lost connection ends no worker. Kombu would restore unacknowledged messages over the
+connection it has just closed and fail in a way that the worker does not survive. Restoring is not
+needed, because the sweeper finds the work in the tables.
 """
 
 import uuid
@@ -20,7 +20,7 @@ from kombu.utils.json import dumps
 
 class Channel(filesystem.Channel):
     def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override] # as its parent has it
-        """Written under a name no reader looks for, then renamed in one step."""
+        """Write the message under a name that readers ignore, then rename it in one step."""
         folder = Path(self.data_folder_out)
         name = uuid.uuid4()
         unfinished = folder / f"{name}.part"
@@ -28,7 +28,7 @@ class Channel(filesystem.Channel):
         unfinished.rename(folder / f"{round(monotonic() * 1000)}_{name}.{queue}.msg")
 
     def get_table(self, exchange: str) -> Any:
-        """Which queues an exchange leads to; none while another process is just writing it down."""
+        """The queues bound to an exchange; none while another process is writing the table."""
         try:
             return super().get_table(exchange)
         except ValueError:

@@ -19,8 +19,8 @@ app.autodiscover_tasks()
 @signals.task_prerun.connect
 @signals.task_postrun.connect
 def keep_sound_connections(**_: object) -> None:
-    """As around a web request: a thread keeps its database connection over tasks until it breaks or
-    grows old.
+    """Keep a thread's database connection from task to task until it breaks or is too old, as
+    Django does from request to request.
     """
     close_old_connections()
 

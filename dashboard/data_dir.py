@@ -1,9 +1,9 @@
-"""The data folder of the embedded default: keys made once, kept with mode 0600."""
+"""The keys of the embedded default: made once, kept in the data folder with mode 0600."""
 
 import json
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cryptography.fernet import Fernet
@@ -15,31 +15,35 @@ class Keys:
     credential_keys: list[str]
 
 
-def read_or_make_keys(data_dir: Path) -> Keys:
-    """Keys from ``keys.json`` in the data folder; made there on the first start.
-
-    Several processes may start at once: the file appears whole (written aside, then linked) and the
-    first one wins.
-    """
+def read_keys(data_dir: Path) -> Keys | None:
+    """The keys in the data folder; None before the first start."""
     path = data_dir / "keys.json"
     if not path.exists():
-        _make_keys(path)
+        return None
     stored = json.loads(path.read_text())
     return Keys(stored["secret_key"], stored["credential_keys"])
 
 
-def _make_keys(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    keys = {
-        "secret_key": secrets.token_urlsafe(50),
-        "credential_keys": [Fernet.generate_key().decode()],
-    }
-    aside = path.with_name(f"keys.{os.getpid()}.json")
-    aside.write_text(json.dumps(keys))
-    aside.chmod(0o600)
+def make_keys() -> Keys:
+    """New keys, which `keep_keys` writes down."""
+    return Keys(secrets.token_urlsafe(50), [Fernet.generate_key().decode()])
+
+
+def keep_keys(data_dir: Path, keys: Keys) -> Keys:
+    """Write the keys to the data folder, unless it has some; the keys that it holds afterwards.
+
+    Several processes may start at once: the file is written under another name and then linked, so
+    that it appears whole and the first process wins.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = data_dir / "keys.json"
+    aside = data_dir / f"keys.{os.getpid()}.json"
+    aside.touch(mode=0o600)
+    aside.write_text(json.dumps(asdict(keys)))
     try:
         os.link(aside, path)
     except FileExistsError:
         pass
     finally:
         aside.unlink()
+    return read_keys(data_dir) or keys

@@ -1,18 +1,18 @@
-"""Variables as settings read them: `NAME`, or the content of the file that `NAME_FILE` names.
+"""Environment variables: `NAME`, or the content of the file whose path is in `NAME_FILE`.
 
-django-environ comes without types, hence what is ignored here.
+django-environ has no types, hence the ignored errors.
 """
 
 from environ import FileAwareEnv
 from environ.fileaware_mapping import FileAwareMapping
 
 
-class _AsMeant(FileAwareMapping):  # type: ignore[misc]
-    """Without what stands around a value, for a file often ends with a line break; and a `$` means
-    itself.
+class _Literal(FileAwareMapping):  # type: ignore[misc]
+    """Values without surrounding whitespace, because files end in a line break, and with a literal
+    `$`.
 
-    Else a secret that begins with one is taken for the name of another variable, and named in the
-    error.
+    Otherwise a secret that begins with `$` would be read as the name of another variable, which
+    the error message then shows.
     """
 
     def __getitem__(self, key: str) -> str:
@@ -21,7 +21,7 @@ class _AsMeant(FileAwareMapping):  # type: ignore[misc]
 
 
 class Environment(FileAwareEnv):  # type: ignore[misc]
-    ENVIRON = _AsMeant()
+    ENVIRON = _Literal()
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,8 +1,6 @@
-"""Logs: one JSON object per line (or a plain line for people), with request, user and account, and
-without secrets.
+"""Logs: one JSON object per line, or a plain line for a terminal, with request, user and account.
 
-Redaction comes last, over the finished line, so that no exception text and no traceback gets around
-it.
+Secrets are redacted last, in the finished line, so that exceptions and tracebacks are covered.
 """
 
 import logging
@@ -18,14 +16,12 @@ from structlog.typing import EventDict, Processor
 
 from runners_app.security.redaction import redact
 
-# What would begin another line, or colour the terminal, is shown instead: \\n, \\x1b.
+# Characters that would start a line or control the terminal are escaped: \\n, \\x1b.
 CONTROLS = {code: ascii(chr(code))[1:-1] for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
 
 
 def without_query(_: object, __: str, event: EventDict) -> EventDict:
-    """Of an address only the path: what people search for, and what providers send back, is
-    nobody's business.
-    """
+    """Drop the query of an address: searches and codes of sign-in providers are confidential."""
     if isinstance(event.get("request"), str):
         event["request"] = event["request"].partition("?")[0]
     return event
@@ -52,7 +48,7 @@ class Formatter(structlog.stdlib.ProcessorFormatter):
 
 
 def plain_line(_: object, __: str, event: EventDict) -> str:
-    """For a terminal: time, level, logger, words, and what else is known."""
+    """A line for a terminal: time, level, logger, message and all other fields."""
     head = [str(event.pop(name, "")) for name in ("timestamp", "level", "logger", "event")]
     trace = event.pop("exception", "")
     rest = [f"{name}={value}" for name, value in event.items()]
@@ -61,9 +57,7 @@ def plain_line(_: object, __: str, event: EventDict) -> str:
 
 
 class MaskedMails(logging.Handler):
-    """Errors by mail: the line and its traceback as in the log, and nothing of the request or of
-    local variables.
-    """
+    """Mails errors as they are in the log, without the request or local variables."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -73,9 +67,7 @@ class MaskedMails(logging.Handler):
 
 
 def configure() -> None:
-    """Once per process, from the settings: our own loggers, and whatever ends a process or a thread
-    unforeseen.
-    """
+    """Set up structlog, and redact the tracebacks of uncaught exceptions, once per process."""
     structlog.configure(
         processors=[*SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -1,4 +1,4 @@
-"""Make the secrets of `docker compose up` on its first start; what is there already is left alone.
+"""Makes the secrets for the first `docker compose up`; existing ones are kept.
 
 `python -m dashboard.make_secrets KEYS PASSWORDS OWNER`: three folders. PostgreSQL and Redis read
 their passwords, under users of their own, and must not see Trackside's keys; and only migrations
@@ -71,4 +71,4 @@ def _keep_or_make(path: Path, value: str, mode: int) -> _Kept:
 
 if __name__ == "__main__":
     made = make_secrets(*map(Path, sys.argv[1:4]))
-    sys.stdout.write(f"Made: {', '.join(made)}.\n" if made else "All secrets are there already.\n")
+    sys.stdout.write(f"Made: {', '.join(made)}.\n" if made else "All secrets exist already.\n")

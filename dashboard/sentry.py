@@ -1,6 +1,4 @@
-"""Reports of errors to Sentry, when SENTRY_DSN asks for it: without people's data, and without
-anything secret.
-"""
+"""Reports errors to Sentry if SENTRY_DSN is set, without personal data or secrets."""
 
 import json
 import re
@@ -13,24 +11,25 @@ from runners_app.security.redaction import redact
 if TYPE_CHECKING:
     from sentry_sdk.types import Event, Hint
 
-# Besides what `redact` knows: whatever stands in a header, and what only looks like a token or a
-# JSON web token.
+# In addition to `redact`: credentials in headers, and anything that looks like a token or a JWT.
 SECRETS = re.compile(
-    r"gh[a-z]_\w{10,}|github_pat_\w{10,}|eyJ[\w-]{1,1000}+\.[\w-]+\.[\w-]*|(?i:bearer|token) [\w.~+/-]{8,}"
+    r"gh[a-z]_\w{10,}|github_pat_\w{10,}|eyJ[\w-]{1,1000}+\.[\w-]+\.[\w-]*"
+    r"|(?i:bearer|token) [\w.~+/-]{8,}"
 )
 HIDDEN = "[hidden]"
 KEPT_OF_REQUEST = ("method", "url")
 
 
 def start(dsn: str) -> None:
-    """Data about people is off by its default, `send_default_pii`. Raises ImproperlyConfigured
-    without the package.
+    """Start Sentry's client, whose default excludes personal data (`send_default_pii`).
+
+    Raises ImproperlyConfigured if sentry-sdk is not installed.
     """
     try:
         import sentry_sdk
     except ImportError:
         raise ImproperlyConfigured(
-            "SENTRY_DSN is set, and sentry-sdk is not installed: pip install sentry-sdk."
+            "SENTRY_DSN is set, but sentry-sdk is not installed: pip install sentry-sdk."
         ) from None
     sentry_sdk.init(
         dsn,
@@ -44,9 +43,7 @@ def start(dsn: str) -> None:
 
 
 def scrub(event: "Event", hint: "Hint | None" = None) -> "Event":
-    """The event without what might be secret: of a request only its address, and no tokens wherever
-    they stand.
-    """
+    """Remove everything that may be secret: all of a request but method and address, and tokens."""
     request = event.get("request")
     if request:
         kept = {name: value for name, value in request.items() if name in KEPT_OF_REQUEST}
@@ -57,7 +54,7 @@ def scrub(event: "Event", hint: "Hint | None" = None) -> "Event":
 
 
 def _scrubbed(value: object) -> object:
-    """Text by text: a key that is cut off takes what follows with it, but only of its own text."""
+    """Redact each text by itself: a truncated private key hides only the rest of its own text."""
     match value:
         case str():
             return redact(SECRETS.sub(HIDDEN, value))

@@ -1,30 +1,27 @@
-"""Every setting of Trackside, each environment variable read here, but for what only a library
-reads.
+"""All settings of Trackside. Each environment variable is read once, here.
 
-Two ways to run: the embedded default (no variables at all: SQLite, a filesystem broker and keys
-made once, all under ``TRACKSIDE_DATA_DIR``) and scaled out (``DATABASE_URL`` or ``REDIS_URL`` set:
-keys must come from outside). Each variable may also be given as ``NAME_FILE``, the path of a file
-that holds it. Not so ``PROMETHEUS_MULTIPROC_DIR``: Prometheus's client and `views.metrics` look at
-it themselves.
+There are two ways to run it: the embedded default (no variables at all: SQLite, a broker of files
+and keys made once, all under ``TRACKSIDE_DATA_DIR``), and scaled out (``DATABASE_URL`` or
+``REDIS_URL`` is set: keys must come from outside). Each variable may also be given as
+``NAME_FILE``, the path of a file with its value. The exception is ``PROMETHEUS_MULTIPROC_DIR``,
+which Prometheus's client reads itself.
+
+Importing this module changes nothing: what a process does when it starts is in `dashboard.start`.
 """
 
 import logging
-import os
 import ssl
 import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from celery.schedules import crontab
 from csp.constants import SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from dashboard import logs, sentry
-from dashboard.data_dir import read_or_make_keys
+from dashboard.data_dir import Keys, make_keys, read_keys
 from dashboard.environment import Environment
-from runners_app.security.redaction import hide
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -33,46 +30,52 @@ DATA_DIR = Path(env.str("TRACKSIDE_DATA_DIR", default=str(BASE_DIR / "var"))).re
 DATABASE_URL = env.str("DATABASE_URL", default="")
 REDIS_URL = env.str("REDIS_URL", default="")
 EMBEDDED = not DATABASE_URL and not REDIS_URL
-# The simulator needs neither keys nor a database, so running it alone leaves no data folder behind.
+# The simulator needs neither keys nor a database: started alone, it leaves no data folder behind.
 SIMULATOR_ONLY = sys.argv[1:2] == ["simulate_github"]
 
 SECRET_KEY = env.str("SECRET_KEY", default="")
 CREDENTIAL_KEYS = [key.strip() for key in env.list("CREDENTIAL_KEYS", default=[])]
+# Made in memory on the first start; `dashboard.start` writes them to the data folder.
+NEW_KEYS: Keys | None = None
 if SIMULATOR_ONLY:
     SECRET_KEY = SECRET_KEY or "the simulator signs nothing"
 elif EMBEDDED and not (SECRET_KEY and CREDENTIAL_KEYS):
-    made = read_or_make_keys(DATA_DIR)
-    SECRET_KEY = SECRET_KEY or made.secret_key
-    CREDENTIAL_KEYS = CREDENTIAL_KEYS or made.credential_keys
+    kept = read_keys(DATA_DIR)
+    if kept is None:
+        kept = NEW_KEYS = make_keys()
+    SECRET_KEY = SECRET_KEY or kept.secret_key
+    CREDENTIAL_KEYS = CREDENTIAL_KEYS or kept.credential_keys
 HOW_TO_MAKE = {
     "SECRET_KEY": 'python -c "import secrets; print(secrets.token_urlsafe(50))"',
-    "CREDENTIAL_KEYS": 'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"',
+    "CREDENTIAL_KEYS": (
+        'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
+    ),
 }
 for name, value in {"SECRET_KEY": SECRET_KEY, "CREDENTIAL_KEYS": CREDENTIAL_KEYS}.items():
     if not value and not SIMULATOR_ONLY:
         raise ImproperlyConfigured(
-            f"{name} is not set. Outside the embedded default Trackside makes no keys itself: "
+            f"{name} is not set. Trackside makes its own keys only in the embedded default: "
             f"set {name} or {name}_FILE. To make one: {HOW_TO_MAKE[name]}"
         )
 
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-# Only these origins may be an account's api_url; `*` stands for one label or several.
+# An account's api_url must have one of these origins; `*` matches one or more labels.
 GITHUB_API_ORIGINS = env.list(
     "GITHUB_API_ORIGINS", default=["https://api.github.com", "https://*.ghe.com"]
 )
-# A PEM file of the authorities to trust instead of the public ones, for a server of one's own.
+# A PEM file of the authorities to trust instead of the public ones, for GitHub Enterprise Server.
 GITHUB_CA_FILE = env.str("GITHUB_CA_FILE", default="")
 if GITHUB_CA_FILE and not SIMULATOR_ONLY:
     try:
         ssl.create_default_context(cafile=GITHUB_CA_FILE)
     except OSError as error:
         raise ImproperlyConfigured(
-            f"GITHUB_CA_FILE names {GITHUB_CA_FILE}, which holds no certificates Trackside can read ({error}). "
-            "Give the path of a PEM file with those of your authority, or no GITHUB_CA_FILE."
+            f"GITHUB_CA_FILE is {GITHUB_CA_FILE}, which has no certificates that can be read "
+            f"({error}). Set it to a PEM file with your authority's certificates, or unset it."
         ) from None
-# Filled by `serve` with the address of the demo simulator it starts.
+# `serve` sets it to the address of the simulator that it starts for the demo.
 DEMO_API_ORIGINS = env.list("DEMO_API_ORIGINS", default=[])
 
 INSTALLED_APPS = [
@@ -100,7 +103,7 @@ INSTALLED_APPS = [
     "runners_app",
 ]
 
-# Django's own admin, to look at rows when something is odd: read only, and without what is sealed.
+# Django's admin, for inspecting rows: read-only, and without sealed secrets.
 DJANGO_ADMIN = env.bool("DJANGO_ADMIN", default=False)
 if DJANGO_ADMIN:
     INSTALLED_APPS.append("django.contrib.admin")
@@ -129,7 +132,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "runners_app.people.middleware.page_headers",
-    "axes.middleware.AxesMiddleware",  # last: it replaces the answer to somebody who guessed too often
+    "axes.middleware.AxesMiddleware",  # last: it replaces the response after too many guesses
 ]
 
 ROOT_URLCONF = "dashboard.urls"
@@ -158,7 +161,7 @@ TEMPLATES = [
 ]
 
 SQLITE_OPTIONS: dict[str, Any] = {
-    # 20 writers under the defaults lost 1 write in 20 to "database is locked"; with these none.
+    # Under the defaults, 20 writers lost 1 write in 20 to "database is locked"; with these none.
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
@@ -172,8 +175,7 @@ else:
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
 else:
-    # A database that is gone is noticed within seconds, also by a connection that waits for an
-    # answer.
+    # Notice within seconds that the database is gone, even while waiting for its response.
     DATABASES["default"]["OPTIONS"] = {
         "connect_timeout": 2,
         "keepalives_idle": 5,
@@ -182,7 +184,7 @@ else:
         "tcp_user_timeout": 10_000,
         **DATABASES["default"].get("OPTIONS", {}),
     }
-# Each thread of web and worker keeps its connection, and looks before use whether it still stands.
+# Each thread of web and worker keeps its connection and checks it before use.
 DATABASES["default"]["CONN_MAX_AGE"] = 60
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -193,8 +195,7 @@ CACHES: dict[str, dict[str, Any]] = {
         if REDIS_URL
         else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     ),
-    # Parts of pages, by versions that stand in the database: right in every process without asking
-    # anybody.
+    # Parts of pages, keyed by versions that are in the database: every process may keep its own.
     "pages": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
         "LOCATION": "pages",
@@ -215,18 +216,18 @@ LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "sign-in"
 
-# --- Sign-in: local accounts that administrators make, and what these variables add.
+# --- Sign-in: local people whom administrators add, and the providers set up here.
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
 REQUIRE_MFA_FOR_ADMINS = env.bool("REQUIRE_MFA_FOR_ADMINS", default=False)
-# Somebody new who signs in at a provider becomes a person here who sees nothing yet. Else only
-# those of a known e-mail.
+# Whether a new user of a provider becomes a person here, without access to any account. Otherwise
+# only users whose e-mail address is known can sign in.
 SIGN_IN_ADDS_PEOPLE = env.bool("SIGN_IN_ADDS_PEOPLE", default=False)
 SESSION_IDLE_SECONDS = env.int("SESSION_IDLE_SECONDS", default=2 * 60 * 60)
 SESSION_COOKIE_AGE = env.int("SESSION_AGE_SECONDS", default=12 * 60 * 60)
-# How many proxies of one's own stand in front: whose word about the address of a browser is taken.
+# How many trusted proxies stand in front: their X-Forwarded-For gives the browser's address.
 PROXY_COUNT = env.int("PROXY_COUNT", default=1 if env.bool("HTTPS", default=False) else 0)
 
 OIDC_URL, GITHUB_SIGN_IN_URL = env.str("OIDC_URL", default=""), "https://github.com"
@@ -254,8 +255,7 @@ if GITHUB_CLIENT_ID := env.str("GITHUB_CLIENT_ID", default=""):
         "APPS": [{"client_id": GITHUB_CLIENT_ID, "secret": env.str("GITHUB_CLIENT_SECRET")}],
     }
     GITHUB_SIGN_IN_URL = env.str("GITHUB_URL", default=GITHUB_SIGN_IN_URL).rstrip("/")
-    # Whoever names a server has its API under /api/v3, as GitHub Enterprise Server does and
-    # github.com does not.
+    # With GITHUB_URL, allauth calls the API under /api/v3, where only Enterprise Server has it.
     if GITHUB_SIGN_IN_URL != "https://github.com":
         SOCIALACCOUNT_PROVIDERS["github"]["GITHUB_URL"] = GITHUB_SIGN_IN_URL
 SIGN_IN_ORIGINS = [
@@ -272,13 +272,13 @@ ACCOUNT_RATE_LIMITS = {
     "login": "120/m/ip",
     "login_failed": "10/900s/key",
     "change_password": "20/m/user",
-}  # of codes; passwords are up to axes
-ACCOUNT_REAUTHENTICATION_REQUIRED = True  # before another way to sign in is added or taken away
+}  # of codes; axes limits passwords
+ACCOUNT_REAUTHENTICATION_REQUIRED = True  # before a way to sign in is added or removed
 ACCOUNT_SESSION_REMEMBER = True
 SOCIALACCOUNT_ADAPTER = "runners_app.people.adapters.SocialAccountAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = True
 SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
-SOCIALACCOUNT_QUERY_EMAIL = True  # GitHub tells which addresses are verified only when asked
+SOCIALACCOUNT_QUERY_EMAIL = True  # only this request tells which addresses GitHub has verified
 SOCIALACCOUNT_REQUESTS_TIMEOUT = 10
 MFA_ADAPTER = "runners_app.people.adapters.SecondFactorAdapter"
 MFA_ALLOW_UNVERIFIED_EMAIL = True
@@ -286,12 +286,12 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Trackside"
 MFA_TOTP_TOLERANCE = 1
-# Browsers offer passkeys on localhost without TLS, and nowhere else.
+# Without TLS, browsers offer passkeys on localhost alone.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not env.bool("HTTPS", default=False)
 
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
-# By both, so that guessing from elsewhere does not keep the person out.
+# By both: guesses from another address must not lock the person out.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
@@ -302,7 +302,7 @@ AXES_CLIENT_IP_CALLABLE = "runners_app.web.addresses.address_of"
 AXES_LOCKOUT_CALLABLE = "runners_app.people.sign_in_views.locked_out"
 AXES_SENSITIVE_PARAMETERS = ["username", "login", "password", "ip_address", "code"]
 
-# --- Notices: links in them, and the mail server for people's own mailboxes (smtp://, smtp+tls:// or smtp+ssl://).
+# --- Notices: the address for links, and the mail server (smtp://, smtp+tls:// or smtp+ssl://).
 PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
 # Where GitHub posts webhooks, if not under PUBLIC_URL; on that host nothing else answers.
 HOOKS_URL = env.str("HOOKS_URL", default="").rstrip("/")
@@ -339,7 +339,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # no third cookie
-# Nothing a page of ours needs; passkeys and copying are asked for by our own pages alone.
+# No page needs the first group; only our own pages use passkeys and the clipboard.
 PERMISSIONS_POLICY: dict[str, list[str]] = {
     **{
         name: []
@@ -370,33 +370,30 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, "data:"],
         "object-src": ["'none'"],
         "base-uri": ["'none'"],
-        "form-action": [SELF, *SIGN_IN_ORIGINS],  # browsers count where a form leads to in the end
+        "form-action": [SELF, *SIGN_IN_ORIGINS],  # browsers check the end of a redirect as well
         "frame-ancestors": ["'none'"],
     }
 }
 
-# --- Celery: Redis when given, else files under the data folder. The database is the truth; messages are wake-ups.
+# --- Celery: Redis, or files under the data folder. Messages are wake-ups; the truth is in the
+# database.
 if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
-    # A web request must not wait for a dead broker: the sweep over the table finds what was not
-    # announced.
+    # A web request must not wait for a dead broker: the sweeper finds work that was not announced.
     CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
         "socket_connect_timeout": 1,
         "socket_timeout": 5,
     }
 else:
     CELERY_BROKER_URL = "filesystem://localhost//"
-    for folder in ("broker", "broker-control"):
-        if not SIMULATOR_ONLY:
-            (DATA_DIR / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(DATA_DIR / "broker"),
         "data_folder_out": str(DATA_DIR / "broker"),
         "control_folder": str(DATA_DIR / "broker-control"),
         "polling_interval": 0.2,
     }
-# Celery would close its database connection around every task; `dashboard.celery` closes only those
-# that broke.
+# Celery would close its database connection after every task; `dashboard.celery` closes only broken
+# ones.
 CELERY_DB_REUSE_MAX = 10**9
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_PUBLISH_RETRY = False
@@ -426,7 +423,7 @@ RETRY_SECONDS = env.float("RETRY_SECONDS", default=5.0)
 LEASE_SECONDS = env.float("LEASE_SECONDS", default=30.0)
 if LEASE_SECONDS <= GITHUB_DEADLINE:
     raise ImproperlyConfigured(
-        "LEASE_SECONDS must be longer than GITHUB_DEADLINE: a lease lasts over one request."
+        "LEASE_SECONDS must be longer than GITHUB_DEADLINE: a lease must outlast a request."
     )
 WRITE_SPACING_SECONDS = env.float("WRITE_SPACING_SECONDS", default=1.0)
 LOST_ANSWER_SPACING_SECONDS = env.float("LOST_ANSWER_SPACING_SECONDS", default=15.0)
@@ -434,22 +431,18 @@ OBSERVE_INTERVAL_SECONDS = env.float("OBSERVE_INTERVAL_SECONDS", default=5.0)
 OBSERVE_LIMIT_SECONDS = env.float("OBSERVE_LIMIT_SECONDS", default=900.0)
 UNSENT_LIMIT_SECONDS = env.float("UNSENT_LIMIT_SECONDS", default=900.0)
 
-# --- How long history is kept, in days. The audit log's retention is the database's own and no setting.
+# --- How long history is kept, in days. The database enforces the audit log's, so it is fixed.
 AUDIT_RETENTION_DAYS = 400
 HISTORY_RETENTION_DAYS = env.int("HISTORY_RETENTION_DAYS", default=400)
 RUNS_RETENTION_DAYS = env.int("RUNS_RETENTION_DAYS", default=30)
 
-# --- For those who watch over Trackside: Prometheus with a token, Sentry.
+# --- Monitoring: Prometheus with a token, and Sentry.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
-if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-    Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
 SENTRY_DSN = env.str("SENTRY_DSN", default="")
-if SENTRY_DSN:
-    sentry.start(SENTRY_DSN)
 
-# --- Logs: JSON when scaled out, plain lines for the person at the terminal otherwise. Secrets are taken out of both.
+# --- Logs: JSON when scaled out, plain lines for a terminal otherwise; both without secrets.
 LOG_FORMAT = env.str("LOG_FORMAT", default="text" if EMBEDDED else "json")
-# Off unless somebody is named: an error's line and traceback, masked as the log is.
+# Whom errors are mailed to, with their traceback, masked as in the log.
 ADMINS = [("", address) for address in env.list("ERROR_MAILS_TO", default=[])]
 LOGGING = {
     "version": 1,
@@ -464,15 +457,13 @@ LOGGING = {
         "level": env.str("LOG_LEVEL", default="INFO"),
     },
     "loggers": {
-        "django": {
-            "handlers": [],
-            "level": "INFO",
-        },  # not Django's own mails, which show requests and variables
-        "django.request": {"level": "ERROR"},  # what was refused stands in the lines of requests
+        # Without Django's own mails, which show requests and variables.
+        "django": {"handlers": [], "level": "INFO"},
+        "django.request": {"level": "ERROR"},  # the lines of requests have refusals already
         "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
         "axes": {"level": "WARNING"},
         "celery": {"level": "WARNING"},
-        "urllib3": {"level": "WARNING"},  # its lines name addresses
+        "urllib3": {"level": "WARNING"},  # its lines contain addresses
     },
 }
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
@@ -481,16 +472,3 @@ DJANGO_STRUCTLOG_STATUS_2XX_LOG_LEVEL = DJANGO_STRUCTLOG_STATUS_DEFAULT_LOG_LEVE
 )
 DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.DEBUG if EMBEDDED else logging.INFO
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
-logs.configure()
-for secret in (
-    SECRET_KEY,
-    *CREDENTIAL_KEYS,
-    METRICS_TOKEN,
-    DATABASES["default"].get("PASSWORD", ""),
-    urlsplit(REDIS_URL).password,
-    vars().get("EMAIL_HOST_PASSWORD"),
-    *(app["secret"] for provider in SOCIALACCOUNT_PROVIDERS.values() for app in provider["APPS"]),
-):
-    hide(secret or "", "settings")
-
-os.umask(0o077)

@@ -1,6 +1,4 @@
-"""Keeps the processes of the embedded default running: starts them, restarts one that dies, stops
-all.
-"""
+"""Supervises the processes of the embedded default: starts, restarts and stops them."""
 
 import ctypes
 import logging
@@ -21,18 +19,16 @@ WITHIN_SECONDS = 60.0
 
 
 def _end_with_parent() -> None:
-    """In the child: when the supervisor is killed, the kernel asks this process to end, so that
-    none is left behind.
-    """
+    """In the child: have the kernel send SIGTERM when the supervisor dies, so that none is left."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @dataclass
 class Child:
-    """One process by its command line; what it prints goes to `stdout` when given.
+    """A process with its command line; its output goes to `stdout` if given.
 
-    `deaths` are the times it ended by itself, by the monotonic clock.
+    `deaths` are the times (monotonic clock) at which it ended by itself.
     """
 
     name: str
@@ -43,7 +39,7 @@ class Child:
 
     def start(self, environment: Mapping[str, str]) -> None:
         out = self.stdout.open("wb") if self.stdout else None
-        # Their own session: Ctrl-C reaches the supervisor alone, which then stops them in order.
+        # In a session of its own, because only the supervisor must react to Ctrl-C.
         self.process = subprocess.Popen(  # noqa: S603 - a fixed command line of ours
             self.command,
             env=dict(environment),
@@ -78,7 +74,7 @@ class Supervisor:
         self._stopping = True
 
     def watch(self) -> None:
-        """Until asked to stop. Raises KeepsDying."""
+        """Restart children that die, until a signal asks to stop. Raises KeepsDying."""
         while not self._stopping:
             for child in self.children:
                 if child.died() and not self._stopping:
@@ -90,13 +86,14 @@ class Supervisor:
         child.deaths = [at for at in child.deaths if now - at < WITHIN_SECONDS] + [now]
         if len(child.deaths) > DEATHS_ALLOWED:
             raise KeepsDying(
-                f"{child.name} ended {len(child.deaths)} times within a minute; see its output above."
+                f"{child.name} ended {len(child.deaths)} times within a minute; "
+                "see its output above."
             )
         log.warning("%s ended; it is started again.", child.name)
         child.start(self.environment)
 
     def stop(self) -> None:
-        """Ask all to end, and end those that do not within ten seconds."""
+        """Send SIGTERM to all children, and SIGKILL to those that still run after ten seconds."""
         running = [
             child.process
             for child in self.children

@@ -1,4 +1,4 @@
-"""Addresses of the project: all pages belong to the app."""
+"""URLs of the project: sign-in; all other pages belong to the app."""
 
 from allauth.account import views as account
 from django.conf import settings
@@ -6,7 +6,7 @@ from django.urls import include, path
 
 from runners_app.people import sign_in_views as sign_in
 
-# allauth finds its pages by these names; those that are not here are switched off.
+# allauth finds its pages by these names; the pages that are not listed are switched off.
 sign_in_pages = [
     path("sign-in/", sign_in.sign_in, name="account_login"),
     path("sign-in/", sign_in.sign_in, name="sign-in"),

@@ -1,12 +1,16 @@
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
+from dashboard.start import start
+
 
 class RunnersAppConfig(AppConfig):
     name = "runners_app"
     verbose_name = "Trackside"
 
     def ready(self) -> None:
+        start()
+
         from runners_app.people.sign_ins import connect_signals
         from runners_app.security.audit_guard import install_guard
 

@@ -1,4 +1,4 @@
-"""The GitHub simulator as a real process, for tests. No fixtures here: each suite makes its own."""
+"""The GitHub simulator as a process, for tests. Without fixtures: each suite defines its own."""
 
 import json
 import os
@@ -20,8 +20,8 @@ START_SECONDS, STOP_SECONDS, CONTROL_SECONDS = 20.0, 5.0, 15.0
 
 @dataclass(frozen=True)
 class SimulatedAccount:
-    """``kind`` is organization or enterprise; ``token`` is a classic one with all rights on this
-    account alone.
+    """``kind`` is organization or enterprise; ``token`` is classic and has all rights on this
+    account only.
     """
 
     kind: str
@@ -30,7 +30,7 @@ class SimulatedAccount:
 
 
 class SimulatorHandle:
-    """A running simulator. The methods with a name of the simulator's controls call those."""
+    """A running simulator, with a method for each of its controls."""
 
     def __init__(self, process: "subprocess.Popen[str]", announcement: dict[str, Any]) -> None:
         self._process = process
@@ -49,9 +49,7 @@ class SimulatorHandle:
         return next(account for account in self.accounts if account.slug == slug)
 
     def token(self, note: str, account: str | None = None) -> str:
-        """A seeded token by its note (``read-only``, ``fine-grained``, ...) or kind; the first that
-        fits.
-        """
+        """The first seeded token with this note (``read-only``, ``fine-grained``, …) or kind."""
         for token in self.tokens():
             if note in (token["note"], token["kind"]) and (
                 account is None or _serves(token, account)
@@ -69,8 +67,8 @@ class SimulatorHandle:
         return found
 
     def requests(self, method: str | None = None, path: str | None = None) -> list[dict[str, Any]]:
-        """What the simulator received since it was last cleared, oldest first; of one method, of
-        one exact path.
+        """The requests since the ledger was last cleared, oldest first; optionally of one method
+        and one exact path.
         """
         wanted = {"method": method, "path": path}
         found: list[dict[str, Any]] = self.control("GET", "requests", query=wanted)
@@ -82,14 +80,16 @@ class SimulatorHandle:
     def add_fault(
         self, method: str | None, path: str, action: str, **fields: Any
     ) -> dict[str, Any]:
-        """``path`` is a regular expression searched in path and query; ``method`` None is any."""
+        """Add a fault. ``path`` is a regular expression searched for in path and query; ``method``
+        None is any.
+        """
         added: dict[str, Any] = self.control(
             "POST", "faults", {"method": method, "path": path, "action": action, **fields}
         )
         return added
 
     def faults(self) -> list[dict[str, Any]]:
-        """Those that still wait for a request."""
+        """The active faults."""
         found: list[dict[str, Any]] = self.control("GET", "faults")
         return found
 
@@ -97,14 +97,14 @@ class SimulatorHandle:
         self.control("DELETE", "faults")
 
     def reset(self, **overrides: Any) -> None:
-        """Back to the seeded world; ``runners``, ``seed``, ``organizations``, ``speed``,
+        """Return to the seeded world; ``runners``, ``seed``, ``organizations``, ``speed`` and
         ``latency_ms`` change it.
         """
         answered = self.control("POST", "reset", overrides)
         self.accounts = [SimulatedAccount(**account) for account in answered["accounts"]]
 
     def advance(self, seconds: float) -> None:
-        """Let so many simulated seconds pass."""
+        """Advance simulated time by so many seconds."""
         self.control("POST", "advance", {"seconds": seconds})
 
     def set_speed(self, speed: float) -> None:
@@ -112,9 +112,7 @@ class SimulatorHandle:
         self.control("POST", "advance", {"speed": speed})
 
     def create_runner(self, kind: str, slug: str, **fields: Any) -> dict[str, Any]:
-        """A runner made behind the dashboard's back; Ready and with defaults for all that is not
-        given.
-        """
+        """Create a runner behind the dashboard's back. It is Ready; other fields have defaults."""
         created: dict[str, Any] = self.control("POST", f"{kind}/{slug}/runners", fields)
         return created
 
@@ -125,7 +123,7 @@ class SimulatorHandle:
         return changed
 
     def delete_runner(self, kind: str, slug: str, runner_id: int) -> None:
-        """Gone at once."""
+        """Remove a runner at once."""
         self.control("DELETE", f"{kind}/{slug}/runners/{runner_id}")
 
     def create_account(self, kind: str, slug: str) -> SimulatedAccount:
@@ -138,25 +136,27 @@ class SimulatorHandle:
         self.control("PATCH", f"{kind}/{slug}", fields)
 
     def change_token(self, token: str, **fields: Any) -> None:
-        """``revoked``, ``scopes``, ``permissions``, ``sso_missing``, ``expires_in``, ``remaining``,
-        ``reset_in`` ...
+        """Change ``revoked``, ``scopes``, ``permissions``, ``sso_missing``, ``expires_in``,
+        ``remaining``, ``reset_in`` …
         """
         self.control("PATCH", "tokens", {"token": token, **fields})
 
     def change_installation(self, installation_id: int, **fields: Any) -> None:
-        """``permissions``, ``suspended``"""
+        """Change ``permissions`` or ``suspended``."""
         self.control("PATCH", f"installations/{installation_id}", fields)
 
     def delete_installation(self, installation_id: int) -> None:
         self.control("DELETE", f"installations/{installation_id}")
 
     def install_again(self, installation_id: int) -> int:
-        """Uninstalled and installed anew: the new id."""
+        """Uninstall and install the App; the new installation id."""
         anew: int = self.control("POST", f"installations/{installation_id}/again")["id"]
         return anew
 
     def control(self, method: str, name: str, body: Any = None, query: Any = None) -> Any:
-        """Any control by its path under ``/_simulator/``; raises when it is refused."""
+        """Call any control by its path under ``/_simulator/``. Raises RuntimeError if it is
+        refused.
+        """
         answer = self._session.request(
             method,
             f"{self.origin}/_simulator/{name}",
@@ -169,11 +169,11 @@ class SimulatorHandle:
         return answer.json() if answer.content else None
 
     def wait(self, seconds: float) -> int:
-        """The exit status of a process that was told to end by other means."""
+        """The exit status, once the process has ended."""
         return self._process.wait(seconds)
 
     def stop(self) -> None:
-        """End the process and wait for it; harmless when it has ended."""
+        """Stop the process and wait for it. Harmless if it has ended."""
         self._session.close()
         if self._process.poll() is None:
             self._process.terminate()
@@ -192,9 +192,7 @@ def _serves(token: dict[str, Any], slug: str) -> bool:
 
 @contextmanager
 def start_simulator(*args: str) -> Iterator[SimulatorHandle]:
-    """Run ``manage.py simulate_github`` with ``args`` on a free port (or on the one that they
-    name).
-    """
+    """Run ``manage.py simulate_github`` with ``args``, on a free port unless they name one."""
     port = () if "--port" in args else ("--port", "0")
     command = [sys.executable, "manage.py", "simulate_github", *port, *args]
     environment = {

@@ -1,4 +1,4 @@
-"""Servers on loopback that take what Trackside sends: a webhook and a mail server."""
+"""Servers on loopback that receive what Trackside sends: a webhook and a mail server."""
 
 import json
 import socketserver
@@ -10,9 +10,7 @@ from typing import Any
 
 
 class Sink:
-    """`messages` in the order they came; `status` is what a webhook answers next, with `location`
-    if there is one.
-    """
+    """`messages` in the order received; `status` and `location` are what a webhook responds next."""
 
     def __init__(self) -> None:
         self.messages: list[Any] = []
@@ -23,7 +21,7 @@ class Sink:
 
 @contextmanager
 def webhook() -> Iterator[Sink]:
-    """Takes JSON by POST."""
+    """A server that accepts JSON by POST."""
     sink = Sink()
 
     class Handler(BaseHTTPRequestHandler):
@@ -46,7 +44,7 @@ def webhook() -> Iterator[Sink]:
 
 @contextmanager
 def mail_server() -> Iterator[Sink]:
-    """Speaks as much SMTP as it takes to be given a message; keeps each as text."""
+    """A minimal SMTP server that keeps each message as text."""
     sink = Sink()
 
     class Handler(socketserver.StreamRequestHandler):

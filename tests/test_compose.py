@@ -682,6 +682,6 @@ def test_the_demo_goes_as_documented_with_its_simulated_github(
     assert "\ndocker compose stop simulator\n" in OPERATING
     stack.processes["simulator", 1].stop()
     command = found(r"^docker compose run --rm --no-deps connect-demo (.*)$", OPERATING)[1]
-    assert "Forgot 4 demo accounts" in stack.once("connect-demo", command)
+    assert "Removed 4 demo accounts" in stack.once("connect-demo", command)
     assert list((stack.folder / "data").iterdir()) == []
     assert person.get(f"{stack.address(1)}/").url.startswith(f"{stack.address(1)}/sign-in/")

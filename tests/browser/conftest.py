@@ -1,5 +1,5 @@
-"""A whole Trackside as `make run` starts it (web, worker with beat, simulator), and a real Chromium
-in front of it.
+"""A whole Trackside as `make run` starts it (web, worker with beat, simulator), and a real
+Chromium.
 """
 
 import os
@@ -35,7 +35,9 @@ window.shifts = [];
 new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) {
     if (entry.hadRecentInput) continue;
-    const moved = entry.sources.map(({ node }) => node?.parentElement?.outerHTML?.slice(0, 80) ?? 'gone');
+    const moved = entry.sources.map(
+      ({ node }) => node?.parentElement?.outerHTML?.slice(0, 80) ?? 'gone'
+    );
     window.shifts.push([entry.value, ...moved]);
   }
 }).observe({ type: 'layout-shift', buffered: true });
@@ -52,8 +54,8 @@ CHROMIUM_ARGUMENTS = [
 
 @dataclass(frozen=True)
 class Trackside:
-    """A running installation: its address, what it printed (passwords by user name, setup code),
-    its supervisor.
+    """A running installation: its URL, and the passwords by username and setup code that it
+    printed.
     """
 
     url: str
@@ -64,7 +66,9 @@ class Trackside:
 
 @contextmanager
 def start_trackside(data_dir: Path, *arguments: str, **settings: str) -> Iterator[Trackside]:
-    """The real `serve` command on a free port, with all its processes; ended by its own clean stop."""
+    """Run the real `serve` command with all its processes on a free port; stopped with SIGTERM at
+    the end.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -110,8 +114,8 @@ def trackside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trackside]:
 
 
 def everything_was_read(data_dir: Path) -> bool:
-    """Whether each reading has come to an end once, well or not: forms then offer images, sizes and
-    groups.
+    """Whether each reading has been tried, successfully or not, so that forms offer images, sizes
+    and groups.
     """
     with closing(sqlite3.connect(data_dir / "trackside.sqlite3")) as database:
         unread = "last_good_at IS NULL AND error = ''"
@@ -136,9 +140,7 @@ def browser() -> Iterator[Browser]:
 
 @dataclass
 class Visit:
-    """A signed-in person at a page. Everything the browser complains about, or asks of others, is
-    kept.
-    """
+    """A page with a signed-in person, and all errors and foreign requests of the browser."""
 
     page: Page
     url: str
@@ -159,8 +161,8 @@ SignIn = Callable[..., Visit]
 
 @pytest.fixture
 def sign_in(browser: Browser, trackside: Trackside) -> Iterator[SignIn]:
-    """Sign somebody in: `sign_in("admin", width=1280, theme="light")`. After the test nothing may
-    be complained of.
+    """Sign a person in: `sign_in("admin", width=1280, theme="light")`. The test fails at its end if
+    the browser reported errors or requested another host.
     """
     contexts: list[BrowserContext] = []
     visits: list[Visit] = []
@@ -186,8 +188,8 @@ def sign_in(browser: Browser, trackside: Trackside) -> Iterator[SignIn]:
 def new_context(
     browser: Browser, *, width: int, theme: str, javascript: bool = True
 ) -> BrowserContext:
-    """A browser window. Themes are light, dark, high-contrast and high-contrast-dark; shifts of
-    layout are added up.
+    """Open a browser window. Themes are light, dark, high-contrast and high-contrast-dark; layout
+    shifts are added up.
     """
     context = browser.new_context(
         color_scheme="dark" if theme.endswith("dark") else "light",

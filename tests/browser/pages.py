@@ -1,4 +1,4 @@
-"""Every page people can come to, as the tests of how pages look open it."""
+"""Every page of Trackside, and how the tests of its appearance open it."""
 
 import re
 from collections.abc import Callable
@@ -15,10 +15,8 @@ WRONG = {"oldpassword": "wrong", "password1": "short", "password2": "other"}
 
 @dataclass(frozen=True)
 class Shown:
-    """One page: its address (words in braces are filled in from the world), who opens it, what is
-    done there first.
-
-    `status` is what the server answers last; the browser itself complains of everything from 400.
+    """A page: its address (words in braces come from the world), who opens it, what to do first,
+    and the expected status.
     """
 
     address: str
@@ -28,7 +26,7 @@ class Shown:
 
 
 def press(button: str, **typed: str) -> Callable[[Page, World], None]:
-    """Fill fields by the names of their controls, and press a button."""
+    """Fill in fields by the names of their controls and press a button."""
 
     def do(page: Page, world: World) -> None:
         for field, text in typed.items():
@@ -40,7 +38,7 @@ def press(button: str, **typed: str) -> Callable[[Page, World], None]:
 
 
 def save_from(base: str, changed: Callable[[Page], None]) -> Callable[[Page, World], None]:
-    """Save a form as somebody does who opened it before others changed the same thing."""
+    """Save a form that was opened before the same object was changed elsewhere."""
 
     def do(page: Page, world: World) -> None:
         page.locator("main [name=base]").evaluate(
@@ -61,8 +59,8 @@ def send_without_token(page: Page, world: World) -> None:
     expect(page.get_by_role("heading", name="This form is out of date")).to_be_visible()
 
 
-def answered_with(template: str, status: int, **context: Any) -> Callable[[Page, World], None]:
-    """What the server would say if it were in trouble: its own page, in place of an answer."""
+def respond_with(template: str, status: int, **context: Any) -> Callable[[Page, World], None]:
+    """Show one of the server's error pages in place of the response."""
 
     def do(page: Page, world: World) -> None:
         body = render_to_string(template, context)
@@ -172,12 +170,12 @@ PAGES = {
     "not-found": Shown("/runners/999999/", status=404),
     "bad-request": Shown("/static-ips/changes.txt", status=400),
     "form-out-of-date": Shown("/people/new/", then=send_without_token, status=403),
-    "host-unknown": Shown("/you/", then=answered_with("400.html", 400), status=400),
-    "server-error": Shown("/you/", then=answered_with("500.html", 500), status=500),
-    "not-ready": Shown("/you/", then=answered_with("503.html", 503), status=503),
+    "host-unknown": Shown("/you/", then=respond_with("400.html", 400), status=400),
+    "server-error": Shown("/you/", then=respond_with("500.html", 500), status=500),
+    "not-ready": Shown("/you/", then=respond_with("503.html", 503), status=503),
 }
 
-# Of somebody who is not signed in.
+# For anonymous visitors.
 ENTRANCE = {
     "sign-in": Shown("/sign-in/"),
     "sign-in-refused": Shown(
@@ -189,7 +187,7 @@ ENTRANCE = {
     "sign-in-disabled": Shown("/sign-in/disabled/"),
 }
 
-# Before anybody and anything is there, and before anything is connected.
+# Of an empty installation: without people, and then without accounts.
 SETUP = Shown("/setup/")
 EMPTY = {
     "overview-empty": Shown("/"),
@@ -206,7 +204,7 @@ EMPTY = {
 
 PROVIDER = "switched off until a provider is set up, and answered 404"
 FRAGMENT = "a part that goes into a page"
-# Addresses that answer GET and are nevertheless no page to look at, by their names.
+# URL names that respond to GET with something other than a page.
 NO_PAGES = {
     "livez": "plain text",
     "readyz": "JSON",

@@ -1,4 +1,4 @@
-"""Make the pictures of README and guide anew, from the demo: `python -m tests.browser.pictures`."""
+"""Takes the screenshots of README and guide from the demo: `python -m tests.browser.pictures`."""
 
 import re
 import shutil
@@ -34,7 +34,7 @@ def main() -> None:
             executable_path=shutil.which("chromium"), args=CHROMIUM_ARGUMENTS
         )
         light = signed_in(chromium, trackside, "admin", "light")
-        make_something_happen(light)
+        change_many_runners(light)
         for name, path in {
             "overview": "/",
             "runners": "/runners/",
@@ -65,8 +65,8 @@ def signed_in(
     return visit
 
 
-def make_something_happen(visit: Visit) -> None:
-    """A change of many runners, so that there are operations and history."""
+def change_many_runners(visit: Visit) -> None:
+    """Change many runners, so that there are operations and history."""
     page = visit.open("/runners/")
     expect(page.get_by_text("160 runners")).to_be_visible(timeout=SLOW_MS)
     visit.open(BULK.format("legacy"))

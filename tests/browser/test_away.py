@@ -1,5 +1,5 @@
-"""Trackside does not answer for a while: pages say so and stay readable, typed words stay, all goes
-on by itself.
+"""While Trackside is down, open pages say so and stay readable, typed text stays, and all resumes
+by itself.
 """
 
 import os
@@ -32,9 +32,7 @@ def own(tmp_path: Path) -> Iterator[Trackside]:
 
 @contextmanager
 def without_web(trackside: Trackside) -> Iterator[None]:
-    """Its web process is killed, and its supervisor held still so that it starts no other
-    meanwhile.
-    """
+    """Kill the web process while the supervisor is frozen, so that it cannot restart it."""
     os.kill(trackside.pid, signal.SIGSTOP)
     try:
         children = Path(f"/proc/{trackside.pid}/task/{trackside.pid}/children").read_text().split()
@@ -48,14 +46,14 @@ def without_web(trackside: Trackside) -> Iterator[None]:
 
 
 def forgive(visit: Visit, *words: str) -> None:
-    """The browser itself tells of every request that failed."""
+    """Drop the browser's own messages about failed requests."""
     visit.complaints[:] = [
         each for each in visit.complaints if not any(word in each for word in words)
     ]
 
 
 def poll_once(page: Page, event: Literal["requestfinished", "requestfailed"]) -> None:
-    """Let time pass until the page has asked once more, and had an answer or none."""
+    """Wait until the page has polled once more, successfully or not."""
     seen: list[Request] = []
 
     def note(request: Request) -> None:
@@ -65,14 +63,14 @@ def poll_once(page: Page, event: Literal["requestfinished", "requestfailed"]) ->
     page.on(event, note)
     for _ in range(40):
         page.clock.run_for(2_500)
-        page.wait_for_timeout(50)  # real time, for the answer and for the page to take it in
+        page.wait_for_timeout(50)  # real time, for the response and the swap
         if seen:
             break
     page.remove_listener(event, note)
     assert seen
 
 
-def test_a_page_stays_says_so_and_goes_on_by_itself_when_the_server_is_back(
+def test_a_page_stays_readable_while_the_server_is_down_and_resumes_by_itself(
     browser: Browser, own: Trackside
 ) -> None:
     context = new_context(browser, width=1280, theme="light")
@@ -104,7 +102,7 @@ def test_a_page_stays_says_so_and_goes_on_by_itself_when_the_server_is_back(
     context.close()
 
 
-def test_it_is_told_since_when_nobody_answers(sign_in: SignIn) -> None:
+def test_the_note_says_since_when_the_server_is_down(sign_in: SignIn) -> None:
     visit = sign_in("lead", width=360)
     page = visit.page
     page.clock.install()
@@ -124,7 +122,7 @@ def test_it_is_told_since_when_nobody_answers(sign_in: SignIn) -> None:
     forgive(visit, "ERR_INTERNET_DISCONNECTED")
 
 
-def test_a_server_that_is_not_ready_is_told_once_and_the_note_can_be_put_away(
+def test_a_server_that_is_not_ready_is_announced_once_and_the_note_can_be_dismissed(
     sign_in: SignIn,
 ) -> None:
     visit = sign_in("lead")
@@ -145,7 +143,7 @@ def test_a_server_that_is_not_ready_is_told_once_and_the_note_can_be_put_away(
     forgive(visit, "503")
 
 
-def test_one_answer_that_does_not_come_is_not_yet_worth_a_word(sign_in: SignIn) -> None:
+def test_a_single_failed_poll_is_not_announced(sign_in: SignIn) -> None:
     visit = sign_in("lead")
     page = visit.page
     page.clock.install()
@@ -157,7 +155,7 @@ def test_one_answer_that_does_not_come_is_not_yet_worth_a_word(sign_in: SignIn) 
     forgive(visit, "ERR_CONNECTION_RESET")
 
 
-def test_leaving_while_a_filter_is_asked_for_leaves_no_error_behind(sign_in: SignIn) -> None:
+def test_leaving_a_page_while_a_filter_loads_causes_no_error(sign_in: SignIn) -> None:
     visit = sign_in("lead")
     page = visit.open("/runners/")
     page.wait_for_load_state("networkidle")
@@ -173,7 +171,7 @@ def test_leaving_while_a_filter_is_asked_for_leaves_no_error_behind(sign_in: Sig
     assert visit.complaints == []
 
 
-def test_what_was_typed_outlives_the_session_and_is_sent_after_signing_in_again(
+def test_typed_text_survives_the_session_and_is_sent_after_signing_in_again(
     sign_in: SignIn, trackside: Trackside
 ) -> None:
     visit = sign_in("admin")
@@ -194,6 +192,8 @@ def test_what_was_typed_outlives_the_session_and_is_sent_after_signing_in_again(
     expect(add).to_be_focused()
     visit.screenshot("signed-out-light-1280")
     enter(other, "admin", trackside.passwords["admin"])
-    confirm(other.open("/people/new/"), trackside.passwords["admin"])  # else it is asked for now
+    confirm(
+        other.open("/people/new/"), trackside.passwords["admin"]
+    )  # so that the page does not ask now
     add.click()
     expect(form.get_by_role("heading", name=name)).to_be_visible()

@@ -25,15 +25,15 @@ pytestmark = pytest.mark.browser
 THEMES = ("light", "dark", "high-contrast", "high-contrast-dark")
 WIDTHS = (1280, 360)
 LOOKS = tuple(product(THEMES, WIDTHS))
-# What is closed is not looked at by axe; the filters stand open on wide screens all the same.
+# axe ignores closed elements; the filters are visible on wide screens although they are closed.
 OPEN_DETAILS = (
     "document.querySelectorAll('details:not(.menu)').forEach((details) => { details.open = true })"
 )
 
 
 class Windows:
-    """A browser window for each person, theme and width; people sign in once, and their windows
-    share the session.
+    """Browser windows by person, theme and width. A person signs in once; their windows share the
+    session.
     """
 
     def __init__(self, browser: Browser, trackside: Trackside) -> None:
@@ -43,10 +43,10 @@ class Windows:
         self.kept: dict[tuple[str, str, int], tuple[BrowserContext, Visit]] = {}
 
     def of(self, person: str, theme: str, width: int) -> Visit:
-        """Of somebody who is signed in; of nobody when `person` is empty."""
+        """The window of a signed-in person, or of an anonymous visitor when `person` is empty."""
         if (person, theme, width) not in self.kept:
             context = new_context(self.browser, width=width, theme=theme)
-            # Passkeys belong to names, never to bare addresses.
+            # Passkeys work with host names, not with IP addresses.
             url = self.url.replace("127.0.0.1", "localhost") if person == "nina" else self.url
             visit = Visit(context.new_page(), url)
             self.kept[person, theme, width] = (context, visit)
@@ -59,8 +59,8 @@ class Windows:
         return self.kept[person, theme, width][1]
 
     def confirm(self, person: str, visit: Visit) -> None:
-        """Show the password again where a page asks for it. That renews the session, for all
-        windows of the person.
+        """Enter the password again where a page requires it, which renews the session of all the
+        person's windows.
         """
         if confirm(visit.page, self.passwords.get(person, "")):
             self.cookies[person] = visit.page.context.cookies()
@@ -82,7 +82,7 @@ def windows(browser: Browser, trackside: Trackside) -> Iterator[Windows]:
 
 @pytest.fixture(scope="module")
 def world(windows: Windows) -> World:
-    """What the addresses name, among it somebody with a second factor."""
+    """The objects that addresses name, including a person with a second factor."""
     first = windows.of("admin", "light", 1280)
     found = make_world(first)
     first.open("/people/new/")
@@ -94,14 +94,14 @@ def world(windows: Windows) -> World:
     return found
 
 
-def look_at(
+def check_page(
     windows: Windows, person: str, world: World, name: str, shown: Shown, theme: str, width: int
 ) -> None:
     visit = windows.of(person, theme, width)
     page = visit.page
     if not person:
         page.context.clear_cookies()
-    page.goto("about:blank")  # what the last page, or the look at it, still had to say
+    page.goto("about:blank")  # ends the messages of the previous page
     visit.complaints.clear()
     visit.foreign.clear()
     answer = page.goto(visit.url + shown.address.format(**world))
@@ -112,11 +112,11 @@ def look_at(
     if shown.then:
         shown.then(page, world)
     assert not person or "/sign-in/" not in page.url, "nobody is signed in any more"
-    page.wait_for_timeout(150)  # what would move, moves now
+    page.wait_for_timeout(150)  # layout shifts happen now
     visit.screenshot(f"{name}-{theme}-{width}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("window.shifts") == []
-    if shown.status < 400:  # the browser itself complains of those
+    if shown.status < 400:  # the browser reports error statuses itself
         assert visit.complaints == []
     assert visit.foreign == []
     page.evaluate(OPEN_DETAILS)
@@ -124,8 +124,10 @@ def look_at(
     assert found.violations_count == 0, found.generate_report()
 
 
-def look_at_all(look: Callable[[str, int], None], looks: Sequence[tuple[str, int]]) -> list[str]:
-    """What is wrong in which theme and width."""
+def check_in_each_window(
+    look: Callable[[str, int], None], looks: Sequence[tuple[str, int]]
+) -> list[str]:
+    """Run a check in each theme and width; the problems found."""
     wrong = []
     for theme, width in looks:
         try:
@@ -138,31 +140,33 @@ def look_at_all(look: Callable[[str, int], None], looks: Sequence[tuple[str, int
 @pytest.mark.parametrize(
     ("name", "theme", "width"), [(n, *LOOKS[i % len(LOOKS)]) for i, n in enumerate(PAGES)]
 )
-def test_every_page_is_fit_to_be_seen(
+def test_every_page_is_presentable(
     windows: Windows, world: World, name: str, theme: str, width: int
 ) -> None:
-    look_at(windows, PAGES[name].by, world, name, PAGES[name], theme, width)
+    check_page(windows, PAGES[name].by, world, name, PAGES[name], theme, width)
 
 
 @pytest.mark.parametrize(
     ("name", "theme", "width"), [(n, *LOOKS[i % len(LOOKS)]) for i, n in enumerate(ENTRANCE)]
 )
-def test_every_page_of_signing_in_is_fit_to_be_seen(
+def test_every_sign_in_page_is_presentable(
     windows: Windows, world: World, name: str, theme: str, width: int
 ) -> None:
-    look_at(windows, "", world, name, ENTRANCE[name], theme, width)
+    check_page(windows, "", world, name, ENTRANCE[name], theme, width)
 
 
-def look_at_empty(browser: Browser, data_dir: Path, looks: Sequence[tuple[str, int]]) -> list[str]:
-    """A Trackside of its own, before and after its first administrator; nothing is connected."""
+def check_empty_installation(
+    browser: Browser, data_dir: Path, looks: Sequence[tuple[str, int]]
+) -> list[str]:
+    """Check an installation without accounts, before and after its first administrator."""
     with start_trackside(data_dir, "--no-demo") as empty:
         windows = Windows(browser, Trackside(empty.url, {"ada": PASSWORD}, "", 0))
 
         def look(person: str, name: str, shown: Shown) -> list[str]:
             def at(theme: str, width: int) -> None:
-                look_at(windows, person, {}, name, shown, theme, width)
+                check_page(windows, person, {}, name, shown, theme, width)
 
-            return look_at_all(at, looks)
+            return check_in_each_window(at, looks)
 
         wrong = look("", "setup", SETUP)
         page = windows.of("", *looks[0]).open(SETUP.address)
@@ -179,36 +183,34 @@ def look_at_empty(browser: Browser, data_dir: Path, looks: Sequence[tuple[str, i
     return wrong
 
 
-def test_every_page_without_anything_on_it_is_fit_to_be_seen(
-    browser: Browser, tmp_path: Path
-) -> None:
-    assert look_at_empty(browser, tmp_path, [("light", 360)]) == []
+def test_every_empty_page_is_presentable(browser: Browser, tmp_path: Path) -> None:
+    assert check_empty_installation(browser, tmp_path, [("light", 360)]) == []
 
 
 @pytest.mark.proof
 @pytest.mark.timeout(600)
-def test_every_page_without_anything_on_it_is_fit_to_be_seen_in_every_theme_and_width(
+def test_every_empty_page_is_presentable_in_every_theme_and_width(
     browser: Browser, tmp_path: Path
 ) -> None:
-    assert look_at_empty(browser, tmp_path, LOOKS) == []
+    assert check_empty_installation(browser, tmp_path, LOOKS) == []
 
 
 @pytest.mark.proof
 @pytest.mark.parametrize("name", [*PAGES, *ENTRANCE])
-def test_every_page_is_fit_to_be_seen_in_every_theme_and_width(
+def test_every_page_is_presentable_in_every_theme_and_width(
     windows: Windows, world: World, name: str
 ) -> None:
     shown = PAGES[name] if name in PAGES else ENTRANCE[name]
     person = shown.by if name in PAGES else ""
 
     def look(theme: str, width: int) -> None:
-        look_at(windows, person, world, name, shown, theme, width)
+        check_page(windows, person, world, name, shown, theme, width)
 
-    assert look_at_all(look, LOOKS) == []
+    assert check_in_each_window(look, LOOKS) == []
 
 
 def route_of(shown: Shown) -> str:
-    """The pattern behind an address; empty for those that only the world knows."""
+    """The URL pattern of an address; empty if the address comes from the world."""
     filled = re.sub(r"\{\w+\}", "1", shown.address.partition("?")[0])
     try:
         return "/" + resolve(filled).route
@@ -216,7 +218,7 @@ def route_of(shown: Shown) -> str:
         return ""
 
 
-def test_every_address_that_is_a_page_is_looked_at() -> None:
+def test_every_url_that_is_a_page_is_checked() -> None:
     known = {
         "/operations/<int:pk>/",
         "/operations/batches/<uuid:batch>/",
@@ -225,7 +227,7 @@ def test_every_address_that_is_a_page_is_looked_at() -> None:
     known |= {
         "/notices/<int:pk>/",
         "/you/two-factor/authenticate/",
-    }  # where the world and signing in lead
+    }  # opened by the world and by signing in
     seen = known | {
         route_of(shown) for shown in (*PAGES.values(), *ENTRANCE.values(), *EMPTY.values(), SETUP)
     }

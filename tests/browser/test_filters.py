@@ -1,4 +1,4 @@
-"""The filters of a list: one button on a phone, with how many are set; open where there is room."""
+"""The filters of a list: behind a button with their count on a phone, open on a wide screen."""
 
 import re
 
@@ -30,14 +30,14 @@ def test_a_phone_shows_the_search_and_one_button(sign_in: SignIn, address: str) 
 
 
 @pytest.mark.parametrize("address", LISTS)
-def test_a_wide_screen_shows_them_all_without_a_button(sign_in: SignIn, address: str) -> None:
+def test_a_wide_screen_shows_all_filters_without_a_button(sign_in: SignIn, address: str) -> None:
     page = sign_in("admin", javascript=False).open(address)
     expect(page.locator(".filters summary")).to_be_hidden()
     for select in page.locator(".filters select").all():
         expect(select).to_be_visible()
 
 
-def test_the_button_counts_what_is_set_as_it_changes(sign_in: SignIn) -> None:
+def test_the_button_counts_the_active_filters(sign_in: SignIn) -> None:
     visit = sign_in("lead", width=360)
     page = visit.open("/runners/?status=Ready")
     counter = page.locator("[data-filters]")
@@ -52,7 +52,7 @@ def test_the_button_counts_what_is_set_as_it_changes(sign_in: SignIn) -> None:
     expect(counter).to_be_hidden()
 
 
-def test_a_phone_filters_without_javascript(sign_in: SignIn) -> None:
+def test_filters_work_on_a_phone_without_javascript(sign_in: SignIn) -> None:
     page = sign_in("lead", width=360, javascript=False).open("/runners/")
     page.locator(".filters summary").click()
     page.get_by_label("Status", exact=True).select_option("Stuck")
@@ -62,13 +62,13 @@ def test_a_phone_filters_without_javascript(sign_in: SignIn) -> None:
 
 
 def make_older(page: Page) -> None:
-    """What the list shows is no longer the newest: the next poll brings it anew."""
+    """Mark the list as outdated, so that the next poll replaces it."""
     page.locator("#runners").evaluate(
         "part => { part.dataset.version = 'older'; part.classList.add('older') }"
     )
 
 
-def test_a_poll_on_its_way_does_not_swallow_the_answer_of_a_filter(sign_in: SignIn) -> None:
+def test_a_pending_poll_does_not_replace_the_response_to_a_filter(sign_in: SignIn) -> None:
     visit = sign_in("lead")
     page, polls, filters = visit.page, list[Route](), list[Route]()
     page.clock.install()
@@ -90,7 +90,7 @@ def test_a_poll_on_its_way_does_not_swallow_the_answer_of_a_filter(sign_in: Sign
         page.clock.run_for(40_000)
 
 
-def test_only_a_changed_filter_has_the_list_announced(sign_in: SignIn) -> None:
+def test_the_list_is_announced_only_after_a_filter_has_changed(sign_in: SignIn) -> None:
     visit = sign_in("lead")
     page = visit.page
     page.clock.install()

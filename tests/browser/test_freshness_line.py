@@ -1,4 +1,4 @@
-"""The line under the heading of a page that is left open: what a poll tells of it is shown."""
+"""The line under the heading of an open page shows what the polls report."""
 
 import json
 import re
@@ -15,8 +15,8 @@ NOTE = "Of the credential that has least left"
 BUDGET = {"words": "Rate budget: 7 % left", "address": "/accounts/", "is_low": True, "note": NOTE}
 
 
-def learn(page: Page, **told: Any) -> None:
-    """The next poll finds nothing new but this."""
+def poll_reports(page: Page, **told: Any) -> None:
+    """Let the next poll report this and nothing else."""
     line = {
         "at": "2026-01-02T10:00:00+00:00",
         "failing": False,
@@ -33,7 +33,7 @@ def learn(page: Page, **told: Any) -> None:
     page.unroute(re.compile(r"version="))
 
 
-def test_a_list_shows_that_readings_began_to_fail_and_that_the_budget_runs_low(
+def test_a_list_shows_failing_readings_and_a_low_budget(
     sign_in: SignIn,
 ) -> None:
     visit = sign_in("lead")
@@ -41,29 +41,29 @@ def test_a_list_shows_that_readings_began_to_fail_and_that_the_budget_runs_low(
     page.clock.install()
     visit.open("/runners/")
     line, low = page.locator("[data-freshness]"), page.locator("[data-part=low]")
-    learn(page, failing=True, budget=BUDGET)
+    poll_reports(page, failing=True, budget=BUDGET)
     expect(line).to_have_class(re.compile("freshness-failing"))
     expect(page.locator("[data-part=failing]")).to_be_visible()
     expect(low).to_be_visible()
     expect(line.get_by_role("link", name="Rate budget: 7 % left")).to_have_attribute("title", NOTE)
     visit.screenshot("freshness-failing-light-1280")
-    learn(page, budget={**BUDGET, "words": "Rate budget: 90 % left", "is_low": False})
+    poll_reports(page, budget={**BUDGET, "words": "Rate budget: 90 % left", "is_low": False})
     expect(line).not_to_have_class(re.compile("freshness-failing"))
     expect(low).to_be_hidden()
     expect(line).to_contain_text("Rate budget: 90 % left")
-    learn(page, at=None)
+    poll_reports(page, at=None)
     expect(line).to_contain_text("Never synced")
     expect(page.locator("[data-part=budget]")).to_be_hidden()
 
 
-def test_the_page_of_one_thing_shows_why(sign_in: SignIn) -> None:
+def test_the_page_of_a_runner_shows_why_readings_fail(sign_in: SignIn) -> None:
     visit = sign_in("lead", width=360)
     page = visit.open("/runners/")
     address = page.locator("a.row-link").first.get_attribute("href") or ""
     page.clock.install()
     visit.open(address)
-    learn(page, failing=True, reason="GitHub said no.", budget=BUDGET)
+    poll_reports(page, failing=True, reason="GitHub said no.", budget=BUDGET)
     expect(page.locator("[data-freshness]")).to_contain_text("GitHub said no.")
     visit.screenshot("freshness-failing-light-360")
-    learn(page)
+    poll_reports(page)
     expect(page.locator("[data-freshness]")).not_to_contain_text("GitHub said no.")

@@ -1,6 +1,4 @@
-"""Runner groups in a real browser: who may use a runner, why not, and the way from the answer to
-the change.
-"""
+"""Runner groups in a real browser: who may use a runner, why not, and how to change it."""
 
 import re
 
@@ -10,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import SignIn, Visit
 
 pytestmark = pytest.mark.browser
-SLOW_MS = 30_000  # what the simulated GitHub may take
+SLOW_MS = 30_000  # enough for the simulated GitHub
 
 
 def open_group(visit: Visit, name: str) -> Page:
@@ -33,7 +31,7 @@ def explain(visit: Visit, repository: str) -> Page:
     return page
 
 
-def test_an_answer_leads_to_the_change_that_turns_it_round(sign_in: SignIn) -> None:
+def test_an_explanation_leads_to_the_change_that_reverses_it(sign_in: SignIn) -> None:
     visit = sign_in("admin")
     page = visit.open("/groups/")
     expect(page.get_by_role("link", name="gpu-research").first).to_be_visible(timeout=SLOW_MS)
@@ -119,7 +117,7 @@ def test_the_searchable_list_follows_typing_without_losing_the_place(sign_in: Si
     expect(page.get_by_label("Search by name")).to_be_focused()
 
 
-def test_a_chosen_group_stays_chosen_when_the_page_follows_a_change(sign_in: SignIn) -> None:
+def test_a_chosen_group_stays_chosen_when_a_poll_replaces_the_page(sign_in: SignIn) -> None:
     visit = sign_in("admin")
     open_group(visit, "Default")
     page = visit.page

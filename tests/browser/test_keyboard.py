@@ -1,4 +1,4 @@
-"""Every flow with the keyboard alone: where the focus is, is where work goes on."""
+"""Every flow with the keyboard alone; the focus stays where work continues."""
 
 import re
 
@@ -13,9 +13,7 @@ MOST_TABS = 120
 
 
 def tab_to(page: Page, target: Locator) -> None:
-    """Press Tab until the focus is there, as somebody without a mouse does; and it must be visible
-    there.
-    """
+    """Press Tab until the target has the focus, which must be visible."""
     for _ in range(MOST_TABS):
         if target.evaluate("element => element === document.activeElement"):
             break
@@ -27,7 +25,7 @@ def tab_to(page: Page, target: Locator) -> None:
     assert outline != "nonenone", "the focus is not to be seen"
 
 
-def test_shortcuts_lead_to_every_page_and_are_told(sign_in: SignIn) -> None:
+def test_shortcuts_lead_to_every_page_and_are_listed(sign_in: SignIn) -> None:
     page = sign_in("admin").page
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog")
@@ -95,7 +93,7 @@ def test_a_runner_is_created_edited_and_deleted(sign_in: SignIn) -> None:
     expect(page.get_by_role("heading", name="Delete runner made-with-keys")).to_be_visible()
 
 
-def test_many_are_ticked_as_a_range_and_changed(sign_in: SignIn) -> None:
+def test_a_range_of_runners_is_selected_and_changed(sign_in: SignIn) -> None:
     page = sign_in("admin").open("/runners/?q=image-builder")
     ticks = page.locator("tbody .tick input")
     tab_to(page, ticks.nth(0))
@@ -104,7 +102,7 @@ def test_many_are_ticked_as_a_range_and_changed(sign_in: SignIn) -> None:
     page.keyboard.press("Space")
     expect(page.locator("[data-ticked]")).to_have_text("2")
     edit = page.get_by_role("button", name="Edit", exact=True)
-    for _ in range(MOST_TABS):  # the bar stands above the rows
+    for _ in range(MOST_TABS):  # the toolbar is above the rows
         if edit.evaluate("element => element === document.activeElement"):
             break
         page.keyboard.press("Shift+Tab")
@@ -130,7 +128,7 @@ def test_the_focus_stays_while_a_filter_changes_the_list(sign_in: SignIn) -> Non
     expect(page.locator("#announcer")).to_contain_text("runner")
 
 
-def test_menus_and_dialogs_give_the_focus_back(sign_in: SignIn) -> None:
+def test_menus_and_dialogs_return_the_focus(sign_in: SignIn) -> None:
     page = sign_in("lead").open("/runners/")
     export = page.locator("#export summary")
     tab_to(page, export)

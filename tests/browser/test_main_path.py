@@ -1,5 +1,5 @@
-"""The main job in a real browser: see, create, edit and delete a runner, and watch each of it
-happen.
+"""The main path in a real browser: view, create, edit and delete a runner, and follow each
+operation.
 """
 
 import re
@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 from tests.browser.conftest import SignIn
 
 pytestmark = pytest.mark.browser
-SLOW_MS = 30_000  # what the simulated GitHub may take
+SLOW_MS = 30_000  # enough for the simulated GitHub
 
 
 def test_an_administrator_creates_edits_and_deletes_a_runner_with_the_mouse(
@@ -59,7 +59,7 @@ def test_an_administrator_creates_edits_and_deletes_a_runner_with_the_mouse(
     expect(page.get_by_role("heading", name="Gone from GitHub")).to_be_visible()
 
 
-def test_a_size_chosen_while_the_image_s_answer_is_on_its_way_stays_chosen(sign_in: SignIn) -> None:
+def test_a_size_chosen_while_the_image_loads_stays_chosen(sign_in: SignIn) -> None:
     page = sign_in("admin").open("/runners/new/?account=1")
     held: list[Route] = []
     page.route(re.compile(r"/runners/new/.*image="), lambda route: held.append(route))
@@ -71,7 +71,7 @@ def test_a_size_chosen_while_the_image_s_answer_is_on_its_way_stays_chosen(sign_
     expect(page.get_by_label("Size")).to_have_value("8-core")
 
 
-def test_an_answer_that_failed_sets_nothing_back_later(sign_in: SignIn) -> None:
+def test_a_failed_response_resets_no_field_later(sign_in: SignIn) -> None:
     visit = sign_in("admin")
     page = visit.open("/runners/new/?account=1")
     image = re.compile(r"/runners/new/.*image=")
@@ -85,7 +85,7 @@ def test_an_answer_that_failed_sets_nothing_back_later(sign_in: SignIn) -> None:
     expect(page.get_by_label("Size")).to_have_value("8-core")
     visit.complaints[:] = [
         each for each in visit.complaints if "500" not in each
-    ]  # the browser tells of every failure
+    ]  # the browser reports every failure
 
 
 def status_of(page: Page) -> Locator:
@@ -119,7 +119,7 @@ def test_a_team_lead_sees_the_same_pages_without_buttons(sign_in: SignIn) -> Non
     visit.screenshot("runner-dark-360")
 
 
-def test_what_a_colleague_saved_meanwhile_is_shown_and_not_overwritten(sign_in: SignIn) -> None:
+def test_a_change_that_a_colleague_saved_is_shown_and_not_overwritten(sign_in: SignIn) -> None:
     mine, theirs = sign_in("admin"), sign_in("admin", width=360, theme="dark")
     mine.open("/runners/?q=org:globex gpu-train")
     mine.page.locator("a.row-link").first.click()
@@ -140,4 +140,4 @@ def test_what_a_colleague_saved_meanwhile_is_shown_and_not_overwritten(sign_in: 
     expect(mine.page.get_by_label("Maximum runners")).to_have_value("9")
     mine.complaints[:] = [
         each for each in mine.complaints if "409" not in each
-    ]  # the browser tells of every conflict
+    ]  # the browser reports every conflict

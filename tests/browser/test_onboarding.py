@@ -1,5 +1,5 @@
-"""From an empty database to the first synced organization, led by the pages alone, and back to an
-empty one.
+"""From an empty database to the first synced organization through pages alone, and back to an empty
+database.
 """
 
 import re
@@ -33,7 +33,7 @@ def empty(tmp_path: Path, github: SimulatorHandle) -> Iterator[Trackside]:
         yield running
 
 
-def test_an_empty_dashboard_leads_to_the_first_synced_organization_and_tells_of_trouble(
+def test_an_empty_dashboard_leads_to_the_first_synced_organization_and_explains_errors(
     browser: Browser, empty: Trackside, github: SimulatorHandle
 ) -> None:
     context = new_context(browser, width=1280, theme="light")

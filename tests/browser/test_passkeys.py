@@ -1,4 +1,6 @@
-"""A passkey, made and used in a real browser with an authenticator of its own, under the policy."""
+"""A passkey, added and used in a real browser with a virtual authenticator, under the security
+policy.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +24,7 @@ AUTHENTICATOR = {
 
 @pytest.fixture(scope="session", autouse=True)
 def _static_folder() -> None:
-    """Nobody has collected static files here; the server of the tests finds them where they are."""
+    """Serve static files from their source: `collectstatic` has not run."""
     Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 
 

@@ -1,5 +1,5 @@
-"""A script in every text GitHub can send is inert in a real browser, under the policy, on every
-page.
+"""A script in every text that GitHub can send is inert on every page, in a real browser, under the
+policy.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ from tests.simulator_handle import SimulatorHandle
 
 P = '"\'><img src=x onerror="window.pwned=1"><script>window.pwned=1</script>{{7*7}}'
 NO_PAGES = ("/sign-", "/setup", "/livez", "/readyz", "/metrics")
-# Path → what is put over each answer to it; ids stay, because they must differ.
+# Path → patch of each response to it; ids stay, because they must differ.
 OVER: dict[str, dict[str, Any]] = {
     r"/hosted-runners\?": {
         "runners": [
@@ -78,7 +78,7 @@ OVER: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="session", autouse=True)
 def _static_folder() -> None:
-    """Nobody has collected static files here; the server of the tests finds them where they are."""
+    """Serve static files from their source: `collectstatic` has not run."""
     Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 
 
@@ -86,7 +86,7 @@ def _static_folder() -> None:
 def hostile(
     transactional_db: None, simulator: SimulatorHandle, work: Callable[[Account], None]
 ) -> Account:
-    """An account whose GitHub sends scripts in every text, and refuses some things in such words."""
+    """An account whose GitHub sends scripts in every text and in some of its refusals."""
     for path, body in OVER.items():
         simulator.add_fault("GET", path, "replace", body=body, times=0)
     refusal = {
@@ -113,9 +113,9 @@ def hostile(
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
-    """A page, and everything its browser complained of."""
+    """A page and everything that its browser reported."""
     context = browser.new_context()
-    # A fragment opened as a page names no icon, so the browser asks for this one by itself.
+    # A fragment opened as a page names no icon, so the browser requests this one.
     context.route("**/favicon.ico", lambda route: route.fulfill(status=204))
     complaints: list[str] = []
     opened = context.new_page()
@@ -130,7 +130,7 @@ def page(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
 
 
 def is_complaint(message: ConsoleMessage) -> bool:
-    """A fragment by itself names no icon, so that the browser looks for one where there is none."""
+    """Whether a message counts: a fragment names no icon, so the browser fails to find one."""
     return message.type == "error" and not message.location["url"].endswith("/favicon.ico")
 
 
@@ -152,7 +152,7 @@ def addresses(account: Account, pks: dict[str, int]) -> Iterator[str]:
 
 @pytest.mark.browser
 @pytest.mark.timeout(240)
-def test_no_script_of_githubs_runs_on_any_page(
+def test_no_script_from_github_runs_on_any_page(
     hostile: Account,
     live_server: LiveServer,
     page: tuple[Page, list[str]],

@@ -1,4 +1,4 @@
-"""What the runners page weighs on the wire, as the browser counts it, with compression and headers."""
+"""The size of the runners page on the wire, as the browser counts it."""
 
 import re
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ FILTER_BYTES = 8_000
 
 @dataclass
 class Wire:
-    """Requests by address, and the bytes that came for each."""
+    """Requests by address, and the bytes received for each."""
 
     addresses: dict[str, str] = field(default_factory=dict)
     bytes_of: dict[str, int] = field(default_factory=dict)
@@ -55,7 +55,7 @@ def test_the_first_load_is_light(sign_in: SignIn) -> None:
     assert len(wire.bytes_of) <= FIRST_LOAD_REQUESTS
 
 
-def test_a_filter_brings_the_list_alone_and_the_address_follows(sign_in: SignIn) -> None:
+def test_a_filter_loads_only_the_list_and_changes_the_address(sign_in: SignIn) -> None:
     page = sign_in("admin").open("/runners/")
     page.wait_for_load_state("networkidle")
     page.evaluate("document.body.dataset.kept = 'yes'")
@@ -84,7 +84,7 @@ def test_a_filter_brings_the_list_alone_and_the_address_follows(sign_in: SignIn)
     expect(page.get_by_label("Platform", exact=True)).to_have_value("linux-x64")
 
 
-def test_words_are_completed_while_typing(sign_in: SignIn) -> None:
+def test_search_words_are_completed_while_typing(sign_in: SignIn) -> None:
     page = sign_in("admin").open("/runners/")
     page.get_by_label("Search runners").press_sequentially("org:acme status:st")
     expect(page.locator("#search-words option").first).to_have_attribute(

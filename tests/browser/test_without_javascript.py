@@ -1,4 +1,4 @@
-"""Reading works without JavaScript: lists, filters, paging, sorting, details, and sending a form."""
+"""Without JavaScript: lists, filters, paging, sorting, details, and submitting a form."""
 
 import re
 
@@ -29,7 +29,7 @@ def test_lists_are_filtered_sorted_and_paged(sign_in: SignIn) -> None:
     visit.screenshot("runners-without-javascript")
 
 
-def test_details_read_well_and_nothing_is_offered_that_does_not_work(sign_in: SignIn) -> None:
+def test_details_are_readable_and_offer_only_what_works(sign_in: SignIn) -> None:
     visit = sign_in("lead", javascript=False)
     page = visit.open("/runners/")
     page.locator("a.row-link").first.click()
@@ -42,7 +42,7 @@ def test_details_read_well_and_nothing_is_offered_that_does_not_work(sign_in: Si
 @pytest.mark.parametrize(
     "path", ["/", "/images/", "/groups/", "/static-ips/", "/operations/", "/accounts/"]
 )
-def test_every_list_is_there(sign_in: SignIn, path: str) -> None:
+def test_every_list_opens(sign_in: SignIn, path: str) -> None:
     page = sign_in("admin", javascript=False).open(path)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     expect(page.locator("main table, main .empty").first).to_be_visible()

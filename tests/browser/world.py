@@ -1,4 +1,4 @@
-"""What the pages are about: one of each thing in the demo, a change of several, and somebody with a
+"""The objects behind the pages: one of each in the demo, changes to several, and a person with a
 second factor.
 """
 
@@ -26,7 +26,7 @@ AUTHENTICATOR = {
 
 
 def make_world(visit: Visit) -> dict[str, str]:
-    """What the addresses name, made by an administrator."""
+    """Create the objects as an administrator; their ids by the names that addresses use."""
     page = visit.page
     found = {
         "runner": number(visit, "/runners/?q=org:acme golden", ROW),
@@ -54,13 +54,13 @@ def make_world(visit: Visit) -> dict[str, str]:
 
 
 def number(visit: Visit, path: str, link: str) -> str:
-    """The primary key in the first of these links of a page."""
+    """The primary key in the first of these links on a page."""
     visit.open(path)
     return re.sub(r"\D", "", visit.page.locator(link).first.get_attribute("href") or "")
 
 
 def base_of(visit: Visit, path: str) -> str:
-    """What a form starts from, to be sent when that is no longer so."""
+    """The values that a form started from, to be sent after they have become outdated."""
     return visit.open(path).locator("main [name=base]").input_value()
 
 
@@ -80,7 +80,7 @@ def rename_group(visit: Visit, group: str) -> None:
 
 
 def add_app(visit: Visit) -> str:
-    """The App of the simulated GitHub, with its installations listed."""
+    """Add the simulated GitHub's App, with its installations listed."""
     api = visit.open("/accounts/1/").locator("dd.mono").first.inner_text()
     told: dict[str, Any] = requests.get(f"{api}/_simulator/app", timeout=10).json()
     page = visit.open("/accounts/apps/new/")
@@ -114,10 +114,8 @@ def add_person(visit: Visit, name: str) -> None:
 
 
 def set_up_second_factor(visit: Visit, name: str) -> str:
-    """Somebody just added gets an authenticator app, recovery codes and a passkey, and stays signed
-    in.
-
-    Returns the primary key of the passkey.
+    """Set up an authenticator app, recovery codes and a passkey for a new person, who stays signed
+    in. Returns the authenticator's secret.
     """
     enter(visit, name, PASSWORD)
     page = visit.open("/you/two-factor/totp/activate/")
@@ -138,14 +136,14 @@ def set_up_second_factor(visit: Visit, name: str) -> str:
 
 
 def code_of(secret: str) -> str:
-    """What an authenticator app shows now."""
+    """The code that an authenticator app shows now."""
     code: str = format_hotp_value(hotp_value(secret, int(time.time()) // 30))
     return code
 
 
 def confirm(page: Page, password: str) -> bool:
-    """Some minutes after signing in, pages about signing in ask for the password once more; whether
-    they did.
+    """Enter the password if the page requires it again, as pages about signing in do after some
+    minutes; whether it did.
     """
     if not re.search(r"/you/confirm/|/reauthenticate/", page.url):
         return False

@@ -1,4 +1,4 @@
-"""Logs: what stands in a line, and that no secret gets into one by any way."""
+"""Logs: the content of a line, and that no secret gets into one."""
 
 import base64
 import json
@@ -42,7 +42,7 @@ def test_a_request_is_one_line_with_its_id_person_and_account(
     assert len(str(line["request_id"])) == 36
 
 
-def test_what_the_worker_says_names_credential_and_account(
+def test_lines_of_the_worker_name_credential_and_account(
     log_lines: StringIO, acme: Account
 ) -> None:
     with structlog.contextvars.bound_contextvars(credential=7, account="acme"):
@@ -62,7 +62,7 @@ def test_what_the_worker_says_names_credential_and_account(
         "postgres://trackside:hunter2secret@db/x",
     ],
 )
-def test_what_looks_like_a_secret_is_taken_out_unseen(text: str) -> None:
+def test_text_that_looks_like_a_secret_is_redacted(text: str) -> None:
     said = redact(f"before {text} after")
     assert text[8:30] not in said
     assert said.startswith("before ")
@@ -82,14 +82,14 @@ def test_what_looks_like_a_secret_is_taken_out_unseen(text: str) -> None:
         lambda text: base64.urlsafe_b64encode(b"ab" + text.encode()).decode(),
     ],
 )
-def test_a_secret_once_seen_is_taken_out_in_every_spelling(encode: object) -> None:
+def test_a_known_secret_is_redacted_in_every_encoding(encode: object) -> None:
     hide(ODD)
     assert callable(encode)
     spelt = encode(ODD)
     assert spelt.strip("'\"=")[4:-4] not in redact(f"x={spelt};")
 
 
-def test_no_exception_and_no_traceback_gets_around_it(log_lines: StringIO) -> None:
+def test_exceptions_and_tracebacks_are_redacted(log_lines: StringIO) -> None:
     secret = "an ordinary pass phrase"
     hide(secret)
     try:
@@ -103,7 +103,7 @@ def test_no_exception_and_no_traceback_gets_around_it(log_lines: StringIO) -> No
     assert TOKEN not in written
 
 
-def test_what_ends_a_process_unforeseen_is_masked_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_uncaught_exceptions_are_redacted(capsys: pytest.CaptureFixture[str]) -> None:
     sealed = seal("opened just now", uid="x", api_url="")
     try:
         raise RuntimeError(f"opened just now: {TOKEN} {sealed}")
@@ -135,7 +135,7 @@ def test_mails_about_errors_are_off_and_masked_when_on(settings: Settings) -> No
     assert TOKEN not in f"{mail.outbox[0].body}{mail.outbox[0].subject}"
 
 
-def test_thousands_of_secrets_are_not_kept_and_do_not_slow_a_line() -> None:
+def test_the_number_of_known_secrets_is_limited_and_does_not_slow_a_line() -> None:
     for number in range(2100):
         hide(f"secret number {number:05d}")
     assert "secret number 02099" not in redact("a secret number 02099 b")
@@ -144,9 +144,7 @@ def test_thousands_of_secrets_are_not_kept_and_do_not_slow_a_line() -> None:
     assert redact("x" * 50_000) == "x" * 50_000
 
 
-def test_strangers_who_type_thousands_of_passwords_push_no_other_secret_out(
-    client: Client, db: None
-) -> None:
+def test_thousands_of_typed_passwords_evict_no_other_secret(client: Client, db: None) -> None:
     hide("a token that is stored")
     for number in range(25):
         lines = "\n".join(f"{number:04d}{line:04d}" for line in range(400))
@@ -155,26 +153,23 @@ def test_strangers_who_type_thousands_of_passwords_push_no_other_secret_out(
     assert redact(f"a token that is stored, {settings.SECRET_KEY}") == f"{HIDDEN}, {HIDDEN}"
 
 
-def test_of_many_values_typed_under_one_name_the_one_that_counts_is_taken_out(
-    client: Client, db: None
-) -> None:
+def test_the_effective_value_among_many_with_one_name_is_redacted(client: Client, db: None) -> None:
     client.post(
         "/sign-in/", {"username": "ada", "password": ["the first of two", "the last of two"]}
     )
     assert redact("the first of two, the last of two") == f"the first of two, {HIDDEN}"
 
 
-def test_what_is_typed_is_taken_out_up_to_the_length_of_a_private_key(
-    client: Client, db: None
-) -> None:
+def test_typed_text_is_redacted_up_to_the_length_of_a_private_key(client: Client, db: None) -> None:
     client.post("/sign-in/", {"username": "ada", "password": "ab" * 3_000})
     assert redact("ab" * 2_000) == HIDDEN
     assert redact("ab" * 1_999) == "ab" * 1_999
 
 
-def test_only_a_private_key_is_taken_out_line_by_line() -> None:
+def test_only_a_private_key_is_redacted_line_by_line() -> None:
     hide(
-        "-----BEGIN PRIVATE KEY-----\nfirst line of the key\nsecond line of the key\n-----END PRIVATE KEY-----"
+        "-----BEGIN PRIVATE KEY-----\nfirst line of the key\nsecond line of the key\n"
+        "-----END PRIVATE KEY-----"
     )
     hide("first line of words\nsecond line of words")
     assert redact("a second line of the key") == f"a {HIDDEN}"
@@ -182,7 +177,7 @@ def test_only_a_private_key_is_taken_out_line_by_line() -> None:
     assert redact("first line of words\nsecond line of words") == HIDDEN
 
 
-def test_what_of_two_secrets_looks_the_same_is_taken_out_until_both_are_forgotten() -> None:
+def test_a_part_shared_by_two_secrets_is_redacted_until_both_are_forgotten() -> None:
     hide("a secret of both kinds")
     hide("a secret of both kinds", "typed")
     for number in range(300):
@@ -190,7 +185,7 @@ def test_what_of_two_secrets_looks_the_same_is_taken_out_until_both_are_forgotte
     assert redact("a secret of both kinds") == HIDDEN
 
 
-def test_nothing_is_left_of_secrets_that_were_forgotten() -> None:
+def test_forgotten_secrets_leave_nothing_in_memory() -> None:
     def left_after(first: int) -> int:
         for number in range(first, first + 400):
             hide(f"{number:05d} typed by somebody", "typed")
@@ -200,7 +195,7 @@ def test_nothing_is_left_of_secrets_that_were_forgotten() -> None:
     assert left_after(20_000) < before + 50
 
 
-def test_no_name_begins_another_line_or_colours_the_terminal() -> None:
+def test_no_name_starts_a_line_or_controls_the_terminal() -> None:
     record = logging.LogRecord(
         "x", logging.WARNING, "", 0, "named %s", ("a\nforged line\x1b[31m\u2028b",), None
     )

@@ -1,4 +1,4 @@
-"""What leaves for Sentry: the error, and nothing secret."""
+"""Reports to Sentry contain the error and no secret."""
 
 import json
 import threading
@@ -22,7 +22,7 @@ CANARIES = [
 
 @pytest.fixture
 def received() -> Iterator[list[str]]:
-    """What a Sentry on this machine receives, as text."""
+    """The reports that a Sentry server on this machine receives, as text."""
     bodies: list[str] = []
 
     class Sentry(BaseHTTPRequestHandler):
@@ -50,7 +50,7 @@ def received() -> Iterator[list[str]]:
     server.server_close()
 
 
-def test_an_error_is_reported_without_anything_secret(
+def test_an_error_is_reported_without_secrets(
     client: Client, db: None, received: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token, pat, jwt, password = CANARIES
@@ -73,7 +73,7 @@ def test_an_error_is_reported_without_anything_secret(
         assert not [body for body in received if canary in body]
 
 
-def test_scrubbing_keeps_what_helps() -> None:
+def test_scrubbing_keeps_what_helps_to_debug() -> None:
     event = sentry.scrub(
         {
             "message": "reading 7 failed",
@@ -86,10 +86,8 @@ def test_scrubbing_keeps_what_helps() -> None:
     }
 
 
-def test_text_made_to_take_long_takes_no_longer() -> None:
-    """With patterns that try again from every character some of these took minutes; pytest's limit
-    would end it.
-    """
+def test_hostile_text_does_not_slow_the_patterns() -> None:
+    """With backtracking patterns these took minutes; pytest's timeout would end the test."""
     for text in (
         "://" + ":" * 200_000,
         "-----BEGIN PRIVATE KEY-----" * 20_000,

@@ -1,4 +1,4 @@
-"""Settings from variables and from files, read by a process of its own."""
+"""Settings from variables and from files, read by a separate process."""
 
 import json
 import os
@@ -17,7 +17,7 @@ print(json.dumps({name: getattr(settings, name) for name in sys.argv[1:]}, defau
 
 
 def settings_with(folder: Path, files: dict[str, str], *names: str) -> dict[str, Any]:
-    """These settings, where a file for each variable holds the text given."""
+    """The named settings, with a file per variable that holds the given text."""
     environment = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "dashboard.settings"}
     environment["TRACKSIDE_DATA_DIR"] = str(folder / "var")
     for name, text in files.items():
@@ -36,7 +36,7 @@ def settings_with(folder: Path, files: dict[str, str], *names: str) -> dict[str,
     return found
 
 
-def test_a_line_break_at_the_end_of_a_file_belongs_to_no_setting(tmp_path: Path) -> None:
+def test_a_line_break_at_the_end_of_a_file_is_ignored(tmp_path: Path) -> None:
     files = {
         "ALLOWED_HOSTS": "one.example.com,two.example.com\n",
         "PUBLIC_URL": "https://one.example.com/\n",
@@ -59,12 +59,15 @@ def test_a_line_break_at_the_end_of_a_file_belongs_to_no_setting(tmp_path: Path)
     }
 
 
-def test_keys_may_stand_on_lines_of_their_own_with_commas_between(tmp_path: Path) -> None:
-    keys = "bmV3IGtleSBmb3IgdGhpcyB0ZXN0IG9ubHkgMDAwMDA=\n,\nb2xkIGtleSBmb3IgdGhpcyB0ZXN0IG9ubHkgMDAwMDA=\n"
+def test_keys_may_be_on_separate_lines_with_commas_between(tmp_path: Path) -> None:
+    keys = (
+        "bmV3IGtleSBmb3IgdGhpcyB0ZXN0IG9ubHkgMDAwMDA=\n,\n"
+        "b2xkIGtleSBmb3IgdGhpcyB0ZXN0IG9ubHkgMDAwMDA=\n"
+    )
     found = settings_with(tmp_path, {"CREDENTIAL_KEYS": keys}, "CREDENTIAL_KEYS")
     assert found["CREDENTIAL_KEYS"] == keys.replace("\n", "").split(",")
 
 
-def test_a_secret_that_begins_with_a_dollar_sign_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_a_secret_that_starts_with_a_dollar_sign_is_literal(tmp_path: Path) -> None:
     files = {"METRICS_TOKEN": "$HOME and $", "SECRET_KEY": r"$a\$secret key for this test"}
     assert settings_with(tmp_path, files, *files) == files

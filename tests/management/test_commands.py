@@ -1,4 +1,4 @@
-"""The commands scripts rely on: connect_account, sync, serve, clean_demo."""
+"""The commands that scripts rely on: connect_account, sync, serve, clean_demo."""
 
 import io
 import os
@@ -22,7 +22,7 @@ from tests.simulator_handle import SimulatorHandle, start_simulator
 
 
 class Installation:
-    """A Trackside of its own in a folder, used from the command line as a script would."""
+    """A Trackside of its own in a folder, used from the command line as by a script."""
 
     def __init__(self, data_dir: Path, api_url: str) -> None:
         self.environment = {
@@ -46,8 +46,9 @@ class Installation:
     def connect_all(self, simulator: SimulatorHandle) -> None:
         url = simulator.base_url
         calls = [
-            f"connect_with_token({a.slug!r}, kind={a.kind!r}, api_url={url!r}, token={a.token!r}, by=None)"
-            for a in simulator.accounts
+            f"connect_with_token({account.slug!r}, kind={account.kind!r}, api_url={url!r}, "
+            f"token={account.token!r}, by=None)"
+            for account in simulator.accounts
         ]
         script = "\n".join(["from runners_app.accounts.accounts import connect_with_token", *calls])
         assert self.manage("shell", given=script).returncode == 0
@@ -86,7 +87,7 @@ class TestConnectAccount:
             ("a/b", ["--api-url", "SIMULATOR", "--token-stdin"], "ghp_" + "x" * 36, "is no"),
         ],
     )
-    def test_what_cannot_work_is_refused_with_a_reason_and_nothing_is_stored(
+    def test_invalid_input_is_refused_with_a_reason_and_stores_nothing(
         self,
         db: None,
         simulator: SimulatorHandle,
@@ -146,7 +147,7 @@ class TestSync:
             in installation.manage("sync", "acme").stdout
         )
 
-    def test_a_file_that_is_no_key_is_refused_and_leaves_the_apps_key_as_it_was(
+    def test_a_file_without_a_key_is_refused_and_the_apps_key_stays(
         self, tmp_path: Path, simulator: SimulatorHandle
     ) -> None:
         app = simulator.app()
@@ -194,20 +195,18 @@ def running(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Iterator[Tr
 
 
 class TestServe:
-    def test_it_answers_and_has_a_worker_that_reads_the_demo(self, running: Trackside) -> None:
+    def test_it_serves_pages_and_its_worker_reads_the_demo(self, running: Trackside) -> None:
         assert requests.get(f"{running.url}/livez", timeout=5).status_code == 200
         wait_for(lambda: "ok" in requests.get(f"{running.url}/readyz", timeout=5).text)
 
-    def test_it_leaves_nothing_in_the_home_folder(self, running: Trackside, home: Path) -> None:
+    def test_it_writes_nothing_to_the_home_folder(self, running: Trackside, home: Path) -> None:
         wait_for(lambda: _answers(f"{running.url}/livez"))
         assert list(home.iterdir()) == []
 
-    def test_a_child_that_is_killed_is_started_again(self, running: Trackside) -> None:
+    def test_a_killed_child_is_restarted(self, running: Trackside) -> None:
         children = children_of(running.pid)
         web = next(pid for pid in children if "gunicorn" in command_of(pid))
-        os.killpg(
-            web, signal.SIGKILL
-        )  # with those that answer for it, which would hold the port for a moment
+        os.killpg(web, signal.SIGKILL)  # with its workers, which would hold the port for a moment
         wait_for(
             lambda: (
                 web not in children_of(running.pid)
@@ -216,7 +215,9 @@ class TestServe:
         )
         wait_for(lambda: _answers(f"{running.url}/livez"))
 
-    def test_a_port_that_is_taken_is_said_plainly(self, running: Trackside, tmp_path: Path) -> None:
+    def test_a_port_in_use_is_reported_in_one_sentence(
+        self, running: Trackside, tmp_path: Path
+    ) -> None:
         port = running.url.rpartition(":")[2]
         ended = subprocess.run(
             [sys.executable, "manage.py", "serve", "--port", port],
@@ -229,7 +230,7 @@ class TestServe:
         assert ended.returncode == 1
         assert f"Port {port} is taken" in ended.stderr
 
-    def test_it_keeps_its_data_and_stops_without_leaving_a_process(self, tmp_path: Path) -> None:
+    def test_it_keeps_its_data_and_leaves_no_process_behind(self, tmp_path: Path) -> None:
         with start_trackside(tmp_path) as first:
             children = children_of(first.pid)
             assert len(children) == 3
@@ -262,7 +263,7 @@ def command_of(pid: int) -> str:
 
 @pytest.fixture
 def demo_passwords(db: None, settings: Settings, tmp_path: Path) -> dict[str, str]:
-    """Of the administrator and the team lead whom the demo has made."""
+    """The passwords of the demo's administrator and team lead."""
     settings.DATA_DIR = tmp_path
     return {sign_in.username: sign_in.password for sign_in in demo_sign_ins()}
 
@@ -278,18 +279,18 @@ def names() -> set[str]:
 
 
 class TestCleanDemo:
-    def test_whom_the_demo_made_is_forgotten_with_it(self, demo_passwords: dict[str, str]) -> None:
+    def test_people_of_the_demo_are_removed_with_it(self, demo_passwords: dict[str, str]) -> None:
         assert demo_passwords.keys() == names() == {"admin", "lead"}
         assert "Left" not in clean_demo()
         assert names() == set()
 
-    def test_whoever_took_a_name_over_with_a_password_of_their_own_stays(
+    def test_a_person_who_changed_the_demos_password_stays(
         self, demo_passwords: dict[str, str]
     ) -> None:
         admin = User.objects.get(username="admin")
         admin.set_password("a password for tests")
         admin.save()
-        assert "Left admin: the password is not the demo's" in clean_demo()
+        assert "Kept admin: the password is not the demo's" in clean_demo()
         assert names() == {"admin"}
 
     def test_people_from_before_the_demo_stay(
@@ -302,22 +303,22 @@ class TestCleanDemo:
         assert "Left admin" in clean_demo()
         assert names() == {"admin"}
 
-    def test_the_last_administrator_stays_while_others_do(
+    def test_the_last_administrator_stays_while_other_people_remain(
         self, demo_passwords: dict[str, str]
     ) -> None:
         User.objects.create_user("kim")
         User.objects.create_superuser("max", is_active=False)
-        assert "Left admin: the last administrator" in clean_demo()
+        assert "Kept admin: the last administrator" in clean_demo()
         assert names() == {"admin", "kim", "max"}
 
-    def test_the_last_administrator_stays_while_accounts_do(
+    def test_the_last_administrator_stays_while_accounts_remain(
         self, demo_passwords: dict[str, str], acme: Account
     ) -> None:
-        assert "Left admin: the last administrator" in clean_demo()
+        assert "Kept admin: the last administrator" in clean_demo()
         assert names() == {"admin"}
         assert Account.objects.get() == acme
 
-    def test_with_another_administrator_the_demos_goes(
+    def test_the_demos_administrator_is_removed_if_another_one_exists(
         self, demo_passwords: dict[str, str], admin: User
     ) -> None:
         assert "Left" not in clean_demo()

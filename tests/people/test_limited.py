@@ -1,5 +1,5 @@
 """Viewers limited to some runner groups of an account: what they see of it, and what they must not
-learn.
+poll_reports.
 """
 
 import json

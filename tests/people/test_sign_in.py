@@ -506,7 +506,7 @@ def test_the_command_removes_the_second_factor_of_the_last_administrator(
     assert entries("second_factor.taken") == [("second_factor.taken", "Trackside", "ada")]
     for name, words in (
         ("ada", "has no second factor"),
-        ("nobody", "Nobody here is called nobody"),
+        ("nobody", "There is no user nobody"),
     ):
         with pytest.raises(CommandError, match=words):
             call_command("remove_second_factor", name)

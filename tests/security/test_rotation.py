@@ -63,7 +63,7 @@ def test_after_rotation_the_new_key_opens_everything_and_the_old_one_nothing(
 ) -> None:
     out = StringIO()
     call_command("rotate_keys", stdout=out)
-    assert out.getvalue() == "22 sealed anew, 0 were already, 0 unreadable.\n"
+    assert out.getvalue() == "22 resealed, 0 unchanged, 0 unreadable.\n"
     settings.CREDENTIAL_KEYS = [NEW]
     assert opened() == [f"token {number}" for number in range(20)]
     app = App.objects.get()
@@ -83,7 +83,7 @@ def test_stopped_half_way_every_secret_opens_and_a_second_run_finishes(
     assert len(opened()) == 20
     out = StringIO()
     call_command("rotate_keys", stdout=out)
-    assert out.getvalue() == "11 sealed anew, 11 were already, 0 unreadable.\n"
+    assert out.getvalue() == "11 resealed, 11 unchanged, 0 unreadable.\n"
     settings.CREDENTIAL_KEYS = [NEW]
     assert len(opened()) == 20
 

@@ -1,4 +1,4 @@
-"""One simulator for all tests of a process, back in its seeded world before each of them."""
+"""One simulator per test process, reset to its seeded world before each test."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -25,8 +25,8 @@ def _seeded_world(request: pytest.FixtureRequest) -> None:
 
 
 def caller_of(handle: SimulatorHandle, token: str | None) -> Caller:
-    """Calls GitHub's API with one token: ``call("GET", "/orgs/acme", json=..., params=...,
-    headers=...)``.
+    """A function that calls the API with a token: `call("GET", "/orgs/acme", json=…, params=…,
+    headers=…)`.
     """
     session = requests.Session()
     session.trust_env = False
@@ -64,6 +64,6 @@ NEW_RUNNER = {
 
 
 def problems(answer: requests.Response) -> set[tuple[str, str]]:
-    """Field and code of each error of a 422."""
+    """Field and code of each error in a 422."""
     assert answer.status_code == 422, answer.text
     return {(error["field"], error["code"]) for error in answer.json()["errors"]}

@@ -1,6 +1,4 @@
-"""GitHub's own description of its API, made into JSON Schema that refuses what the description does
-not name.
-"""
+"""GitHub's own description of its API as JSON Schema that rejects fields it does not name."""
 
 import json
 from functools import cache
@@ -29,7 +27,7 @@ def _registry(version: str) -> "Registry[Any]":
 
 
 def _strict(node: Any, *, closed: bool = True) -> Any:
-    """``nullable`` as JSON Schema says it, and objects closed, except in parts of an ``allOf``."""
+    """Translate ``nullable`` to JSON Schema, and close objects except in parts of an ``allOf``."""
     if isinstance(node, list):
         return [_strict(each, closed=closed) for each in node]
     if not isinstance(node, dict):
@@ -43,15 +41,13 @@ def _strict(node: Any, *, closed: bool = True) -> Any:
 
 
 def violations(version: str, pointer: str, body: Any) -> list[str]:
-    """Where ``body`` is not what the description says at a JSON pointer such as
-    ``/components/schemas/runner``.
-    """
+    """Where ``body`` violates the schema at a JSON pointer such as ``/components/schemas/runner``."""
     validator = Draft202012Validator({"$ref": f"urn:github#{pointer}"}, registry=_registry(version))
     return [f"{error.json_path}: {error.message[:300]}" for error in validator.iter_errors(body)]
 
 
 def answer_pointer(version: str, method: str, path: str, status: int) -> str | None:
-    """The pointer of the schema of an answer; None when it has no body."""
+    """The pointer to the schema of a response; None if it has no body."""
     answer = read_description(version)["paths"][path][method.lower()]["responses"][str(status)]
     base = f"/paths/{_escaped(path)}/{method.lower()}/responses/{status}"
     if "$ref" in answer:

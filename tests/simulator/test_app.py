@@ -77,7 +77,7 @@ def test_a_jwt_does_not_open_an_organization(as_app: Caller) -> None:
     assert as_app("GET", RUNNERS).status_code == 401
 
 
-def test_it_has_an_installation_for_each_organization(as_app: Caller) -> None:
+def test_the_app_has_an_installation_for_each_organization(as_app: Caller) -> None:
     installed = as_app("GET", "/app/installations").json()
     assert {each["account"]["login"]: each["id"] for each in installed} == {
         "acme": 90001,
@@ -88,7 +88,7 @@ def test_it_has_an_installation_for_each_organization(as_app: Caller) -> None:
     assert as_app("GET", "/app/installations/1").status_code == 404
 
 
-def test_an_installation_token_is_long_opaque_and_good_for_one_organization(
+def test_an_installation_token_is_long_and_valid_for_one_organization(
     simulator: SimulatorHandle, as_app: Caller
 ) -> None:
     answer, call = minted(simulator, as_app)
@@ -101,12 +101,12 @@ def test_an_installation_token_is_long_opaque_and_good_for_one_organization(
     assert call("GET", "/user").status_code == 403
 
 
-def test_the_old_form_of_token_can_be_asked_for(as_app: Caller) -> None:
+def test_a_token_in_the_older_format_can_be_requested(as_app: Caller) -> None:
     answer = as_app("POST", TOKENS, headers={"X-GitHub-Stateless-S2S-Token": "disabled"})
     assert len(answer.json()["token"]) == 40
 
 
-def test_an_installation_token_dies_after_an_hour(
+def test_an_installation_token_expires_after_an_hour(
     simulator: SimulatorHandle, as_app: Caller
 ) -> None:
     answer, call = minted(simulator, as_app)
@@ -122,7 +122,7 @@ def test_tokens_of_one_installation_share_its_quota(
         assert call("GET", RUNNERS).headers["X-RateLimit-Remaining"] == expected
 
 
-def test_a_narrowed_token_has_only_what_was_asked_for(
+def test_a_restricted_token_has_only_the_requested_permissions(
     simulator: SimulatorHandle, as_app: Caller
 ) -> None:
     answer, call = minted(simulator, as_app, permissions={"organization_administration": "read"})
@@ -138,12 +138,12 @@ def test_a_narrowed_token_has_only_what_was_asked_for(
     )
 
 
-def test_more_than_the_app_has_is_refused(as_app: Caller) -> None:
+def test_permissions_that_the_app_lacks_are_refused(as_app: Caller) -> None:
     assert as_app("POST", TOKENS, json={"permissions": {"members": "write"}}).status_code == 422
     assert as_app("POST", TOKENS, json={"repositories": ["not-there"]}).status_code == 422
 
 
-def test_a_token_for_some_repositories_sees_those(
+def test_a_token_for_some_repositories_sees_only_those(
     simulator: SimulatorHandle, as_app: Caller
 ) -> None:
     answer, call = minted(simulator, as_app, repositories=["api", "docs"])
@@ -152,7 +152,7 @@ def test_a_token_for_some_repositories_sees_those(
     assert {repository["name"] for repository in seen["repositories"]} == {"api", "docs"}
 
 
-def test_a_suspended_installation_is_refused_and_an_uninstalled_one_gone(
+def test_a_suspended_installation_is_refused_and_an_uninstalled_one_not_found(
     simulator: SimulatorHandle, as_app: Caller
 ) -> None:
     _, call = minted(simulator, as_app)

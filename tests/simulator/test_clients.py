@@ -1,4 +1,4 @@
-"""Clients that were written for GitHub work against the simulator unchanged."""
+"""Clients written for GitHub work against the simulator unchanged."""
 
 import json
 import os
@@ -18,7 +18,7 @@ INSTALL_SECONDS = 60
 
 
 def give_up(reason: str) -> None:
-    """Skipping is for machines without node; where the suite has to be whole it is a failure."""
+    """Skip the test on machines without node; fail it under CI, where the suite must be complete."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -26,7 +26,7 @@ def give_up(reason: str) -> None:
 
 @pytest.fixture(scope="module")
 def octokit() -> Path:
-    """The folder of the script, with the client installed beside it."""
+    """The folder of the script with GitHub's JavaScript client installed."""
     if not shutil.which("node") or not shutil.which("npm"):
         give_up("node and npm are needed for GitHub's JavaScript client")
     if not (OCTOKIT / "node_modules" / "@octokit" / "rest").exists():

@@ -1,4 +1,4 @@
-"""The command as a process: how it starts, mounts, waits, remembers and ends."""
+"""The command as a process: how it starts, mounts the API, keeps its state and stops."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from tests.simulator.conftest import GROUPS, NEW_RUNNER, RUNNERS, caller_of
 from tests.simulator_handle import ROOT, SimulatorHandle, start_simulator
 
 
-def test_its_first_line_is_json_with_addresses_and_tokens(simulator: SimulatorHandle) -> None:
+def test_the_first_line_is_json_with_address_and_tokens(simulator: SimulatorHandle) -> None:
     assert simulator.base_url.startswith("http://127.0.0.1:")
     assert [(account.kind, account.slug) for account in simulator.accounts] == [
         ("enterprise", "umbrella"),
@@ -27,7 +27,7 @@ def test_its_first_line_is_json_with_addresses_and_tokens(simulator: SimulatorHa
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_cleanly_without_waiting_for_what_it_is_answering(how: signal.Signals) -> None:
+def test_it_stops_cleanly_without_waiting_for_pending_requests(how: signal.Signals) -> None:
     with start_simulator("--runners", "1") as handle, ThreadPoolExecutor(1) as other:
         call = caller_of(handle, handle.account("acme").token)
         call("GET", RUNNERS)
@@ -72,7 +72,7 @@ def test_an_enterprise_server_has_groups_but_no_larger_runners() -> None:
         assert call("GET", "/rate_limit").status_code == 404
 
 
-def test_it_remembers_its_world_over_a_restart(tmp_path: Path) -> None:
+def test_it_keeps_its_world_across_a_restart(tmp_path: Path) -> None:
     state = str(tmp_path / "deeper" / "world.json")
     with start_simulator("--state", state, "--seed", "4") as handle:
         accounts, app = handle.accounts, handle.app()
@@ -94,7 +94,7 @@ def test_it_remembers_its_world_over_a_restart(tmp_path: Path) -> None:
         assert int(answer.headers["X-RateLimit-Used"]) == 6
 
 
-def test_what_was_answered_survives_being_killed(tmp_path: Path) -> None:
+def test_changes_that_were_confirmed_survive_a_kill(tmp_path: Path) -> None:
     state = tmp_path / "world.json"
     with start_simulator("--state", str(state), "--runners", "1") as handle:
         call = caller_of(handle, handle.account("acme").token)
@@ -107,7 +107,7 @@ def test_what_was_answered_survives_being_killed(tmp_path: Path) -> None:
     assert state.stat().st_mode & 0o077 == 0
 
 
-def test_many_wait_at_the_same_time() -> None:
+def test_many_requests_wait_at_the_same_time() -> None:
     with start_simulator("--latency-ms", "200", "--runners", "1") as handle:
         token = handle.account("acme").token
         with ThreadPoolExecutor(24) as many:
@@ -130,7 +130,9 @@ def test_a_simulated_minute_can_last_a_second() -> None:
 
 
 @pytest.mark.parametrize("arguments", [("--prefix", "api"), ("--state", "{junk}")])
-def test_it_says_what_it_cannot_start_with(tmp_path: Path, arguments: tuple[str, str]) -> None:
+def test_it_names_the_option_that_keeps_it_from_starting(
+    tmp_path: Path, arguments: tuple[str, str]
+) -> None:
     junk = tmp_path / "junk.json"
     junk.write_text(json.dumps({"not": "a world"}))
     command = [
@@ -144,7 +146,7 @@ def test_it_says_what_it_cannot_start_with(tmp_path: Path, arguments: tuple[str,
     assert ran.stderr.startswith("CommandError: ")
 
 
-def test_it_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_it_writes_no_files(tmp_path: Path) -> None:
     environment = {**os.environ, "TRACKSIDE_DATA_DIR": str(tmp_path / "data")}
     command = [sys.executable, "manage.py", "simulate_github", "--runners", "1"]
     with subprocess.Popen(

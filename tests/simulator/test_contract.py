@@ -124,7 +124,9 @@ def token_for(simulator: SimulatorHandle, path: str) -> str:
 
 @pytest.mark.parametrize("version", openapi.VERSIONS)
 @pytest.mark.parametrize("operation", described_operations())
-def test_it_answers_as_described(simulator: SimulatorHandle, operation: str, version: str) -> None:
+def test_a_response_matches_githubs_description(
+    simulator: SimulatorHandle, operation: str, version: str
+) -> None:
     method, described_path = operation.split(" ")
     path = concrete(simulator, operation)
     call = caller_of(simulator, token_for(simulator, path))
@@ -142,7 +144,7 @@ def test_it_answers_as_described(simulator: SimulatorHandle, operation: str, ver
         assert openapi.violations(version, pointer, answer.json()) == []
 
 
-def test_no_operation_is_made_up() -> None:
+def test_every_route_is_in_githubs_description() -> None:
     described = {re.sub(r"\{\w+\}", "{}", operation) for operation in described_operations()}
     for route in ROUTES:
         path = (
@@ -199,7 +201,7 @@ REFUSALS = [
     [each[1:] for each in REFUSALS],
     ids=[each[0] for each in REFUSALS],
 )
-def test_it_refuses_as_described(
+def test_a_refusal_matches_githubs_description(
     acme: Caller, version: str, status: int, schema: str, request_: tuple[str, str, dict[str, Any]]
 ) -> None:
     method, path, options = request_

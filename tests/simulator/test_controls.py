@@ -1,4 +1,4 @@
-"""The doors GitHub does not have."""
+"""Controls, which GitHub does not have."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from tests.simulator.conftest import NEW_RUNNER, RUNNERS, Caller, caller_of
 from tests.simulator_handle import SimulatorHandle
 
 
-def test_the_ledger_says_what_came_and_what_it_did(
+def test_the_ledger_has_each_request_and_its_effect(
     simulator: SimulatorHandle, acme: Caller
 ) -> None:
     acme("GET", RUNNERS, params={"page": 2}, headers={"X-GitHub-Api-Version": "2026-03-10"})
@@ -38,7 +38,7 @@ def test_the_ledger_shows_a_fingerprint_and_never_a_token(
     assert token not in json.dumps(ledger)
 
 
-def test_the_ledger_is_read_by_method_and_path_and_cleared(
+def test_the_ledger_is_filtered_by_method_and_path_and_cleared(
     simulator: SimulatorHandle, acme: Caller
 ) -> None:
     acme("GET", RUNNERS)
@@ -77,7 +77,7 @@ def test_a_runner_can_show_anything(simulator: SimulatorHandle, acme: Caller) ->
     )
 
 
-def test_what_a_control_showed_gives_way_to_a_real_change(
+def test_a_real_change_replaces_a_value_set_by_a_control(
     simulator: SimulatorHandle, acme: Caller
 ) -> None:
     simulator.change_runner("organization", "acme", 1, name=None, status="Stuck")
@@ -87,7 +87,9 @@ def test_what_a_control_showed_gives_way_to_a_real_change(
     assert acme("DELETE", f"{RUNNERS}/1").json()["status"] == "Deleting"
 
 
-def test_a_runner_vanishes_and_another_appears(simulator: SimulatorHandle, acme: Caller) -> None:
+def test_a_runner_is_removed_and_another_one_created(
+    simulator: SimulatorHandle, acme: Caller
+) -> None:
     simulator.delete_runner("organization", "acme", 1)
     assert acme("GET", f"{RUNNERS}/1").status_code == 404
     created = simulator.create_runner(
@@ -144,7 +146,7 @@ def test_reset_can_make_another_world(simulator: SimulatorHandle) -> None:
         ("PATCH", "tokens", 404),
     ],
 )
-def test_an_unknown_control_or_thing_is_404(
+def test_an_unknown_control_or_object_is_404(
     simulator: SimulatorHandle, method: str, name: str, status: int
 ) -> None:
     with pytest.raises(RuntimeError, match=str(status)):
@@ -160,13 +162,13 @@ def test_an_unknown_control_or_thing_is_404(
         ("POST", "organization/acme/runners", {"image": {"id": "none"}}),
     ],
 )
-def test_a_control_says_what_it_does_not_understand(
+def test_a_control_refuses_unknown_input(
     simulator: SimulatorHandle, method: str, name: str, body: dict[str, object]
 ) -> None:
     with pytest.raises(RuntimeError, match="400"):
         simulator.control(method, name, body)
 
 
-def test_controls_are_touched_by_no_fault_and_leave_no_trace(simulator: SimulatorHandle) -> None:
+def test_controls_meet_no_fault_and_are_not_in_the_ledger(simulator: SimulatorHandle) -> None:
     simulator.add_fault(None, "", "status", status=500, times=0)
     assert simulator.requests() == []

@@ -1,4 +1,4 @@
-"""Faults, met on real sockets; what was applied all the same is what the ledger says."""
+"""Faults on real sockets; the ledger says what was applied all the same."""
 
 import json
 import time
@@ -51,7 +51,7 @@ def test_a_refused_write_is_not_recorded_as_applied(
     assert last_request(simulator, "POST")["applied"] is False
 
 
-def test_a_status_is_answered_instead_with_headers_and_body(
+def test_a_status_fault_replaces_the_response_with_its_headers_and_body(
     simulator: SimulatorHandle, acme: Caller
 ) -> None:
     headers = {"Retry-After": "60"}
@@ -68,13 +68,13 @@ def test_a_status_is_answered_instead_with_headers_and_body(
     assert acme("GET", RUNNERS).status_code == 200
 
 
-def test_headers_of_a_fault_win(simulator: SimulatorHandle, acme: Caller) -> None:
+def test_headers_of_a_fault_replace_githubs(simulator: SimulatorHandle, acme: Caller) -> None:
     simulator.add_fault("GET", "", "status", status=403, headers={"x-ratelimit-remaining": "0"})
     assert acme("GET", RUNNERS).headers["X-RateLimit-Remaining"] == "0"
 
 
 @pytest.mark.parametrize(("apply", "runners"), [(False, 40), (True, 41)])
-def test_a_server_error_may_hide_what_was_done(
+def test_a_server_error_may_hide_an_applied_write(
     simulator: SimulatorHandle, acme: Caller, apply: bool, runners: int
 ) -> None:
     simulator.add_fault(
@@ -86,7 +86,7 @@ def test_a_server_error_may_hide_what_was_done(
     assert last_request(simulator, "POST")["applied"] is apply
 
 
-def test_a_delayed_answer_comes_late(simulator: SimulatorHandle, acme: Caller) -> None:
+def test_a_delayed_response_comes_late(simulator: SimulatorHandle, acme: Caller) -> None:
     simulator.add_fault("GET", "", "delay", seconds=0.5)
     began = time.monotonic()
     assert acme("GET", RUNNERS).status_code == 200
@@ -104,13 +104,13 @@ def test_a_delay_may_come_after_the_write(simulator: SimulatorHandle, acme: Call
         assert pending.result().status_code == 201
 
 
-def test_a_truncated_answer_breaks_off(simulator: SimulatorHandle, acme: Caller) -> None:
+def test_a_truncated_response_breaks_off(simulator: SimulatorHandle, acme: Caller) -> None:
     simulator.add_fault("GET", "", "truncate")
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         acme("GET", RUNNERS)
 
 
-def test_garbage_is_html_or_whatever_is_given(simulator: SimulatorHandle, acme: Caller) -> None:
+def test_garbage_is_html_or_the_given_text(simulator: SimulatorHandle, acme: Caller) -> None:
     simulator.add_fault("GET", "", "garbage")
     simulator.add_fault(
         "GET", "", "garbage", body='{"runners": [', headers={"Content-Type": "application/json"}
@@ -129,7 +129,7 @@ def test_garbage_can_be_huge(simulator: SimulatorHandle, acme: Caller) -> None:
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["body", "headers too"])
-def test_a_trickled_answer_is_whole_in_the_end(
+def test_a_trickled_response_arrives_complete(
     simulator: SimulatorHandle, acme: Caller, whole: bool
 ) -> None:
     simulator.add_fault("GET", "/platforms", "trickle", seconds=0.002, whole=whole)
@@ -145,9 +145,7 @@ def test_a_redirect_leads_elsewhere(simulator: SimulatorHandle, acme: Caller) ->
     assert (answer.status_code, answer.headers["Location"]) == (307, "http://192.0.2.1/")
 
 
-def test_a_replaced_answer_is_the_true_one_with_something_strange_in_it(
-    simulator: SimulatorHandle, acme: Caller
-) -> None:
+def test_replace_patches_the_true_response(simulator: SimulatorHandle, acme: Caller) -> None:
     patch = {
         "total_count": 7,
         "runners": [{"status": "Melting", "name": None, "$remove": ["platform"]}],
@@ -162,23 +160,21 @@ def test_a_replaced_answer_is_the_true_one_with_something_strange_in_it(
     assert not any("platform" in runner for runner in answer["runners"])
 
 
-def test_strange_characters_arrive_as_they_are(simulator: SimulatorHandle, acme: Caller) -> None:
+def test_unusual_characters_arrive_unchanged(simulator: SimulatorHandle, acme: Caller) -> None:
     strange = 'nul \0, lone \ud800, <script>, "quotes", 日本, 2^60'
     simulator.add_fault("GET", "", "replace", body={"runners": [{"name": strange, "id": 2**60}]})
     runner = json.loads(acme("GET", RUNNERS).content)["runners"][0]
     assert (runner["name"], runner["id"]) == (strange, 2**60)
 
 
-def test_a_replaced_answer_has_its_own_etag(simulator: SimulatorHandle, acme: Caller) -> None:
+def test_a_patched_response_has_its_own_etag(simulator: SimulatorHandle, acme: Caller) -> None:
     simulator.set_speed(0)
     etag = acme("GET", RUNNERS).headers["ETag"]
     simulator.add_fault("GET", "", "replace", body={"total_count": 1})
     assert acme("GET", RUNNERS, headers={"If-None-Match": etag}).status_code == 200
 
 
-def test_a_fault_waits_for_its_method_path_and_turn(
-    simulator: SimulatorHandle, acme: Caller
-) -> None:
+def test_a_fault_matches_method_path_and_skip(simulator: SimulatorHandle, acme: Caller) -> None:
     simulator.add_fault("GET", r"hosted-runners\?page=2", "status", status=500, skip=1, times=2)
     assert acme("GET", RUNNERS).status_code == 200
     statuses = [acme("GET", RUNNERS, params={"page": 2}).status_code for _ in range(4)]
@@ -201,14 +197,12 @@ def test_a_fault_can_stay_until_it_is_cleared(
     "fault",
     [{"action": "explode"}, {"action": "status", "colour": 1}, {"action": "status", "path": "("}],
 )
-def test_a_fault_that_makes_no_sense_is_refused(
-    simulator: SimulatorHandle, fault: dict[str, Any]
-) -> None:
+def test_an_invalid_fault_is_refused(simulator: SimulatorHandle, fault: dict[str, Any]) -> None:
     with pytest.raises(RuntimeError, match="400"):
         simulator.control("POST", "faults", fault)
 
 
-def test_a_slow_answer_holds_up_no_other(simulator: SimulatorHandle, acme: Caller) -> None:
+def test_a_slow_response_delays_no_other(simulator: SimulatorHandle, acme: Caller) -> None:
     simulator.add_fault("GET", "/limits", "delay", seconds=2)
     with ThreadPoolExecutor(1) as other:
         slow = other.submit(acme, "GET", f"{RUNNERS}/limits")

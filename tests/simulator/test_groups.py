@@ -1,6 +1,4 @@
-"""Runner groups: their rules, who may use them, and how an enterprise's appear in its
-organizations.
-"""
+"""Runner groups: their rules, who may use them, and an enterprise's groups in its organizations."""
 
 from typing import Any
 
@@ -72,7 +70,7 @@ def test_it_refuses_a_workflow_without_ref_or_path(acme: Caller, workflow: str) 
     assert problems(acme("POST", GROUPS, json=body)) == {("selected_workflows", "invalid")}
 
 
-def test_workflows_come_back_in_an_order_of_their_own(acme: Caller) -> None:
+def test_workflows_are_returned_in_another_order(acme: Caller) -> None:
     workflows = [WORKFLOW.replace("deploy", f"deploy-{number}") for number in range(8)]
     created = acme("POST", GROUPS, json={"name": "x", "selected_workflows": workflows}).json()
     listed = acme("GET", GROUPS).json()["runner_groups"][-1]
@@ -141,7 +139,7 @@ def test_repositories_are_set_added_and_removed(acme: Caller) -> None:
     assert sorted(allowed()) == sorted([second, third])
 
 
-def test_repositories_belong_to_groups_for_selected_ones_only(acme: Caller) -> None:
+def test_repositories_are_set_only_for_groups_with_selected_visibility(acme: Caller) -> None:
     repository = repositories(acme)[0]
     body = {"selected_repository_ids": [repository]}
     assert acme("PUT", f"{GROUPS}/1/repositories", json=body).status_code == 409
@@ -237,7 +235,7 @@ def test_organizations_gain_and_lose_inherited_groups(
     assert "enterprise-gpu" not in names(globex, groups)
 
 
-def test_an_organization_outside_the_enterprise_is_not_let_in(
+def test_an_organization_outside_the_enterprise_cannot_be_added(
     simulator: SimulatorHandle, umbrella: Caller
 ) -> None:
     outsider = organization_id(simulator, "initech")

@@ -1,4 +1,4 @@
-"""Rules and life of larger runners."""
+"""The rules and the life cycle of larger runners."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -77,7 +77,7 @@ def test_ids_are_not_used_again(simulator: SimulatorHandle, acme: Caller) -> Non
     assert acme("POST", RUNNERS, json=new()).json()["id"] > first
 
 
-def test_an_update_changes_what_is_given_and_nothing_else(acme: Caller) -> None:
+def test_an_update_changes_the_given_fields_and_no_others(acme: Caller) -> None:
     before = acme("GET", f"{RUNNERS}/2").json()
     changed = acme(
         "PATCH",
@@ -212,7 +212,7 @@ def test_it_refuses_a_size_that_does_not_fit_the_image(
 @pytest.mark.parametrize(
     "image", [{"id": "1301", "source": "partner"}, {"id": "1002"}, {"id": "2306"}]
 )
-def test_four_cores_are_there_for_the_images_that_may_have_them(
+def test_four_cores_are_available_for_some_windows_images(
     acme: Caller, image: dict[str, str]
 ) -> None:
     assert acme("POST", RUNNERS, json=new(image=image)).status_code == 201
@@ -226,7 +226,7 @@ def test_the_disk_must_hold_a_custom_image(acme: Caller) -> None:
     assert acme("POST", RUNNERS, json={**body, "size": "4-core"}).status_code == 201
 
 
-def test_it_names_every_rule_broken_at_once(acme: Caller) -> None:
+def test_a_refusal_names_every_broken_rule(acme: Caller) -> None:
     answer = acme(
         "POST", RUNNERS, json=new(name="a b", runner_group_id=99, maximum_runners=0, size="3-core")
     )
@@ -270,7 +270,7 @@ def test_it_names_the_field_that_is_missing(acme: Caller, field: str) -> None:
     assert f'"{field}"' in answer.json()["message"]
 
 
-def test_static_ranges_come_some_time_after_switching_them_on(
+def test_static_ranges_are_assigned_some_time_after_enabling_them(
     simulator: SimulatorHandle, acme: Caller
 ) -> None:
     changed = acme("PATCH", f"{RUNNERS}/2", json={"enable_static_ip": True}).json()
@@ -314,7 +314,7 @@ def test_a_busy_runner_is_active_again_and_an_idle_one_is_not(
     assert active <= datetime.now(UTC)
 
 
-def test_nothing_moves_while_simulated_time_stands_still(
+def test_nothing_changes_while_simulated_time_is_stopped(
     simulator: SimulatorHandle, acme: Caller
 ) -> None:
     simulator.set_speed(0)

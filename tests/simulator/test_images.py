@@ -1,4 +1,4 @@
-"""Custom images: their versions, and what keeps them from being deleted."""
+"""Custom images, their versions, and when they cannot be deleted."""
 
 from tests.simulator.conftest import NEW_RUNNER, RUNNERS, Caller
 from tests.simulator_handle import SimulatorHandle
@@ -36,7 +36,7 @@ def test_a_version_in_use_is_not_deleted_but_another_is(acme: Caller) -> None:
     assert acme("DELETE", f"{IMAGES}/1/versions/1.1.0").status_code == 204
 
 
-def test_a_version_that_a_runner_follows_as_latest_is_only_kept_when_it_is_the_last(
+def test_the_last_version_is_not_deleted_while_a_runner_follows_latest(
     acme: Caller,
 ) -> None:
     acme(
@@ -49,7 +49,7 @@ def test_a_version_that_a_runner_follows_as_latest_is_only_kept_when_it_is_the_l
     assert acme("DELETE", f"{IMAGES}/1/versions/1.0.0").status_code == 409
 
 
-def test_there_are_images_in_other_states_than_ready(acme: Caller) -> None:
+def test_some_images_are_not_ready(acme: Caller) -> None:
     states = {image["state"] for image in acme("GET", IMAGES).json()["images"]}
     assert {"Ready", "Provisioning"} <= states
 

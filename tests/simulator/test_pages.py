@@ -1,4 +1,4 @@
-"""Pages, conditional requests and what comes with every answer."""
+"""Pages, conditional requests and the headers of every response."""
 
 import re
 from urllib.parse import parse_qs, urlsplit
@@ -31,7 +31,7 @@ def test_next_links_lead_through_every_runner_once(
     ("page", "rels"),
     [(1, {"next", "last"}), (2, {"first", "prev", "next", "last"}), (4, {"first", "prev"})],
 )
-def test_links_say_where_else_to_go(acme: Caller, page: int, rels: set[str]) -> None:
+def test_links_name_the_other_pages(acme: Caller, page: int, rels: set[str]) -> None:
     answer = acme("GET", RUNNERS, params={"per_page": 10, "page": page})
     assert set(links(answer.headers["Link"])) == rels
     assert len(answer.json()["runners"]) == 10
@@ -48,7 +48,7 @@ def test_links_are_absolute_and_keep_the_query(simulator: SimulatorHandle, acme:
     ("per_page", "length"),
     [(None, 30), ("0", 30), ("x", 30), ("-1", 30), ("39", 39), ("100", 40), ("5000", 40)],
 )
-def test_a_page_has_thirty_unless_asked_and_at_most_a_hundred(
+def test_a_page_has_thirty_items_by_default_and_at_most_a_hundred(
     acme: Caller, per_page: str | None, length: int
 ) -> None:
     answer = acme("GET", RUNNERS, params={"per_page": per_page} if per_page else {})
@@ -121,12 +121,12 @@ def test_a_trailing_slash_or_an_unknown_path_is_404(acme: Caller) -> None:
     assert acme("PUT", RUNNERS).status_code == 404
 
 
-def test_an_encoded_slash_is_no_separator(acme: Caller) -> None:
+def test_an_encoded_slash_does_not_separate(acme: Caller) -> None:
     assert acme("GET", "/orgs%2Facme/actions/hosted-runners").status_code == 404
     assert acme("GET", "/orgs/%61cme/actions/hosted-runners").status_code == 200
 
 
-def test_an_id_of_any_length_is_only_not_found(acme: Caller) -> None:
+def test_an_id_of_any_length_is_404(acme: Caller) -> None:
     assert acme("GET", f"{RUNNERS}/{10**15}").status_code == 404
     assert acme("GET", f"{RUNNERS}/{10**30}").status_code == 404
 
@@ -141,7 +141,7 @@ def test_repositories_are_sorted_and_filtered(acme: Caller) -> None:
     assert created == sorted(created, reverse=True)
 
 
-def test_the_newest_version_has_lost_has_downloads(acme: Caller) -> None:
+def test_the_newest_api_version_lacks_has_downloads(acme: Caller) -> None:
     headers = {"X-GitHub-Api-Version": "2026-03-10"}
     assert "has_downloads" in acme("GET", "/orgs/acme/repos").json()[0]
     assert "has_downloads" not in acme("GET", "/orgs/acme/repos", headers=headers).json()[0]

@@ -1,6 +1,4 @@
-"""The seeded world: the same for the same seed, and with the stories that tests and the demo rely
-on.
-"""
+"""The seeded world: the same for the same seed, with the stories that tests and the demo rely on."""
 
 from dataclasses import asdict
 from itertools import pairwise
@@ -33,7 +31,7 @@ def test_another_seed_makes_other_tokens_and_ids() -> None:
     assert asdict(one) != asdict(other)
 
 
-def test_more_runners_leave_the_first_ones_as_they_were() -> None:
+def test_a_larger_world_begins_with_the_same_runners() -> None:
     few, many = make(runners=20), make(runners=200)
     for account in few.accounts.values():
         for runner_id, runner in account.runners.items():
@@ -41,13 +39,13 @@ def test_more_runners_leave_the_first_ones_as_they_were() -> None:
 
 
 @pytest.mark.parametrize("runners", [0, 1, 40, 400])
-def test_each_account_has_the_number_asked_for_under_names_of_their_own(runners: int) -> None:
+def test_each_account_has_the_requested_number_of_runners_with_unique_names(runners: int) -> None:
     for account in make(runners=runners, organizations=2).accounts.values():
         assert len(account.runners) == runners
         assert len(named(account)) == runners
 
 
-def test_a_large_world_has_accounts_under_slugs_of_their_own() -> None:
+def test_a_large_world_has_accounts_with_unique_slugs() -> None:
     world = make(organizations=50, enterprises=4, runners=1)
     assert len(world.accounts) == 54
     assert len({account.id for account in world.accounts.values()}) == 54
@@ -69,7 +67,7 @@ def test_two_organizations_belong_to_the_enterprise_and_one_stands_alone() -> No
 @pytest.mark.parametrize(
     "account", list(make().accounts.values()), ids=lambda account: account.slug
 )
-def test_every_account_tells_the_same_stories(account: Account) -> None:
+def test_every_account_has_the_same_special_runners(account: Account) -> None:
     runners = named(account)
     at = lifecycle.elapsed(make().clock, NOW)
     assert list(runners)[:3] == ["linux-8core-ci", "win-build-16", "gpu-train-t4"]
@@ -98,7 +96,7 @@ def test_seeded_runners_obey_the_rules_of_sizes_and_groups() -> None:
             assert account.groups[runner.group_id].inherited_from is None, runner.name
 
 
-def test_every_seeded_runner_has_a_range_of_its_own_in_its_account() -> None:
+def test_seeded_static_ranges_are_unique_within_an_account() -> None:
     for account in make().accounts.values():
         ranges = [
             lifecycle.public_ips(runner, 0)

@@ -1,4 +1,4 @@
-"""Who may do what: the seeded tokens, each refused in its own way, and the primary rate limit."""
+"""Rights: the seeded tokens, each refused in its own way, and the primary rate limit."""
 
 import time
 
@@ -21,7 +21,7 @@ def test_a_wrong_credential_is_401(simulator: SimulatorHandle, authorization: st
     assert (answer.status_code, answer.json()["message"]) == (401, "Bad credentials")
 
 
-def test_no_credential_is_401_where_one_is_needed_and_enough_for_public_data(
+def test_anonymous_requests_get_401_or_public_data(
     simulator: SimulatorHandle,
 ) -> None:
     nobody = caller_of(simulator, None)
@@ -30,7 +30,7 @@ def test_no_credential_is_401_where_one_is_needed_and_enough_for_public_data(
     assert all(not repository["private"] for repository in nobody("GET", "/orgs/acme/repos").json())
 
 
-def test_both_words_before_a_token_are_understood(simulator: SimulatorHandle) -> None:
+def test_both_authorization_schemes_are_accepted(simulator: SimulatorHandle) -> None:
     headers = {"Authorization": f"token {simulator.account('acme').token}"}
     assert caller_of(simulator, None)("GET", RUNNERS, headers=headers).status_code == 200
 
@@ -42,7 +42,7 @@ def test_a_token_does_not_see_other_accounts(acme: Caller, umbrella: Caller) -> 
     assert acme("GET", "/orgs/nobody/actions/hosted-runners").status_code == 404
 
 
-def test_slugs_are_told_apart_without_regard_to_case(acme: Caller) -> None:
+def test_slugs_are_case_insensitive(acme: Caller) -> None:
     assert acme("GET", "/orgs/ACME/actions/hosted-runners").status_code == 200
 
 
@@ -70,7 +70,7 @@ def test_a_token_that_will_expire_says_when(simulator: SimulatorHandle, acme: Ca
 
 
 @pytest.mark.parametrize("note", ["read-only", "no-scope"])
-def test_a_classic_token_without_the_scope_is_told_what_it_has_and_what_it_needs(
+def test_a_refusal_names_the_classic_tokens_scopes_and_the_required_ones(
     simulator: SimulatorHandle, note: str
 ) -> None:
     answer = with_token(simulator, note)("GET", RUNNERS)
@@ -85,7 +85,7 @@ def test_a_token_for_runners_only_does_not_reach_groups(simulator: SimulatorHand
     assert runners_only("GET", GROUPS).status_code == 403
 
 
-def test_single_sign_on_is_asked_for_with_a_link(simulator: SimulatorHandle) -> None:
+def test_a_refusal_for_single_sign_on_has_a_link(simulator: SimulatorHandle) -> None:
     unauthorised = with_token(simulator, "sso-missing")
     answer = unauthorised("GET", RUNNERS)
     assert answer.status_code == 403
@@ -177,7 +177,7 @@ def test_a_spent_quota_is_403_until_it_is_reset(simulator: SimulatorHandle, acme
     assert acme("GET", RUNNERS).headers["X-RateLimit-Remaining"] == "4999"
 
 
-def test_asking_for_the_quota_is_free_and_the_old_version_says_it_twice(acme: Caller) -> None:
+def test_reading_the_rate_limit_is_free_and_the_older_version_repeats_it(acme: Caller) -> None:
     old = acme("GET", "/rate_limit").json()
     new = acme("GET", "/rate_limit", headers={"X-GitHub-Api-Version": "2026-03-10"}).json()
     assert old["resources"]["core"]["used"] == new["resources"]["core"]["used"] == 0

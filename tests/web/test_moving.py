@@ -150,14 +150,14 @@ def test_a_target_that_is_not_empty_is_left_alone(
     installation: dict[str, str], moved: dict[str, str]
 ) -> None:
     before = content(moved)
-    with pytest.raises(AssertionError, match="not empty"):
+    with pytest.raises(AssertionError, match="people or accounts already"):
         manage(installation, "copy_database", "--to", moved["DATABASE_URL"])
     assert content(moved) == before
 
 
 @pytest.mark.parametrize("url", ["nonsense", "", "postgresql://nobody@127.0.0.1:1/none"])
 def test_a_target_that_cannot_be_opened_is_said_plainly(embedded: dict[str, str], url: str) -> None:
-    with pytest.raises(AssertionError, match=r"no address of a database|refused") as failed:
+    with pytest.raises(AssertionError, match=r"must be the address of a database|failed") as failed:
         manage(embedded, "copy_database", "--to", url)
     assert "Traceback" not in str(failed.value)
 

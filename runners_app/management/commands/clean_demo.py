@@ -1,6 +1,4 @@
-"""Forget the demo: its accounts here and the simulated GitHub's state. Real accounts and people
-stay.
-"""
+"""Removes the demo: its accounts, its people and the simulator's state. All others stay."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from runners_app.accounts.accounts import disconnect_demo
 
 
 class Command(BaseCommand):
-    help = "Forget the demo accounts and the simulator's state. Stop the simulator first, or a Trackside that runs one."
+    help = "Remove the demo accounts and the simulator's state. Stop Trackside first."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.EMBEDDED:  # elsewhere only the owner of the tables may
@@ -22,7 +20,7 @@ class Command(BaseCommand):
         count = disconnect_demo(by=None)
         if demo.state_file().exists():
             for name, why in demo.remove_people().items():
-                self.stdout.write(f"Left {name}: {why}.")
+                self.stdout.write(f"Kept {name}: {why}.")
         for name in (demo.state_file().name, "simulator.json", "simulator.out"):
             (Path(settings.DATA_DIR) / name).unlink(missing_ok=True)
         how = (
@@ -30,4 +28,4 @@ class Command(BaseCommand):
             if settings.EMBEDDED
             else "Take COMPOSE_PROFILES=demo out of .env, or the next `up` starts the demo over."
         )
-        self.stdout.write(f"Forgot {count} demo accounts. {how}")
+        self.stdout.write(f"Removed {count} demo accounts. {how}")

@@ -1,4 +1,4 @@
-"""Connect an organization or enterprise from the command line, for scripts and first installations."""
+"""Connects an organization or enterprise, for scripts and first installations."""
 
 import sys
 from argparse import ArgumentParser
@@ -26,11 +26,14 @@ from runners_app.models import Account, App
 
 
 class Command(BaseCommand):
-    help = "Connect an organization or enterprise with a token or a GitHub App. Nothing is changed at GitHub."
+    help = (
+        "Connect an organization or enterprise with a token or a GitHub App. "
+        "Nothing is changed on GitHub."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "slug", help="Name of the organization or enterprise, as in its address at GitHub."
+            "slug", help="Name of the organization or enterprise, as in its address on GitHub."
         )
         parser.add_argument("--kind", choices=Account.Kind.values, required=True)
         parser.add_argument("--api-url", default="https://api.github.com")
@@ -72,14 +75,15 @@ class Command(BaseCommand):
         except (CannotConnect, UnusableToken, GitHubError) as error:
             raise CommandError(f"{slug} was not connected. {error}") from None
         self.stdout.write(
-            f"Connected the {account.kind} {account}. A running worker reads it now, or run: sync {account}"
+            f"Connected the {account.kind} {account}. A running worker is reading it now; "
+            f"without one, run: sync {account}"
         )
 
     def _installation(self, slug: str, options: dict[str, Any]) -> tuple[App, int]:
-        """The App, and its installation in the organization."""
+        """The App and the id of its installation in the organization."""
         if options["key_file"] is None:
             raise CommandError(
-                "--app-id needs --key-file, the private key that GitHub's App page lets you download."
+                "--app-id needs --key-file, the private key from the App's page on GitHub."
             )
         check_slug(slug)
         try:
@@ -91,7 +95,7 @@ class Command(BaseCommand):
 
 
 def _installation_in(app: App, slug: str) -> int:
-    """Its id, asked from GitHub. Raises CannotConnect or GitHubError."""
+    """The installation's id, from GitHub's list. Raises CannotConnect or GitHubError."""
     client = app_client(app)
     try:
         for page in client.list_installations():

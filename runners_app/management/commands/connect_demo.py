@@ -1,6 +1,4 @@
-"""Connect the accounts of a running simulator as demo accounts, for `docker compose --profile demo
-up`.
-"""
+"""Connects the accounts of a running simulator, for `docker compose --profile demo up`."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -13,22 +11,22 @@ from runners_app.accounts.accounts import CannotConnect
 
 
 class Command(BaseCommand):
-    help = "Connect all accounts of the simulator at an address, and print how to sign in."
+    help = "Connect all accounts of the simulator at an address as demo accounts."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "base_url", metavar="ADDRESS", help="Of the simulator; DEMO_API_ORIGINS must have it."
+            "base_url", metavar="ADDRESS", help="The simulator; must be in DEMO_API_ORIGINS."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         base_url = options["base_url"].rstrip("/")
         sign_ins = demo.demo_sign_ins()
         try:
-            answer = requests.get(f"{base_url}/_simulator/accounts", timeout=10)
-            answer.raise_for_status()
-            demo.connect_demo(base_url, answer.json())
+            response = requests.get(f"{base_url}/_simulator/accounts", timeout=10)
+            response.raise_for_status()
+            demo.connect_demo(base_url, response.json())
         except requests.RequestException as error:
-            raise CommandError(f"The simulator at {base_url} does not answer: {error}") from None
+            raise CommandError(f"The simulator at {base_url} does not respond: {error}") from None
         except CannotConnect as error:
             raise CommandError(str(error)) from None
         for sign_in in sign_ins:

@@ -1,4 +1,4 @@
-"""Move to another database: everything Trackside knows, from the one it runs on into an empty one."""
+"""Moves to another database: copies everything from the current one into an empty one."""
 
 from argparse import ArgumentParser
 from itertools import islice
@@ -22,7 +22,7 @@ Model = type[models.Model]
 
 
 class Command(BaseCommand):
-    help = "Copy everything into an empty database, which is migrated first. Stop web, worker and beat before."
+    help = "Migrate an empty database and copy everything into it. Stop all processes first."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -37,47 +37,46 @@ class Command(BaseCommand):
         try:
             call_command("migrate", database=TARGET, verbosity=0)
             if User.objects.using(TARGET).exists() or Account.objects.using(TARGET).exists():
-                raise CommandError(
-                    "The target is not empty: it has people or accounts. Nothing was copied."
-                )
+                raise CommandError("The target has people or accounts already. Nothing was copied.")
             with transaction.atomic(using=TARGET):
                 tables = _tables()
-                for model in tables:  # what migrating has filled with keys of its own
+                for model in tables:  # migrating has added rows, with keys of their own
                     model._base_manager.using(TARGET).all()._raw_delete(TARGET)
                 copied = sum(_copy(model) for model in tables)
                 _set_sequences(tables)
         except DatabaseError as error:
-            raise CommandError(f"The target refused, and nothing was copied: {error}") from None
+            raise CommandError(f"The target failed, and nothing was copied: {error}") from None
         finally:
             connections[TARGET].close()
         self.stdout.write(
-            f"Copied {copied:,} rows of {len(tables)} tables. Start Trackside with DATABASE_URL set to the target and "
-            "with the same SECRET_KEY and CREDENTIAL_KEYS as before; everybody signs in anew."
+            f"Copied {copied:,} rows of {len(tables)} tables. Start Trackside with DATABASE_URL "
+            "set to the target and with the same SECRET_KEY and CREDENTIAL_KEYS as before. "
+            "Everyone has to sign in again."
         )
 
 
 def _open(url: str) -> None:
-    """Make the target known as a second database. Raises CommandError."""
+    """Add the target to Django's databases. Raises CommandError."""
     try:
         settings = environ.Env.db_url_config(url)
     except (ImproperlyConfigured, KeyError, ValueError):
         settings = {}
     if not settings.get("ENGINE"):
         raise CommandError(
-            "--to is no address of a database, such as postgresql://user:password@host/name."
+            "--to must be the address of a database, as postgresql://user:password@host/name."
         )
     source = connections.databases["default"]
     if all(
         str(settings.get(name) or "") == str(source.get(name) or "")
         for name in ("ENGINE", "NAME", "HOST", "PORT")
     ):
-        raise CommandError("The target is the database Trackside runs on.")
+        raise CommandError("The target is the current database.")
     connections.databases[TARGET] = {**source, "OPTIONS": {}, **settings}
 
 
 def _tables() -> list[Model]:
-    """Every table but those of sessions. Foreign keys are checked at the end, so their order is of
-    no matter.
+    """All tables except sessions. Their order does not matter: foreign keys are checked at the
+    end of the transaction.
     """
     found = apps.get_models(include_auto_created=True)
     return [
@@ -88,14 +87,12 @@ def _tables() -> list[Model]:
 
 
 def _copy(model: Model) -> int:
-    """All rows as they are: with their keys, and without what saving would put in (times of
-    adding).
-    """
+    """Copy all rows with their keys, and without the values that saving sets, such as times."""
     fields = [field for field in model._meta.local_concrete_fields if not field.generated]
     rows = model._base_manager.using("default").order_by("pk").iterator(chunk_size=BATCH)
     copied = 0
     while batch := list(islice(rows, BATCH)):
-        # Not bulk_create, which asks fields what to put in.
+        # bulk_create would call the fields' pre_save, which sets values.
         model._base_manager._insert(batch, fields=fields, using=TARGET, raw=True)  # type: ignore[attr-defined]
         copied += len(batch)
     return copied

@@ -1,6 +1,4 @@
-"""Let somebody in who lost their second factor: for the last administrator, whom nobody else can
-help.
-"""
+"""Removes a lost second factor, for the last administrator, whom no other one can help."""
 
 from typing import Any
 
@@ -11,7 +9,7 @@ from runners_app.people.people import remove_second_factors
 
 
 class Command(BaseCommand):
-    help = "Remove the second factors of a person. The password alone is enough then, until they set up another."
+    help = "Remove a person's second factors. They sign in with the password until they add one."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username")
@@ -19,9 +17,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         person = User.objects.filter(username=options["username"]).first()
         if person is None:
-            raise CommandError(f"Nobody here is called {options['username']}. Nothing was changed.")
+            raise CommandError(f"There is no user {options['username']}. Nothing was changed.")
         if not remove_second_factors(person, by=None):
             raise CommandError(f"{person} has no second factor. Nothing was changed.")
         self.stdout.write(
-            f"{person} signs in with the password alone now. Their sessions have ended."
+            f"{person} now signs in with the password alone. Their sessions have ended."
         )

@@ -1,4 +1,4 @@
-"""Seal all stored secrets anew under the first of CREDENTIAL_KEYS."""
+"""Reseals all stored secrets with the first of CREDENTIAL_KEYS."""
 
 from collections import Counter
 from typing import Any
@@ -10,8 +10,8 @@ from runners_app.security.rotation import rotate_all
 
 class Command(BaseCommand):
     help = (
-        "Put a new key first in CREDENTIAL_KEYS, restart everything, then run this: afterwards the older keys open "
-        "nothing and can go. It may be stopped at any point and run again."
+        "Put a new key first in CREDENTIAL_KEYS, restart everything, then run this. Afterwards the "
+        "older keys are unused and can be removed. It can be interrupted and run again."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -20,12 +20,13 @@ class Command(BaseCommand):
             counts[outcome] += 1
             if outcome == "unreadable":
                 self.stderr.write(
-                    f"{row}: no key in CREDENTIAL_KEYS opens it. Enter its secret again."
+                    f"{row}: none of CREDENTIAL_KEYS opens it. Enter its secret again."
                 )
         self.stdout.write(
-            f"{counts['resealed']} sealed anew, {counts['unchanged']} were already, {counts['unreadable']} unreadable."
+            f"{counts['resealed']} resealed, {counts['unchanged']} unchanged, "
+            f"{counts['unreadable']} unreadable."
         )
         if counts["unreadable"]:
             raise CommandError(
-                "Keep the older keys until those are entered again: another installation may open them."
+                "Keep the older keys until you have entered the unreadable secrets again."
             )

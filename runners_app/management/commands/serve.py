@@ -1,4 +1,4 @@
-"""The embedded default: one command starts web, worker with beat and, for the demo, the simulator."""
+"""The embedded default: runs web, worker with beat and, for the demo, the simulator."""
 
 import json
 import os
@@ -22,7 +22,7 @@ READY_WITHIN_SECONDS = 30.0
 
 
 class Command(BaseCommand):
-    help = "Start everything on this machine: web, worker with beat, and the simulator while the demo is on."
+    help = "Run everything on this machine: web, worker with beat, and the simulator for the demo."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--port", type=int, default=8000)
@@ -39,7 +39,8 @@ class Command(BaseCommand):
         port = options["port"]
         if not _is_free(port):
             raise CommandError(
-                f"Port {port} is taken, perhaps by another Trackside. Stop that, or choose: --port N"
+                f"Port {port} is in use, perhaps by another Trackside. "
+                "Stop that, or choose another port with --port N."
             )
         call_command("migrate", verbosity=0)
         call_command("collectstatic", verbosity=0, interactive=False)
@@ -78,10 +79,10 @@ class Command(BaseCommand):
             self.stdout.write(f"  {sign_in.role:<14} {sign_in.username:<6} {sign_in.password}")
         if not User.objects.exists():
             self.stdout.write(
-                f"  Nobody can sign in yet. Make an administrator at http://127.0.0.1:{port}/setup/"
+                f"  Nobody can sign in yet. Add an administrator at http://127.0.0.1:{port}/setup/"
             )
             self.stdout.write(
-                f"  with the setup code {setup_code()}, or by: python manage.py createsuperuser"
+                f"  with the setup code {setup_code()}, or run: python manage.py createsuperuser"
             )
         self.stdout.write("Ctrl-C stops it.\n")
         self.stdout.flush()
@@ -154,8 +155,8 @@ def _announcement() -> Path:
 
 
 def _simulator_port() -> int:
-    """The port of last time, so that the demo accounts stay where they are; another one when it is
-    taken.
+    """The port of the last start, because the demo accounts have it in their API URL; another port
+    if it is in use.
     """
     state = demo.read_state()
     port = state.get("simulator_port")
@@ -168,7 +169,7 @@ def _simulator_port() -> int:
 
 
 def _simulator_accounts(announcement: Path) -> list[dict[str, str]]:
-    """From the first line the simulator prints once it listens."""
+    """The accounts in the line that the simulator prints once it listens."""
     deadline = time.monotonic() + READY_WITHIN_SECONDS
     while time.monotonic() < deadline:
         first, newline, _ = (

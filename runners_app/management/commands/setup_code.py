@@ -1,4 +1,4 @@
-"""Say the code that makes the first administrator on the setup page."""
+"""Prints the code that the setup page requires to add the first administrator."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from runners_app.people.people import setup_code
 
 
 class Command(BaseCommand):
-    help = "Print the code the setup page asks for. It is of use only while nobody can sign in."
+    help = "Print the code for the setup page. It works only while nobody can sign in."
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write(setup_code())

@@ -1,4 +1,4 @@
-"""Run the GitHub simulator: GitHub's API for larger runners over HTTP, for the demo and the tests."""
+"""Runs the GitHub simulator: GitHub's API for larger runners, for the demo and the tests."""
 
 import argparse
 import json
@@ -15,22 +15,20 @@ from runners_app.simulator.world.seed import Size
 
 
 class Command(BaseCommand):
-    help = "Speak GitHub's API for larger runners, with made-up accounts. The first line printed is JSON."
+    help = "Serve GitHub's API for larger runners with made-up accounts. Its first line is JSON."
     requires_system_checks: list[str] = []  # noqa: RUF012 - as Django declares it
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+        parser.add_argument("--port", type=int, default=0, help="0 chooses a free one")
         parser.add_argument("--seed", type=int, default=1)
         parser.add_argument("--organizations", type=int, default=3)
         parser.add_argument("--enterprises", type=int, default=1)
         parser.add_argument("--runners", type=int, default=40, help="for each account")
         parser.add_argument(
-            "--latency-ms", type=float, default=0.0, help="wait so long before each answer"
+            "--latency-ms", type=float, default=0.0, help="wait before each response"
         )
-        parser.add_argument(
-            "--speed", type=float, default=1.0, help="60 makes a simulated minute last a second"
-        )
+        parser.add_argument("--speed", type=float, default=1.0, help="simulated seconds per second")
         parser.add_argument(
             "--prefix", default="", help="mount the API under a path, such as /api/v3"
         )
@@ -39,7 +37,7 @@ class Command(BaseCommand):
             action="store_true",
             help="without larger runners and rate limits",
         )
-        parser.add_argument("--state", type=Path, help="keep the world in this file over restarts")
+        parser.add_argument("--state", type=Path, help="keep the world in this file")
 
     def handle(self, *args: Any, **options: Any) -> None:
         size = Size(
@@ -51,7 +49,7 @@ class Command(BaseCommand):
         )
         prefix = options["prefix"].rstrip("/")
         if prefix and not prefix.startswith("/"):
-            raise CommandError("--prefix is a path and begins with a slash, such as /api/v3.")
+            raise CommandError("--prefix must begin with a slash, such as /api/v3.")
         wanted = Options(
             size, options["latency_ms"], prefix, options["enterprise_server"], options["state"]
         )
@@ -63,7 +61,7 @@ class Command(BaseCommand):
 
 
 def _print_line(announcement: dict[str, Any]) -> None:
-    """A reader that has gone away must not stop the simulator."""
+    """Print the first line; a reader that has gone must not stop the simulator."""
     try:
         sys.stdout.write(json.dumps(announcement) + "\n")
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Read accounts now, in this process, without a worker."""
+"""Reads accounts now, in this process, without a worker."""
 
 from argparse import ArgumentParser
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,10 @@ CREDENTIALS_AT_ONCE = 16
 
 
 class Command(BaseCommand):
-    help = "Read all resources of the accounts named, or of all. One line each; exit code 1 if any failed."
+    help = (
+        "Read all resources of the given accounts, or of all accounts. "
+        "Prints a line for each; exits with 1 if any failed."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slugs", nargs="*", metavar="SLUG")
@@ -45,28 +48,26 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
     def _sync_all(self, batches: "SimpleQueue[list[Account]]", resources: list[str] | None) -> bool:
-        """The work of one thread, over one database connection: batch after batch until none is
-        left.
-        """
-        good = True
+        """Read batches until none is left, on this thread's database connection."""
+        succeeded = True
         try:
             while True:
-                good = self._sync(batches.get_nowait(), resources) and good
+                succeeded = self._sync(batches.get_nowait(), resources) and succeeded
         except Empty:
-            return good
+            return succeeded
         finally:
             connection.close()
 
     def _sync(self, accounts: list[Account], resources: list[str] | None) -> bool:
-        good = True
+        succeeded = True
         try:
             for result in read_accounts(accounts, resources, holder="sync"):
                 self.stdout.write(_line(result))
-                good = good and result.failure is None
+                succeeded = succeeded and result.failure is None
         except CredentialBusy as error:
             self.stdout.write(f"{', '.join(account.slug for account in accounts)}: {error}")
-            good = False
-        return good
+            succeeded = False
+        return succeeded
 
 
 def _line(result: RunResult) -> str:
@@ -75,6 +76,7 @@ def _line(result: RunResult) -> str:
         return f"{start} failed after {result.seconds:.2f} s: {result.failure.message}"
     counts = result.counts
     return (
-        f"{start} {result.requests} requests, {result.not_modified} not modified, {counts.added} added, "
-        f"{counts.changed} changed, {counts.removed} removed, {result.seconds:.2f} s"
+        f"{start} {result.requests} requests, {result.not_modified} not modified, "
+        f"{counts.added} added, {counts.changed} changed, {counts.removed} removed, "
+        f"{result.seconds:.2f} s"
     )
