@@ -124,7 +124,7 @@ def _deep(sort: str) -> str:
     """The address of the page after nine tenths of all runners."""
     from runners_app.models import Runner
     from runners_app.runners.list_views import SORTS
-    from runners_app.web.paging import _write
+    from runners_app.web.paging import _encode
 
     order = SORTS.get(sort.removeprefix("-"), SORTS["name"])
     sign = "-" if sort.startswith("-") else ""
@@ -132,7 +132,7 @@ def _deep(sort: str) -> str:
         f"{sign}{order.column}", f"{sign}pk"
     )
     last = rows[rows.count() * 9 // 10]
-    return f"/runners/?{urlencode({'sort': sort, 'after': _write(last, order)})}"
+    return f"/runners/?{urlencode({'sort': sort, 'after': _encode(last, order)})}"
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def _may_send(row: Operation) -> bool:
 
 def _may_cancel(row: Operation) -> bool:
     """Also in a paused or observed account, because cancelling changes nothing on GitHub."""
-    return row.account.role == Membership.Role.MANAGER  # type: ignore[attr-defined]
+    return row.account.role == Membership.Role.MANAGER
 
 
 def _permitted(

@@ -124,7 +124,7 @@ def _may_decide(request: Request, row: Operation) -> bool:
     Allowed in a paused or observed account, too, because neither changes anything on GitHub.
     """
     account = Account.objects.visible_to(request.user).get(pk=row.account_id)
-    return account.role == Membership.Role.MANAGER  # type: ignore[attr-defined,no-any-return]
+    return account.role == Membership.Role.MANAGER
 
 
 def _group(row: Operation) -> RunnerGroup | None:

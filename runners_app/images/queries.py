@@ -50,9 +50,10 @@ def with_deletion(images: "QuerySet[Image]") -> "QuerySet[Image]":
     deletions = Operation.objects.unfinished().filter(
         account=OuterRef("account"), target=Operation.Target.IMAGE, kind=Operation.Kind.DELETE_IMAGE
     )
-    deletions = deletions.annotate(image=Cast("target_id", CharField()))
-    deletions = deletions.filter(image=OuterRef("github_id"))
-    return images.annotate(deletion=Subquery(deletions.values("pk")[:1]))
+    of_image = deletions.annotate(image=Cast("target_id", CharField())).filter(
+        image=OuterRef("github_id")
+    )
+    return images.annotate(deletion=Subquery(of_image.values("pk")[:1]))
 
 
 def one_row_per_image(

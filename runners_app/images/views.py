@@ -130,7 +130,9 @@ def image(request: Request, pk: int) -> HttpResponse:
         "may_delete": row.may_be_deleted and deletion is None,
         "readings": readings,
         "version": version,
-        "moving": any(each.is_moving for each in (row, *versions, *operations)),
+        "moving": row.is_moving
+        or any(version.is_moving for version in versions)
+        or any(operation.is_moving for operation in operations),
         **freshness_of_one(account, readings[0] if readings else None),
     }
     return render_page(request, "images/detail.html", context, fragment="facts")

@@ -35,10 +35,10 @@ class AccountQuerySet(models.QuerySet["Account"]):
             return self.none()
         if user.is_superuser:
             unlimited = Value(None, output_field=models.BigIntegerField())
-            return self.annotate(role=Value(Membership.Role.MANAGER.value), limited_by=unlimited)
+            return self.annotate(role=Value(Membership.Role.MANAGER.value), limited_by=unlimited)  # type: ignore[no-redef]
         limited_by = Case(When(memberships__limited=True, then=F("memberships__pk")))
         mine = self.filter(memberships__user_id=user.pk)
-        return mine.annotate(role=F("memberships__role"), limited_by=limited_by)
+        return mine.annotate(role=F("memberships__role"), limited_by=limited_by)  # type: ignore[no-redef]
 
     def fully_visible(self) -> "AccountQuerySet":
         """After `visible_to`: without accounts of which the user sees only some runner groups."""

@@ -74,8 +74,8 @@ def _runners() -> Metric:
         for word, common in zip((status, platform, size), kept, strict=True):
             labels.append(word if word in common else OTHER)
         folded[tuple(labels)] += count
-    for labels, count in folded.items():
-        metric.add_metric(labels, count)
+    for values, count in folded.items():
+        metric.add_metric(values, count)
     return metric
 
 

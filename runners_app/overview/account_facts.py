@@ -89,8 +89,8 @@ def _add_runners(facts: dict[int, AccountFacts], now: datetime) -> None:
         account.idle += row["idle"]
 
     orphans = Runner.objects.image_not_offered().within(_accounts(facts)).order_by()
-    for row in orphans.values("account_id").annotate(runners=Count("pk")):
-        facts[row["account_id"]].image_not_offered = row["runners"]
+    for orphan in orphans.values("account_id").annotate(runners=Count("pk")):
+        facts[orphan["account_id"]].image_not_offered = orphan["runners"]
 
 
 def _add_limits(facts: dict[int, AccountFacts]) -> None:

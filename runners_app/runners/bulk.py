@@ -233,7 +233,9 @@ def values_of_clone(runner: Runner, account: Account) -> dict[str, Any]:
     """
     catalog = Catalog([runner.account, account])
     images = catalog.images.get((account.pk, runner.image_source, runner.image_name.lower()))
-    group = RunnerGroup.objects.filter(account=runner.account, github_id=runner.group_id).first()
+    group = RunnerGroup.objects.filter(
+        account=runner.account, github_id=runner.group_id or 0
+    ).first()
     return {
         "name": f"{runner.name}-copy"[:64].replace(" ", "-"),
         "image": f"{images[0].source}:{images[0].github_id}" if images else "",

@@ -48,7 +48,7 @@ def test_the_previous_version_can_insert_rows_without_naming_added_columns() -> 
 
 def test_no_column_or_table_of_the_previous_version_is_removed_or_renamed() -> None:
     loader = MigrationLoader(None)
-    before: set[tuple[str, str]] = set()
+    before: set[tuple[str, str | None]] = set()
     removed = set()
     for key in sorted(key for key in loader.disk_migrations if key[0] == "runners_app"):
         models = loader.project_state(key).apps.get_app_config("runners_app").get_models()
