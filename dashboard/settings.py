@@ -30,6 +30,9 @@ env = Environment()
 DATA_DIR = Path(env.str("TRACKSIDE_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
 DATABASE_URL = env.str("DATABASE_URL", default="")
 REDIS_URL = env.str("REDIS_URL", default="")
+if REDIS_URL.startswith("rediss:") and "ssl_cert_reqs=" not in REDIS_URL:
+    # Celery would take any certificate.
+    REDIS_URL += f"{'&' if '?' in REDIS_URL else '?'}ssl_cert_reqs=required"
 EMBEDDED = not DATABASE_URL and not REDIS_URL
 # The simulator needs neither keys nor a database: started alone, it leaves no data folder behind.
 SIMULATOR_ONLY = sys.argv[1:2] == ["simulate_github"]

@@ -2,9 +2,9 @@
 
 `gunicorn --config python:dashboard.web_server dashboard.wsgi` reads them.
 
-Pages are served on `WEB_PORT` (8000). Probes are answered on `PROBE_PORT` (8001) by a thread that
-serves nothing else: however many slow or costly requests wait, the container is known to live, and
-no log fills with probes. Both listen on `WEB_ADDRESS`, which is everywhere: in a container others
+Pages are served on `PAGES_PORT` (8000). Probes are answered on `PROBES_PORT` (8001) by a thread
+that serves nothing else: however many slow or costly requests wait, the container is known to live,
+and no log fills with probes. Both listen on `PAGES_ADDRESS`, which is everywhere: in a container others
 reach them only over its networks.
 """
 
@@ -21,8 +21,8 @@ from gunicorn.workers.base import Worker
 
 log = logging.getLogger(__name__)
 
-ADDRESS = os.environ.get("WEB_ADDRESS", "0.0.0.0")  # noqa: S104 - see above
-bind = f"{ADDRESS}:{os.environ.get('WEB_PORT', '8000')}"
+ADDRESS = os.environ.get("PAGES_ADDRESS", "0.0.0.0")  # noqa: S104 - see above
+bind = f"{ADDRESS}:{os.environ.get('PAGES_PORT', '8000')}"
 worker_class = "gthread"
 workers = 2
 threads = 8
@@ -74,5 +74,5 @@ class ProbeServer(HTTPServer):
 
 def post_worker_init(worker: Worker) -> None:
     """gunicorn calls this in each process once the application is loaded."""
-    server = ProbeServer((ADDRESS, int(os.environ.get("PROBE_PORT", "8001"))), ProbeHandler)
+    server = ProbeServer((ADDRESS, int(os.environ.get("PROBES_PORT", "8001"))), ProbeHandler)
     threading.Thread(target=server.serve_forever, name="probes", daemon=True).start()

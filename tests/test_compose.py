@@ -129,9 +129,9 @@ class Stack:
         given = {**image_environment(), **SERVICES[service].get("environment", {})}
         mapped = {name: self.here(str(value), service, number) for name, value in given.items()}
         if service == "web":
-            mapped["WEB_ADDRESS"] = "127.0.0.1"
-            mapped["WEB_PORT"] = str(self.ports[f"web-{number}"])
-            mapped["PROBE_PORT"] = str(self.ports[f"probe-{number}"])
+            mapped["PAGES_ADDRESS"] = "127.0.0.1"
+            mapped["PAGES_PORT"] = str(self.ports[f"web-{number}"])
+            mapped["PROBES_PORT"] = str(self.ports[f"probe-{number}"])
         return {
             **mapped,
             "HOSTNAME": f"{service}-{number}",

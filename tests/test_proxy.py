@@ -159,9 +159,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     environment = {
         "PATH": os.environ["PATH"],
         "TRACKSIDE_DATA_DIR": str(folder),
-        "WEB_ADDRESS": "127.0.0.1",
-        "WEB_PORT": str(web_port),
-        "PROBE_PORT": str(probe_port),
+        "PAGES_ADDRESS": "127.0.0.1",
+        "PAGES_PORT": str(web_port),
+        "PROBES_PORT": str(probe_port),
         "LOG_FORMAT": "json",
     }
     manage(environment, "migrate", "--verbosity", "0")
