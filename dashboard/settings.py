@@ -23,6 +23,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from dashboard.data_dir import Keys, make_keys, read_keys
 from dashboard.environment import Environment
+from runners_app.github.proxy import ProxySettings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -81,6 +82,17 @@ if GITHUB_CA_FILE and not SIMULATOR_ONLY:
         ) from None
 # `serve` sets it to the address of the simulator that it starts for the demo.
 DEMO_API_ORIGINS = env.list("DEMO_API_ORIGINS", default=[])
+# The way out where there is no other, and what is reached without it; the demo's simulator always.
+OUTGOING_PROXY: ProxySettings | None = None
+OUTGOING_NO_PROXY = env.list("OUTGOING_NO_PROXY", default=[])
+if address := env.str("OUTGOING_PROXY", default=""):
+    simulators = [urlsplit(origin).netloc for origin in DEMO_API_ORIGINS]
+    try:
+        OUTGOING_PROXY = ProxySettings(address, [*OUTGOING_NO_PROXY, *simulators])
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"OUTGOING_PROXY or OUTGOING_NO_PROXY cannot be used: {error}."
+        ) from None
 
 INSTALLED_APPS = [
     "allauth",

@@ -54,6 +54,7 @@ def _hide_secrets() -> None:
     secrets = [
         settings.SECRET_KEY,
         *settings.CREDENTIAL_KEYS,
+        settings.OUTGOING_PROXY and settings.OUTGOING_PROXY.password,
         settings.METRICS_TOKEN,
         settings.DATABASES["default"].get("PASSWORD"),
         urlsplit(settings.REDIS_URL).password,

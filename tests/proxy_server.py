@@ -17,11 +17,11 @@ class Proxy:
 
     `hosts` are the only ones it knows, such as `github.test:443`, and the port on 127.0.0.1 each
     leads to. `user` is `name:password` if it lets only that one in, `refuse_with` a status to
-    answer instead. With `inspect`, a function from a host to the TLS context to show for it, it looks into
-    tunnels and opens the way on with `upstream`.
+    answer instead. With `inspect`, from a host to the TLS context to show for it, it looks into
+    tunnels; with `upstream` it goes on from there by TLS.
 
     `asked` are the heads of requests it got, `tunnels` how many it opened, `seen` what went through
-    in the clear.
+    it.
     """
 
     port: int
@@ -83,8 +83,9 @@ def proxy_server() -> Iterator[Proxy]:
                     tunnel(host.rpartition(":")[0], client, server)
 
         def tunnel(host: str, client: socket.socket, server: socket.socket) -> None:
-            if proxy.inspect and proxy.upstream:
+            if proxy.inspect:
                 client = proxy.inspect(host).wrap_socket(client, server_side=True)
+            if proxy.upstream:
                 server = proxy.upstream.wrap_socket(server, server_hostname=host)
             with client, server:
                 start(pump, server, client)

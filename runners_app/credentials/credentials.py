@@ -125,7 +125,11 @@ def app_client(app: App) -> GitHubClient:
 
 def _client(api_url: str, auth: AppAuth | TokenAuth) -> GitHubClient:
     return GitHubClient(
-        api_url, auth, deadline=settings.GITHUB_DEADLINE, ca_file=settings.GITHUB_CA_FILE or None
+        api_url,
+        auth,
+        deadline=settings.GITHUB_DEADLINE,
+        ca_file=settings.GITHUB_CA_FILE or None,
+        proxy=settings.OUTGOING_PROXY,
     )
 
 

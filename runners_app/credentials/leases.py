@@ -14,11 +14,12 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
+from runners_app.github.clock import uptime
 from runners_app.models import Credential
 from runners_app.models.credentials import CredentialQuerySet
 
 SAFE_METHODS = ("GET", "HEAD")
-JUST_TAKEN_SECONDS = 1.0
+JUST_RENEWED_SECONDS = 1.0
 
 
 class LeaseLost(Exception):
@@ -30,21 +31,26 @@ class Lease:
     """A lease held by one worker.
 
     `pending` are columns of the credential learned from answers; they are written with the next
-    renewal to save an UPDATE each. `taken_at` is on the monotonic clock.
+    renewal to save an UPDATE each. `renewed_at`, by `uptime()`, is from before the UPDATE that took
+    or renewed the lease, so that it never seems to last longer than it does.
     """
 
     credential_id: int
     token: str
+    renewed_at: float = field(default_factory=uptime)
     pending: dict[str, object] = field(default_factory=dict)
-    taken_at: float = field(default_factory=time.monotonic)
 
-    def before_request(self, method: str) -> None:
-        """Wait until a write may be sent; renew the lease unless it is new. Raises LeaseLost."""
+    def before_request(self, method: str) -> float:
+        """Wait until a write may be sent; renew the lease unless it is new. Raises LeaseLost.
+
+        Returns when the lease ends, by `uptime()`: no byte of the request may leave after that.
+        """
         if method not in SAFE_METHODS:
             time.sleep(self._seconds_until_next_write())
             self.book_write()
-        if self.pending or time.monotonic() - self.taken_at > JUST_TAKEN_SECONDS:
+        if self.pending or uptime() - self.renewed_at > JUST_RENEWED_SECONDS:
             self.renew()
+        return self.renewed_at + settings.LEASE_SECONDS
 
     def book_write(self) -> None:
         """Keep the next write at a distance; called before a write is sent and after it ended."""
@@ -61,10 +67,12 @@ class Lease:
 
     def renew(self) -> None:
         """Extend the lease and write what is pending. Raises LeaseLost."""
+        renewed_at = uptime()
         until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
         facts, self.pending = self.pending, {}
         if not self._mine().update(lease_expires_at=until, **facts):
             raise LeaseLost
+        self.renewed_at = renewed_at
 
     def check(self) -> Credential:
         """Lock the credential until the transaction ends; only its rate budget is loaded.
@@ -88,15 +96,15 @@ class Lease:
 
 def take_lease(credential_id: int, holder: str) -> Lease | None:
     """The lease, or None while another worker holds it. `holder` names the worker for people."""
+    renewed_at = uptime()
     now = timezone.now()
     free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
     token = f"{holder[:40]}/{secrets.token_hex(8)}"
-    taken_at = time.monotonic()
     until = now + timedelta(seconds=settings.LEASE_SECONDS)
     taken = Credential.objects.filter(free, pk=credential_id).update(
         lease_token=token, lease_expires_at=until
     )
-    return Lease(credential_id, token, taken_at=taken_at) if taken else None
+    return Lease(credential_id, token, renewed_at) if taken else None
 
 
 def end_lease(credential: Credential) -> None:

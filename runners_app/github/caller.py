@@ -154,7 +154,7 @@ class Caller:
         etag = usable_etag(known.etag) if known else None
         headers = self._headers | ({"If-None-Match": etag} if etag else {})
         ends_at = uptime() + self._deadline
-        repeated = False
+        redirected_to = None
         for redirects_left in range(MOST_REDIRECTS, -1, -1):
             allowed_until = self.before_request(method)
             if allowed_until is not None:
@@ -168,7 +168,7 @@ class Caller:
             target = self._redirect_target(method, url, raw) if redirects_left else None
             if target is None:
                 break
-            url, repeated = target, True
+            url = redirected_to = target
         return understand(
             raw.status,
             raw.headers,
@@ -177,7 +177,7 @@ class Caller:
             sent_at=sent_at,
             success=success,
             write=method != "GET",
-            repeated=repeated,
+            redirected_to=redirected_to,
             signed=isinstance(self._auth, AppAuth),
             known_sha256=known.body_sha256 if known else None,
         )

@@ -135,15 +135,25 @@ class DeadlineAdapter(HTTPAdapter):
     """The adapter of a session whose requests end by a deadline, and leave through a proxy if one
     is given.
 
-    A request's timeout is a Deadline, or the seconds it may take as a whole. Beside errors of
-    requests, sending may raise NothingSent.
+    A request's timeout is a Deadline, or the seconds it may take as a whole. `more_authorities`
+    names a PEM file of those to trust beside the ones of `verify`. Beside errors of requests,
+    sending may raise NothingSent.
     """
 
-    def __init__(self, *, proxy: ProxySettings | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        proxy: ProxySettings | None = None,
+        more_authorities: str | None = None,
+        **options: Any,
+    ) -> None:
         self._proxy = proxy
+        self._more_authorities = more_authorities
         super().__init__(max_retries=0, **options)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        if self._more_authorities:
+            kwargs["ssl_context"] = ssl.create_default_context(cafile=self._more_authorities)
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
@@ -163,10 +173,8 @@ class DeadlineAdapter(HTTPAdapter):
 
     def get_connection_with_tls_context(
         self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
-    ) -> HTTPConnectionPool:
-        pool: HTTPConnectionPool = super().get_connection_with_tls_context(
-            request, verify, None, cert
-        )
+    ) -> Any:
+        pool: Any = super().get_connection_with_tls_context(request, verify, None, cert)
         address = urlsplit(request.url or "")
         port = address.port or PORTS.get(address.scheme, 0)
         if self._proxy and self._proxy.serves(address.hostname or "", port):

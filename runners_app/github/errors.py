@@ -1,14 +1,15 @@
 """Everything that can go wrong when talking to GitHub.
 
     GitHubError
-    ├── NotSent                 the connection never opened: DNS, refused, TLS; or the time was over
+    ├── NotSent                 the connection never opened: DNS, refused, TLS; or it was too late
     │   └── ProxyFailed         the outgoing proxy failed or refused
     ├── AnswerLost              sent, but no whole answer came: reset, cut, deadline
     │   └── ServerFailed        5xx
-    ├── AnswerUnusable          an answer, but not one to work with: not JSON, wrong shape, too large,
-    │   │                       or to a write one that GitHub does not document
+    ├── AnswerUnusable          an answer, but not one to work with: not JSON, wrong shape, too
+    │   │                       large, or to a write one that GitHub does not document
+    │   ├── ForeignAnswer       it is not of GitHub's API, but for example a web page
     │   └── RedirectRefused     it leads elsewhere; nothing was sent there
-    └── Refused                 4xx: GitHub said no, nothing changed
+    └── Refused                 4xx: GitHub said no, nothing changed; `cause` is why, if it said so
         ├── BadCredentials      401
         ├── ClockSkewed         401 for an App's signature, while this machine's clock is wrong
         ├── Forbidden           403: scope, permission, SSO, policy
@@ -17,14 +18,15 @@
         ├── Invalid             422: GitHub's words, by field where it names one
         └── RateLimited         403 or 429: primary or secondary limit; wait until `wait_until`
 
-`str(error)` is a plain sentence for people. It never holds a token or a header we sent, and of a foreign address only
-the host.
+`str(error)` is a plain sentence for people. It never holds a token or a header we sent, and of a
+foreign address only the host.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import ClassVar
 
 from .meta import AnswerMeta
@@ -32,7 +34,7 @@ from .meta import AnswerMeta
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One of GitHub's `errors`: the request's field and code where it names them, its words where it has some."""
+    """One of GitHub's `errors`: field and code where it names them, words where it has some."""
 
     field: str | None
     code: str | None
@@ -47,8 +49,9 @@ class FieldError:
 class GitHubError(Exception):
     """A call that did not give its result.
 
-    `message` is the sentence that `str()` gives, `meta` the headers of the answer if one came. `sent` says whether the
-    request left; `may_have_applied` whether, had it been a write, GitHub might have carried it out.
+    `message` is the sentence that `str()` gives, `meta` the headers of the answer if one came.
+    `sent` says whether the request left; `may_have_applied` whether, had it been a write, GitHub
+    might have carried it out.
     """
 
     sent: ClassVar[bool] = True
@@ -64,7 +67,7 @@ class GitHubError(Exception):
 
     @property
     def request_id(self) -> str | None:
-        """GitHub's id of the request, to be named when asking its support; None if no answer came."""
+        """GitHub's id of the request, to be named to its support; None if no answer came."""
         return self.meta.request_id if self.meta else None
 
     @property
@@ -103,7 +106,8 @@ class AnswerLost(GitHubError):
 
 
 class ServerFailed(AnswerLost):
-    """GitHub answered 5xx; it cuts requests off after 10 seconds, and may still have carried out a write."""
+    """GitHub answered 5xx; it cuts requests off after 10 seconds, and may still have carried out
+    a write."""
 
 
 class AnswerUnusable(GitHubError):
@@ -113,19 +117,45 @@ class AnswerUnusable(GitHubError):
     may_have_applied = True
 
 
+class ForeignAnswer(AnswerUnusable):
+    """An answer that is not of GitHub's API, which speaks JSON: a page of the server's own site
+    because the API's address is wrong, or of a proxy, a firewall or a portal on the way."""
+
+
 class RedirectRefused(AnswerUnusable):
-    """A redirect that is not followed: to another origin, too many, or of a write. `host` is where it led."""
+    """A redirect that is not followed: to another origin, too many, or of a write.
+
+    `host` is where it led.
+    """
 
     def __init__(self, message: str, meta: AnswerMeta | None = None, *, host: str) -> None:
         super().__init__(message, meta)
         self.host = host
 
 
+class Cause(StrEnum):
+    """Why GitHub refused, where it said so."""
+
+    UNSAID = "unsaid"
+    PERMISSION = "permission"
+    """A 403 named the permission that an App or a fine-grained token would have needed."""
+    SCOPE = "scope"
+    """It told the scopes of a classic token, and none of them is one it would have taken."""
+    SSO = "sso"
+    """The token is not authorised for the organization's SAML single sign-on."""
+    IP_ALLOW_LIST = "ip_allow_list"
+    """The address Trackside comes from is not on the organization's or enterprise's list."""
+    SUSPENDED = "suspended"
+    """The App, its installation or the token's owner is suspended."""
+    TOKEN_POLICY = "token_policy"  # noqa: S105
+    """The organization forbids this kind of token, or one that lasts so long."""
+
+
 class Refused(GitHubError):
     """GitHub said no (4xx) and changed nothing.
 
-    `github_message` holds its words alone (empty if it had none), `errors` the details, `documentation_url` an https
-    address or None.
+    `github_message` holds its words alone (empty if it had none), `errors` the details,
+    `documentation_url` an https address or None, `cause` why, where GitHub said so.
     """
 
     def __init__(
@@ -136,16 +166,21 @@ class Refused(GitHubError):
         github_message: str = "",
         errors: tuple[FieldError, ...] = (),
         documentation_url: str | None = None,
+        cause: Cause = Cause.UNSAID,
     ) -> None:
         super().__init__(message, meta)
         self.meta: AnswerMeta = meta
         self.github_message = github_message
         self.errors = errors
         self.documentation_url = documentation_url
+        self.cause = cause
 
 
 class BadCredentials(Refused):
-    """401: the token is wrong, expired or revoked. Repeating it can get valid credentials blocked."""
+    """401: the token is wrong, expired or revoked.
+
+    Repeating it can get valid credentials blocked.
+    """
 
 
 class ClockSkewed(Refused):
@@ -178,7 +213,10 @@ class Forbidden(Refused):
 
 
 class NotFound(Refused):
-    """404 or 410: it does not exist, or the credential may not see it; GitHub does not tell which."""
+    """404 or 410: it does not exist, or the credential may not see it.
+
+    GitHub does not tell which.
+    """
 
 
 class Conflict(Refused):
@@ -190,7 +228,10 @@ class Invalid(Refused):
 
 
 class RateLimited(Refused):
-    """A primary or secondary limit (403 or 429); nothing may be sent with this credential before `wait_until` (UTC)."""
+    """A primary or secondary limit (403 or 429).
+
+    Nothing may be sent with this credential before `wait_until` (UTC, by this machine's clock).
+    """
 
     def __init__(
         self,

@@ -28,15 +28,17 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class AnswerMeta:
-    """The headers of one answer, read. Times are aware UTC; whatever was absent or unreadable is None.
+    """The headers of one answer, read. Times are aware UTC; what was absent or unreadable is None.
 
     `oauth_scopes` are those of a classic token (None for other kinds of token),
     `accepted_oauth_scopes` and `accepted_permissions` what the operation would have taken.
     `retry_after` is in seconds. `deprecation` and `sunset` announce the end of the API version
     asked for. `sso_url` (https) is where a person authorises the token for SAML.
 
-    `clock_skew_seconds` is by how much GitHub's clock is ahead of this machine's (negative: behind),
-    as far as its `date` proves it: 0.0 while nothing disagrees.
+    `clock_skew_seconds` is by how much GitHub's clock is ahead of this machine's (negative:
+    behind), as far as its `date` proves it: 0.0 while nothing disagrees. `redirected_to` is the
+    address that answered in the end, if another one was asked: what it names may have moved, or
+    been renamed.
     """
 
     status: int
@@ -53,6 +55,14 @@ class AnswerMeta:
     retry_after: int | None = None
     sso_url: str | None = None
     clock_skew_seconds: float | None = None
+    redirected_to: str | None = None
+
+    @property
+    def lacks_scope(self) -> bool:
+        """Whether GitHub tells the scopes of a classic token and none of those it would accept is
+        among them."""
+        accepted, has = self.accepted_oauth_scopes, self.oauth_scopes
+        return bool(accepted) and has is not None and not set(accepted or ()) & set(has)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,7 @@ def read_meta(
     received_at: datetime,
     *,
     sent_at: datetime | None = None,
+    redirected_to: str | None = None,
 ) -> AnswerMeta:
     """Read the headers of one answer.
 
@@ -91,6 +102,7 @@ def read_meta(
         retry_after=_retry_after(headers.get("retry-after"), date),
         sso_url=_sso_url(headers.get("x-github-sso")),
         clock_skew_seconds=_clock_skew(date, sent_at or received_at, received_at),
+        redirected_to=redirected_to,
     )
 
 

@@ -35,7 +35,10 @@ _NAME = re.compile(r"[\w.-]*")
 
 
 class NoTunnel(NeverConnected):
-    """The proxy could not be reached, or opened no tunnel; `status` is what it answered, if it did."""
+    """The proxy could not be reached, or opened no tunnel.
+
+    `status` is what it answered, if it did.
+    """
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -45,10 +48,11 @@ class NoTunnel(NeverConnected):
 class ProxySettings:
     """A proxy at `http://[user:password@]host[:port]`, and the hosts that are reached without it.
 
-    Each of `no_proxy` is the name of a host, which stands for every name beneath it as well (`*.` or
-    `.` before it changes nothing), an IP address, a network such as `10.0.0.0/8`, or `*` for all. A
-    name or an address may have a port: `127.0.0.1:8001`, `[::1]:8001`. Names are not looked up.
-    ValueError, which does not tell the proxy's address, for what is none of these.
+    Each of `no_proxy` is the name of a host, which stands for every name beneath it as well (`*.`
+    or `.` before it changes nothing), an IP address, a network such as `10.0.0.0/8`, or `*` for
+    all. A name or an address may have a port: `127.0.0.1:8001`, `[::1]:8001`. Names are not looked
+    up. `password` is there to be kept out of logs. ValueError, which does not tell the proxy's
+    address, for what is none of these.
     """
 
     def __init__(self, url: str, no_proxy: Iterable[str] = ()) -> None:
@@ -57,7 +61,9 @@ class ProxySettings:
         self.port = parsed.port or 80
         self.no_proxy = tuple(pattern.strip() for pattern in no_proxy if pattern.strip())
         self._direct = [_direct(pattern) for pattern in self.no_proxy]
-        self._authorization = _basic(parsed.auth) if parsed.auth else ""
+        user, _, password = (parsed.auth or "").partition(":")
+        self.password = unquote(password)
+        self._authorization = _basic(unquote(user), self.password) if parsed.auth else ""
 
     def __repr__(self) -> str:
         return f"ProxySettings({self.address!r}, no_proxy={self.no_proxy!r})"
@@ -119,13 +125,13 @@ def _parse(url: str) -> Url:
         beyond = (parsed.path or "").strip("/") or parsed.query or parsed.fragment
         if parsed.scheme == "http" and parsed.host and not beyond:
             return parsed
-    raise ValueError("it looks like http://HOST:PORT or http://USER:PASSWORD@HOST:PORT")
+    raise ValueError(
+        "a proxy's address looks like http://HOST:PORT or http://USER:PASSWORD@HOST:PORT"
+    )
 
 
-def _basic(user_and_password: str) -> str:
-    user, _, password = user_and_password.partition(":")
-    plain = f"{unquote(user)}:{unquote(password)}".encode()
-    return f"Basic {base64.b64encode(plain).decode()}"
+def _basic(user: str, password: str) -> str:
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
 @dataclass(frozen=True)

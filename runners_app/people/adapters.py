@@ -1,8 +1,10 @@
 """Adapters of allauth: who may sign up, whom a provider signs in, how second factors are sealed."""
 
 import logging
+from functools import partial
 from typing import Any, ClassVar
 
+import requests
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
 from allauth.mfa.adapter import DefaultMFAAdapter
@@ -15,6 +17,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
+from runners_app.security.outgoing import open_session
 from runners_app.security.secrets import seal, unseal
 from runners_app.web.addresses import address_of
 
@@ -94,6 +97,14 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     """Sign in existing users by verified e-mail, and new ones if SIGN_IN_ADDS_PEOPLE is on."""
+
+    def get_requests_session(self) -> requests.Session:
+        """For every call to a provider; allauth gives none of them a timeout."""
+        session = open_session()
+        session.request = partial(  # type: ignore[method-assign]
+            session.request, timeout=settings.SOCIALACCOUNT_REQUESTS_TIMEOUT
+        )
+        return session
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
         """Refuse a new user with the address of an existing one: it was not verified, or they

@@ -16,6 +16,7 @@ from requests import RequestException
 
 from runners_app.people.adapters import has_second_factor
 from runners_app.people.sign_ins import BEGAN, SEEN
+from runners_app.security.outgoing import NotReached
 from runners_app.security.redaction import hide, hide_address
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -116,7 +117,9 @@ class SignInPages:
             error, (RequestException, *ODD_ANSWERS)
         ):
             return None
-        if not isinstance(error, RequestException):
+        if isinstance(error, NotReached):  # words of ours, while others' may hold a code
+            log.warning("A provider of sign-in was not reached: %s", error)
+        elif not isinstance(error, RequestException):
             where = SignInBroke(type(error).__name__).with_traceback(error.__traceback__)
             log.error(
                 "Signing in with a provider broke: unexpected answer, or a bug in Trackside",

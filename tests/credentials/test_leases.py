@@ -3,11 +3,13 @@
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
+from pytest_django import Settings
 
 from runners_app.accounts.accounts import replace_token
 from runners_app.credentials.credentials import open_client
-from runners_app.credentials.leases import JUST_TAKEN_SECONDS, Lease, LeaseLost, take_lease
-from runners_app.github import BadCredentials, RateLimited
+from runners_app.credentials.leases import JUST_RENEWED_SECONDS, Lease, LeaseLost, take_lease
+from runners_app.github import BadCredentials, NotSent, RateLimited
+from runners_app.github.clock import uptime
 from runners_app.models import Account, Credential, Reading
 from runners_app.readings.run import run_reading
 from runners_app.runners.readings import fetch_runners
@@ -36,7 +38,7 @@ def test_a_new_lease_is_renewed_only_with_pending_facts_or_after_some_time(
     lease.before_request("GET")
     renewed_until = expires_at(acme)
     assert renewed_until != taken_until
-    lease.taken_at -= 2 * JUST_TAKEN_SECONDS
+    lease.renewed_at -= 2 * JUST_RENEWED_SECONDS
     lease.before_request("GET")
     assert expires_at(acme) != renewed_until
 
@@ -49,6 +51,30 @@ def test_a_write_always_renews_the_lease_and_is_not_sent_without_it(acme: Accoun
     Credential.objects.update(lease_token="another worker's")
     with pytest.raises(LeaseLost):
         lease.before_request("PATCH")
+
+
+def test_a_request_may_leave_until_the_lease_ends(acme: Account, settings: Settings) -> None:
+    settings.LEASE_SECONDS = 30
+    before = uptime()
+    lease = lease_of(acme)
+    assert before + 30 <= lease.before_request("GET") <= uptime() + 30
+    lease.renewed_at -= 0.5
+    assert lease.before_request("GET") == lease.renewed_at + 30
+    renewing = uptime()
+    assert renewing + 30 <= lease.before_request("PATCH") <= uptime() + 30
+
+
+def test_after_the_lease_has_ended_nothing_is_sent(
+    acme: Account, simulator: SimulatorHandle, settings: Settings
+) -> None:
+    simulator.clear_requests()
+    lease = lease_of(acme)
+    settings.LEASE_SECONDS = 0
+    client = open_client(acme.credential, lease)
+    with pytest.raises(NotSent):
+        client.update_hosted_runner(acme.owner, 1, {"name": "too-late"})
+    client.close()
+    assert simulator.requests() == []
 
 
 def test_nothing_is_published_without_the_lease(acme: Account) -> None:

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from runners_app.github import GitHubClient, Owner, TokenAuth
+from tests.certificates import Authority
 from tests.simulator_handle import SimulatorHandle, start_simulator
-
-from .certificates import Authority
 
 TOKEN = "ghp_canaryCANARYcanaryCANARYcanary012345"
 ORG = Owner("organization", "octo-org")

@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from runners_app.github import (
     AnswerUnusable,
     BadCredentials,
+    Cause,
     ClockSkewed,
     Conflict,
     FieldError,
     Forbidden,
+    ForeignAnswer,
     GitHubError,
     Invalid,
     NotFound,
@@ -43,11 +45,11 @@ def refusal(
     status: int,
     body: object = None,
     headers: Mapping[str, str] | None = None,
-    **how: bool,
+    **how: Any,
 ) -> GitHubError:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     with pytest.raises(GitHubError) as caught:
-        understand(status, headers or {}, content, NOW, **how)  # type: ignore[arg-type]
+        understand(status, headers or {}, content, NOW, **how)
     return caught.value
 
 
@@ -162,7 +164,6 @@ def test_an_etag_that_could_not_be_sent_back_is_not_kept(etag: str) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"<html>Unicorn!</html>",
         b'{"cut',
         b"NaN",
         b"[Infinity]",
@@ -173,7 +174,7 @@ def test_an_etag_that_could_not_be_sent_back_is_not_kept(etag: str) -> None:
     ],
 )
 def test_what_is_not_json_cannot_be_used(body: bytes) -> None:
-    error = refusal(200, body)
+    error = refusal(200, body, {"content-type": "application/json; charset=utf-8"})
     assert isinstance(error, AnswerUnusable)
     assert str(error) == "GitHub's answer is not JSON."
     assert error.__context__ is None
@@ -275,11 +276,12 @@ def test_no_other_status_proves_that_a_write_was_refused(status: int) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>blocked</html>", b'{"mess', b"[]", b"{}", None])
 @pytest.mark.parametrize("status", [401, 403, 404, 422, 429])
+@pytest.mark.parametrize("headers", [{}, {"x-github-request-id": "A:1", "retry-after": "60"}])
 def test_a_refusal_of_a_write_without_githubs_words_proves_nothing(
-    status: int, body: bytes | None
+    status: int, body: bytes | None, headers: dict[str, str]
 ) -> None:
-    with pytest.raises(AnswerUnusable, match="on the way") as caught:
-        understand(status, {"retry-after": "60"}, body, NOW, write=True, success=201)
+    with pytest.raises(AnswerUnusable) as caught:
+        understand(status, headers, body, NOW, write=True, success=201)
     assert caught.value.may_have_applied
 
 
@@ -290,11 +292,12 @@ def test_a_success_that_is_not_the_documented_one_proves_nothing(status: int) ->
     assert caught.value.may_have_applied
 
 
-def test_a_refusal_of_a_write_that_was_repeated_proves_nothing() -> None:
-    error = refusal(422, {"message": "Name already exists"}, write=True, repeated=True)
+def test_a_refusal_of_a_write_that_was_redirected_proves_nothing() -> None:
+    elsewhere = "https://api.github.com/organizations/1/actions/hosted-runners"
+    error = refusal(422, {"message": "Taken already"}, write=True, redirected_to=elsewhere)
     assert type(error) is AnswerUnusable
     assert error.may_have_applied
-    assert "Name already exists" in str(error)
+    assert "Taken already" in str(error)
 
 
 # Refusals
@@ -350,10 +353,110 @@ def test_a_refusal_keeps_githubs_words() -> None:
     )
 
 
-def test_a_refusal_as_a_web_page_is_still_a_refusal() -> None:
-    error = refusal(403, b"<html>blocked by the proxy</html>")
+# Answers of others
+
+
+@pytest.mark.parametrize("status", [200, 401, 403, 404, 406, 407, 410, 422, 451])
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"content-type": "text/html; charset=utf-8"}, b"<!DOCTYPE html><title>No</title>"),
+        ({"content-type": "text/plain"}, b"404 page not found"),
+        ({}, b"<html>"),
+    ],
+)
+def test_what_is_not_of_githubs_api_is_told_as_such(
+    status: int, headers: dict[str, str], body: bytes
+) -> None:
+    error = refusal(status, body, headers)
+    assert type(error) is ForeignAnswer
+    assert str(error).startswith(f"This is no answer of GitHub's API ({status}).")
+    assert ("ends in /api/v3" in str(error)) is (status in (404, 406))
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(401, BadCredentials), (403, Forbidden), (404, NotFound)]
+)
+@pytest.mark.parametrize("body", [b"", None])
+def test_an_empty_refusal_is_githubs_if_it_has_the_id_of_a_request(
+    status: int, expected: type[GitHubError], body: bytes | None
+) -> None:
+    for headers, kind in (({"x-github-request-id": "A:1"}, expected), ({}, ForeignAnswer)):
+        with pytest.raises(GitHubError) as caught:
+            understand(status, headers, body, NOW)
+        assert type(caught.value) is kind
+
+
+def test_a_limit_counts_whoever_asks_for_it() -> None:
+    assert type(refusal(429, b"<html>Whoa there!</html>", {"retry-after": "60"})) is RateLimited
+
+
+# Why
+
+
+IP_ALLOW_LIST = (
+    "Although you appear to have the correct authorization credentials, the `octo-org` "
+    "organization has an IP allow list enabled, and your IP address is not permitted to access "
+    "this resource."
+)
+NAMED = {"x-accepted-github-permissions": "organization_administration=read"}
+
+
+@pytest.mark.parametrize(
+    ("message", "headers", "cause"),
+    [
+        pytest.param("No", NAMED, Cause.PERMISSION, id="permission"),
+        pytest.param("No", {}, Cause.UNSAID, id="nothing said"),
+        pytest.param("Resource not accessible by integration", {}, Cause.UNSAID, id="not named"),
+        pytest.param(IP_ALLOW_LIST, NAMED, Cause.IP_ALLOW_LIST, id="IP allow list"),
+        pytest.param("This installation has been suspended", NAMED, Cause.SUSPENDED, id="App"),
+        pytest.param("Sorry. Your account was suspended.", {}, Cause.SUSPENDED, id="user"),
+        pytest.param(
+            "`octo-org` forbids access via a personal access token (classic).",
+            NAMED,
+            Cause.TOKEN_POLICY,
+            id="kind of token",
+        ),
+        pytest.param(
+            "No",
+            {**NAMED, "x-github-sso": "required; url=https://github.com/orgs/octo-org/sso"},
+            Cause.SSO,
+            id="SSO by header",
+        ),
+        pytest.param(
+            "Resource protected by organization SAML enforcement.", NAMED, Cause.SSO, id="SSO"
+        ),
+        pytest.param(
+            "No",
+            {"x-oauth-scopes": "repo", "x-accepted-oauth-scopes": "admin:org"},
+            Cause.SCOPE,
+            id="scope",
+        ),
+        pytest.param(
+            "No",
+            {"x-oauth-scopes": "admin:org", "x-accepted-oauth-scopes": "admin:org"},
+            Cause.UNSAID,
+            id="scope that is there",
+        ),
+        pytest.param("No", {"x-accepted-oauth-scopes": ""}, Cause.UNSAID, id="no scope needed"),
+    ],
+)
+def test_a_403_tells_why_if_github_does(
+    message: str, headers: dict[str, str], cause: Cause
+) -> None:
+    error = refusal(403, {"message": message}, headers)
     assert isinstance(error, Forbidden)
-    assert str(error) == "GitHub did not allow this (403)."
+    assert error.cause is cause
+    assert ("Needed permission" in str(error)) is (cause is Cause.PERMISSION)
+    assert ("Needed scope" in str(error)) is (cause is Cause.SCOPE)
+
+
+def test_a_404_tells_of_a_scope_and_of_nothing_else() -> None:
+    scopes = {"x-oauth-scopes": "repo", "x-accepted-oauth-scopes": "admin:org"}
+    for headers, cause in ((scopes, Cause.SCOPE), (NAMED, Cause.UNSAID)):
+        error = refusal(404, {"message": "Not Found"}, headers)
+        assert isinstance(error, NotFound)
+        assert error.cause is cause
 
 
 def test_a_missing_scope_is_named() -> None:
@@ -512,6 +615,13 @@ def test_a_limit_says_how_long_to_wait(
     assert error.wait_until == NOW + timedelta(seconds=wait)
     assert error.primary is primary
     assert not error.may_have_applied
+
+
+@pytest.mark.parametrize("ahead", [3600, -3600])
+def test_the_reset_is_taken_by_githubs_clock(ahead: int) -> None:
+    error = refusal(403, {"message": "Too much"}, {**reset_in(ahead + 600), **dated(ahead)})
+    assert isinstance(error, RateLimited)
+    assert abs(error.wait_until - NOW - timedelta(seconds=600)) <= timedelta(seconds=2)
 
 
 @pytest.mark.parametrize("headers", [{}, reset_in(600, remaining=10), {"retry-after": "soon"}])

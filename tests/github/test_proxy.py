@@ -18,10 +18,10 @@ from runners_app.github import (
     ProxyFailed,
     ProxySettings,
 )
+from tests.certificates import Authority
+from tests.proxy_server import Proxy, proxy_server
 
-from .certificates import Authority
 from .conftest import ORG, TOKEN
-from .proxy_server import Proxy, proxy_server
 from .raw_server import RawServer, answer, raw_server, saying
 from .test_transport import everything_said_about
 
@@ -214,7 +214,7 @@ def test_what_speaks_no_http_is_no_proxy(connect: Connect, said: bytes) -> None:
 def test_the_deadline_covers_the_way_through_the_proxy(connect: Connect, head: bytes) -> None:
     def trickle(sock: socket.socket, _: bytes) -> None:
         sock.sendall(head)
-        for _ in range(100):
+        for _number in range(100):
             sock.sendall(b"X-Slow: yes\r\n" if head else b"H")
             time.sleep(0.05)
 

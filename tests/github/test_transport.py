@@ -172,14 +172,15 @@ def test_an_answer_that_does_not_arrive_whole_leaves_a_write_open_and_is_not_rep
 def test_a_failing_status_says_enough_even_if_its_body_is_cut(
     connect: Connect, status: int, expected: type[GitHubError]
 ) -> None:
-    cut = answer({"message": "cut off"}, status)[:-5]
+    cut = answer({"message": "cut off"}, status, {"X-GitHub-Request-Id": "A:1"})[:-5]
     with raw_server(hanging_up_after(cut)) as server, pytest.raises(expected) as caught:
         connect(server.url).get_hosted_runner_limits(ORG)
     assert caught.value.status == status
 
 
 def test_a_failing_status_says_enough_even_if_its_body_is_huge(connect: Connect) -> None:
-    with raw_server(saying(answer(b" " * 10_000, 403))) as server, pytest.raises(Forbidden):
+    big = answer(b" " * 10_000, 403, {"X-GitHub-Request-Id": "A:1"})
+    with raw_server(saying(big)) as server, pytest.raises(Forbidden):
         connect(server.url, max_bytes=1_000).get_hosted_runner_limits(ORG)
 
 
@@ -225,9 +226,9 @@ def test_three_redirects_within_the_api_are_followed_with_the_token(connect: Con
         for s in (301, 302, 307)
     ]
     with raw_server(saying(*moves, answer(LIMITS))) as server:
-        assert connect(f"{server.url}/api/v3").get_hosted_runner_limits(ORG).items == (
-            Limits(10, 2),
-        )
+        page = connect(f"{server.url}/api/v3").get_hosted_runner_limits(ORG)
+        assert page.items == (Limits(10, 2),)
+        assert page.meta.redirected_to == f"{server.url}/api/v3/organizations/307"
         assert server.targets[1:] == [f"GET /api/v3/organizations/{s}" for s in (301, 302, 307)]
         assert all(TOKEN.encode() in request for request in server.requests)
 

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from runners_app.accounts import demo
 from runners_app.accounts.accounts import CannotConnect
+from runners_app.security.outgoing import open_session
 
 
 class Command(BaseCommand):
@@ -22,7 +23,8 @@ class Command(BaseCommand):
         base_url = options["base_url"].rstrip("/")
         sign_ins = demo.demo_sign_ins()
         try:
-            response = requests.get(f"{base_url}/_simulator/accounts", timeout=10)
+            with open_session() as session:
+                response = session.get(f"{base_url}/_simulator/accounts", timeout=10)
             response.raise_for_status()
             demo.connect_demo(base_url, response.json())
         except requests.RequestException as error:
