@@ -10,6 +10,7 @@ from django.utils import timezone
 from runners_app.activity.resubmit import can_resubmit, resubmit
 from runners_app.credentials.wake import wake_on_commit
 from runners_app.models import AuditEntry, Operation
+from runners_app.models.operations import nothing_applied
 from runners_app.operations.requests import CannotSendAgain, cancel
 from runners_app.operations.transitions import NotMoved
 from runners_app.security import audit
@@ -21,8 +22,8 @@ S = Operation.State
 
 
 def is_held(operation: Operation) -> bool:
-    """Whether no worker sends this operation until a person continues its batch."""
-    return operation.state == S.REQUESTED and operation.next_step_at is None
+    """Whether it is not sent until a person lets its batch go on."""
+    return operation.is_held
 
 
 @transaction.atomic
@@ -30,10 +31,8 @@ def go_on(operations: Iterable[Operation], *, by: "User") -> int:
     """Release the held operations, with one audit entry each. Returns how many were released."""
     held = [operation for operation in operations if is_held(operation)]
     now = timezone.now()
-    rows = Operation.objects.filter(
-        pk__in=[row.pk for row in held], state=S.REQUESTED, next_step_at=None
-    )
-    count = rows.update(next_step_at=now, confirmed_at=now)
+    rows = Operation.objects.filter(nothing_applied(), pk__in=[row.pk for row in held])
+    count = rows.update(next_step_at=now, confirmed_at=now, held_because="")
 
     for credential_id in {row.account.credential_id for row in held}:
         wake_on_commit(credential_id)

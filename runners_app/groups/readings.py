@@ -5,9 +5,11 @@ history records which.
 """
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
@@ -50,7 +52,13 @@ def fetch_groups(fetcher: Fetcher) -> None:
     """GitHub: actions/list-self-hosted-runner-groups-for-org, or the enterprise's."""
     pages = fetcher.client.list_runner_groups(fetcher.owner, known=fetcher.known)
     into = RowSet(RunnerGroup, {"account": fetcher.account}, "github_id")
-    fetcher.collect(pages, into, lambda group: group.id, group_values)
+    fetcher.collect(
+        pages,
+        into,
+        lambda group: group.id,
+        group_values,
+        get=lambda key: fetcher.client.get_runner_group(fetcher.owner, key),
+    )
 
 
 def fetch_repositories(fetcher: Fetcher) -> None:
@@ -64,7 +72,13 @@ def fetch_self_hosted_runners(fetcher: Fetcher) -> None:
     """GitHub: actions/list-self-hosted-runners-for-org, or the enterprise's."""
     pages = fetcher.client.list_self_hosted_runners(fetcher.owner, known=fetcher.known)
     into = RowSet(SelfHostedRunner, {"account": fetcher.account}, "github_id")
-    fetcher.collect(pages, into, lambda runner: runner.id, self_hosted_runner_values)
+    fetcher.collect(
+        pages,
+        into,
+        lambda runner: runner.id,
+        self_hosted_runner_values,
+        get=lambda key: fetcher.client.get_self_hosted_runner(fetcher.owner, key),
+    )
 
 
 def fetch_group_access(fetcher: Fetcher) -> None:
@@ -146,15 +160,31 @@ def _shared_values(runner: HostedRunner) -> Values:
 def _publish_fetched_list(group: RunnerGroup, found: RowSet, fetched: Fetched) -> Counts:
     """Publish the list unless a later one was written since this reading began.
 
-    In that case its cached pages are dropped, so that the next reading fetches them again.
+    In that case its cached pages are dropped, so that the next reading fetches them again. Lines
+    that the list lacks are deleted once a second list, ABSENCE_PROOF_SECONDS later, lacks them too.
     """
-    written_at = (
-        RunnerGroup.objects.filter(pk=group.pk).values_list("access_observed_at", flat=True).get()
-    )
+    row = RunnerGroup.objects.filter(pk=group.pk)
+    written_at, since = row.values_list("access_observed_at", "access_missing_since").get()
     if written_at is not None and written_at > fetched.begun:
         forget_pages(fetched.responses, group)
         return Counts()
-    return publish_list(group, found, first=written_at is None)
+
+    lines = found.model._default_manager.filter(**found.scope)
+    absent = {*lines.values_list("github_id", flat=True)} - found.rows.keys() - found.kept
+    is_proven = since is not None and since <= fetched.begun - timedelta(
+        seconds=settings.ABSENCE_PROOF_SECONDS
+    )
+    if absent and not (found.complete and is_proven):
+        # Shown until a second list, read unconditionally, agrees.
+        found.kept |= absent
+        forget_pages(fetched.responses, group)
+        since = since or timezone.now()
+    else:
+        since = None
+    row.update(access_missing_since=since)
+    counts = publish_list(group, found, first=written_at is None)
+    counts.missing_since = since
+    return counts
 
 
 def forget_pages(responses: dict[str, Any], group: RunnerGroup) -> None:

@@ -1,5 +1,7 @@
 """Read images, image versions, machine sizes and platforms from GitHub."""
 
+from functools import partial
+
 from runners_app.github import CuratedImage, CustomImage, NotFound
 from runners_app.github import ImageVersion as GitHubImageVersion
 from runners_app.github import MachineSize as GitHubMachineSize
@@ -43,7 +45,13 @@ def fetch_custom_images(fetcher: Fetcher) -> None:
     """Collect an account's custom images. GitHub: actions/list-custom-images-for-org."""
     into = RowSet(Image, {"account": fetcher.account, "source": Image.Source.CUSTOM}, "github_id")
     pages = fetcher.client.list_custom_images(fetcher.owner, known=fetcher.known)
-    fetcher.collect(pages, into, lambda image: str(image.id), custom_image_values)
+    fetcher.collect(
+        pages,
+        into,
+        lambda image: str(image.id),
+        custom_image_values,
+        get=lambda key: fetcher.client.get_custom_image(fetcher.owner, int(key)),
+    )
 
 
 def fetch_image_versions(fetcher: Fetcher) -> None:
@@ -59,7 +67,15 @@ def fetch_image_versions(fetcher: Fetcher) -> None:
             fetcher.owner, int(image.github_id), known=fetcher.known
         )
         try:
-            fetcher.collect(pages, into, lambda version: version.version, image_version_values)
+            fetcher.collect(
+                pages,
+                into,
+                lambda version: version.version,
+                image_version_values,
+                get=partial(
+                    fetcher.client.get_custom_image_version, fetcher.owner, int(image.github_id)
+                ),
+            )
         except NotFound:
             fetcher.fetched.requests += 1
 

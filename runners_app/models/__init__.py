@@ -13,6 +13,7 @@ from runners_app.models.credentials import App, Credential
 from runners_app.models.groups import RunnerGroup
 from runners_app.models.history import FieldChange
 from runners_app.models.images import Image, ImageVersion, MachineSize, Platform
+from runners_app.models.instance import Instance
 from runners_app.models.jobs import (
     Delivery,
     Hook,
@@ -47,6 +48,7 @@ __all__ = [
     "Hook",
     "Image",
     "ImageVersion",
+    "Instance",
     "Job",
     "JobRepository",
     "JobWorkflow",

@@ -82,6 +82,13 @@ class Account(models.Model):
 
     kind = models.CharField(max_length=20, choices=Kind)
     slug = models.CharField(max_length=100)
+    github_id = models.BigIntegerField(
+        null=True, help_text="GitHub's number of an organization; enterprises have none in the API."
+    )
+    identity_confirmed_at = models.DateTimeField(
+        null=True,
+        help_text="When an administrator last said that this is still the same enterprise.",
+    )
     api_url = models.CharField(max_length=300)
     credential = models.ForeignKey("Credential", on_delete=models.PROTECT, related_name="accounts")
     observe_only = models.BooleanField(
@@ -109,6 +116,7 @@ class Account(models.Model):
         ordering = ("slug", "pk")
         constraints = (
             models.UniqueConstraint("api_url", "kind", Lower("slug"), name="account_unique"),
+            models.UniqueConstraint("api_url", "kind", "github_id", name="account_by_github_id"),
         )
 
     def __str__(self) -> str:

@@ -124,6 +124,14 @@ class Credential(models.Model):
     )
     quarantined_at = models.DateTimeField(null=True, blank=True)
     quarantine_reason = models.TextField(blank=True)
+    retry_at = models.DateTimeField(
+        null=True, blank=True, help_text="While quarantined: when one request may try it again."
+    )
+    progress_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When GitHub last answered a write, or when a pause it asked for ends.",
+    )
 
     rate_limit = models.PositiveIntegerField(null=True, blank=True)
     rate_remaining = models.PositiveIntegerField(null=True, blank=True)

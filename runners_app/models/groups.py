@@ -36,6 +36,9 @@ class RunnerGroup(ListedModel):
         null=True,
         help_text="When its access list was last written; empty before the first reading.",
     )
+    access_missing_since = models.DateTimeField(
+        null=True, help_text="Since when a list lacks lines that are shown until this is proven."
+    )
 
     objects = RunnerGroupQuerySet.as_manager()
 

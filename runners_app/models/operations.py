@@ -41,12 +41,12 @@ class OperationQuerySet(OwnedQuerySet["Operation"]):
             target=OuterRef("target"),
             pk__lt=OuterRef("pk"),
             state__in=Operation.CARRIED_BY_WORKER,
-        ).exclude(is_stale_request(now))
+        ).exclude(is_held() | is_overdue(now))
         return (
             self.filter(
                 state__in=Operation.CARRIED_BY_WORKER, next_step_at__lte=now, account__paused=False
             )
-            .exclude(is_stale_request(now))
+            .exclude(is_held() | is_overdue(now))
             .exclude(nothing_applied(), account__observe_only=True)
             .exclude(Exists(earlier))
             .order_by("pk")
@@ -65,9 +65,31 @@ def nothing_applied() -> Q:
     )
 
 
+def is_held() -> Q:
+    """Not sent until a person decides, for the reason in `held_because`."""
+    return nothing_applied() & ~Q(held_because="")
+
+
+def is_overdue(now: datetime) -> Q:
+    """Not sent for too long, and not yet held: nothing old is sent by surprise.
+
+    The time does not count while writes of the same credential or batch are answered, nor while a
+    pause lasts for which GitHub gave a time (both are in `Credential.progress_at`).
+    """
+    limit = now - unsent_limit()
+    credential = "account__credential__progress_at"
+    idle = Q(**{credential: None}) | Q(**{f"{credential}__lte": limit})
+    batch = Operation.objects.filter(
+        batch=OuterRef("batch"), sent_at__gt=limit, known_not_applied=False
+    )
+    overdue = Q(held_because="", confirmed_at__lte=limit)
+    return nothing_applied() & overdue & idle & ~Exists(batch)
+
+
 def is_stale_request(now: datetime) -> Q:
-    """Unsent for too long: a person must confirm it, so that nothing old is sent by surprise."""
-    return nothing_applied() & Q(confirmed_at__lte=now - unsent_limit())
+    """Waiting for a person who must confirm it again before it is sent."""
+    unwanted = Q(held_because__in=Operation.HELD_BY_CIRCUMSTANCE)
+    return (nothing_applied() & unwanted) | is_overdue(now)
 
 
 class Operation(models.Model):
@@ -97,6 +119,19 @@ class Operation(models.Model):
         DELETE_GROUP = "delete_group", "Delete runner group"
         MOVE_SELF_HOSTED_RUNNER = "move_self_hosted_runner", "Move self-hosted runner"
         DELETE_SELF_HOSTED_RUNNER = "delete_self_hosted_runner", "Delete self-hosted runner"
+
+    class HeldBecause(models.TextChoices):
+        """Why an operation is not sent until a person decides."""
+
+        STAGED = "staged", "The rest of a batch that is tried on its first operations"
+        SCHEDULED = "scheduled", "Waits for its time"
+        APPROVAL = "approval", "Waits for approval"
+        ACTOR = "actor", "The person who requested it lost the right"
+        STALE = "stale", "Not sent for too long"
+        RESTORED = "restored", "The database was restored from a backup"
+
+    # Holds that nobody chose: a person should look at them.
+    HELD_BY_CIRCUMSTANCE = (HeldBecause.ACTOR, HeldBecause.STALE, HeldBecause.RESTORED)
 
     CREATES = (Kind.CREATE_RUNNER, Kind.CREATE_GROUP)
 
@@ -140,6 +175,14 @@ class Operation(models.Model):
         db_default=False,
         help_text="The first of several steps was applied: the rest must follow.",
     )
+    held_because = models.CharField(
+        max_length=20,
+        choices=HeldBecause,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Why it waits for a person; empty if it may be sent.",
+    )
     sends = models.PositiveSmallIntegerField(default=0)
     known_not_applied = models.BooleanField(
         default=False,
@@ -173,6 +216,9 @@ class Operation(models.Model):
     next_step_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
     observing_since = models.DateTimeField(null=True)
+    unknown_since = models.DateTimeField(
+        null=True, help_text="When an answer was first lost; empty once the outcome is known."
+    )
     finished_at = models.DateTimeField(null=True)
 
     objects = OperationQuerySet.as_manager()
@@ -194,7 +240,9 @@ class Operation(models.Model):
 
     @property
     def is_moving(self) -> bool:
-        return self.state in self.CARRIED_BY_WORKER and not self.waits_for_person
+        return (
+            self.state in self.CARRIED_BY_WORKER and not self.is_held and not self.waits_for_person
+        )
 
     @property
     def is_cancellable(self) -> bool:
@@ -203,13 +251,30 @@ class Operation(models.Model):
         return sent or self.state == self.State.REQUESTED
 
     @property
-    def waits_for_person(self) -> bool:
-        """Whether a person must confirm it again, as in `is_stale_request`."""
-        return self.is_cancellable and self.confirmed_too_long_ago
+    def is_held(self) -> bool:
+        """Whether it is not sent until a person decides, as in the function `is_held`."""
+        return self.is_cancellable and bool(self.held_because)
 
     @property
-    def confirmed_too_long_ago(self) -> bool:
-        return self.confirmed_at <= timezone.now() - unsent_limit()
+    def waits_for_person(self) -> bool:
+        """Whether a person must confirm it again, as in `is_stale_request`."""
+        return self.is_cancellable and (
+            self.held_because in self.HELD_BY_CIRCUMSTANCE or self.is_overdue
+        )
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether it was confirmed too long ago to be sent now, as in the function `is_overdue`."""
+        limit = timezone.now() - unsent_limit()
+        if self.held_because or self.confirmed_at > limit:
+            return False
+        progress_at = self.account.credential.progress_at
+        if progress_at is not None and progress_at > limit:
+            return False
+        batch = Operation.objects.filter(
+            batch=self.batch, sent_at__gt=limit, known_not_applied=False
+        )
+        return self.batch is None or not batch.exists()
 
     @property
     def target_github_id(self) -> int:

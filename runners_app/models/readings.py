@@ -107,6 +107,9 @@ class Reading(models.Model):
     requests_total = models.PositiveBigIntegerField(default=0, db_default=0)
     not_modified_total = models.PositiveBigIntegerField(default=0, db_default=0)
     failures_total = models.PositiveBigIntegerField(default=0, db_default=0)
+    missing_since = models.DateTimeField(
+        null=True, help_text="Since when lists lack rows; the next ones are read unconditionally."
+    )
     error = models.CharField(
         max_length=40,
         blank=True,

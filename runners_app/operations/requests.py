@@ -129,11 +129,17 @@ def cancel(operation: Operation, *, by: "User") -> None:
 
 @transaction.atomic
 def confirm_again(operation: Operation, *, by: "User") -> None:
-    """Confirm an operation that stayed unsent. Raises NotMoved if it is not waiting for that."""
+    """Send an operation that was held or stayed unsent. Raises NotMoved if it no longer waits."""
     if not operation.is_cancellable:
         raise NotMoved("It is no longer waiting to be sent.")
-    note = "Confirmed again after it stayed unsent."
-    stay(operation, seconds=0, note=note, by=by.get_username(), confirmed_at=timezone.now())
+    stay(
+        operation,
+        seconds=0,
+        note="Confirmed again before it was sent.",
+        by=by.get_username(),
+        confirmed_at=timezone.now(),
+        held_because="",
+    )
     record(operation, AuditEntry.Action.OPERATION_AGREED_AGAIN, by)
     wake_on_commit(operation.account.credential_id)
 

@@ -74,12 +74,13 @@ def stay(
 
 
 def _write(operation: Operation, values: dict[str, Any]) -> None:
-    """Write by compare-and-swap: only if state, sends and proof are as they were read."""
+    """Write by compare-and-swap: only if state, sends, proof and hold are as they were read."""
     as_read = Operation.objects.filter(
         pk=operation.pk,
         state=operation.state,
         sends=operation.sends,
         known_not_applied=operation.known_not_applied,
+        held_because=operation.held_because,
     )
     if not as_read.update(**values):
         raise NotMoved("This operation was changed at the same time.")

@@ -6,9 +6,10 @@ A failed reading leaves the last good content in place, with its age and the rea
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Subquery
 from django.utils import timezone
@@ -60,9 +61,12 @@ def run_reading(
     lease: Lease,
     fetch: Fetch,
     between_pages: Callable[[], None] = lambda: None,
+    *,
+    unconditional: bool = False,
 ) -> RunResult:
     """Fetch one resource with `fetch`, the function of its subject, and publish it.
 
+    `unconditional` reads the pages without `If-None-Match`, where a list must prove something.
     Failures are stored on the reading and returned. Raises LeaseLost.
     """
     clock = time.perf_counter()
@@ -70,7 +74,7 @@ def run_reading(
     if reading.last_good_at is None:  # a person may be waiting for the first one
         Reading.objects.filter(pk=reading.pk).update(last_started_at=reading.last_started_at)
 
-    fetcher = Fetcher(reading, client, between_pages)
+    fetcher = Fetcher(reading, client, between_pages, unconditional=unconditional)
     try:
         fetch(fetcher)
     except (BadCredentials, RateLimited) as error:
@@ -88,7 +92,7 @@ def _publish(reading: Reading, fetched: Fetched, lease: Lease, clock: float) -> 
     account = reading.account
     with transaction.atomic():
         credential = lease.check()
-        counts = _publish_content(account, fetched)
+        counts = _publish_content(reading, fetched)
         result = RunResult(
             reading,
             counts,
@@ -97,21 +101,24 @@ def _publish(reading: Reading, fetched: Fetched, lease: Lease, clock: float) -> 
             fetched.not_modified,
         )
 
-        recovered = bool(reading.error) or reading.last_good_at is None
-        _store_success(result, credential)
+        before = (reading.error, reading.error_message, reading.last_good_at is None)
+        _store_success(result, credential, fetched.incomplete)
         _record_run(result)
 
-        if counts.any or recovered:
+        if counts.any or before != (reading.error, reading.error_message, False):
             Account.objects.filter(pk=account.pk).raise_versions()
         if counts.any and reading.resource in Reading.FOLLOW_UP:
             Reading.objects.schedule_now(account, *Reading.FOLLOW_UP[reading.resource])
     return result
 
 
-def _publish_content(account: Account, fetched: Fetched) -> Counts:
+def _publish_content(reading: Reading, fetched: Fetched) -> Counts:
     # Pages that were not modified have rows that were not: writing a row in another way deletes
-    # the cached responses.
-    row_sets = fetched.row_sets if _changed_responses(fetched) else []
+    # the cached responses. Missing rows, and lists that do not add up, are the exceptions.
+    account = reading.account
+    row_sets = fetched.row_sets
+    if not (reading.missing_since or fetched.incomplete or _changed_responses(fetched)):
+        row_sets = []
     # Checked first, because publishing sets `observed_at` itself.
     is_outdated = any(_was_written_since(rows, fetched.begun) for rows in row_sets)
 
@@ -197,14 +204,26 @@ def _fingerprint(response: CachedResponse) -> tuple[int, str, str, str]:
     return (response.credential_id, response.etag, response.body_sha256, response.next_url)
 
 
-def _store_success(result: RunResult, credential: Credential) -> None:
+def _store_success(result: RunResult, credential: Credential, incomplete: str) -> None:
+    """Store a good run; `incomplete` says why a list was published although it never adds up."""
     reading, now = result.reading, timezone.now()
-    values: dict[str, Any] = {"last_good_at": now, "error": "", "error_message": ""}
-    values |= {"error_help_url": "", "error_since": None, "failures": 0}
+    values: dict[str, Any] = {"last_good_at": now, "missing_since": result.counts.missing_since}
+    values |= {"error": "", "error_message": "", "error_help_url": ""}
+    values |= {"error_since": None, "failures": 0}
+    if incomplete:
+        values |= {
+            "error": "incomplete",
+            "error_message": f"{incomplete} What came is shown, with all that was there before.",
+            "error_since": reading.error_since or now,
+            "failures": reading.failures,
+        }
     if result.counts.any:
         reading.last_changed_at = values["last_changed_at"] = now
     seconds = values["interval_seconds"] = interval_of(reading, credential, now)
-    _store(result, due_after(seconds, now), values)
+    due_at = due_after(seconds, now)
+    if (since := result.counts.missing_since) is not None:
+        due_at = min(due_at, since + timedelta(seconds=settings.ABSENCE_PROOF_SECONDS))
+    _store(result, due_at, values)
 
 
 def fail_reading(reading: Reading, error: Exception, lease: Lease, seconds: float) -> RunResult:

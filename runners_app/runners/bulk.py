@@ -288,7 +288,7 @@ def request_deletes(runners: Sequence[Runner], *, by: "User", batch: UUID) -> No
 
 
 def hold(operation_ids: Sequence[int]) -> None:
-    """Hold operations until `go_on`: without a `next_step_at` no worker picks them up."""
+    """Hold operations of a batch that is tried on its first ones, until `go_on`."""
     Operation.objects.filter(pk__in=operation_ids, state=Operation.State.REQUESTED).update(
-        next_step_at=None
+        held_because=Operation.HeldBecause.STAGED
     )

@@ -11,7 +11,13 @@ def fetch_runners(fetcher: Fetcher) -> None:
     """Collect all runners of an account. GitHub: actions/list-hosted-runners-for-org."""
     pages = fetcher.client.list_hosted_runners(fetcher.owner, known=fetcher.known)
     into = RowSet(Runner, {"account": fetcher.account}, "github_id")
-    fetcher.collect(pages, into, lambda runner: runner.id, runner_values)
+    fetcher.collect(
+        pages,
+        into,
+        lambda runner: runner.id,
+        runner_values,
+        get=lambda key: fetcher.client.get_hosted_runner(fetcher.owner, key),
+    )
 
 
 def runner_values(runner: HostedRunner) -> Values:

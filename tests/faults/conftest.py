@@ -33,6 +33,8 @@ def pytest_terminal_summary(
 @pytest.fixture(autouse=True)
 def _short_waits(settings: Settings) -> None:
     settings.LOST_ANSWER_SPACING_SECONDS = 0.2
+    settings.LOST_CREATE_SECONDS = 0.6
+    settings.ABSENCE_PROOF_SECONDS = 0.3
     settings.OBSERVE_INTERVAL_SECONDS = 0.05
     settings.RETRY_SECONDS = 0.05
     settings.GITHUB_DEADLINE = 1.0
