@@ -14,7 +14,7 @@ def mark_staged(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [
         ("runners_app", "0015_what_an_event_is_about"),
-        ("runners_app", "0016_help_texts"),
+        ("runners_app", "0017_what_an_event_is_about"),
     ]
 
     operations = [
