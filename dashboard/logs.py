@@ -3,14 +3,19 @@
 Secrets are redacted last, in the finished line, so that exceptions and tracebacks are covered.
 """
 
+import hashlib
 import logging
+import math
 import sys
 import threading
+import time
 import traceback
+from collections import Counter
 from types import TracebackType
 from typing import Any
 
 import structlog
+from django.core.cache import cache
 from django.core.mail import mail_admins
 from structlog.typing import EventDict, Processor
 
@@ -57,13 +62,45 @@ def plain_line(_: object, __: str, event: EventDict) -> str:
 
 
 class MaskedMails(logging.Handler):
-    """Mails errors as they are in the log, without the request or local variables."""
+    """Mails errors as they are in the log, without the request or local variables.
+
+    One mail per kind of error in ten minutes; the next one says how many were left out. The cache
+    counts for all processes, and each process by itself if the cache does not answer.
+    """
+
+    EVERY_SECONDS = 600
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mailed_at: dict[str, float] = {}
+        self.left_out: Counter[str] = Counter()
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            mail_admins(redact(f"Error in {record.name}"), self.format(record), fail_silently=True)
+            kind = kind_of_error(record)
+            now = time.monotonic()
+            if now - self.mailed_at.get(kind, -math.inf) < self.EVERY_SECONDS or not cache.add(
+                f"error-mail:{kind}", 1, self.EVERY_SECONDS
+            ):
+                self.left_out[kind] += 1
+                return
+            self.mailed_at[kind] = now
+            body = self.format(record)
+            if left_out := self.left_out.pop(kind, 0):
+                body += f"\n\n{left_out} more of this kind since the last mail are in the log."
+            mail_admins(redact(f"Error in {record.name}"), body, fail_silently=True)
         except Exception:  # noqa: BLE001 - a mail that cannot be sent must not stop what was being done
             self.handleError(record)
+
+
+def kind_of_error(record: logging.LogRecord) -> str:
+    """Return a hash of where the error arose, not of its message, which may quote a request."""
+    place: tuple[object, ...] = (record.name, record.pathname, record.lineno)
+    if record.exc_info and record.exc_info[0] is not None:
+        frames = traceback.extract_tb(record.exc_info[2])
+        innermost = (frames[-1].filename, frames[-1].lineno) if frames else ()
+        place += (record.exc_info[0].__qualname__, *innermost)
+    return hashlib.sha256(repr(place).encode()).hexdigest()[:32]
 
 
 def configure() -> None:

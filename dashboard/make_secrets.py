@@ -63,7 +63,9 @@ def _keep_or_make(path: Path, value: str, mode: int) -> _Kept:
     if path.exists():
         return _Kept(path, path.read_text().strip(), False)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(value)
+    # Created for the owner alone, and widened only where another user must read it.
+    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(value)
     aside.chmod(mode)
     aside.rename(path)
     return _Kept(path, value, True)

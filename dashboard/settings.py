@@ -12,7 +12,6 @@ Importing this module changes nothing: what a process does when it starts is in 
 import logging
 import ssl
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -101,13 +100,11 @@ INSTALLED_APPS = [
     "allauth.socialaccount",
     "allauth.socialaccount.providers.github",
     "allauth.socialaccount.providers.openid_connect",
-    "axes",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
     "django.contrib.messages",
     "django.contrib.postgres",
-    "django.contrib.sessions",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "csp",
@@ -148,7 +145,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "runners_app.people.middleware.page_headers",
-    "axes.middleware.AxesMiddleware",  # last: it replaces the response after too many guesses
 ]
 
 ROOT_URLCONF = "dashboard.urls"
@@ -209,7 +205,7 @@ CACHES: dict[str, dict[str, Any]] = {
     "default": (
         {"BACKEND": "dashboard.cache.Cache", "LOCATION": REDIS_URL}
         if REDIS_URL
-        else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+        else {"BACKEND": "dashboard.cache.LocalCache"}
     ),
     # Parts of pages, keyed by versions that are in the database: every process may keep its own.
     "pages": {
@@ -234,13 +230,13 @@ LOGOUT_REDIRECT_URL = "sign-in"
 
 # --- Sign-in: local people whom administrators add, and the providers set up here.
 AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
 REQUIRE_MFA_FOR_ADMINS = env.bool("REQUIRE_MFA_FOR_ADMINS", default=False)
 # Whether a new user of a provider becomes a person here, without access to any account. Otherwise
 # only users whose e-mail address is known can sign in.
 SIGN_IN_ADDS_PEOPLE = env.bool("SIGN_IN_ADDS_PEOPLE", default=False)
+SESSION_ENGINE = "runners_app.people.sessions"
 SESSION_IDLE_SECONDS = env.int("SESSION_IDLE_SECONDS", default=2 * 60 * 60)
 SESSION_COOKIE_AGE = env.int("SESSION_AGE_SECONDS", default=12 * 60 * 60)
 # How many trusted proxies stand in front: their X-Forwarded-For gives the browser's address.
@@ -285,10 +281,10 @@ ACCOUNT_FORMS = {"change_password": "runners_app.people.forms.OwnPasswordForm"}
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_LOGOUT_REDIRECT_URL = LOGOUT_REDIRECT_URL
 ACCOUNT_RATE_LIMITS = {
-    "login": "120/m/ip",
+    "change_password": None,
+    "login": None,
     "login_failed": "10/900s/key",
-    "change_password": "20/m/user",
-}  # of codes; axes limits passwords
+}  # of codes; `people.guesses` limits passwords
 ACCOUNT_REAUTHENTICATION_REQUIRED = True  # before a way to sign in is added or removed
 ACCOUNT_SESSION_REMEMBER = True
 SOCIALACCOUNT_ADAPTER = "runners_app.people.adapters.SocialAccountAdapter"
@@ -304,19 +300,6 @@ MFA_TOTP_ISSUER = "Trackside"
 MFA_TOTP_TOLERANCE = 1
 # Without TLS, browsers offer passkeys on localhost alone.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not env.bool("HTTPS", default=False)
-
-AXES_FAILURE_LIMIT = 10
-AXES_COOLOFF_TIME = timedelta(minutes=15)
-# By both: guesses from another address must not lock the person out.
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_RESET_ON_SUCCESS = True
-AXES_DISABLE_ACCESS_LOG = True
-AXES_ENABLE_ADMIN = False
-AXES_VERBOSE = False
-AXES_USERNAME_CALLABLE = "runners_app.people.adapters.mark_of_attempt"
-AXES_CLIENT_IP_CALLABLE = "runners_app.web.addresses.address_of"
-AXES_LOCKOUT_CALLABLE = "runners_app.people.sign_in_views.locked_out"
-AXES_SENSITIVE_PARAMETERS = ["username", "login", "password", "ip_address", "code"]
 
 # --- Notices: the address for links, and the mail server (smtp://, smtp+tls:// or smtp+ssl://).
 PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
@@ -480,7 +463,6 @@ LOGGING = {
         "django": {"handlers": [], "level": "INFO"},
         "django.request": {"level": "ERROR"},  # the lines of requests have refusals already
         "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
-        "axes": {"level": "WARNING"},
         "celery": {"level": "WARNING"},
         "urllib3": {"level": "WARNING"},  # its lines contain addresses
     },

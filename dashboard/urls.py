@@ -16,7 +16,7 @@ sign_in_pages = [
     path("sign-in/with/", include("allauth.socialaccount.providers.github.urls")),
     path("sign-in/with/", include("allauth.socialaccount.providers.openid_connect.urls")),
     path("sign-in/with/", include("allauth.socialaccount.urls")),
-    path("you/confirm/", account.reauthenticate, name="account_reauthenticate"),
+    path("you/confirm/", sign_in.confirm, name="account_reauthenticate"),
     path("you/password/", sign_in.password, name="account_change_password"),
     path("you/two-factor/", include("allauth.mfa.urls")),
 ]

@@ -35,6 +35,7 @@ urlpatterns = [
     path("setup/", sign_in.setup, name="setup"),
     path("you/", sign_in.you, name="you"),
     path("you/sessions/end/", sign_in.sessions_end, name="sessions-end"),
+    path("you/sessions/<str:key>/end/", sign_in.session_end, name="session-end"),
     path("", overview.overview, name="overview"),
     path("accounts/", accounts.accounts, name="accounts"),
     path("accounts/export.<str:form>", accounts_export.accounts, name="accounts-export"),

@@ -20,6 +20,7 @@ from runners_app.web.forms import NonceForm, new_nonce
 from runners_app.web.pages import (
     Request,
     chips_of,
+    id_or_404,
     is_unchanged,
     manage_or_403,
     may_manage,
@@ -218,10 +219,10 @@ def operation_settle(request: Request, pk: int) -> HttpResponse:
     choice = request.POST.get("choice", "")
     try:
         if choice == "claim":
-            runners = Runner.objects.filter(account=row.account)
+            runners = Runner.objects.visible_to(request.user).filter(account=row.account)
+            runner = visible_or_404(runners, request, id_or_404(request.POST.get("runner", "")))
             candidates = runners.filter(github_id__in=row.candidates or [])
-            pk = int(request.POST.get("runner", "0"))
-            claim_runner(row, candidates.get(pk=pk), by=request.user)
+            claim_runner(row, candidates.get(pk=runner.pk), by=request.user)
         elif choice in ("confirmed", "cancelled"):
             settle(row, Operation.State(choice), by=request.user)
         else:

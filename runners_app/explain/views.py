@@ -39,7 +39,10 @@ def groups_explain(request: Request) -> HttpResponse:
     accounts = list(Account.objects.visible_to(request.user).select_related("credential"))
     organizations = [account for account in accounts if account.kind == Account.Kind.ORGANIZATION]
     is_submitted = "repository" in request.GET
-    first = {"organization": request.GET.get("organization")}
+    named = request.GET.get("organization", "")
+    if named and named not in {str(account.pk) for account in organizations}:
+        raise Http404
+    first = {"organization": named or None}
     form = ExplainForm(
         request.GET if is_submitted else None, initial=first, organizations=organizations
     )

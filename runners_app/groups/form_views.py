@@ -6,7 +6,7 @@ from uuid import uuid5
 from django.contrib import messages
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -31,16 +31,20 @@ from runners_app.models import (
 )
 from runners_app.models.visibility import limited_by
 from runners_app.web.forms import DeleteForm, NonceForm, new_nonce
-from runners_app.web.numbers import numbers_in
 from runners_app.web.pages import (
     Request,
+    id_or_404,
     manage_or_403,
     render_page,
-    resubmitted,
     visible_account_or_404,
     visible_or_404,
 )
 from runners_app.web.paging import Order, page_by_key
+from runners_app.web.references import (
+    account_for_create,
+    named_rows_or_404,
+    resubmitted_or_404,
+)
 
 MOST_AT_ONCE = 1000
 
@@ -55,16 +59,11 @@ def _own_group(request: Request, pk: int) -> RunnerGroup:
 def group_new(request: Request) -> HttpResponse:
     """Request a new group, in an account chosen first."""
     accounts = list(Account.objects.manageable_by(request.user))
-    again = resubmitted(request, Operation.Kind.CREATE_GROUP)
-    asked = request.POST.get("account") or request.GET.get("account", "")
-    account = (
-        again.account if again else next((each for each in accounts if str(each.pk) == asked), None)
-    )
-    account = account or (accounts[0] if len(accounts) == 1 else None)
+    again = resubmitted_or_404(request, Operation.Kind.CREATE_GROUP)
+    account = account_for_create(request, accounts, again)
     if account is None:
         status = 200 if accounts or request.user.is_superuser else 403
         return render(request, "groups/new_account.html", {"accounts": accounts}, status=status)
-    manage_or_403(request, account)
     form = GroupForm(request.POST or None, account=account, initial=_first_values(again))
     if form.is_valid():
         operation = asking.request_create_group(
@@ -109,7 +108,7 @@ def group_edit(request: Request, pk: int) -> HttpResponse:
             f"{row.name} is managed by the enterprise. Here only its repositories can be changed.",
         )
         return redirect("group-access", row.pk)
-    again = resubmitted(request, Operation.Kind.UPDATE_GROUP)
+    again = resubmitted_or_404(request, Operation.Kind.UPDATE_GROUP, target=row)
     now = GroupSettings.of(row)
     first = now
     if again:
@@ -236,22 +235,26 @@ def _change_access(request: Request, row: RunnerGroup) -> HttpResponse:
 
 
 def _ticked(request: Request, row: RunnerGroup) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the lines to add and to remove. Unknown ids are ignored; an organization may be
-    given by name instead.
+    """Return the lines to add and to remove: GitHub's id → name.
+
+    An organization may be given by name instead. A repository of another organization is 404; an
+    id that left the list since the page was shown is ignored.
     """
-    ids = numbers_in(request.POST.getlist("line"))
+    ids = {id_or_404(key) for key in request.POST.getlist("line")[:MOST_AT_ONCE]}
     listed = {
         str(key): name
         for key, name in row.access.filter(github_id__in=ids).values_list("github_id", "name")
     }
+    is_organization = row.account.kind == Account.Kind.ORGANIZATION
+    repositories = Repository.objects.filter(account=row.account, github_id__in=ids)
+    own = {*repositories.values_list("github_id", flat=True), *map(int, listed)}
+    if is_organization and ids - own:
+        raise Http404
     if request.POST.get("action") == "remove":
         return {}, listed
-    if row.account.kind == Account.Kind.ORGANIZATION:
-        rows = Repository.objects.present().filter(
-            account=row.account, github_id__in=ids[:MOST_AT_ONCE]
-        )
-        found = {str(key): name for key, name in rows.values_list("github_id", "name")}
-        return {key: name for key, name in found.items() if key not in listed}, {}
+    if is_organization:
+        found = repositories.present().values_list("github_id", "name")
+        return {str(key): name for key, name in found if str(key) not in listed}, {}
     name = request.POST.get("organization", "").strip()
     if not SLUG.fullmatch(name):
         return {}, {}
@@ -264,11 +267,12 @@ def group_self_hosted(request: Request, pk: int) -> HttpResponse:
     """Request moving the ticked self-hosted runners to another group, as one batch."""
     row = _own_group(request, pk)
     form = MoveForm(request.POST, account=row.account)
-    ids = numbers_in(request.POST.getlist("runner"))
-    inside = SelfHostedRunner.objects.present().filter(account=row.account, group_id=row.github_id)
-    chosen = list(
-        inside.filter(pk__in=ids[:MOST_AT_ONCE]).select_related("account").order_by("name", "pk")
-    )
+    if key := request.POST.get("group"):
+        named_rows_or_404(RunnerGroup.objects.filter(account=row.account), [key])
+    machines = SelfHostedRunner.objects.filter(account=row.account).select_related("account")
+    named = named_rows_or_404(machines, request.POST.getlist("runner")[:MOST_AT_ONCE])
+    # One that has left this group since the page was shown is not moved.
+    chosen = [each for each in named if not each.gone_at and each.group_id == row.github_id]
     if not chosen or not form.is_valid():
         messages.error(
             request,

@@ -32,6 +32,7 @@ from runners_app.models.notices import Channel, Event, Notice
 from runners_app.models.operations import Operation, OperationEvent
 from runners_app.models.readings import CachedResponse, Reading, ReadingRun
 from runners_app.models.runners import Runner
+from runners_app.models.sign_ins import FailedSignIn, Session, SignInCount
 
 __all__ = [
     "AccessCheck",
@@ -43,6 +44,7 @@ __all__ = [
     "Credential",
     "Delivery",
     "Event",
+    "FailedSignIn",
     "FieldChange",
     "GroupAccess",
     "Hook",
@@ -69,7 +71,9 @@ __all__ = [
     "Runner",
     "RunnerGroup",
     "SelfHostedRunner",
+    "Session",
     "SharedRunner",
+    "SignInCount",
     "StaleHour",
     "WorkflowSums",
 ]

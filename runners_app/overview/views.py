@@ -7,7 +7,7 @@ from datetime import datetime
 from operator import attrgetter
 from urllib.parse import urlencode
 
-from django.core.cache import cache
+from django.core.cache import caches
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -171,7 +171,8 @@ def _pictures(request: Request, totals: list[AccountFacts], now: datetime) -> di
         runners = Runner.objects.visible_to(request.user).filter(account__in=accounts)
         return count_fleet(runners, now)
 
-    fleet = cache.get_or_set(f"fleet:{version_of(accounts, now.date())}", count, 3600) or Fleet()
+    key = f"fleet:{version_of(accounts, now.date())}"
+    fleet = caches["pages"].get_or_set(key, count, 3600) or Fleet()
     pictures = [
         _picture("status", fleet.by_status),
         _picture("platform", fleet.by_platform),

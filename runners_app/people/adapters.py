@@ -17,6 +17,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
+from runners_app.people.factors import SEALED_FOR
 from runners_app.security.outgoing import open_session
 from runners_app.security.secrets import seal, unseal
 from runners_app.web.addresses import address_of
@@ -24,17 +25,9 @@ from runners_app.web.addresses import address_of
 log = logging.getLogger(__name__)
 
 
-SEALED_FOR = "second factor"
-
-
 def mark_of(username: str) -> str:
     """Return a keyed hash to store instead of a username, which may be a mistyped password."""
     return salted_hmac("failed sign-in", username.casefold()).hexdigest()[:16]
-
-
-def mark_of_attempt(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str:
-    username = (credentials or {}).get("username") or request.POST.get("username", "")
-    return mark_of(str(username))
 
 
 def has_second_factor(person: User) -> bool:
@@ -66,8 +59,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         **DefaultAccountAdapter.error_messages,
         "username_password_mismatch": "Please enter a correct username and password. "
         "Both may be case-sensitive.",
-        "too_many_login_attempts": "Too many attempts failed, or they cannot be counted "
-        "because Redis does not answer. Please try again in a quarter of an hour.",
+        "too_many_login_attempts": "Too many codes were wrong. "
+        "Please try again in a quarter of an hour.",
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:

@@ -15,9 +15,11 @@ from django.utils.cache import patch_vary_headers
 from requests import RequestException
 
 from runners_app.people.adapters import has_second_factor
-from runners_app.people.sign_ins import BEGAN, SEEN
+from runners_app.people.guesses import remember_browser
+from runners_app.people.sessions import ADDRESS, BEGAN, SEEN
 from runners_app.security.outgoing import NotReached
 from runners_app.security.redaction import hide, hide_address
+from runners_app.web.addresses import address_of
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 log = logging.getLogger(__name__)
@@ -65,6 +67,7 @@ def session_age(get_response: GetResponse) -> GetResponse:
                 now - seen >= SEEN_EVERY_SECONDS and not _is_poll(request)
             ):
                 session[BEGAN], session[SEEN] = began, now
+                session[ADDRESS] = address_of(request)
                 session.set_expiry(max(1, began + settings.SESSION_COOKIE_AGE - now))
         return get_response(request)
 
@@ -178,6 +181,8 @@ def page_headers(get_response: GetResponse) -> GetResponse:
                 patch_vary_headers(response, ["HX-Request"])
             if request.user.is_authenticated:
                 response.headers["Cache-Control"] = "no-store"
+        if signed_in_as := getattr(request, "signed_in_as", ""):
+            remember_browser(request, response, signed_in_as)
         return response
 
     return middleware

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.utils.crypto import salted_hmac
 
@@ -27,6 +28,8 @@ def setup_code() -> str:
 @transaction.atomic
 def add_first_administrator(username: str, *, password: str) -> User:
     """Add the first administrator. Raises CannotChange if any user exists."""
+    # A row that always exists, as a lock: of several setups at once only the first may succeed.
+    ContentType.objects.select_for_update().get(app_label="auth", model="user")
     if User.objects.exists():
         raise CannotChange("Trackside is set up already.")
     person = User.objects.create_superuser(username, password=password)

@@ -3,28 +3,84 @@
 The pages of second factors and providers are allauth's.
 """
 
+from math import ceil
 from typing import Any
 
 from allauth.account.decorators import reauthentication_required
-from allauth.account.views import LoginView, LogoutView
-from allauth.account.views import password_change as allauth_password
+from allauth.account.views import (
+    LoginView,
+    LogoutView,
+    PasswordChangeView,
+    ReauthenticateView,
+)
 from allauth.socialaccount.adapter import get_adapter
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from runners_app.models import Session
 from runners_app.people.adapters import has_second_factor
 from runners_app.people.forms import SetupForm, SignInForm
+from runners_app.people.guesses import TooManyGuesses, begin_guess, hashing
 from runners_app.people.people import CannotChange, add_first_administrator
-from runners_app.people.sign_ins import end_other_sessions
+from runners_app.people.sessions import stored_key
+from runners_app.people.sign_ins import end_other_sessions, end_session
 from runners_app.web.pages import Request
 
 
-class SignIn(LoginView):  # type: ignore[misc]
+class LimitsGuesses:
+    """A view with a form that checks a password: limits are checked before anything is hashed."""
+
+    field = "password"
+    request: HttpRequest
+
+    def username(self) -> str:
+        """Return the name of the user whose password is checked."""
+        return str(self.request.user.get_username())
+
+    def is_right(self, form: Any) -> bool:
+        """Return whether the password was right, even if the rest of the form is not valid."""
+        return bool(form.is_valid())
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        view: Any = self
+        form = view.get_form()
+        if not (request.POST.get(self.field) and self.username()):
+            response: HttpResponse = view.form_invalid(form)
+            return response
+
+        try:
+            with hashing():
+                guess = begin_guess(request, self.username())
+                is_valid = form.is_valid()
+        except TooManyGuesses as error:
+            return self.refuse(error)
+        if self.is_right(form):
+            guess.was_right()
+        answer: HttpResponse = view.form_valid(form) if is_valid else view.form_invalid(form)
+        return answer
+
+    def refuse(self, error: TooManyGuesses) -> HttpResponse:
+        """Answer 429, with the time to wait in Retry-After."""
+        view: Any = self
+        form = view.get_form_class()(**{**view.get_form_kwargs(), "data": None, "files": None})
+        minutes = ceil(error.retry_after / 60)
+        wait = f"{minutes} minutes" if minutes > 1 else f"{error.retry_after} seconds"
+        form.cleaned_data = {}
+        form.add_error(None, f"Too many sign-ins failed. Wait {wait}, then try again.")
+        response: HttpResponse = view.render_to_response(view.get_context_data(form=form))
+        response.status_code = 429
+        response.headers["Retry-After"] = str(error.retry_after)
+        return response
+
+
+class SignIn(LimitsGuesses, LoginView):  # type: ignore[misc]
     """allauth's sign-in with our form; a fresh installation links to the setup page."""
 
     template_name = "people/sign_in.html"
@@ -35,19 +91,26 @@ class SignIn(LoginView):  # type: ignore[misc]
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return {**super().get_context_data(**kwargs), "is_first": not User.objects.exists()}
 
+    def username(self) -> str:
+        return self.request.POST.get("username", "")
+
+
+class Confirm(LimitsGuesses, ReauthenticateView):  # type: ignore[misc]
+    """allauth's page that asks for the password again."""
+
+
+class OwnPassword(LimitsGuesses, PasswordChangeView):  # type: ignore[misc]
+    """allauth's page that changes the user's own password."""
+
+    field = "oldpassword"
+
+    def is_right(self, form: Any) -> bool:
+        return "oldpassword" not in form.errors
+
 
 sign_in = login_not_required(require_http_methods(["GET", "HEAD", "POST"])(SignIn.as_view()))
 sign_out = login_not_required(require_POST(LogoutView.as_view()))
-
-
-def locked_out(
-    request: HttpRequest, response: HttpResponse, credentials: dict[str, Any]
-) -> HttpResponse:
-    """The response instead of the page, after too many failed sign-ins."""
-    form = SignInForm(request=request)
-    form.cleaned_data = {}
-    form.add_error(None, "Too many sign-ins failed. Wait a quarter of an hour, then try again.")
-    return render(request, "people/sign_in.html", {"form": form}, status=429)
+confirm = sensitive_post_parameters("password")(Confirm.as_view())
 
 
 @login_not_required
@@ -77,7 +140,7 @@ def password(request: Request) -> HttpResponse:
     """Change your password, which ends your other sessions. 404 without one (SSO only)."""
     if not request.user.has_usable_password():
         raise Http404
-    answer: HttpResponse = allauth_password(request)
+    answer: HttpResponse = OwnPassword.as_view()(request)
     return answer
 
 
@@ -94,8 +157,26 @@ def you(request: Request) -> HttpResponse:
         "has_second_factor": has_second_factor(request.user),
         "memberships": accounts,
         "providers": providers,
+        "sessions": _own_sessions(request),
+        "this_session": stored_key(request.session.session_key),
     }
     return render(request, "people/you.html", context)
+
+
+def _own_sessions(request: Request) -> QuerySet[Session]:
+    rows = Session.objects.filter(user=request.user, expire_date__gt=timezone.now())
+    return rows.order_by("-seen_at", "pk")
+
+
+@require_POST
+@reauthentication_required  # type: ignore[untyped-decorator]
+def session_end(request: Request, key: str) -> HttpResponse:
+    """End one of the user's other sessions; `key` is the hash that its row is stored under."""
+    row = get_object_or_404(_own_sessions(request), pk=key)
+    if row.pk != stored_key(request.session.session_key):
+        end_session(row, by=request.user)
+        messages.success(request, "The session was ended.")
+    return redirect("you")
 
 
 @require_POST

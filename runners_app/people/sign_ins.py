@@ -1,6 +1,8 @@
 """Signals of signing in: audit entries, start times of sessions, and what ends or renews them."""
 
+import logging
 import time
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -11,22 +13,27 @@ from allauth.mfa.signals import (
     authenticator_added,
     authenticator_removed,
     authenticator_reset,
+    authenticator_used,
 )
 from allauth.socialaccount.signals import social_account_added, social_account_removed
-from django.contrib.auth import SESSION_KEY
+from django.contrib import messages
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
-from django.contrib.sessions.models import Session
+from django.core.exceptions import PermissionDenied
+from django.db.models.signals import post_save
 from django.http import HttpRequest
 from django.utils import timezone
 
-from runners_app.models import AuditEntry
+from runners_app.models import AuditEntry, Session
 from runners_app.people.adapters import mark_of
+from runners_app.people.factors import NotBound, bind, check_bound
+from runners_app.people.sessions import ADDRESS, BEGAN, BROWSER, SEEN, stored_key
 from runners_app.security import audit
 from runners_app.web.addresses import address_of
 
+log = logging.getLogger(__name__)
 FAILED = AuditEntry.Action.SIGN_IN_FAILED
-BEGAN, SEEN = "began_at", "seen_at"
+FORGIVEN_FAILURES = 2  # mistyped by the user, most likely
 FACTOR_CHANGES = (
     (authenticator_added, AuditEntry.Action.SECOND_FACTOR_ADDED),
     (authenticator_removed, AuditEntry.Action.SECOND_FACTOR_REMOVED),
@@ -45,6 +52,8 @@ def connect_signals() -> None:
     user_login_failed.connect(_failed, dispatch_uid="audit failed sign-in")
     authentication_failed.connect(_factor_failed, dispatch_uid="audit failed second factor")
     authentication_step_completed.connect(_confirmed, dispatch_uid="renew session")
+    post_save.connect(_factor_saved, sender=Authenticator, dispatch_uid="bind second factor")
+    authenticator_used.connect(_factor_used, dispatch_uid="check second factor")
     password_changed.connect(_password_changed, dispatch_uid="audit password")
     for signal, action in FACTOR_CHANGES:
         signal.connect(partial(_factor_changed, action), dispatch_uid=f"audit {action}", weak=False)
@@ -59,12 +68,8 @@ def end_sessions(person: User, *, but: str | None = None) -> int:
 
     `but` is the key of a session to keep.
     """
-    ended = 0
-    for session in Session.objects.filter(expire_date__gt=timezone.now()).iterator():
-        if session.session_key != but and session.get_decoded().get(SESSION_KEY) == str(person.pk):
-            session.delete()
-            ended += 1
-    return ended
+    running = Session.objects.filter(user=person, expire_date__gt=timezone.now())
+    return running.exclude(pk=stored_key(but)).delete()[0]
 
 
 def end_other_sessions(person: User, *, kept: str | None) -> int:
@@ -79,9 +84,39 @@ def end_other_sessions(person: User, *, kept: str | None) -> int:
     return ended
 
 
+def end_session(session: Session, *, by: User) -> None:
+    """End one of the user's own sessions, and audit it."""
+    session.delete()
+    details: dict[str, object] = {"sessions": 1, "address": session.address}
+    audit.record(
+        AuditEntry.Action.SESSIONS_ENDED, by=by, subject=by.get_username(), details=details
+    )
+
+
 def _signed_in(sender: Any, request: HttpRequest, user: User, **kwargs: Any) -> None:
     request.session[BEGAN] = request.session[SEEN] = int(time.time())
+    request.session[ADDRESS] = address_of(request)
+    request.session[BROWSER] = request.headers.get("User-Agent", "")[:200]
+    request.signed_in_as = user.get_username()  # type: ignore[attr-defined] # for the middleware
+    _tell_of_failures(request, user)
     audit.record(AuditEntry.Action.SIGN_IN, by=user, details={"address": address_of(request)})
+
+
+def _tell_of_failures(request: HttpRequest, user: User) -> None:
+    """Show how many sign-ins with this name failed since the last one that worked."""
+    entries = AuditEntry.objects.filter(at__gt=timezone.now() - timedelta(days=30))
+    last = (
+        entries.filter(action=AuditEntry.Action.SIGN_IN, actor_id=user.pk).order_by("-at").first()
+    )
+    failed = entries.filter(action=FAILED, subject=user.get_username())
+    if last is None or not hasattr(request, "_messages"):
+        return
+    if (count := failed.filter(at__gt=last.at).count()) > FORGIVEN_FAILURES:
+        messages.warning(
+            request,
+            f"{count} sign-ins with your name failed since {last.at:%d %B, %H:%M} UTC. "
+            "If that was not you, change your password and tell an administrator.",
+        )
 
 
 def _signed_out(sender: Any, request: HttpRequest, user: User | None, **kwargs: Any) -> None:
@@ -110,6 +145,28 @@ def _factor_failed(sender: Any, request: HttpRequest, user: User, **kwargs: Any)
         "second_factor": True,
     }
     audit.record(FAILED, by=None, subject=username, details=details)
+
+
+def _factor_saved(
+    sender: Any, instance: Authenticator, created: bool = False, raw: bool = False, **kwargs: Any
+) -> None:
+    if created and not raw:
+        bind(instance)
+
+
+def _factor_used(
+    sender: Any, request: HttpRequest, user: User, authenticator: Authenticator, **kwargs: Any
+) -> None:
+    """Refuse a second factor that is not its user's, before it signs in or confirms anything."""
+    try:
+        check_bound(authenticator)
+    except NotBound as error:
+        log.error("A second factor was refused: %s", error)
+        _factor_failed(sender, request, user)
+        request.session.flush()
+        raise PermissionDenied(
+            "This second factor was not set up by you. Ask an administrator to remove it."
+        ) from None
 
 
 def _confirmed(

@@ -10,12 +10,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from runners_app.models import Account, AuditEntry, Membership
+from runners_app.models import Account, AuditEntry, Membership, RunnerGroup
 from runners_app.people import people as changing
 from runners_app.people.adapters import has_second_factor
 from runners_app.people.forms import GiveForm, LimitForm, PasswordForm, PersonForm
 from runners_app.people.people import CannotChange
 from runners_app.web.pages import Request, administrator_or_403
+from runners_app.web.references import named_rows_or_404
 
 PASSWORDS = frozenset({"new_password1", "new_password2", "password1", "password2"})
 
@@ -163,6 +164,8 @@ def person_give(request: Request, pk: int) -> HttpResponse:
     administrator_or_403(request)
     row = get_object_or_404(User, pk=pk)
     form = GiveForm(request.POST)
+    if key := request.POST.get("account"):
+        named_rows_or_404(Account.objects.all(), [key])
     if not form.is_valid():
         return _page(request, row, form, PasswordForm(row), status=422)
     changing.give_account(
@@ -179,6 +182,8 @@ def person_groups(request: Request, pk: int, account_id: int) -> HttpResponse:
         "user", "account"
     )
     membership = get_object_or_404(viewers, user=pk, account=account_id)
+    own = RunnerGroup.objects.filter(account=account_id)
+    named_rows_or_404(own, request.POST.getlist("groups"))
     form = LimitForm(request.POST or None, membership=membership)
     if form.is_valid():
         changing.limit_to_groups(membership.user, membership.account, form.chosen, by=request.user)

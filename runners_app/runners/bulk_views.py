@@ -13,8 +13,8 @@ from runners_app.runners.bulk_forms import BulkDeleteForm, BulkForm, ConfirmForm
 from runners_app.runners.create_many_form import ManyRunnersForm
 from runners_app.runners.filters import RunnerFilter
 from runners_app.web.change_words import Names
-from runners_app.web.numbers import numbers_in
-from runners_app.web.pages import Request
+from runners_app.web.pages import Request, manage_or_403
+from runners_app.web.references import named_rows_or_404
 
 MOST_AT_ONCE = 1000
 CHANGE_FIELDS = ("image", "image_version", "size", "group", "maximum_runners", "enable_static_ip")
@@ -30,7 +30,10 @@ def chosen_runners(request: Request) -> list[Runner]:
     if "matching" in request.GET:
         rows = RunnerFilter(QueryDict(request.GET["matching"]), queryset=rows).qs
     else:
-        rows = rows.filter(pk__in=numbers_in(request.GET.getlist("runner"))[:MOST_AT_ONCE])
+        named = request.GET.getlist("runner")[:MOST_AT_ONCE]
+        visible = Runner.objects.within(accounts.values())
+        # A runner that is gone is left out; one that the user may not see is 404.
+        rows = rows.filter(pk__in=[row.pk for row in named_rows_or_404(visible, named)])
     chosen = list(rows.order_by("account__slug", "name", "pk")[: MOST_AT_ONCE + 1])
     if len(chosen) > MOST_AT_ONCE:
         raise BadRequest(
@@ -79,8 +82,10 @@ def runners_edit(request: Request) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def runners_new(request: Request) -> HttpResponse:
     """Create the same runner in each account of `?account=`."""
-    chosen = set(request.GET.getlist("account"))
-    accounts = [row for row in Account.objects.manageable_by(request.user) if str(row.pk) in chosen]
+    named = request.GET.getlist("account")
+    accounts = named_rows_or_404(Account.objects.visible_to(request.user), named)
+    for account in accounts:
+        manage_or_403(request, account)
     if not accounts:
         return redirect("runner-new")
     form = ManyRunnersForm(request.POST or None, accounts=accounts)

@@ -20,20 +20,19 @@ from runners_app.web.pages import (
     group_name_of,
     id_or_404,
     manage_or_403,
-    named_or_404,
     render_page,
-    resubmitted,
     visible_account_or_404,
     visible_or_404,
 )
+from runners_app.web.references import account_for_create, named_or_404, resubmitted_or_404
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def runner_new(request: Request) -> HttpResponse:
     accounts = list(Account.objects.manageable_by(request.user))
-    again = resubmitted(request, Operation.Kind.CREATE_RUNNER)
+    again = resubmitted_or_404(request, Operation.Kind.CREATE_RUNNER)
     clone = named_or_404(Runner.objects.select_related("account"), request, "clone")
-    account = again.account if again else _chosen_account(request, accounts)
+    account = account_for_create(request, accounts, again)
     if account is None:
         status = 200 if accounts or request.user.is_superuser else 403
         return render(
@@ -42,7 +41,6 @@ def runner_new(request: Request) -> HttpResponse:
             {"accounts": accounts, "clone": clone},
             status=status,
         )
-    manage_or_403(request, account)
     if request.method == "POST":
         form = RunnerForm(request.POST, account=account)
         if form.is_valid():
@@ -56,15 +54,6 @@ def runner_new(request: Request) -> HttpResponse:
     if again:
         form.show_refusal(again)
     return _form(request, form, accounts)
-
-
-def _chosen_account(request: Request, accounts: list[Account]) -> Account | None:
-    """The account given in the form or the address, or the only one there is."""
-    pk = request.POST.get("account") or request.GET.get("account", "")
-    for account in accounts:
-        if str(account.pk) == pk:
-            return account
-    return accounts[0] if len(accounts) == 1 else None
 
 
 def _initial(
@@ -147,7 +136,7 @@ def _account_or_404(request: Request) -> Account:
 def runner_edit(request: Request, pk: int) -> HttpResponse:
     row = visible_or_404(Runner.objects.present().select_related("account"), request, pk)
     manage_or_403(request, row.account)
-    again = resubmitted(request, Operation.Kind.UPDATE_RUNNER)
+    again = resubmitted_or_404(request, Operation.Kind.UPDATE_RUNNER, target=row)
     if request.method != "POST":
         initial = {**_initial(request, again, row), "base": signed_base(row)}
         form = RunnerForm(initial=initial, account=row.account, runner=row)

@@ -22,7 +22,12 @@ SHAPES = re.compile(
     r"|eyJ[A-Za-z0-9_\-]{10,1000}+\.[A-Za-z0-9_\-]{10,}+\.[A-Za-z0-9_\-]*"
     r"|gAAAA[A-Za-z0-9_\-]{40,}={0,2}"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)",
+    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
+    r"|xox[a-z]-[A-Za-z0-9\-]{10,}"
+    r"|(?<=hooks\.slack\.com/)[A-Za-z0-9/_\-]{10,}"
+    r"|(?<=/api/webhooks/)[0-9]+/[A-Za-z0-9_\-]+"
+    r"|(?<=webhook\.office\.com/)[A-Za-z0-9/@_\-]{10,}"
+    r"|(?<![0-9A-Za-z])[0-9a-f]{40}(?![0-9A-Za-z])",  # GitHub's tokens before 2021, and commits
     re.DOTALL,
 )
 SHORTEST, KEY = 8, 6

@@ -21,7 +21,7 @@ SEALED: tuple[tuple[type[Model], str], ...] = (
     (Hook, "sealed_secret"),
 )
 # The secrets inside the JSON of a second factor.
-SEALED_IN_DATA = ("secret", "seed")
+SEALED_IN_DATA = ("secret", "seed", "bound")
 TRIES = 5
 
 

@@ -88,3 +88,30 @@ def plain_value(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(plain_value(item) for item in value)
     return str(value)
+
+
+# In this order: Edge and Opera also call themselves Chrome, and Chrome calls itself Safari.
+BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR", "Opera"),
+    ("Firefox", "Firefox"),
+    ("Chrome", "Chrome"),
+    ("Safari", "Safari"),
+    ("curl", "curl"),
+)
+SYSTEMS = (
+    ("Windows", "Windows"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Mac OS", "macOS"),
+    ("Android", "Android"),
+    ("Linux", "Linux"),
+)
+
+
+@register.filter
+def browser_name(user_agent: str) -> str:
+    """`Mozilla/5.0 (X11; Linux x86_64) … Firefox/140.0` → "Firefox on Linux"."""
+    browser = next((name for part, name in BROWSERS if part in user_agent), "Unknown browser")
+    system = next((name for part, name in SYSTEMS if part in user_agent), "")
+    return f"{browser} on {system}" if system else browser

@@ -56,11 +56,14 @@ def plain_cell(value: object) -> str:
             text = json.dumps(value, ensure_ascii=False) if value else ""
         case _:
             text = str(value)
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    # Some spreadsheets trim a cell before they look for a formula.
+    is_formula = text.startswith(FORMULA_STARTS) or text.lstrip().startswith(FORMULA_STARTS)
+    return f"'{text}" if is_formula else text
 
 
 def _csv_lines(header: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
-    writer = csv.writer(_Echo())
+    # Quoted, because a spreadsheet that separates cells by semicolons would see more of them.
+    writer = csv.writer(_Echo(), quoting=csv.QUOTE_ALL)
     yield writer.writerow(header)
     for row in rows:
         yield writer.writerow([plain_cell(cell) for cell in row])

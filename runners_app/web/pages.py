@@ -13,7 +13,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.middleware import HtmxDetails
 from structlog.contextvars import bind_contextvars
 
-from runners_app.models import Account, Operation, Runner, RunnerGroup
+from runners_app.models import Account, Runner, RunnerGroup
 from runners_app.models.visibility import OwnedQuerySet, limited_by
 from runners_app.web.freshness import with_freshness
 from runners_app.web.numbers import number_in
@@ -61,21 +61,6 @@ def id_or_404(text: str) -> int:
     if number is None:
         raise Http404
     return number
-
-
-def named_or_404(rows: OwnedQuerySet[M], request: Request, parameter: str) -> M | None:
-    """The row whose primary key is in a query parameter; None without that parameter.
-
-    Raises Http404 for a row the user may not see.
-    """
-    number = number_in(request.GET.get(parameter, ""))
-    return None if number is None else visible_or_404(rows, request, number)
-
-
-def resubmitted(request: Request, kind: str) -> Operation | None:
-    """The operation to edit and send again, named by `?again=`; None without it."""
-    rows = Operation.objects.filter(kind=kind).select_related("account")
-    return named_or_404(rows, request, "again")
 
 
 def visible_or_404(rows: OwnedQuerySet[M], request: Request, pk: int) -> M:

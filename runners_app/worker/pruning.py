@@ -5,11 +5,11 @@ import time
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 
 from runners_app.models import (
     AuditEntry,
+    FailedSignIn,
     FieldChange,
     Image,
     ImageVersion,
@@ -21,6 +21,8 @@ from runners_app.models import (
     Runner,
     RunnerGroup,
     SelfHostedRunner,
+    Session,
+    SignInCount,
 )
 
 log = logging.getLogger(__name__)
@@ -69,6 +71,8 @@ def past_retention(now: datetime) -> list["QuerySet"]:  # type: ignore[type-arg]
         AuditEntry.objects.filter(
             at__lt=now - timedelta(days=settings.AUDIT_RETENTION_DAYS) - GRACE
         ),
+        FailedSignIn.objects.filter(at__lt=now - timedelta(days=1)),
+        SignInCount.objects.filter(expires_at__lt=now),
         Session.objects.filter(expire_date__lt=now),
     ]
 

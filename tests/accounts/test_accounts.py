@@ -102,7 +102,7 @@ def test_a_rate_budget_shows_when_it_resets_until_then(as_admin: Client, acme: A
     for ahead in (timedelta(minutes=30), timedelta(minutes=-1)):
         Credential.objects.update(rate_reset_at=timezone.now() + ahead)
         for path in ("/accounts/", f"/accounts/{acme.pk}/"):
-            assert ("full again" in text(as_admin, path)) == (ahead > timedelta(0)), path
+            assert ("resets" in text(as_admin, path)) == (ahead > timedelta(0)), path
 
 
 def test_an_empty_list_tells_each_role_what_to_do(as_admin: Client, as_lead: Client) -> None:
@@ -162,7 +162,7 @@ def test_a_wrong_token_disables_the_credential_and_says_what_to_do(
     assert account is not None
     work(account)
     page = text(as_admin, f"/accounts/{account.pk}/")
-    assert "The token is out of use" in page
+    assert "The token has been disabled" in page
     assert "GitHub answered 401 (“Bad credentials”): the token is wrong, expired or revoked" in page
     assert f"/accounts/{account.pk}/token/" in page
 
@@ -219,7 +219,7 @@ def test_a_nonexistent_organization_is_reported_as_such(
     [
         ({"api_url": "https://elsewhere.example"}, "is not among the addresses Trackside may call"),
         ({"api_url": "not an address"}, "must look like https://api.github.com"),
-        ({"slug": "no such name!"}, "is no organization or enterprise"),
+        ({"slug": "no such name!"}, "is not the name of an organization or enterprise"),
         ({"token": "ghs_" + "0" * 36}, "This is an installation token"),
         ({"token": "a b"}, "does not look like a token"),
         ({"kind": "enterprise", "token": "github_pat_" + "0" * 40}, "only classic tokens"),
@@ -286,7 +286,7 @@ def test_an_account_shows_readings_credential_and_runs(as_admin: Client, acme: A
         "Runner groups",
         "Good",
         "admin:org",
-        "What the token may do",
+        "Permissions of the token",
         "12 added",
     ):
         assert words in page
@@ -297,7 +297,7 @@ def test_a_team_lead_sees_the_account_without_buttons(
 ) -> None:
     give(lead, acme, "manager")
     page = text(as_lead, f"/accounts/{acme.pk}/")
-    assert "What the token may do" in page
+    assert "Permissions of the token" in page
     assert "Check now" in page
     for word in ("Replace token", "Disconnect", "Pause", "Observe only"):
         assert word not in page
@@ -401,7 +401,7 @@ def test_a_replaced_token_is_used_from_then_on(
     simulator.change_token(simulator.account("acme").token, revoked=True)
     as_admin.post(f"/accounts/{acme.pk}/refresh/")
     work(acme)
-    assert "The token is out of use" in text(as_admin, f"/accounts/{acme.pk}/")
+    assert "The token has been disabled" in text(as_admin, f"/accounts/{acme.pk}/")
     answer = as_admin.post(
         f"/accounts/{acme.pk}/token/", {"token": simulator.token("fine-grained")}
     )
@@ -409,7 +409,7 @@ def test_a_replaced_token_is_used_from_then_on(
     acme = Account.objects.get(pk=acme.pk)
     work(acme)
     page = text(as_admin, f"/accounts/{acme.pk}/")
-    assert "The token is out of use" not in page
+    assert "The token has been disabled" not in page
     assert "Fine-grained personal access token" in page
     assert AuditEntry.objects.filter(action="account.token_replaced", actor_name="ada").exists()
 

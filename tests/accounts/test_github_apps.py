@@ -153,13 +153,15 @@ def test_no_checkbox_is_shown_when_all_organizations_are_connected(
     app = give_app(as_admin, simulator)
     list_installations(app.pk)
     app.refresh_from_db()
-    assert "Connect those ticked" in as_admin.get(f"/accounts/apps/{app.pk}/").content.decode()
+    assert (
+        "Connect ticked organizations" in as_admin.get(f"/accounts/apps/{app.pk}/").content.decode()
+    )
     as_admin.post(
         f"/accounts/apps/{app.pk}/", {"installation": [one["id"] for one in app.installations]}
     )
     page = as_admin.get(f"/accounts/apps/{app.pk}/").content.decode()
     assert "Connected" in page
-    assert "Connect those ticked" not in page
+    assert "Connect ticked organizations" not in page
 
 
 def test_a_reinstalled_app_replaces_its_earlier_installation(

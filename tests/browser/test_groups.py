@@ -27,7 +27,7 @@ def explain(visit: Visit, repository: str) -> Page:
     page.get_by_label("Organization").select_option("acme")
     page.get_by_label("Repository").press_sequentially(repository)
     expect(page.locator(f"#repositories option[value='{repository}']")).to_be_attached()
-    page.get_by_role("button", name="Show the answers").click()
+    page.get_by_role("button", name="Show answers").click()
     return page
 
 
@@ -44,9 +44,9 @@ def test_an_explanation_leads_to_the_change_that_reverses_it(sign_in: SignIn) ->
         page.get_by_role("listitem").filter(has_text="gpu-train-t4").filter(has_text="gpu-research")
     )
     expect(row).to_contain_text("mobile is not on it")
-    row.get_by_text("The whole chain").click()
+    row.get_by_text("All steps").click()
     expect(
-        row.get_by_role("row").filter(has_text="Is the repository on its list?")
+        row.get_by_role("row").filter(has_text="Is the repository on its access list?")
     ).to_contain_text("No")
     visit.screenshot("groups-explain-light-1280")
     row.get_by_role("link", name="Add the repository").click()
@@ -67,7 +67,7 @@ def test_an_explanation_leads_to_the_change_that_reverses_it(sign_in: SignIn) ->
     expect(page.get_by_text(re.compile(r"mobile may use \d+ groups"))).to_be_visible(
         timeout=SLOW_MS
     )
-    expect(page.get_by_text("GitHub says otherwise")).to_have_count(0)
+    expect(page.get_by_text("GitHub disagrees")).to_have_count(0)
 
 
 def test_a_group_is_created_filled_emptied_and_deleted(sign_in: SignIn) -> None:
@@ -84,7 +84,7 @@ def test_a_group_is_created_filled_emptied_and_deleted(sign_in: SignIn) -> None:
     page = open_group(visit, "Default")
     page.locator("#move-machines").get_by_label("onprem-rack-02").check()
     page.get_by_label("Group to move self-hosted runners to").select_option("browser-group")
-    page.locator("#move-machines").get_by_role("button", name="Move them there").click()
+    page.locator("#move-machines").get_by_role("button", name="Move runners").click()
     expect(page.get_by_role("heading", name="1 of 1 confirmed")).to_be_visible(timeout=SLOW_MS)
     page.goto(address)
     expect(page.locator("#group")).to_contain_text("onprem-rack-02")
@@ -99,7 +99,7 @@ def test_a_group_is_created_filled_emptied_and_deleted(sign_in: SignIn) -> None:
 
     page.locator("#move-machines").get_by_label("onprem-rack-02").check()
     page.get_by_label("Group to move self-hosted runners to").select_option("Default")
-    page.locator("#move-machines").get_by_role("button", name="Move them there").click()
+    page.locator("#move-machines").get_by_role("button", name="Move runners").click()
     expect(page.get_by_role("heading", name="1 of 1 confirmed")).to_be_visible(timeout=SLOW_MS)
     page.goto(address)
     page.get_by_role("link", name="Delete", exact=True).click()
@@ -127,7 +127,7 @@ def test_a_chosen_group_stays_chosen_when_a_poll_replaces_the_page(sign_in: Sign
     machines.get_by_label("onprem-rack-01").check()
     to = page.get_by_label("Group to move self-hosted runners to")
     expect(to).to_have_value("")
-    machines.get_by_role("button", name="Move them there").click()
+    machines.get_by_role("button", name="Move runners").click()
     assert to.evaluate("select => select.validity.valueMissing")
     to.select_option("sandbox")
     machines.get_by_label("onprem-rack-02").check()

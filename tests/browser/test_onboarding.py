@@ -40,13 +40,13 @@ def test_an_empty_dashboard_leads_to_the_first_synced_organization_and_explains_
     visit = Visit(context.new_page(), empty.url)
     listen(visit)
     page = visit.open("/")
-    page.get_by_role("link", name="Make the first administrator").click()
+    page.get_by_role("link", name="Add the first administrator").click()
     visit.screenshot("onboarding-1-setup")
     page.get_by_label("Setup code").fill(empty.setup_code)
     page.get_by_label("Username").fill("ada")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_label("Password again").fill(PASSWORD)
-    page.get_by_role("button", name="Make administrator").click()
+    page.get_by_role("button", name="Add administrator").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     page.get_by_label("Username").fill("ada")
     page.get_by_label("Password").fill(PASSWORD)
@@ -95,7 +95,7 @@ def test_an_empty_dashboard_leads_to_the_first_synced_organization_and_explains_
     )
     page.goto(account)
     page.get_by_role("button", name="Check now").click()
-    expect(page.get_by_role("heading", name="The token is out of use")).to_be_visible(
+    expect(page.get_by_role("heading", name="The token has been disabled")).to_be_visible(
         timeout=SLOW_MS
     )
     visit.screenshot("credential-broken")
@@ -103,7 +103,7 @@ def test_an_empty_dashboard_leads_to_the_first_synced_organization_and_explains_
     page.get_by_role("link", name="Replace the token").click()
     page.locator("#id_token").fill(github.account("acme").token)
     page.get_by_role("button", name="Replace the token").click()
-    expect(page.get_by_role("heading", name="The token is out of use")).to_have_count(0)
+    expect(page.get_by_role("heading", name="The token has been disabled")).to_have_count(0)
     expect(page.get_by_text("Failing")).to_have_count(0, timeout=SLOW_MS)
 
     page.get_by_role("navigation", name="Pages", exact=True).get_by_role(

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 import structlog
+import time_machine
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core import mail
@@ -133,6 +134,52 @@ def test_mails_about_errors_are_off_and_masked_when_on(settings: Settings) -> No
     assert len(mail.outbox) == 1
     assert "RuntimeError" in mail.outbox[0].body
     assert TOKEN not in f"{mail.outbox[0].body}{mail.outbox[0].subject}"
+
+
+def test_one_mail_per_kind_of_error_in_ten_minutes_says_how_many_were_left_out(
+    settings: Settings,
+) -> None:
+    settings.ADMINS = [("", "ops@example.com")]
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    handler = MaskedMails()
+    handler.setFormatter(Formatter(as_json=False))
+    logger = logging.getLogger("another logger of this test")
+    logger.addHandler(handler)
+
+    def fail(error: Exception) -> None:
+        try:
+            raise error
+        except Exception:
+            logger.exception("failed for %s", error)
+
+    try:
+        with time_machine.travel(0, tick=False) as clock:
+            for number in range(20):
+                fail(ValueError(f"wrong host number {number}"))
+            fail(KeyError("another kind"))
+            assert len(mail.outbox) == 2
+            clock.shift(601)
+            handler.mailed_at = dict.fromkeys(handler.mailed_at, -1000.0)
+            fail(ValueError("once more"))
+    finally:
+        logger.removeHandler(handler)
+    assert len(mail.outbox) == 3
+    assert "19 more of this kind" in mail.outbox[2].body
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("redis://:s3cretpw@redis:6379/0", "s3cretpw"),
+        ("posted to https://hooks.slack.com/services/T0/B0/abcdefABCDEF123456", "abcdefABCDEF"),
+        ("https://discord.com/api/webhooks/12345/abc-DEF_123", "abc-DEF_123"),
+        ("token 0123456789abcdef0123456789abcdef01234567.", "0123456789abcdef"),
+        ("xoxb-1234567890-abcdefghij", "1234567890-abc"),
+    ],
+)
+def test_secrets_are_recognized_by_their_shape(text: str, secret: str) -> None:
+    assert secret not in redact(text)
+    assert HIDDEN in redact(text)
 
 
 def test_the_number_of_known_secrets_is_limited_and_does_not_slow_a_line() -> None:

@@ -116,7 +116,7 @@ def test_a_public_repository_is_excluded(as_admin: Client, acme: Account) -> Non
     )
     runner = put_in(group)
     assert (
-        "keeps public repositories out"
+        "excludes public repositories"
         in answers(as_admin, acme, public.name)[runner.name].answer.deciding.words
     )
 
@@ -199,7 +199,7 @@ def test_causes_missing_from_githubs_api_are_listed_as_not_checked(
     as_admin: Client, acme: Account
 ) -> None:
     page = ask(as_admin, acme, repository(acme).name)
-    for words in ("Not checked", "budget above zero", "Actions are on"):
+    for words in ("Not checked", "budget above zero", "Actions are enabled"):
         assert words in page
 
 
@@ -222,7 +222,7 @@ def test_a_worker_asks_github_and_its_answer_is_compared_with_ours(
     check = AccessCheck.objects.get(account=acme, repository=private.name)
     page = ask(as_admin, acme, private.name, runner=runner.name)
     assert check.answered_at is not None
-    assert ("GitHub says otherwise" in page) is (group.github_id not in check.group_ids)
+    assert ("GitHub disagrees" in page) is (group.github_id not in check.group_ids)
 
 
 def test_a_team_lead_can_have_github_asked_but_a_user_without_access_cannot(
@@ -256,8 +256,7 @@ def test_a_poll_is_answered_once_github_has_answered(
         ({"repository": "globex/web"}, "Choose the organization globex instead"),
         ({"repository": "two words"}, "letters, digits"),
         ({"repository": "web", "workflow": "a/b/c"}, "looks like"),
-        ({"repository": "web", "ref": "main"}, "Say of which workflow"),
-        ({"repository": "web", "organization": "999"}, "Select a valid choice"),
+        ({"repository": "web", "ref": "main"}, "Enter the workflow, too"),
     ],
 )
 def test_invalid_input_shows_an_error_at_the_field(

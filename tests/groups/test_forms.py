@@ -112,7 +112,7 @@ def test_a_repeated_post_creates_one_operation(as_admin: Client, acme: Account) 
         ),
         (
             {"restricted_to_workflows": "on", "selected_workflows": "deploy.yml@main"},
-            "is no whole workflow",
+            "is not a complete workflow",
         ),
         ({"restricted_to_workflows": "on"}, "Select at least one"),
         ({"visibility": "everybody"}, "Select a valid choice"),

@@ -2,11 +2,11 @@
 
 import pytest
 from django.contrib.auth.models import User
-from django.contrib.sessions.models import Session
 from django.test import Client
 
-from runners_app.models import Account, AuditEntry, Credential, Membership
+from runners_app.models import Account, AuditEntry, Credential, Membership, Session
 from runners_app.people.people import CannotChange, set_administrator
+from runners_app.people.sessions import SessionStore
 
 PASSWORD = "quite a long one 7"
 
@@ -130,8 +130,10 @@ def test_input_is_kept_during_reauthentication_except_the_password(
         "password2": PASSWORD,
     }
     asked = client.post("/people/new/", fields, follow=True)
-    assert "What you entered is kept, but not the password" in asked.content.decode()
-    assert PASSWORD not in str([row.get_decoded() for row in Session.objects.all()])
+    assert "Your input is kept except for the password" in asked.content.decode()
+    assert PASSWORD not in str(
+        [SessionStore().decode(row.session_data) for row in Session.objects.all()]
+    )
     page = client.post(
         "/you/confirm/?next=/people/new/", {"password": "a password for tests"}
     ).content.decode()

@@ -75,7 +75,7 @@ class Browser:
     def connect(self, name: str) -> None:
         """By the way through one's own page, with the password that is asked for."""
         self.open("/you/")
-        assert "Signing in elsewhere" in self.page
+        assert "Single sign-on" in self.page
         self.open("/sign-in/with/")
         self.send(f"{ADDRESSES[name]}?process=connect")
         if self.path == "/you/confirm/":
@@ -324,7 +324,7 @@ def test_an_identity_of_another_user_cannot_be_connected(place: Place) -> None:
     first.connect("Acme")
     second.sign_in(other)
     second.connect("Acme")
-    assert "belongs to somebody else here already" in second.page
+    assert "is connected to another user here" in second.page
     second.open("/sign-in/with/")
     assert "None yet" in second.page
 
@@ -430,7 +430,7 @@ def test_a_state_of_another_browser_is_refused(place: Place, name: str) -> None:
 @EVERY
 @pytest.mark.parametrize(
     ("error", "words"),
-    [("access_denied", "You cancelled it"), ("server_error", "Signing in did not work")],
+    [("access_denied", "Signing in was cancelled"), ("server_error", "Signing in did not work")],
 )
 def test_an_error_from_the_provider_is_shown(
     place: Place, name: str, error: str, words: str

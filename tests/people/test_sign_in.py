@@ -1,7 +1,8 @@
 """Signing in and out."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -13,16 +14,15 @@ from allauth.mfa.totp.internal.auth import (
     hotp_value,
     yield_hotp_counters_from_time,
 )
-from axes.models import AccessAttempt
 from django.contrib.auth.models import User
-from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from runners_app.models import AuditEntry
+from runners_app.models import AuditEntry, FailedSignIn, Session, SignInCount
+from runners_app.people.guesses import network_of
 from runners_app.people.people import setup_code
 from runners_app.web.addresses import NO_ADDRESS
 
@@ -139,7 +139,7 @@ def test_guesses_are_counted_by_address_however_a_proxy_writes_it(
 ) -> None:
     settings.PROXY_COUNT = 1
     sign_in(Client(REMOTE_ADDR=caller, headers={"X-Forwarded-For": forwarded}), password="a guess")
-    assert AccessAttempt.objects.get().ip_address == address
+    assert FailedSignIn.objects.get().network == network_of(address)
     assert AuditEntry.objects.get(action="sign_in.failed").details["address"] == address
 
 
@@ -150,13 +150,139 @@ def test_after_a_quarter_of_an_hour_sign_in_works_again(client: Client, admin: U
     assert sign_in(client) == 302
 
 
+@pytest.fixture
+def slow_time() -> Iterator[Any]:
+    """The time of this test, which stands still until it is moved."""
+    with time_machine.travel(timezone.now(), tick=False) as traveller:
+        yield traveller
+
+
+def test_the_limit_answers_429_with_the_time_to_wait_and_hashes_nothing(
+    client: Client, admin: User, slow_time: Any
+) -> None:
+    for _ in range(10):
+        assert sign_in(client, password="a guess") == 200
+    hashed = AuditEntry.objects.filter(action="sign_in.failed").count()
+    refused = client.post("/sign-in/", {"username": "ada", "password": "a guess"})
+    assert refused.status_code == 429
+    assert refused.headers["Retry-After"] == "900"
+    assert AuditEntry.objects.filter(action="sign_in.failed").count() == hashed == 10
+    slow_time.shift(901)
+    assert sign_in(client) == 302
+
+
+def test_neighbours_in_one_ipv6_network_share_a_limit(client: Client, admin: User) -> None:
+    for number in range(10):
+        sign_in(Client(REMOTE_ADDR=f"2001:db8:1:2::{number:x}"), password="a guess")
+    assert sign_in(Client(REMOTE_ADDR="2001:db8:1:2:ffff::1")) == 429
+    assert sign_in(Client(REMOTE_ADDR="2001:db8:1:3::1")) == 302
+
+
+def test_an_office_behind_one_address_gets_a_wider_limit(client: Client, admin: User) -> None:
+    for number in range(100):
+        sign_in(client, f"colleague-{number}", "a guess")
+    assert sign_in(client) == 429
+    assert sign_in(Client(REMOTE_ADDR="192.0.2.7")) == 302
+
+
+def test_a_name_is_guessed_at_most_a_hundred_times_a_day_from_any_number_of_addresses(
+    client: Client, admin: User, slow_time: Any
+) -> None:
+    for number in range(100):
+        assert sign_in(Client(REMOTE_ADDR=f"10.0.0.{number}"), password="a guess") == 200
+    assert sign_in(Client(REMOTE_ADDR="10.0.1.1")) == 429
+    slow_time.shift(timedelta(hours=23))
+    assert sign_in(Client(REMOTE_ADDR="10.0.1.1")) == 429
+    slow_time.shift(timedelta(hours=1, seconds=1))
+    assert sign_in(Client(REMOTE_ADDR="10.0.1.1")) == 302
+
+
+def test_a_stranger_cannot_lock_out_a_browser_that_signed_in_before(
+    client: Client, admin: User
+) -> None:
+    sign_in(client)
+    client.post("/sign-out/")
+    for number in range(100):
+        sign_in(Client(REMOTE_ADDR=f"10.0.0.{number}"), password="a guess")
+    assert sign_in(Client()) == 429
+    assert sign_in(client) == 302
+    client.post("/sign-out/")
+    for _ in range(10):
+        sign_in(client, password="a guess")
+    assert sign_in(client) == 429, "the known browser has a limit, too"
+
+
+def test_a_user_is_told_how_many_sign_ins_failed(client: Client, admin: User) -> None:
+    sign_in(client)
+    client.post("/sign-out/")
+    for _ in range(4):
+        sign_in(Client(), password="a guess")
+    page = client.post("/sign-in/", {"username": "ada", "password": PASSWORD}, follow=True)
+    assert "4 sign-ins with your name failed since" in page.content.decode()
+
+
+def test_confirming_and_changing_a_password_count_guesses_too(client: Client, admin: User) -> None:
+    sign_in(client)
+    for _ in range(5):
+        client.post("/you/confirm/", {"password": "a guess"})
+        fields = {"oldpassword": "a guess", "password1": "x" * 12, "password2": "x" * 12}
+        client.post("/you/password/", fields)
+    assert client.post("/you/confirm/", {"password": PASSWORD}).status_code == 429
+    assert client.post("/you/password/", {"oldpassword": PASSWORD}).status_code == 429
+
+
+@pytest.mark.django_db(transaction=True)
+def test_only_two_passwords_are_hashed_at_once_and_the_others_answered_at_once(
+    settings: Settings, admin: User
+) -> None:
+    settings.PASSWORD_HASHERS = ["tests.people.hashers.SlowHasher"]
+    User.objects.get().set_password(PASSWORD)
+    admin.set_password(PASSWORD)
+    admin.save()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(
+            pool.map(
+                lambda number: sign_in(Client(REMOTE_ADDR=f"10.0.0.{number}"), password="a guess"),
+                range(8),
+            )
+        )
+    assert sorted(set(answers)) == [200, 429]
+    assert answers.count(200) <= 4, "hashing was not limited"
+
+
+def test_own_sessions_are_listed_and_ended_one_by_one(client: Client, lead: User) -> None:
+    firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    elsewhere = Client(REMOTE_ADDR="192.0.2.7", headers={"User-Agent": firefox})
+    assert sign_in(elsewhere, "lin") == sign_in(client, "lin") == 302
+    page = client.get("/you/").content.decode()
+    assert "Firefox on Linux" in page
+    assert "192.0.2.7" in page
+    other = Session.objects.get(address="192.0.2.7")
+    asked = client.post(f"/you/sessions/{other.pk}/end/")
+    assert asked.headers["Location"].startswith("/you/confirm/")
+    client.post(asked.headers["Location"], {"password": PASSWORD})
+    assert elsewhere.get("/").status_code == 302
+    assert client.get("/").status_code == 200
+    assert entries("sessions.ended") == [("sessions.ended", "lin", "lin")]
+
+
+def test_sessions_of_others_cannot_be_ended(client: Client, lead: User, admin: User) -> None:
+    theirs = Client()
+    sign_in(theirs)
+    sign_in(client, "lin")
+    client.post("/you/confirm/", {"password": PASSWORD})
+    other = Session.objects.get(user=admin)
+    assert client.post(f"/you/sessions/{other.pk}/end/").status_code == 404
+    assert theirs.get("/").status_code == 200
+
+
 # --- Guesses leave no password behind
 
 
 def test_a_password_typed_as_username_is_not_stored(client: Client, admin: User) -> None:
     sign_in(client, "my secret pass phrase", "ada")
-    rows = [*AccessAttempt.objects.values(), *AuditEntry.objects.values()]
-    assert AccessAttempt.objects.exists()
+    rows = [*FailedSignIn.objects.values(), *AuditEntry.objects.values()]
+    assert FailedSignIn.objects.exists()
     assert "secret pass" not in str(rows)
 
 
@@ -259,6 +385,11 @@ def code_now(secret: str, ahead: int = 0) -> str:
     return str(format_hotp_value(hotp_value(secret, counter)))
 
 
+def forget_used_codes() -> None:
+    """A code is good once, and a test has only one within its half minute."""
+    SignInCount.objects.all().delete()
+
+
 def set_up_totp(client: Client, username: str = "ada") -> str:
     """Through the pages; the key."""
     assert sign_in(client, username) == 302
@@ -277,7 +408,7 @@ def test_with_an_authenticator_app_the_password_alone_is_not_enough(
 ) -> None:
     secret = set_up_totp(client)
     client.post("/sign-out/")
-    cache.clear()  # a code is good for once
+    forget_used_codes()
     answer = client.post("/sign-in/", {"username": "ada", "password": PASSWORD})
     assert answer.headers["Location"] == "/you/two-factor/authenticate/"
     assert client.get("/").status_code == 302
@@ -293,7 +424,7 @@ def test_with_an_authenticator_app_the_password_alone_is_not_enough(
 def test_codes_cannot_be_guessed_for_long(client: Client, admin: User) -> None:
     secret = set_up_totp(client)
     client.post("/sign-out/")
-    cache.clear()
+    forget_used_codes()
     sign_in(client)
     for _ in range(10):
         client.post("/you/two-factor/authenticate/", {"code": "000000"})
@@ -314,27 +445,95 @@ def without_redis(settings: Settings) -> Callable[[], None]:
     return stop
 
 
-def test_no_code_is_accepted_while_attempts_cannot_be_counted(
+def test_second_factors_work_and_are_counted_while_redis_is_down(
     client: Client, admin: User, without_redis: Callable[[], None]
 ) -> None:
     secret = set_up_totp(client)
-    recovery = client.get("/you/two-factor/recovery-codes/").context["unused_codes"][0]
     client.post("/sign-out/")
+    forget_used_codes()
     without_redis()
     assert sign_in(client) == 302
-    for code in (code_now(secret), recovery):
-        page = client.post("/you/two-factor/authenticate/", {"code": code})
-        assert "nobody counts them now because Redis does not answer" in page.content.decode()
-        assert client.get("/").status_code == 302
+    code = code_now(secret)
+    assert client.post("/you/two-factor/authenticate/", {"code": code}).status_code == 302
+    assert client.get("/").status_code == 200
+
+    client.post("/sign-out/")
+    sign_in(client)
+    client.post("/you/two-factor/authenticate/", {"code": code})
+    assert client.get("/").status_code == 302, "a used code signed in again"
 
 
-def test_no_code_is_accepted_while_replays_cannot_be_detected(
-    client: Client, admin: User, without_redis: Callable[[], None]
+def test_loading_pages_evicts_neither_used_codes_nor_counts_of_wrong_ones(
+    client: Client, admin: User
 ) -> None:
-    code = code_now(set_up_totp(client))
+    secret = set_up_totp(client)
+    client.post("/sign-out/")
+    forget_used_codes()
+    sign_in(client)
+    code = code_now(secret)
+    for _ in range(3):
+        client.post("/you/two-factor/authenticate/", {"code": "000000"})
+    client.post("/you/two-factor/authenticate/", {"code": code})
+    assert client.get("/").status_code == 200
+    client.post("/sign-out/")
+    sign_in(client)
+    for _ in range(9):
+        client.post("/you/two-factor/authenticate/", {"code": "000000"})
     cache.clear()
-    without_redis()
-    assert not Authenticator.objects.get(type="totp").wrap().validate_code(code)
+    for number in range(1000):  # the most that the cache of one process keeps is 300
+        cache.set(f"page-{number}", "x")
+    client.post("/you/two-factor/authenticate/", {"code": code})
+    assert client.get("/").status_code == 302, "a used code signed in again"
+    client.post("/you/two-factor/authenticate/", {"code": code_now(secret, 1)})
+    assert client.get("/").status_code == 302, "an eleventh code was tried"
+
+
+def test_a_second_factor_copied_to_another_user_signs_in_nobody(
+    client: Client, admin: User, lead: User
+) -> None:
+    secret = set_up_totp(client, "lin")
+    client.post("/sign-out/")
+    forget_used_codes()
+    Authenticator.objects.filter(type="recovery_codes").delete()
+    Authenticator.objects.create(user=admin, type="totp", data={})
+    copied = Authenticator.objects.get(user=lead).data
+    Authenticator.objects.filter(user=admin).update(data=copied)
+    assert sign_in(client) == 302
+    answer = client.post("/you/two-factor/authenticate/", {"code": code_now(secret)})
+    assert answer.status_code == 403
+    assert client.get("/").status_code == 302
+
+
+def test_a_second_factor_that_changed_in_the_database_is_refused(
+    client: Client, admin: User, lead: User
+) -> None:
+    set_up_totp(client)
+    theirs = set_up_totp(Client(), "lin")
+    client.post("/sign-out/")
+    forget_used_codes()
+    row = Authenticator.objects.get(user=admin, type="totp")
+    other = Authenticator.objects.get(user=lead, type="totp").data["secret"]
+    Authenticator.objects.filter(pk=row.pk).update(data={**row.data, "secret": other})
+    sign_in(client)
+    answer = client.post("/you/two-factor/authenticate/", {"code": code_now(theirs)})
+    assert answer.status_code == 403
+    assert client.get("/").status_code == 302
+
+
+def test_a_reader_of_the_database_finds_no_session_and_no_secret_being_set_up(
+    client: Client, admin: User
+) -> None:
+    sign_in(client)
+    page = client.post(
+        "/you/confirm/?next=/you/two-factor/totp/activate/", {"password": PASSWORD}, follow=True
+    )
+    row = Session.objects.get()
+    rows = json.dumps(list(Session.objects.values()), default=str)
+    assert client.cookies["sessionid"].value not in rows
+    assert page.context["form"].secret not in rows
+    reader = Client()
+    reader.cookies["sessionid"] = row.session_key
+    assert reader.get("/").status_code == 302
 
 
 def test_without_a_second_factor_people_sign_in_and_prove_it_while_redis_is_down(
@@ -450,7 +649,7 @@ def test_a_user_ends_only_their_own_other_sessions_after_reauthentication(
     elsewhere.force_login(lead)
     other.force_login(admin)
     sign_in(client, "lin")
-    assert "End all others" in client.get("/you/").content.decode()
+    assert "End all other sessions" in client.get("/you/").content.decode()
     asked = client.post("/you/sessions/end/")
     assert asked.headers["Location"].startswith("/you/confirm/")
     assert elsewhere.get("/").status_code == 200
@@ -472,7 +671,7 @@ def test_an_administrator_removes_a_lost_second_factor_after_reauthentication(
     set_up_totp(theirs, "lin")
     sign_in(client)
     page = f"/people/{lead.pk}/"
-    assert "For somebody who lost the phone" in client.get(page).content.decode()
+    assert "For a person who lost their phone" in client.get(page).content.decode()
     asked = client.post(f"{page}second-factor/")
     assert asked.headers["Location"].startswith("/you/confirm/")
     assert Authenticator.objects.filter(user=lead).exists()
@@ -480,7 +679,7 @@ def test_an_administrator_removes_a_lost_second_factor_after_reauthentication(
     assert not Authenticator.objects.filter(user=lead).exists()
     assert theirs.get("/").status_code == 302
     assert entries("second_factor.taken") == [("second_factor.taken", "ada", "lin")]
-    assert "For somebody who lost the phone" not in client.get(page).content.decode()
+    assert "For a person who lost their phone" not in client.get(page).content.decode()
     assert sign_in(theirs, "lin") == 302
     assert theirs.get("/").status_code == 200
 
@@ -490,7 +689,8 @@ def test_an_administrator_cannot_remove_their_own_second_factor_that_way(
 ) -> None:
     set_up_totp(client)
     assert (
-        "For somebody who lost the phone" not in client.get(f"/people/{admin.pk}/").content.decode()
+        "For a person who lost their phone"
+        not in client.get(f"/people/{admin.pk}/").content.decode()
     )
     told = client.post(f"/people/{admin.pk}/second-factor/", follow=True).content.decode()
     assert "Your own second factor is on your own page" in told

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import transaction
@@ -24,6 +25,7 @@ from runners_app.models import (
     Image,
     Membership,
     Operation,
+    Repository,
     Runner,
     RunnerGroup,
     SelfHostedRunner,
@@ -77,6 +79,7 @@ setup                       GET     404       404      404     404      404
 setup                       POST    404       404      404     404      404
 you                         GET     200       200      200     200      200
 sessions-end                POST    302       302      302     302      302
+session-end                 POST    302       302      302     302      302
 account_change_password     GET     200       200      200     200      200
 account_change_password     POST    200       200      200     200      200
 account_reauthenticate      GET     200       200      200     200      200
@@ -333,6 +336,7 @@ def path_of(name: str, things: Things) -> str:
         ADDRESSES[name]
         .replace("<uuid:batch>", str(things.operation.batch))
         .replace("<str:form>", "csv")
+        .replace("<str:key>", "no-such-session")
     )
     path = path.replace("<int:account_id>", str(things.account.pk))
     if "<int:version_id>" in path:
@@ -498,3 +502,159 @@ def test_no_form_is_accepted_without_its_csrf_token(world: dict[str, Things], ad
     ]
     assert taken == []
     assert len(forms) > 50
+
+
+# --- Rows of an account that the user may not see, named in a form
+
+# Parameters of each form that name a row; `?` in the query string. `clone` may name a runner of
+# another account, if the user sees it.
+REFERENCES = """
+runner-new          ?again=operation ?clone=runner ?account=account account=account
+runner-edit         ?again=operation
+runner-name         ?account=account ?runner=runner
+runner-cost         ?account=account
+runners-new         ?account=account
+runners-edit        ?runner=runner
+runners-delete      ?runner=runner
+group-new           ?again=operation ?account=account account=account
+group-edit          ?again=operation
+group-access        line=repository
+group-self-hosted   runner=machine group=group
+groups-explain      ?organization=account ?runner=runner
+groups-explain-ask  organization=account
+operation-settle    runner=runner
+"""
+# Forms that name no row but that of their address. Those of administrators are in the next test.
+NO_REFERENCES = """
+account-disconnect account-observe account-pause account-refresh account-token account_change_password
+account_login account_logout account_reauthenticate batch-go-on batch-retry batch-stop group-delete
+groups-refresh image-delete image-version-delete images-refresh mfa_activate_totp mfa_add_webauthn
+mfa_authenticate mfa_deactivate_totp mfa_download_recovery_codes mfa_edit_webauthn
+mfa_generate_recovery_codes mfa_login_webauthn mfa_reauthenticate mfa_reauthenticate_webauthn
+mfa_remove_webauthn operation-again operation-agree operation-cancel runner-delete runners-refresh
+self-hosted-delete session-end sessions-end setup sign-in sign-out static-ips-refresh your-notices
+your-notices-test
+"""
+FOR_ADMINISTRATORS = """
+account-new app app-new app-refresh channel channel-delete channel-new channel-test demo-remove
+person-active person-administrator person-give person-groups person-new person-password
+person-second-factor person-take
+"""
+# What the rest of a form must say, so that it gets as far as the reference.
+FILLED = {
+    "operation-settle": {"choice": "claim"},
+    "group-access": {"action": "add"},
+    "groups-explain-ask": {"repository": "web"},
+}
+
+
+def stored() -> dict[str, list[dict[str, object]]]:
+    """Every row of every table of ours, and the users."""
+    models = [*apps.get_app_config("runners_app").get_models(), User]
+    return {
+        model.__name__: list(model._default_manager.order_by("pk").values()) for model in models
+    }
+
+
+@pytest.fixture
+def foreign(world: dict[str, Things], globex: Account) -> dict[str, int]:
+    """Primary keys of rows of another organization; of the repository GitHub's id."""
+    runner = Runner.objects.filter(account=globex).first()
+    group = RunnerGroup.objects.filter(account=globex).first()
+    machine = SelfHostedRunner.objects.filter(account=globex).first()
+    repository = Repository.objects.filter(account=globex).first()
+    assert runner and group and machine and repository
+    return {
+        "account": globex.pk,
+        "runner": runner.pk,
+        "group": group.pk,
+        "machine": machine.pk,
+        "repository": repository.github_id,
+        "operation": _operation(runner).pk,
+    }
+
+
+def test_every_form_is_listed_with_the_rows_it_names() -> None:
+    listed = {line.split()[0] for line in REFERENCES.strip().splitlines()}
+    listed |= {*NO_REFERENCES.split(), *FOR_ADMINISTRATORS.split()}
+    forms = {line.name for line in LINES if line.method == "POST"}
+    assert forms - listed == set(), "forms whose references no test tries"
+
+
+def test_a_row_of_another_account_named_in_a_form_is_404_and_changes_nothing(
+    world: dict[str, Things], people: dict[str, Client], foreign: dict[str, int]
+) -> None:
+    things, manager = world["mine"], people["manager"]
+    wrong = []
+    for line in REFERENCES.strip().splitlines():
+        name, *parameters = line.split()
+        path = path_of(name, things).partition("?")[0]
+        methods = {line.method for line in LINES if line.name == name}
+        for parameter in parameters:
+            key, _, noun = parameter.lstrip("?").partition("=")
+            for value in (str(foreign[noun]), "999999999", "x"):
+                in_query = {key: value} if parameter.startswith("?") else {}
+                body = {**FILLED.get(name, {}), **({} if in_query else {key: value})}
+                before = stored()
+                for method in sorted(methods):
+                    if method == "GET" and not in_query:
+                        continue
+                    call = manager.get if method == "GET" else manager.post
+                    told = (
+                        call(path, query_params=in_query)
+                        if method == "GET"
+                        else call(path, body, query_params=in_query)
+                    )
+                    if told.status_code != 404:
+                        wrong.append(f"{method} {name} {parameter} {value}: {told.status_code}")
+                if stored() != before:
+                    wrong.append(f"{name} {parameter} {value} changed a row")
+    assert wrong == [], "\n".join(wrong)
+
+
+def test_an_operation_of_another_target_is_not_linked_as_its_resubmission(
+    world: dict[str, Things], people: dict[str, Client]
+) -> None:
+    mine, other = world["mine"], world["other"]
+    page = f"/runners/{mine.runner.pk}/edit/"
+    assert people["manager"].get(f"{page}?again={mine.operation.pk}").status_code == 200
+    assert people["manager"].get(f"{page}?again={other.operation.pk}").status_code == 404
+
+
+def test_an_account_the_manager_only_views_is_403_and_not_replaced_by_the_only_one_they_manage(
+    world: dict[str, Things], people: dict[str, Client], globex: Account
+) -> None:
+    manager = User.objects.get(username="manager")
+    Membership.objects.create(user=manager, account=globex, role="viewer")
+    before = stored()
+    for page in ("/runners/new/", "/groups/new/"):
+        told = people["manager"].post(page, {"account": globex.pk, "name": "a-name"})
+        assert told.status_code == 403
+        assert people["manager"].get(f"{page}?account={globex.pk}").status_code == 403
+    assert people["manager"].get("/runners/new/", {"account": ""}).status_code == 200
+    assert stored() == before
+
+
+def test_administrators_cannot_mix_rows_of_two_accounts(
+    world: dict[str, Things], people: dict[str, Client], foreign: dict[str, int]
+) -> None:
+    things, administrator = world["mine"], people["administrator"]
+    person, account = things.person.pk, things.account.pk
+    again = Operation.objects.get(pk=foreign["operation"])
+    Operation.objects.filter(pk=again.pk).update(kind="create_runner", target_id=None)
+    tries: list[tuple[str, dict[str, object]]] = [
+        (f"/people/{person}/give/", {"account": 999_999_999, "role": "viewer"}),
+        (f"/people/{person}/groups/{account}/", {"extent": "groups", "groups": foreign["group"]}),
+        (f"/groups/{things.group.pk}/self-hosted/", {"runner": foreign["machine"]}),
+        (f"/groups/{things.group.pk}/access/", {"action": "add", "line": foreign["repository"]}),
+        (f"/runners/new/?again={again.pk}", {"account": account}),
+        (f"/runners/{things.runner.pk}/edit/?again={again.pk}", {}),
+        (
+            f"/operations/{things.operation.pk}/settle/",
+            {"choice": "claim", "runner": foreign["runner"]},
+        ),
+    ]
+    before = stored()
+    answers = {path: administrator.post(path, body).status_code for path, body in tries}
+    assert set(answers.values()) == {404}, answers
+    assert stored() == before

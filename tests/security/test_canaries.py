@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.apps import apps
 from django.contrib.auth.models import User
-from django.contrib.sessions.models import Session
 from django.core import mail, serializers
 from django.core.cache import caches
 from django.core.management import CommandError, call_command
@@ -27,9 +26,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from runners_app.accounts.github_apps import list_installations
-from runners_app.models import Account, App, Channel, Credential, Runner
+from runners_app.models import Account, App, Channel, Credential, Runner, Session
 from runners_app.notices.notices import send_due, watch_and_send
 from runners_app.people.adapters import SecondFactorAdapter
+from runners_app.people.sessions import SessionStore
 from runners_app.worker.work import work_credential
 from tests.monitoring.test_health import database_down
 from tests.people.test_who_may import ADDRESSES
@@ -271,7 +271,7 @@ def stored() -> Iterator[tuple[str, str]]:
             serializers.serialize("json", model._default_manager.all(), ensure_ascii=False),
         )
     for session in Session.objects.all():
-        yield "sessions", repr(session.get_decoded())
+        yield "sessions", repr(SessionStore().decode(session.session_data))
     for name in ("default", "pages"):
         yield f"cache {name}", repr(getattr(caches[name], "_cache", ""))
 

@@ -76,7 +76,7 @@ def test_what_one_may_not_see_is_not_exported(
 def test_a_list_without_rows_is_an_empty_array(client: Client, lead: User) -> None:
     client.force_login(lead)
     assert as_json(client, "runners/export") == []
-    assert body(client, "/runners/export.csv").startswith("account,id,name,")
+    assert body(client, "/runners/export.csv").startswith('"account","id","name",')
 
 
 def test_runners_are_filtered_as_on_their_page(
@@ -128,6 +128,21 @@ def test_formulas_in_names_do_not_reach_a_spreadsheet(
     Runner.objects.filter(account=acme).update(name='=cmd|" /C calc"!A0')
     client.force_login(admin)
     assert {row["name"][0] for row in as_csv(client, "runners/export")} == {"'"}
+
+
+@pytest.mark.parametrize("formula", ["=1+1", " =1+1", "\n=1+1", "\u00a0@SUM(1)", "\t+1"])
+def test_a_formula_behind_blanks_is_text_too(formula: str) -> None:
+    assert plain_cell(formula) == f"'{formula}"
+
+
+def test_every_cell_is_quoted_for_spreadsheets_that_separate_by_semicolons(
+    client: Client, admin: User, acme: Account
+) -> None:
+    Runner.objects.filter(account=acme).update(name="x;=cmd|'/c calc'!A0;y")
+    client.force_login(admin)
+    lines = body(client, "/runners/export.csv").splitlines()
+    assert all(line.startswith('"') and line.endswith('"') for line in lines)
+    assert all("\"x;=cmd|'/c calc'!A0;y\"" in line for line in lines[1:])
 
 
 @pytest.mark.parametrize("name", LISTS)

@@ -130,6 +130,10 @@ assert all(page.status_code == 200 for page in pages)
 words = (row.sealed_secret, row.fingerprint, User.objects.get().password, "gAAAA")
 print("secrets", [word for word in words if word in text])
 print("changes", client.post(f"/django-admin/runners_app/credential/{row.pk}/delete/", {"post": "yes"}).status_code)
+for query in ("password__regex=%5Epbkdf2", "password__startswith=p", "memberships__role=viewer",
+              "emailaddress__email__contains=a", "last_login__year=2026"):
+    print("oracle", client.get(f"/django-admin/auth/user/?{query}").status_code)
+print("listed", client.get("/django-admin/auth/user/?username=ada").status_code)
 print("others", client.get("/django-admin/mfa/authenticator/").status_code)
 """
 
@@ -139,6 +143,8 @@ def test_djangos_admin_switched_on_shows_no_secret_and_changes_nothing(tmp_path:
     assert "anonymous ('/sign-in/" in said
     assert "secrets []" in said
     assert "changes 403" in said
+    assert said.count("oracle 400") == 5
+    assert "listed 200" in said
     assert "others 404" in said
 
 

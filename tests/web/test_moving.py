@@ -20,7 +20,7 @@ LOOK = """
 import django, hashlib, json
 django.setup()
 from django.apps import apps
-from django.contrib.sessions.models import Session
+from runners_app.models import Session
 def rows(model):
     names = [field.attname for field in model._meta.local_concrete_fields]
     rows = model._base_manager.order_by("pk").values_list(*names)
@@ -155,9 +155,32 @@ def test_a_target_that_is_not_empty_is_left_alone(
     assert content(moved) == before
 
 
+def test_a_password_on_the_command_line_is_refused(embedded: dict[str, str]) -> None:
+    url = "postgresql://trackside:pass-in-argv@127.0.0.1:1/none"
+    with pytest.raises(AssertionError, match="--to-stdin") as failed:
+        manage(embedded, "copy_database", "--to", url)
+    assert "pass-in-argv" not in str(failed.value).partition("CommandError")[2]
+
+
+def test_the_url_of_the_target_is_read_from_standard_input(
+    installation: dict[str, str], moved: dict[str, str]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "copy_database", "--to-stdin"],
+        env=installation,
+        cwd=ROOT,
+        input=moved["DATABASE_URL"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "people or accounts already" in done.stderr  # it was opened
+
+
 @pytest.mark.parametrize("url", ["nonsense", "", "postgresql://nobody@127.0.0.1:1/none"])
 def test_a_target_that_cannot_be_opened_is_said_plainly(embedded: dict[str, str], url: str) -> None:
-    with pytest.raises(AssertionError, match=r"must be the address of a database|failed") as failed:
+    with pytest.raises(AssertionError, match=r"not the URL of a database|failed") as failed:
         manage(embedded, "copy_database", "--to", url)
     assert "Traceback" not in str(failed.value)
 

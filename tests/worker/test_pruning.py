@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
-from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -20,6 +19,7 @@ from runners_app.models import (
     Repository,
     Runner,
     SelfHostedRunner,
+    Session,
 )
 from runners_app.runners.requests import request_delete_runner
 from runners_app.security.audit import record

@@ -1,20 +1,22 @@
 """Moves to another database: copies everything from the current one into an empty one."""
 
+import sys
 from argparse import ArgumentParser
 from itertools import islice
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from django.apps import apps
 from django.contrib.auth.models import User
-from django.contrib.sessions.models import Session
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.core.management.color import no_style
 from django.db import DatabaseError, connections, models, transaction
 
-from runners_app.models import Account
+from runners_app.models import Account, Session
+from runners_app.security.redaction import hide
 
 TARGET = "target"
 BATCH = 500
@@ -25,15 +27,25 @@ class Command(BaseCommand):
     help = "Migrate an empty database and copy everything into it. Stop all processes first."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--to",
-            required=True,
-            metavar="URL",
-            help="such as postgresql://user:password@host/name",
+        target = parser.add_mutually_exclusive_group(required=True)
+        target.add_argument(
+            "--to-stdin",
+            action="store_true",
+            help="read the target's URL from standard input: postgresql://user:password@host/name",
+        )
+        target.add_argument(
+            "--to", metavar="URL", help="the target's URL, if it contains no password"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        _open(options["to"])
+        url = sys.stdin.readline().strip() if options["to_stdin"] else options["to"]
+        if not options["to_stdin"] and _password_in(url):
+            raise CommandError(
+                "Every user of this machine can read a password on the command line. Nothing was "
+                "copied. Change this password, and pass the URL to --to-stdin instead."
+            )
+        hide(_password_in(url))
+        _open(url)
         try:
             call_command("migrate", database=TARGET, verbosity=0)
             if User.objects.using(TARGET).exists() or Account.objects.using(TARGET).exists():
@@ -55,6 +67,13 @@ class Command(BaseCommand):
         )
 
 
+def _password_in(url: str) -> str:
+    try:
+        return urlsplit(url).password or ""
+    except ValueError:
+        return ""
+
+
 def _open(url: str) -> None:
     """Add the target to Django's databases. Raises CommandError."""
     try:
@@ -63,7 +82,7 @@ def _open(url: str) -> None:
         settings = {}
     if not settings.get("ENGINE"):
         raise CommandError(
-            "--to must be the address of a database, as postgresql://user:password@host/name."
+            "This is not the URL of a database, such as postgresql://user:password@host/name."
         )
     source = connections.databases["default"]
     if all(
