@@ -47,7 +47,9 @@ class Stack:
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.folder, self.stack = folder, stack
-        self.ports = {name: free_port() for name in ("postgres", "redis", "simulator", "web-1", "web-2")}
+        self.ports = {
+            name: free_port() for name in ("postgres", "redis", "simulator", "web-1", "web-2")
+        }
         self.started: list[str] = []
         self.processes: dict[tuple[str, int], Process] = {}
         for name in ("run-keys", "run-passwords", "data"):
@@ -66,9 +68,16 @@ class Stack:
     def once(self, service: str, command: str = "") -> str:
         """Run a one-shot service to its end, or this command in a container like it; what it printed."""
         self._check_dependencies(service)
-        words = [str(BIN / word) if word == "python" else word for word in command.split()] or self.command(service)
+        words = [
+            str(BIN / word) if word == "python" else word for word in command.split()
+        ] or self.command(service)
         done = subprocess.run(
-            words, env=self.environment(service), cwd=ROOT, capture_output=True, text=True, timeout=90
+            words,
+            env=self.environment(service),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=90,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         self.started.append(service)
@@ -77,7 +86,9 @@ class Stack:
     def started_process(self, service: str, number: int) -> Process:
         self._check_dependencies(service)
         log = self.folder / f"{service}-{number}.log"
-        process = Process(self.command(service, number), environment=self.environment(service, number), log=log)
+        process = Process(
+            self.command(service, number), environment=self.environment(service, number), log=log
+        )
         self.processes[service, number] = process
         return self.stack.enter_context(run(process))
 
@@ -91,18 +102,28 @@ class Stack:
         for inside in ("/run/keys", "/run/passwords", "/data"):
             outside = self.folder / inside.strip("/").replace("/", "-")
             text = re.sub(rf"(?<![\w/.-]){inside}\b", str(outside), text)
-        text = text.replace("/app/.venv/bin", str(BIN)).replace("/app/collected", str(self.folder / "collected"))
+        text = text.replace("/app/.venv/bin", str(BIN)).replace(
+            "/app/collected", str(self.folder / "collected")
+        )
         text = text.replace("simulator:8001", f"127.0.0.1:{self.ports['simulator']}")
         text = text.replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - everything stays on loopback
-        port, own = {"simulator": ("8001", "simulator"), "web": ("8000", f"web-{number}")}.get(service, ("", ""))
+        port, own = {"simulator": ("8001", "simulator"), "web": ("8000", f"web-{number}")}.get(
+            service, ("", "")
+        )
         return re.sub(rf"\b{port}\b", str(self.ports[own]), text) if own else text
 
     def environment(self, service: str, number: int = 1) -> dict[str, str]:
         """What the Dockerfile sets, and over it what the service does."""
-        (self.folder / f"{service}-{number}").mkdir(exist_ok=True)  # the empty /tmp of each container
+        (self.folder / f"{service}-{number}").mkdir(
+            exist_ok=True
+        )  # the empty /tmp of each container
         given = {**image_environment(), **SERVICES[service].get("environment", {})}
         mapped = {name: self.here(str(value), service, number) for name, value in given.items()}
-        return {**mapped, "HOSTNAME": f"{service}-{number}", "HOME": str(self.folder / "nonexistent")}
+        return {
+            **mapped,
+            "HOSTNAME": f"{service}-{number}",
+            "HOME": str(self.folder / "nonexistent"),
+        }
 
     def command(self, service: str, number: int = 1) -> list[str]:
         words = [self.here(word, service, number) for word in SERVICES[service]["command"]]
@@ -124,9 +145,16 @@ class Stack:
             words[0] = postgres_binary(words[0])
             environment["PGPORT"] = str(self.ports["postgres"])
         if service == "redis":
-            words = [word.replace("redis-cli", f"redis-cli -p {self.ports['redis']}") for word in words]
+            words = [
+                word.replace("redis-cli", f"redis-cli -p {self.ports['redis']}") for word in words
+            ]
         command = ["/bin/sh", "-c", *words] if kind == "CMD-SHELL" else words
-        return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, timeout=60).returncode == 0
+        return (
+            subprocess.run(
+                command, env=environment, cwd=ROOT, capture_output=True, timeout=60
+            ).returncode
+            == 0
+        )
 
     def up_postgres(self) -> None:
         """What the image's entry point does on an empty volume, and then its command."""
@@ -142,20 +170,27 @@ class Stack:
         self.stack.enter_context(run(server)).wait_until(lambda: self.is_healthy("postgres"))
         at = ["-h", "127.0.0.1", "-p", str(self.ports["postgres"]), "-U", given["POSTGRES_USER"]]
         secret = {**os.environ, "PGPASSWORD": password.read_text()}
-        subprocess.run([postgres_binary("createdb"), *at, given["POSTGRES_DB"]], env=secret, check=True)
+        subprocess.run(
+            [postgres_binary("createdb"), *at, given["POSTGRES_DB"]], env=secret, check=True
+        )
         self.started.append("postgres")
 
     def ask_simulator(self, method: str, control: str) -> Any:
         with requests.Session() as session:
             session.trust_env = False
             answer = session.request(
-                method, f"http://127.0.0.1:{self.ports['simulator']}/_simulator/{control}", timeout=15
+                method,
+                f"http://127.0.0.1:{self.ports['simulator']}/_simulator/{control}",
+                timeout=15,
             )
             return answer.json() if answer.content else None
 
     def find_servers_here(self) -> None:
         """In the addresses made by `secrets`, the host names of the servers become ports of this machine."""
-        for name, server, port in (("database_url", "postgres", 5432), ("redis_url", "redis", 6379)):
+        for name, server, port in (
+            ("database_url", "postgres", 5432),
+            ("redis_url", "redis", 6379),
+        ):
             path = self.folder / "run-keys" / name
             text = path.read_text()
             assert f"@{server}:{port}/" in text
@@ -174,11 +209,15 @@ def stack() -> Iterator[Stack]:
         stack.once("secrets")
         stack.find_servers_here()
         collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
-        subprocess.run(collect, env=stack.environment("secrets"), cwd=ROOT, check=True, timeout=60)  # as the Dockerfile
+        subprocess.run(
+            collect, env=stack.environment("secrets"), cwd=ROOT, check=True, timeout=60
+        )  # as the Dockerfile
         stack.up_postgres()
         stack.up("redis")
         stack.once("migrate")
-        starting = [stack.started_process(*each) for each in (("web", 2), ("worker", 2), ("worker", 3))]
+        starting = [
+            stack.started_process(*each) for each in (("web", 2), ("worker", 2), ("worker", 3))
+        ]
         for service in ("web", "worker", "beat", "simulator"):
             stack.up(service)
         starting[0].wait_until(lambda: stack.is_healthy("web", 2), 60)
@@ -192,7 +231,10 @@ def person(stack: Stack) -> Iterator[requests.Session]:
     name, password = found(r"^administrator +(\S+) +(\S+)$", printed).groups()
     with requests.Session() as session:
         session.trust_env = False
-        token = found(r'name="csrfmiddlewaretoken" value="(\w+)"', session.get(f"{stack.address(1)}/sign-in/").text)
+        token = found(
+            r'name="csrfmiddlewaretoken" value="(\w+)"',
+            session.get(f"{stack.address(1)}/sign-in/").text,
+        )
         form = {"csrfmiddlewaretoken": token[1], "username": name, "password": password}
         assert session.post(f"{stack.address(1)}/sign-in/", form).url == f"{stack.address(1)}/"
         yield session
@@ -200,7 +242,9 @@ def person(stack: Stack) -> Iterator[requests.Session]:
 
 def image_environment() -> dict[str, str]:
     """What ENV of the Dockerfile's last stage says."""
-    words = shlex.split(" ".join(line[4:] for line in LAST_STAGE.splitlines() if line.startswith("ENV ")))
+    words = shlex.split(
+        " ".join(line[4:] for line in LAST_STAGE.splitlines() if line.startswith("ENV "))
+    )
     given = dict(word.split("=", 1) for word in words)
     return {name: value.replace("$PATH", os.environ["PATH"]) for name, value in given.items()}
 
@@ -220,7 +264,9 @@ def fields_of(page: str) -> dict[str, str]:
         if given.get("type") != "checkbox":
             fields[given["name"]] = html.unescape(given.get("value", ""))
     for name, options in re.findall(r'<select[^>]* name="(\w+)".*?>(.*?)</select>', form, re.S):
-        chosen = re.findall(r'<option value="([^"]*)" selected', options) or re.findall(r'value="([^"]+)"', options)
+        chosen = re.findall(r'<option value="([^"]*)" selected', options) or re.findall(
+            r'value="([^"]+)"', options
+        )
         fields[name] = html.unescape(chosen[0]) if chosen else ""
     return fields
 
@@ -302,7 +348,9 @@ def test_two_web_and_three_worker_containers_and_a_second_beat_carry_out_one_cre
 ) -> None:
     stack.started_process("beat", 2)
     first, second = stack.address(1), stack.address(2)
-    choice = found(r'href="(\?account=\d+)">Choose<[^>]*> acme<', person.get(f"{first}/runners/new/").text)
+    choice = found(
+        r'href="(\?account=\d+)">Choose<[^>]*> acme<', person.get(f"{first}/runners/new/").text
+    )
     address = f"{first}/runners/new/{choice[1]}"
     wait_for(lambda: "8-core" in person.get(address).text, 60)
     stack.ask_simulator("DELETE", "requests")
@@ -318,7 +366,9 @@ def test_two_web_and_three_worker_containers_and_a_second_beat_carry_out_one_cre
     assert [each["body"]["name"] for each in creates] == ["made-by-compose"]
 
 
-def test_metrics_ask_for_the_made_token_and_count_the_pages_of_both_processes_of_web(stack: Stack) -> None:
+def test_metrics_ask_for_the_made_token_and_count_the_pages_of_both_processes_of_web(
+    stack: Stack,
+) -> None:
     token = (stack.folder / "run-keys/metrics_token").read_text().strip()
     folder = Path(stack.environment("web")["PROMETHEUS_MULTIPROC_DIR"])
     address, asked = stack.address(1), 0
@@ -336,30 +386,48 @@ def test_metrics_ask_for_the_made_token_and_count_the_pages_of_both_processes_of
         return sum(b'"livez"' in path.read_bytes() for path in folder.glob("histogram_*.db")) == 2
 
     wait_for(have_both_answered)
-    assert [ask("/metrics", **sent).status_code for sent in ({}, {"Authorization": "Bearer wrong"})] == [401, 401]
+    assert [
+        ask("/metrics", **sent).status_code for sent in ({}, {"Authorization": "Bearer wrong"})
+    ] == [401, 401]
     lines = ask("/metrics", Authorization=f"Bearer {token}").text
-    assert re.findall(r'^trackside_page_seconds_count\{.*page="livez".*\} (\S+)$', lines, re.M) == [f"{asked}.0"]
+    assert re.findall(r'^trackside_page_seconds_count\{.*page="livez".*\} (\S+)$', lines, re.M) == [
+        f"{asked}.0"
+    ]
     assert re.search(r"^trackside_runners\{", lines, re.M)
 
 
 def test_every_health_check_still_passes(stack: Stack, person: requests.Session) -> None:
-    checked = [("postgres", 1), ("redis", 1), ("web", 1), ("web", 2), ("beat", 1), ("beat", 2), ("simulator", 1)]
+    checked = [
+        ("postgres", 1),
+        ("redis", 1),
+        ("web", 1),
+        ("web", 2),
+        ("beat", 1),
+        ("beat", 2),
+        ("simulator", 1),
+    ]
     workers = [("worker", number) for number in (1, 2, 3)]
     wait_for(lambda: stack.is_healthy("beat", 2), 60)  # it was started last
     assert [each for each in (*checked, *workers) if not stack.is_healthy(*each)] == []
 
 
-def test_nothing_is_written_to_the_home_folder_which_no_container_has(stack: Stack, person: requests.Session) -> None:
+def test_nothing_is_written_to_the_home_folder_which_no_container_has(
+    stack: Stack, person: requests.Session
+) -> None:
     assert "--home-dir /nonexistent" in LAST_STAGE
     assert not (stack.folder / "nonexistent").exists()
 
 
-def test_the_demo_goes_as_documented_with_its_simulated_github(stack: Stack, person: requests.Session) -> None:
+def test_the_demo_goes_as_documented_with_its_simulated_github(
+    stack: Stack, person: requests.Session
+) -> None:
     assert (stack.folder / "data/demo.json").exists()
     page = (ROOT / "docs/operating.md").read_text()
     assert "\ndocker compose --profile demo stop simulator\n" in page
     stack.processes["simulator", 1].stop()
-    command = found(r"^docker compose --profile demo run --rm --no-deps connect-demo (.*)$", page)[1]
+    command = found(r"^docker compose --profile demo run --rm --no-deps connect-demo (.*)$", page)[
+        1
+    ]
     assert "Removed 4 demo accounts" in stack.once("connect-demo", command)
     assert list((stack.folder / "data").iterdir()) == []
     assert person.get(f"{stack.address(1)}/").url.startswith(f"{stack.address(1)}/sign-in/")

@@ -12,7 +12,11 @@ import requests
 
 from tests.processes import ROOT, Process, find_binary, free_port, run
 
-CLAIMED = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "elsewhere.example"}
+CLAIMED = {
+    "X-Forwarded-For": "192.0.2.7",
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Host": "elsewhere.example",
+}
 Ask = Callable[[str], dict[str, str]]
 
 
@@ -50,8 +54,17 @@ def ask(web: int, tmp_path: Path) -> Iterator[Ask]:
                 "PATH": os.environ["PATH"], "HOME": str(tmp_path), "SITE_ADDRESS": at, "WEB_HOST": "localhost",
                 "WEB_PORT": str(web), "CADDY_ADMIN": "off", "TRUSTED_PROXIES": trusted,
             }  # fmt: skip
-            command = [binary, "run", "--adapter", "caddyfile", "--config", str(ROOT / "deploy/Caddyfile")]
-            proxy = stack.enter_context(run(Process(command, environment=environment, log=tmp_path / "caddy.log")))
+            command = [
+                binary,
+                "run",
+                "--adapter",
+                "caddyfile",
+                "--config",
+                str(ROOT / "deploy/Caddyfile"),
+            ]
+            proxy = stack.enter_context(
+                run(Process(command, environment=environment, log=tmp_path / "caddy.log"))
+            )
             proxy.wait_until(lambda: bool(_headers(at)))
             return _headers(at)
 
