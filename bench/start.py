@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from bench.common import Part, Servers, Table, run_child
 from runners_app.models import Reading
-from tests.processes import Process, answers, free_port
+from tests.processes import Process, free_port, responds
 from tests.processes import run as run_process
 from tests.simulator_handle import start_simulator
 
@@ -62,7 +62,7 @@ def _first_page() -> float:
         serving = Process(command, environment=environment, log=Path(folder) / "log")
         started = time.perf_counter()
         with run_process(serving):
-            serving.wait_until(lambda: answers(f"http://127.0.0.1:{port}/sign-in/"), 60)
+            serving.wait_until(lambda: responds(f"http://127.0.0.1:{port}/sign-in/"), 60)
             return time.perf_counter() - started
 
 

@@ -124,8 +124,8 @@ def _report(found: dict[str, list[dict[str, float]]]) -> Part:
         ],
         rows,
         [
-            "Rows of runners, history and versions. CPU is of the client's process, without setting "
-            "up Django. For 304, Trackside's process has read once before, as a worker's has."
+            "Rows of runners, history and versions. CPU is of the client's process, without "
+            "setting up Django. For 304, the process of Trackside has read before, as a worker has."
         ],
     )
     unchanged = found["Trackside, nothing changed (304)"]

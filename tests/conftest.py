@@ -1,4 +1,4 @@
-"""What all tests share: a real simulator over HTTP, people, and accounts connected to it."""
+"""Shared by all tests: a real simulator over HTTP, people, and accounts connected to it."""
 
 import logging
 import os
@@ -21,8 +21,7 @@ from tests.simulator_handle import SimulatorHandle, start_simulator
 
 
 def pytest_configure() -> None:
-    # pytest-django's database and Playwright's event loop live in one thread; nothing runs at the
-    # same time.
+    # pytest-django's database and Playwright's event loop share a thread, but never run at once.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     celery_app.conf.update(broker_url="memory://")
 
@@ -34,21 +33,23 @@ def _quick_settings(settings: Settings) -> None:
     settings.STORAGES = {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
-    settings.WHITENOISE_AUTOREFRESH = True  # nobody has collected static files
+    settings.WHITENOISE_AUTOREFRESH = True  # collectstatic has not run
     settings.WRITE_SPACING_SECONDS = 0
 
 
 @pytest.fixture(autouse=True)
 def _empty_caches() -> None:
-    """Each test has a database of its own, in which the versions that pages are kept by begin anew."""
+    """Each test has a new database, in which the versions that cached pages are keyed by start
+    over.
+    """
     for cache in caches.all():
         cache.clear()
 
 
 @pytest.fixture(autouse=True)
 def _clean_up_past_the_audit_guard(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Tests with real transactions end by emptying every table, which the guard refuses; migrating
-    puts it back.
+    """Let tests with real transactions empty every table at their end: the guard refuses that until
+    it is removed, and migrating installs it again.
     """
     marker = request.node.get_closest_marker("django_db")
     if not (
@@ -91,7 +92,7 @@ def log_lines() -> Iterator[StringIO]:
 
 @pytest.fixture
 def work() -> Callable[[Account], None]:
-    """Let a worker do all that is due for an account, in this process."""
+    """Run all due work of an account in this process, as a worker does."""
 
     def run(account: Account) -> None:
         work_credential(account.credential_id, holder="a worker in a test")
@@ -138,19 +139,19 @@ def admin(db: None) -> User:
 
 @pytest.fixture
 def lead(db: None) -> User:
-    """A team lead who was given no account yet."""
+    """A team lead without access to any account."""
     return User.objects.create_user("lin", password="a password for tests")
 
 
 @pytest.fixture
 def as_admin(client: Client, admin: User) -> Client:
-    """A browser in which an administrator is signed in."""
+    """A client with a signed-in administrator."""
     client.force_login(admin)
     return client
 
 
 @pytest.fixture
 def as_lead(client: Client, lead: User) -> Client:
-    """A browser in which a team lead is signed in; what they see is up to the test."""
+    """A client with a signed-in team lead, who sees no account yet."""
     client.force_login(lead)
     return client

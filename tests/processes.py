@@ -1,8 +1,7 @@
-"""Real processes for tests: PostgreSQL, Redis, and Trackside's own web, worker and beat, each on a
-free port.
+"""Real processes for tests: PostgreSQL, Redis, and Trackside's web, worker and beat, on free ports.
 
-Whoever starts one ends it: every `start_…` is a context manager. A test that needs a server this
-machine lacks is skipped with the reason; with CI=true it fails.
+Every `start_…` is a context manager that stops its process. A test that needs a server which is not
+installed is skipped with the reason; with CI=true it fails.
 """
 
 import itertools
@@ -34,7 +33,7 @@ _numbers = itertools.count(1)
 
 
 class Process:
-    """One process, and how to end it, kill it and start it again. Its output goes to a file."""
+    """A process that can be stopped, killed and restarted. Its output goes to a file."""
 
     def __init__(
         self,
@@ -77,7 +76,7 @@ class Process:
         return self._process.wait(seconds)
 
     def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> None:
-        """Ask it to end, and end it when it does not. Harmless when it has ended."""
+        """Send a signal, then SIGKILL if the process does not end. Harmless if it has ended."""
         if self._process is None:
             return
         if self._process.poll() is None:
@@ -88,7 +87,7 @@ class Process:
             self.kill()
 
     def kill(self) -> None:
-        """`kill -9`, of its children too."""
+        """Send SIGKILL to the process and its children."""
         if self._process is None or self._process.poll() is not None:
             return
         os.killpg(self._process.pid, signal.SIGKILL)
@@ -98,7 +97,9 @@ class Process:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def wait_until(self, is_up: Callable[[], bool], seconds: float = START_SECONDS) -> None:
-        """Raises AssertionError with its last words when it does not come up, or ends."""
+        """Wait until `is_up`. Raises AssertionError with the end of the output if that takes too
+        long or the process ends.
+        """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self.is_running:
             if is_up():
@@ -109,7 +110,7 @@ class Process:
 
 
 def wait_for(done: Callable[[], bool], seconds: float = START_SECONDS, every: float = 0.1) -> None:
-    """Until it holds. Raises AssertionError, so that a test that waits is bounded."""
+    """Wait until `done`, at most `seconds`. Raises AssertionError."""
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline, f"{done} did not hold within {seconds:.0f} s"
@@ -156,7 +157,7 @@ class Redis(Process):
 
 
 class PostgreSQL(Process):
-    """A cluster of its own, without a password, on loopback. `url` names its database `trackside`."""
+    """A cluster of its own on loopback, without a password. `url` is its database `trackside`."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self.port = port
@@ -220,7 +221,7 @@ def start_postgresql(port: int | None = None) -> Iterator[PostgreSQL]:
 
 
 def make_cluster(folder: Path, *arguments: str) -> None:
-    """An empty cluster with a superuser `trackside` in `folder`/data."""
+    """Create an empty cluster with a superuser `trackside` in `folder`/data."""
     initdb = [postgres_binary("initdb"), "-D", str(folder / "data"), "-U", "trackside", "--no-sync"]
     subprocess.run(
         [*initdb, "-E", "UTF8", "--locale=C.UTF-8", *arguments],
@@ -234,7 +235,7 @@ def make_cluster(folder: Path, *arguments: str) -> None:
 def scaled_out(
     postgresql: PostgreSQL, redis_server: Redis, folder: Path, **more: str
 ) -> dict[str, str]:
-    """The environment of processes that work on these servers, with keys of their own."""
+    """The environment for processes on these servers, with keys of their own."""
     return {
         "PATH": os.environ["PATH"],
         "SECRET_KEY": "a secret key for processes of tests",
@@ -248,9 +249,7 @@ def scaled_out(
 
 
 def manage(environment: Mapping[str, str], *arguments: str) -> str:
-    """Run a command of manage.py to its end; what it printed. Raises AssertionError with its words
-    when it fails.
-    """
+    """Run a command of manage.py; its output. Raises AssertionError with the output if it fails."""
     done = subprocess.run(
         [sys.executable, "manage.py", *arguments],
         env=dict(environment),
@@ -265,7 +264,7 @@ def manage(environment: Mapping[str, str], *arguments: str) -> str:
 
 @contextmanager
 def start_worker(environment: Mapping[str, str], *arguments: str) -> Iterator[Process]:
-    """A worker without beat; a threads pool unless `arguments` say otherwise."""
+    """Start a worker without beat, with a pool of threads unless `arguments` name another."""
     pool = () if "--pool" in arguments else ("--pool", "threads", "--concurrency", "8")
     with run(
         _python(environment, "worker", "celery", "--app", "dashboard", "worker", *pool, *arguments)
@@ -289,7 +288,7 @@ class Web(Process):
 def start_web(
     environment: Mapping[str, str], port: int | None = None, *arguments: str
 ) -> Iterator[Web]:
-    """gunicorn as in production, up when it answers."""
+    """Start gunicorn as in production, and wait until it responds."""
     port = port or free_port()
     server = (
         "gunicorn",
@@ -303,11 +302,11 @@ def start_web(
     web = Web(command, environment=environment, log=_log(environment, "web"))
     web.url = f"http://127.0.0.1:{port}"
     with run(web):
-        web.wait_until(lambda: answers(f"{web.url}/livez"))
+        web.wait_until(lambda: responds(f"{web.url}/livez"))
         yield web
 
 
-def answers(url: str) -> bool:
+def responds(url: str) -> bool:
     """Whether a GET succeeds now."""
     try:
         with requests.Session() as session:
@@ -328,7 +327,7 @@ def _log(environment: Mapping[str, str], name: str) -> Path:
 
 @contextmanager
 def run(process: P) -> Iterator[P]:
-    """Started, and ended with the block."""
+    """Start a process, and stop it at the end of the block."""
     process.start()
     try:
         yield process
@@ -338,9 +337,7 @@ def run(process: P) -> Iterator[P]:
 
 @contextmanager
 def server_folder() -> Iterator[Path]:
-    """A folder the servers may use: they refuse to run as root, and pytest's folders are closed to
-    others.
-    """
+    """A folder for servers, which do not run as root and cannot enter pytest's folders."""
     folder = Path(tempfile.mkdtemp(prefix="trackside-test-"))
     try:
         if user := server_user():
@@ -351,7 +348,9 @@ def server_folder() -> Iterator[Path]:
 
 
 def server_user() -> str | None:
-    """PostgreSQL does not run as root: then as the user its package made, or as nobody."""
+    """The user to run PostgreSQL as, which refuses to run as root; None if tests do not run as
+    root.
+    """
     if os.geteuid() != 0:
         return None
     known = {entry.pw_name for entry in pwd.getpwall()}
@@ -359,7 +358,7 @@ def server_user() -> str | None:
 
 
 def postgres_binary(name: str) -> str:
-    """PATH first; Debian keeps them in a folder per version."""
+    """The path of a PostgreSQL binary: from PATH, or from Debian's folder per version."""
     installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
     return shutil.which(name) or (str(installed[0]) if installed else _missing(name))
 

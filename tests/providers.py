@@ -1,7 +1,7 @@
-"""A provider of sign-in on loopback: speaks as a GitHub Enterprise Server and as an OpenID Connect
+"""A sign-in provider on loopback, which acts as GitHub Enterprise Server and as an OpenID Connect
 provider.
 
-It holds clients to what they must do: the secret, the redirect address, PKCE, a code only once.
+It enforces what clients must send: the secret, the redirect URI, PKCE, and each code only once.
 """
 
 import base64
@@ -22,12 +22,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 CLIENT_ID, CLIENT_SECRET = "trackside", "canary-of-the-client-secret"
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-DOWN = object()  # an answer: the connection is closed without one
+DOWN = object()  # in place of a response: the connection is closed
 
 
 @dataclass
 class Provider:
-    """`person` is who is signed in there; `answers` are given instead of the right ones, by path."""
+    """`person` is signed in there; `answers` replace the right responses, by path."""
 
     url: str = ""
     person: dict[str, Any] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Sink:
-    """`messages` in the order received; `status` and `location` are what a webhook responds next."""
+    """`messages` in the order received; `status` and `location` of a webhook's next response."""
 
     def __init__(self) -> None:
         self.messages: list[Any] = []

@@ -13,7 +13,6 @@ def mark_staged(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("runners_app", "0015_what_an_event_is_about"),
         ("runners_app", "0017_what_an_event_is_about"),
     ]
 

@@ -1,4 +1,4 @@
-"""Waiting times of a fraction of a second, and a worker that goes on until nothing is left to wait
+"""Waiting times of a fraction of a second, and a worker that runs until nothing is left to wait
 for.
 """
 
@@ -23,7 +23,7 @@ MOST_ROUNDS = 400
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """After `make proof`: what was run so far, in this run and those before it."""
+    """After `make proof`, print the results of this run and earlier ones."""
     if config.option.markexpr == "proof":
         terminalreporter.section("faults")
         for line in table(chunks()):
@@ -42,7 +42,7 @@ def _short_waits(settings: Settings) -> None:
 
 @pytest.fixture
 def github(acme: Account, simulator: SimulatorHandle) -> Github:
-    """GitHub past Trackside, for acme; deleting a runner takes it a tenth of a second."""
+    """Direct access to GitHub for acme, where deleting a runner takes a tenth of a second."""
     simulator.set_speed(SIMULATED_SECONDS_PER_SECOND)
     simulator.clear_requests()
     return Github(simulator.base_url, acme, simulator.account("acme").token)
@@ -50,7 +50,7 @@ def github(acme: Account, simulator: SimulatorHandle) -> Github:
 
 @pytest.fixture
 def settle() -> Settle:
-    """Let a worker work on an operation until it rests: in a final state, or before a person."""
+    """Run the worker until an operation is final or waits for a person."""
 
     def run(operation: Operation) -> Operation:
         for _ in range(MOST_ROUNDS):
@@ -65,10 +65,10 @@ def settle() -> Settle:
 
 
 def applied(simulator: SimulatorHandle, method: str) -> int:
-    """How many writes of this method changed the simulated world."""
+    """The number of writes with this method that changed the simulated world."""
     return sum(request["applied"] for request in simulator.requests(method))
 
 
 def work_once(account: Account) -> None:
-    """Let a worker do what is due now."""
+    """Run the work that is due now."""
     work_credential(account.credential_id, holder="a worker in a test")

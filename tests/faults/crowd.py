@@ -1,4 +1,4 @@
-"""P4: two beats, several workers, and every wake-up delivered more than once, also with one and the
+"""P4: two beats, several workers, and every wake-up delivered several times, sometimes with the
 same id.
 """
 
@@ -17,9 +17,7 @@ DELIVERIES = 6
 
 
 def run(stack: Stack, count: int) -> list[dict[str, Any]]:
-    """`count` rounds of writes; the last result tells how often two requests of one credential were
-    in flight.
-    """
+    """Run `count` rounds of writes. The last result counts overlapping requests of a credential."""
     ground = prepare(stack)
     results = [result for _ in range(count) for result in _round(ground)]
     spacing = stack.scaled(1.0)
@@ -27,13 +25,13 @@ def run(stack: Stack, count: int) -> list[dict[str, Any]]:
 
 
 def _round(ground: Ground) -> list[dict[str, Any]]:
-    asked = []
+    requested = []
     for account in ground.accounts:
         for verb in (CREATE, UPDATE, DELETE_RUNNER):
-            asked.append((verb, verb.ask(account, ground.person)))
+            requested.append((verb, verb.request(account, ground.person)))
             _deliver_many(account)
     results = []
-    for verb, operation in asked:
+    for verb, operation in requested:
         outcome(ground, operation, ground.stack.scaled(AFTER_THE_FAULT) + 20)
         results.append(verdict(ground, verb, operation))
     return results
@@ -49,7 +47,7 @@ def _deliver_many(account: Account) -> None:
 
 
 def _overlaps(ground: Ground) -> int:
-    """Requests of one credential that began before the one before them had its answer."""
+    """The number of requests of a credential that began before the previous one was answered."""
     count = 0
     for requests in _by_credential(ground).values():
         for one, following in pairwise(
@@ -60,9 +58,7 @@ def _overlaps(ground: Ground) -> int:
 
 
 def _too_close(ground: Ground, spacing: float) -> int:
-    """Writes of one credential with less than the spacing between the end of one and the beginning
-    of the next.
-    """
+    """The number of writes of a credential that began too soon after the previous one ended."""
     count = 0
     for requests in _by_credential(ground).values():
         writes = [request for request in requests if request["method"] != "GET"]

@@ -1,8 +1,8 @@
-"""Runs one scenario on real processes and prints what happened as one line of JSON.
+"""Runs one scenario on real processes and prints its results as a line of JSON.
 
     python -m tests.faults.drive SCENARIO --database sqlite|postgresql --seed N --count N
 
-A process of its own, because its Django has the database of the scenario and not that of the tests.
+It is a separate process, because its Django uses the database of the scenario.
 """
 
 import argparse
@@ -27,7 +27,7 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "embedded": {"organizations": 4, "workers": 0},
     "github_down": {"organizations": 4, "web": True},
 }
-FEW = 2  # rounds of a sample, for which fewer organizations are read and fewer workers started
+SAMPLE = 2  # with at most so many rounds, fewer organizations and workers are enough
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def main() -> None:
 
 def run(asked: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
     options = dict(SCENARIOS[asked.scenario])
-    if 0 < asked.count <= FEW:
+    if 0 < asked.count <= SAMPLE:
         options.update(
             {
                 name: min(options[name], 4)

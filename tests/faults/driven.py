@@ -1,4 +1,4 @@
-"""Running a scenario of `tests.faults.drive` from a test, and what all of them must show."""
+"""Runs a scenario of `tests.faults.drive` from a test."""
 
 import json
 import os
@@ -15,9 +15,7 @@ Results = list[dict[str, Any]]
 def drive(
     scenario: str, database: str, *, seed: int, count: int, scale: float | None = None
 ) -> Results:
-    """The results of one run; skipped, or failed under CI, where a server is missing on this
-    machine.
-    """
+    """The results of a run. Skipped, or failed under CI, if a server is not installed."""
     if database == "postgresql":
         find_binary("redis-server")
         postgres_binary("postgres")
@@ -44,7 +42,7 @@ def drive(
 
 
 def _environment() -> dict[str, str]:
-    """Without the settings of the tests' own Django."""
+    """The environment without the settings of the tests' own Django."""
     ours = (
         "DJANGO_",
         "DATABASE_",
@@ -70,5 +68,5 @@ WRONG = (
 
 
 def went_wrong(results: Results) -> Results:
-    """What was lost, doubled or never finished, or was in another's way."""
+    """The results with something lost, doubled or unfinished, or a conflict between processes."""
     return [each for each in results if any(each.get(name) for name in WRONG)]

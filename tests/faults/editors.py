@@ -1,4 +1,4 @@
-"""Twenty people edit the same twenty runners at the same time, through real web processes."""
+"""Twenty people edit the same twenty runners at the same time through real web processes."""
 
 import random
 import time
@@ -16,7 +16,7 @@ FINISHED_WITHIN = 600.0
 
 
 def run(stack: Stack, count: int) -> list[dict[str, Any]]:
-    """`count` saves of each editor. One result: what happened to all of them."""
+    """Let each editor save `count` times; one result for all of them."""
     ground = prepare(stack)
     runners = [
         runner.pk for account in ground.accounts for runner in runner_rows(account)[: RUNNERS // 2]
@@ -24,14 +24,14 @@ def run(stack: Stack, count: int) -> list[dict[str, Any]]:
     with ThreadPoolExecutor(EDITORS) as pool:
         seeds = [stack.dice.random() for _ in range(EDITORS)]
         done = list(pool.map(lambda seed: _edit(ground, runners, count, seed), seeds))
-    answers = [status for statuses in done for status in statuses]
+    responses = [status for statuses in done for status in statuses]
     finished = wait_until(lambda: not Operation.objects.unfinished().exists(), FINISHED_WITHIN)
     states = list(Operation.objects.values_list("state", flat=True))
     logs = stack.logs()
     return [
         {
-            "saves": len(answers),
-            "answers": {str(status): answers.count(status) for status in set(answers)},
+            "saves": len(responses),
+            "responses": {str(status): responses.count(status) for status in set(responses)},
             "states": {state: states.count(state) for state in set(states)},
             "unfinished": 0 if finished else Operation.objects.unfinished().count(),
             "lost": _lost_updates(ground),
@@ -43,7 +43,9 @@ def run(stack: Stack, count: int) -> list[dict[str, Any]]:
 
 
 def _edit(ground: Ground, runners: list[int], saves: int, seed: float) -> list[int]:
-    """Open a form, think, save: each time with a number nobody else uses. Answers the statuses."""
+    """Repeatedly open a form, wait, and save a number that no other editor uses; the response
+    statuses.
+    """
     assert ground.stack.web
     dice = random.Random(seed)  # noqa: S311 - to be the same for the same seed
     person, statuses = Person(ground.stack.web.url, "ada", PASSWORD), []
@@ -58,9 +60,7 @@ def _edit(ground: Ground, runners: list[int], saves: int, seed: float) -> list[i
 
 
 def _lost_updates(ground: Ground) -> int:
-    """Confirmed changes that did not start from what was there just before them: somebody's change
-    went unseen.
-    """
+    """The number of confirmed changes that did not start from the value just before them."""
     confirmed = Operation.objects.filter(state=Operation.State.CONFIRMED).order_by(
         "account", "target_id", "sent_at"
     )

@@ -1,4 +1,4 @@
-"""P5: GitHub does not answer at all. Pages do, from the database, with the age and the reason."""
+"""P5: GitHub is down. Pages are served from the database, with age and reason."""
 
 import time
 from typing import Any
@@ -12,7 +12,7 @@ PAGES = ("/", "/runners/", "/operations/", "/images/", "/groups/", "/static-ips/
 
 
 def run(stack: Stack, count: int) -> list[dict[str, Any]]:
-    """`count` rounds over all pages."""
+    """Open all pages `count` times."""
     ground = prepare(stack)
     assert stack.web
     person = Person(stack.web.url, "ada", PASSWORD)

@@ -1,4 +1,4 @@
-"""What all scenarios on real processes do: connect, ask, wait for the outcome, and hold it against
+"""Shared by all scenarios on real processes: connect accounts, await outcomes, and compare with
 GitHub.
 
 Imported once Django is set up.
@@ -25,7 +25,7 @@ AFTER_THE_FAULT = 120.0  # seconds of production within which nothing may be unf
 
 @dataclass
 class Ground:
-    """Accounts that were read, a person, and GitHub past Trackside by account."""
+    """Accounts that have been read, a person, and direct access to GitHub by account."""
 
     stack: Stack
     person: User
@@ -38,15 +38,15 @@ class Ground:
 
 
 def prepare(stack: Stack) -> Ground:
-    """Connect every organization of the simulator, each with a token of its own, and wait until
-    they were read.
+    """Connect every organization of the simulator with a token of its own and wait until all are
+    read.
     """
     person = User.objects.create_superuser("ada", password=PASSWORD)
     accounts, github = [], {}
-    for known in stack.simulator.accounts:
-        url, token = stack.simulator.base_url, known.token
+    for simulated in stack.simulator.accounts:
+        url, token = stack.simulator.base_url, simulated.token
         account = connect_with_token(
-            known.slug, kind=known.kind, api_url=url, token=token, by=person
+            simulated.slug, kind=simulated.kind, api_url=url, token=token, by=person
         )
         accounts.append(account)
         github[account.pk] = Github(url, account, token)
@@ -62,7 +62,7 @@ def _is_read(account: Account) -> bool:
 
 
 def wait_until(done: Callable[[], bool], seconds: float) -> bool:
-    """Whether it came true in time."""
+    """Whether `done` came true within `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if done():
@@ -72,7 +72,7 @@ def wait_until(done: Callable[[], bool], seconds: float) -> bool:
 
 
 def outcome(ground: Ground, operation: Operation, seconds: float) -> Operation:
-    """The operation once it rests, or as it is when the time is over."""
+    """Wait until an operation is out of the worker's hands, at most `seconds`."""
 
     def rests() -> bool:
         operation.refresh_from_db()
@@ -83,7 +83,7 @@ def outcome(ground: Ground, operation: Operation, seconds: float) -> Operation:
 
 
 def verdict(ground: Ground, verb: Verb, operation: Operation) -> dict[str, Any]:
-    """What became of it by GitHub's own ledger: lost, doubled, unfinished, or as it should be."""
+    """The fate of an operation by GitHub's ledger: lost, doubled, unfinished, or as intended."""
     writes = [
         request
         for request in ground.simulator.requests(verb.method)
@@ -126,5 +126,5 @@ def runner_rows(account: Account) -> list[Runner]:
 
 
 def close_connections() -> None:
-    """At the end of a thread that asked the database."""
+    """Close the database connections of a thread at its end."""
     connections.close_all()

@@ -1,4 +1,4 @@
-"""P1: `kill -9` of the worker at any step of writes that are under way, several at once."""
+"""P1: `kill -9` of the worker at any step of several concurrent writes."""
 
 import time
 from typing import Any
@@ -12,19 +12,18 @@ AT_ONCE = 4
 STEP_SECONDS = 2.0  # how long each step is held open, so that the kill falls into it
 TAKEN_UP_WITHIN = 45.0  # seconds of production, at the 95th percentile
 
-# step → the requests it is made of; a write that is held open after it was applied is the worst
-# moment of all
+# step → its requests; the worst moment is an applied write without a response
 STEPS: dict[str, dict[str, Any]] = {
-    "looking first": {"method": "GET"},
+    "reading first": {"method": "GET"},
     "the write, before it is applied": {},
     "the write, after it is applied": {"after_apply": True},
-    "looking afterwards": {"method": "GET", "skip": 1},
+    "reading afterwards": {"method": "GET", "skip": 1},
 }
 
 
 def run(stack: Stack, count: int) -> list[dict[str, Any]]:
-    """`count` kills; each result is one operation, with the seconds until another worker had its
-    credential.
+    """Kill the worker `count` times. Each result is an operation, with the seconds until another
+    worker took over its credential.
     """
     ground = prepare(stack)
     return [result for _ in range(count) for result in _one_kill(ground)]
@@ -32,7 +31,7 @@ def run(stack: Stack, count: int) -> list[dict[str, Any]]:
 
 def _one_kill(ground: Ground) -> list[dict[str, Any]]:
     dice, simulator = ground.stack.dice, ground.simulator
-    asked = [_ask(ground, account) for account in dice.sample(ground.accounts, AT_ONCE)]
+    requested = [_request(ground, account) for account in dice.sample(ground.accounts, AT_ONCE)]
     deadline = time.monotonic() + STEP_SECONDS
     while time.monotonic() < deadline and len(simulator.faults()) == AT_ONCE:
         time.sleep(POLL)
@@ -42,17 +41,17 @@ def _one_kill(ground: Ground) -> list[dict[str, Any]]:
     worker.kill()
     killed_at = time.monotonic()
     worker.start()  # as a supervisor does
-    taken_up = _watch(ground, held, killed_at)
+    taken_up = _takeover_times(ground, held, killed_at)
     simulator.clear_faults()
     results = []
-    for step, verb, operation in asked:
+    for step, verb, operation in requested:
         outcome(ground, operation, ground.stack.scaled(AFTER_THE_FAULT) + 5)
         seconds = taken_up.get(operation.account.credential_id)
         results.append({"step": step, "taken_up": seconds, **verdict(ground, verb, operation)})
     return results
 
 
-def _ask(ground: Ground, account: Account) -> tuple[str, Verb, Operation]:
+def _request(ground: Ground, account: Account) -> tuple[str, Verb, Operation]:
     dice = ground.stack.dice
     verb, step = dice.choice(VERBS), dice.choice(list(STEPS))
     options = {"method": verb.method, **STEPS[step]}
@@ -61,14 +60,14 @@ def _ask(ground: Ground, account: Account) -> tuple[str, Verb, Operation]:
         options.pop("method"), path, "delay", seconds=STEP_SECONDS, **options
     )
     try:
-        return step, verb, verb.ask(account, ground.person)
+        return step, verb, verb.request(account, ground.person)
     except IndexError:  # no image is left to delete
         other = CREATE if verb.name.endswith(("image", "version")) else UPDATE
-        return step, other, other.ask(account, ground.person)
+        return step, other, other.request(account, ground.person)
 
 
-def _watch(ground: Ground, held: dict[int, str], killed_at: float) -> dict[int, float]:
-    """Seconds from the kill until each credential that was held was in other hands."""
+def _takeover_times(ground: Ground, held: dict[int, str], killed_at: float) -> dict[int, float]:
+    """Seconds from the kill until another worker held each credential."""
     taken_up: dict[int, float] = {}
     deadline = killed_at + 2 * ground.stack.scaled(TAKEN_UP_WITHIN)
     while len(taken_up) < len(held) and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""Every fault of the network with each of the verbs it applies to, at once over many organizations."""
+"""Every network fault with each verb it applies to, concurrently over many organizations."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -34,10 +34,10 @@ def _in_time(fault: dict[str, Any]) -> dict[str, Any]:
 
 
 def run(stack: Stack, count: int) -> list[dict[str, Any]]:
-    """`count` rounds. In each an account gets another verb than before, so that none runs out of
+    """Run `count` rounds. Each gives an account another verb than before, so that none runs out of
     images.
 
-    With an account for each fault and verb, a round is all cases once; with fewer it is a sample.
+    With an account per fault and verb, a round covers every case once; with fewer it is a sample.
     """
     ground = prepare(stack)
     accounts = stack.dice.sample(ground.accounts, len(ground.accounts))
@@ -60,7 +60,7 @@ def _run_case(ground: Ground, account: Account, fault: Fault, verb: Verb) -> dic
     began = time.monotonic()
     try:
         operation = outcome(
-            ground, verb.ask(account, ground.person), ground.stack.scaled(AFTER_THE_FAULT) + 5
+            ground, verb.request(account, ground.person), ground.stack.scaled(AFTER_THE_FAULT) + 5
         )
         seconds = round(time.monotonic() - began, 2)
         return {"row": row, "fault": name, "seconds": seconds, **verdict(ground, verb, operation)}

@@ -1,4 +1,4 @@
-"""P2 and P3: Redis or PostgreSQL stop, come back empty or as they were, while writes are under way."""
+"""P2 and P3: Redis or PostgreSQL stop during writes and come back, empty or as they were."""
 
 import time
 from typing import Any
@@ -24,7 +24,7 @@ WORKING_WITHIN = 10.0
 
 
 def run(stack: Stack, count: int) -> list[dict[str, Any]]:
-    """`count` outages of Redis, then one of PostgreSQL for every five of them."""
+    """Stop Redis `count` times, then PostgreSQL once for every five of them."""
     ground = prepare(stack)
     assert stack.web
     person = Person(stack.web.url, "ada", PASSWORD)
@@ -40,7 +40,7 @@ def _redis_outage(ground: Ground, person: Person, number: int) -> list[dict[str,
     dice, redis = ground.stack.dice, ground.stack.redis
     assert redis
     accounts = dice.sample(ground.accounts, AT_ONCE)
-    asked = [(UPDATE, UPDATE.ask(account, ground.person)) for account in accounts[:-1]]
+    requested = [(UPDATE, UPDATE.request(account, ground.person)) for account in accounts[:-1]]
     time.sleep(dice.uniform(0, 0.3))
     if number % 4 == 3:
         redis.client().flushall()
@@ -51,16 +51,16 @@ def _redis_outage(ground: Ground, person: Person, number: int) -> list[dict[str,
         person.get(path).status_code
         for path in ("/runners/", "/operations/", "/", "/livez", "/readyz")
     ]
-    asked.append((CREATE, CREATE.ask(accounts[-1], ground.person)))  # its wake-up has nowhere to go
+    requested.append((CREATE, CREATE.request(accounts[-1], ground.person)))  # its wake-up is lost
     slowest = round(time.monotonic() - began, 2)
     if not redis.is_running:
         redis.start()  # empty: it keeps nothing on disk
     back = time.monotonic()
-    fresh = CREATE.ask(accounts[0], ground.person)
+    fresh = CREATE.request(accounts[0], ground.person)
     outcome(ground, fresh, 60)
     working = round(time.monotonic() - back, 2)
     results = []
-    for verb, operation in [*asked, (CREATE, fresh)]:
+    for verb, operation in [*requested, (CREATE, fresh)]:
         outcome(ground, operation, ground.stack.scaled(AFTER_THE_FAULT) + 5)
         results.append(
             {
@@ -79,15 +79,15 @@ def _database_outage(ground: Ground, person: Person) -> list[dict[str, Any]]:
 
     database = ground.stack.postgresql
     assert database
-    asked = [
-        (verb, verb.ask(account, ground.person))
+    requested = [
+        (verb, verb.request(account, ground.person))
         for verb in (CREATE, UPDATE)
         for account in ground.accounts[:2]
     ]
     time.sleep(ground.stack.dice.uniform(0, 0.5))
     connections.close_all()
     database.stop()
-    shown = {path: _look(person, path) for path in ("/runners/", "/livez", "/readyz")}
+    shown = {path: _open(person, path) for path in ("/runners/", "/livez", "/readyz")}
     time.sleep(1)
     database.start()
     back = time.monotonic()
@@ -96,7 +96,7 @@ def _database_outage(ground: Ground, person: Person) -> list[dict[str, Any]]:
     )
     recovered = round(time.monotonic() - back, 2)
     results = []
-    for verb, operation in asked:
+    for verb, operation in requested:
         outcome(
             ground,
             Operation.objects.get(pk=operation.pk),
@@ -114,7 +114,7 @@ def _database_outage(ground: Ground, person: Person) -> list[dict[str, Any]]:
     return results
 
 
-def _look(person: Person, path: str) -> dict[str, Any]:
+def _open(person: Person, path: str) -> dict[str, Any]:
     began = time.monotonic()
     try:
         answer = person.get(path, seconds=15)

@@ -1,4 +1,4 @@
-"""Somebody at a browser, as far as HTTP goes: signs in, opens forms, saves them."""
+"""A person at a browser, as far as HTTP goes: signs in, opens forms, saves them."""
 
 import html
 import re
@@ -32,7 +32,7 @@ class Person:
         )
 
     def open_edit(self, runner: int) -> dict[str, str]:
-        """The form of a runner, filled as it is shown."""
+        """The fields of a runner's form as it is shown."""
         return fields_of(self.get(f"/runners/{runner}/edit/").text)
 
     def save(self, runner: int, form: dict[str, str], **changes: object) -> requests.Response:
@@ -41,9 +41,7 @@ class Person:
 
 
 def fields_of(page: str) -> dict[str, str]:
-    """What the forms of a page would send back: hidden and text inputs, ticked boxes, chosen
-    options.
-    """
+    """The fields that a page's forms would submit: inputs, checked boxes and selected options."""
     fields: dict[str, str] = {}
     for tag in INPUT.findall(page):
         attributes = dict(re.findall(r"([\w-]+)=\"([^\"]*)\"", tag))

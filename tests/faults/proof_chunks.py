@@ -1,8 +1,7 @@
-"""What the proof is made of."""
+"""The chunks that the proof consists of."""
 
 BOTH = ("sqlite", "postgresql")
-# Chunks of each, and what one of them counts: rounds of the matrix, kills, outages, rounds of a
-# crowd …
+# The number of chunks of each scenario, and the rounds, kills or outages in one of them.
 MATRIX, MATRIX_SEEDS = 10, 5
 KILLS, KILLS_AT_A_TIME = 10, 10
 OUTAGES, OUTAGES_AT_A_TIME = 4, 5
@@ -11,7 +10,7 @@ ANSWERS, ANSWERS_AT_A_TIME = 10, 1000
 
 
 def chunks() -> list[tuple[str, str, int]]:
-    """(scenario, database, seed), ordered so that a run that is cut short has seen a bit of
+    """(scenario, database, seed), ordered so that an interrupted run has covered a bit of
     everything.
     """
     rounds = [

@@ -1,4 +1,4 @@
-"""What the proof has finished, over all its runs, and the one table it prints."""
+"""The results that the proof has collected over all its runs, and the table it prints."""
 
 import json
 from typing import Any
@@ -7,18 +7,21 @@ from tests.faults.driven import Results
 from tests.processes import ROOT
 
 FINISHED = ROOT / "test-output" / "proof"
-HEADING = f"{'scenario':<16}{'database':<12}{'chunks':>8}{'cases':>8}{'lost':>6}{'doubled':>9}{'unfinished':>12}  measured"
+HEADING = (
+    f"{'scenario':<16}{'database':<12}{'chunks':>8}{'cases':>8}"
+    f"{'lost':>6}{'doubled':>9}{'unfinished':>12}  measured"
+)
 SCALE = 5
 
 
 def read_finished() -> dict[str, Results]:
-    """Scenario/database/seed → results."""
+    """Results by scenario/database/seed."""
     files = FINISHED.glob("*.json")
     return {path.stem.replace(",", "/"): json.loads(path.read_text()) for path in files}
 
 
 def keep(key: str, results: Results) -> None:
-    """A file for each, written aside and renamed: whole when the run is killed, and for several at
+    """Store the results of a chunk in a file of their own, atomically: several runs may write at
     once.
     """
     FINISHED.mkdir(parents=True, exist_ok=True)
@@ -28,7 +31,7 @@ def keep(key: str, results: Results) -> None:
 
 
 def table(chunks: list[tuple[str, str, int]]) -> list[str]:
-    """One line per scenario and database: how much was run, what went wrong, and what was measured."""
+    """A line per scenario and database: how much was run, what went wrong, what was measured."""
     by_kind: dict[tuple[str, str], list[Results]] = {}
     for key, results in read_finished().items():
         scenario, database, _ = key.split("/")
@@ -45,7 +48,8 @@ def _line(
     counts = (
         f"{cases:>8}{_sum(flat, 'lost'):>6}{_sum(flat, 'doubled'):>9}{_sum(flat, 'unfinished'):>12}"
     )
-    return f"{scenario:<16}{database:<12}{len(found):>4}/{len(wanted):<3}{counts}  {_measured(scenario, flat)}"
+    chunk_counts = f"{len(found):>4}/{len(wanted):<3}"
+    return f"{scenario:<16}{database:<12}{chunk_counts}{counts}  {_measured(scenario, flat)}"
 
 
 def _cases(result: dict[str, Any]) -> int:
@@ -65,7 +69,10 @@ def _measured(scenario: str, flat: list[dict[str, Any]]) -> str:
             seconds = [each["taken_up"] for each in flat if each["taken_up"] is not None]
             times = SCALE if scenario == "kills" else 1
             p95 = _percentile(seconds) * times
-            return f"taken up again within {p95:.1f} s at p95 ({len(seconds)} were held, waiting times x {times})"
+            return (
+                f"taken over within {p95:.1f} s at p95 "
+                f"({len(seconds)} were held, waiting times x {times})"
+            )
         case "outages":
             redis = max(
                 (each["working_again"] for each in flat if each["outage"] == "redis"), default=0
@@ -75,11 +82,20 @@ def _measured(scenario: str, flat: list[dict[str, Any]]) -> str:
                 for each in flat
                 if each["outage"] == "postgresql"
             ]
-            return f"Redis back: working within {redis:.1f} s; no PostgreSQL: 503 within {max(pages, default=0):.1f} s"
+            return (
+                f"Redis back: working within {redis:.1f} s; "
+                f"no PostgreSQL: 503 within {max(pages, default=0):.1f} s"
+            )
         case "crowd":
-            return f"requests in flight together {_sum(flat, 'overlaps')}, writes too close {_sum(flat, 'too_close')}"
+            return (
+                f"overlapping requests {_sum(flat, 'overlaps')}, "
+                f"writes too close {_sum(flat, 'too_close')}"
+            )
         case "editors":
-            return f"database is locked {first['locked']}, errors {first['errors']}, ended {first['states']}"
+            return (
+                f"database is locked {first['locked']}, errors {first['errors']}, "
+                f"ended {first['states']}"
+            )
         case "github_down":
             return f"p95 {first['p95_ms']} ms, statuses {first['statuses']}"
         case "matrix":

@@ -1,10 +1,10 @@
-"""The shapes in which an answer to a write goes wrong, as the simulator makes them."""
+"""The ways in which a response to a write is lost or damaged, as faults of the simulator."""
 
 from typing import Any
 
 DEADLINE = 1.0  # GITHUB_DEADLINE of these tests, in seconds
 
-# W1: GitHub carried the write out, and no usable answer came back.
+# W1: GitHub has applied the write, but no usable response arrived.
 APPLIED: dict[str, dict[str, Any]] = {
     "the connection drops": {"action": "drop_after_apply"},
     "the answer is cut": {"action": "truncate"},
@@ -13,7 +13,7 @@ APPLIED: dict[str, dict[str, Any]] = {
     "it takes too long": {"action": "delay", "seconds": 1.5 * DEADLINE, "after_apply": True},
     "the answer is no JSON": {"action": "garbage", "apply": True},
 }
-# W2: the same, but nothing was carried out.
+# W2: the same, but the write was not applied.
 NOT_APPLIED: dict[str, dict[str, Any]] = {
     "the connection drops": {"action": "drop_before_apply"},
     "GitHub answers 502": {"action": "status", "status": 502},
@@ -25,7 +25,7 @@ NOT_APPLIED: dict[str, dict[str, Any]] = {
     },
     "the answer is no JSON": {"action": "garbage"},
 }
-# R3: known to be not applied; it goes out again when GitHub said.
+# R3: certainly not applied; sent again at the time GitHub gave.
 LIMITED: dict[str, dict[str, Any]] = {
     "a secondary limit with retry-after": {
         "action": "status",

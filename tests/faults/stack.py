@@ -1,8 +1,7 @@
-"""A whole Trackside on servers of its own, in this process's environment: simulator, database,
-broker, processes.
+"""A complete Trackside on servers of its own: simulator, database, broker, processes.
 
-Run by `tests.faults.drive`, whose process has no other Django. Nothing of Django may be imported
-before `start`.
+`tests.faults.drive` runs it in a process without another Django. Import nothing from Django before
+`start`.
 """
 
 import os
@@ -27,8 +26,7 @@ from tests.processes import (
 )
 from tests.simulator_handle import SimulatorHandle, start_simulator
 
-# Production's waiting times, and how many times shorter they are here unless a scenario wants them
-# as they are.
+# Production's waiting times. Here they are shorter by SCALE unless a scenario sets another one.
 WAITING_TIMES = {
     "GITHUB_DEADLINE": 15.0,
     "LEASE_SECONDS": 30.0,
@@ -48,7 +46,7 @@ SIMULATED_SECONDS_PER_SECOND = 120
 
 @dataclass
 class Stack:
-    """What runs. `worker` is the first one; with the embedded default it is beat, too."""
+    """The running processes. In the embedded default, the first of `workers` includes beat."""
 
     database: str
     folder: Path
@@ -70,7 +68,7 @@ class Stack:
         return dict(os.environ)
 
     def scaled(self, seconds: float) -> float:
-        """A waiting time of production, as long as it is here."""
+        """A waiting time of production, in the scale of this run."""
         return seconds / self.scale
 
 
@@ -87,7 +85,9 @@ def start(
     web: bool = False,
     latency_ms: int = 0,
 ) -> Iterator[Stack]:
-    """`database` is sqlite (the embedded default: its broker are files) or postgresql (with Redis)."""
+    """Start everything. `database` is sqlite (the embedded default, with a broker of files) or
+    postgresql (with Redis).
+    """
     with ExitStack() as running:
         simulator = running.enter_context(
             start_simulator(
@@ -121,14 +121,14 @@ def start(
 
 
 def worker(stack: Stack) -> AbstractContextManager[Process]:
-    """A worker as each way of running starts it."""
+    """A worker as each way of running Trackside starts it."""
     beat = ("--beat",) if stack.database == "sqlite" else ()
     quiet = ("--loglevel", "INFO", "--without-gossip", "--without-mingle")
     return start_worker(stack.environment(), *beat, *quiet)
 
 
 def _configure(stack: Stack) -> None:
-    """Settings come from the environment alone, so this must happen before Django is set up."""
+    """Set up Django. Settings come from the environment, so it must be complete before."""
     waiting = {name: str(seconds / stack.scale) for name, seconds in WAITING_TIMES.items()}
     os.environ.update(waiting)
     os.environ.update(

@@ -1,4 +1,4 @@
-"""Answers changed at random: what does not add up is never published, and every page opens."""
+"""Randomly changed responses: an inconsistent list is never published, and every page opens."""
 
 import json
 import os
@@ -81,8 +81,8 @@ def repeat(index: int) -> Mutation:
 
 
 def put_in_place(index: int, other: int) -> Mutation:
-    """One runner instead of another, as when it moved between two pages: the number of items still
-    is right.
+    """Replace a runner with another one, as if it had moved between two pages: the total still
+    fits.
     """
     return in_json(lambda body: body["runners"].__setitem__(index, body["runners"][other]))
 
@@ -130,9 +130,7 @@ mutations = st.one_of(
 
 
 def may_be_published(body: str) -> set[int] | None:
-    """By another reading of the same rules: the ids of a list that adds up, or nothing when it must
-    not be taken.
-    """
+    """An independent check: the ids of a consistent list, or None if it must not be published."""
     try:
         parsed = json.loads(body.encode(errors="surrogatepass"), parse_constant=lambda _: 1 / 0)
     except (ValueError, ZeroDivisionError, RecursionError):
@@ -160,7 +158,7 @@ def may_be_published(body: str) -> set[int] | None:
 
 @pytest.fixture
 def body(acme: Account, simulator: SimulatorHandle) -> str:
-    """GitHub's list as it is, before anything is done to it."""
+    """GitHub's list before any change."""
     simulator.set_speed(0)
     headers = {"Authorization": f"Bearer {simulator.account('acme').token}", "User-Agent": "tests"}
     with requests.Session() as session:
@@ -170,7 +168,7 @@ def body(acme: Account, simulator: SimulatorHandle) -> str:
 
 
 @pytest.mark.timeout(3600)
-def test_what_does_not_add_up_is_not_published_and_every_page_opens(
+def test_an_inconsistent_list_is_not_published_and_every_page_opens(
     body: str, acme: Account, admin: User, client: Client, simulator: SimulatorHandle
 ) -> None:
     client.force_login(admin)
@@ -190,7 +188,7 @@ def test_what_does_not_add_up_is_not_published_and_every_page_opens(
             try:
                 answer = change(answer)
             except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-                continue  # an earlier change took away what this one is about
+                continue  # an earlier change removed the target of this one
         publish(acme, simulator, answer)
         for address in (
             "/",
@@ -203,7 +201,7 @@ def test_what_does_not_add_up_is_not_published_and_every_page_opens(
 
 
 def publish(acme: Account, simulator: SimulatorHandle, answer: str) -> None:
-    """Read the list in this shape, and hold what was published against what may be."""
+    """Read the changed list and compare what was published with what may be."""
     CachedResponse.objects.all().delete()
     before = set(Runner.objects.present().filter(account=acme).values_list("github_id", flat=True))
     simulator.clear_faults()

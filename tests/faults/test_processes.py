@@ -1,5 +1,5 @@
-"""P1 to P3 with real processes: what is killed, stopped or emptied loses and doubles nothing. A
-small sample each.
+"""P1 to P3 on real processes: killing, stopping or emptying them loses and doubles nothing. A small
+sample.
 """
 
 import os
@@ -18,14 +18,14 @@ SOON = 15.0  # seconds, with room for a busy machine: a connection is given up a
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_p1_a_worker_killed_at_any_step_has_one_effect_and_is_taken_up_again(database: str) -> None:
+def test_p1_a_write_has_one_effect_although_its_worker_is_killed(database: str) -> None:
     results = drive("kills", database, seed=1, count=1)
     assert len(results) == 4
     assert not went_wrong(results)
     assert [each["taken_up"] for each in results if each["taken_up"] is not None]
 
 
-def test_p1_everything_killed_at_once_leaves_no_process_behind_and_goes_on() -> None:
+def test_p1_killing_the_supervisor_leaves_no_process_and_work_resumes() -> None:
     results = drive("embedded", "sqlite", seed=1, count=1)
     assert not went_wrong(results)
     assert not any(each["left_behind"] for each in results)
@@ -45,7 +45,7 @@ def test_p2_and_p3_redis_and_postgresql_may_stop_and_come_back() -> None:
     assert shown["/runners/"]["plain"]
 
 
-def test_p3_a_database_host_that_never_answers_gives_a_plain_503(tmp_path: Path) -> None:
+def test_p3_an_unresponsive_database_host_leads_to_a_plain_503(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"postgresql://trackside@127.0.0.1:{silent.getsockname()[1]}/trackside"
         keys = {

@@ -1,9 +1,9 @@
-"""The full counts of all faults, for `make proof`: resumable, in chunks of a minute or two, on both
+"""The full counts of all faults, for `make proof`: in resumable chunks of a minute or two, on both
 databases.
 
-What is finished stands in `test-output/proof`; delete it to begin anew. PROOF_SECONDS bounds one
-run: chunks that would begin later are skipped, and `make proof` once more goes on with them. The
-table at the end tells the counts.
+Finished chunks are kept in `test-output/proof`; delete it to start over. PROOF_SECONDS limits a
+run: later chunks are skipped, and the next `make proof` continues with them. A table at the end has
+the counts.
 """
 
 import os
@@ -71,7 +71,7 @@ def run_chunk(scenario: str, database: str, seed: int) -> Results:
 
 
 def in_tests(database: str, *files: str, **environment: str) -> Results:
-    """Run tests in a process of their own, on the database named."""
+    """Run tests in a separate process on the given database."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
     if database == "sqlite":
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""R1 to R6: what becomes of a reading when something goes wrong, and of everything beside it."""
+"""R1 to R6: the effect of a fault on its reading and on everything else."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -52,7 +52,7 @@ def shown(client: Client, admin: User, address: str = "/runners/") -> str:
     return answer.content.decode()
 
 
-class TestR1NoLongerAllowed:
+class TestR1PermissionLost:
     @pytest.mark.parametrize(
         ("answer", "words"),
         [
@@ -79,7 +79,7 @@ class TestR1NoLongerAllowed:
             ({"status": 404}, "renamed"),
         ],
     )
-    def test_the_last_good_data_stand_with_the_reason_and_the_rest_goes_on(
+    def test_the_last_good_data_stay_with_the_reason_and_other_readings_go_on(
         self,
         answer: dict[str, Any],
         words: str,
@@ -99,7 +99,7 @@ class TestR1NoLongerAllowed:
         assert not others.exclude(error="").exists()
         assert not [row for row in others if row.last_good_at == good[row.resource]]
 
-    def test_sso_leads_to_the_page_that_authorises_the_token(
+    def test_single_sign_on_leads_to_the_page_that_authorizes_the_token(
         self, acme: Account, simulator: SimulatorHandle
     ) -> None:
         sso = {
@@ -112,7 +112,7 @@ class TestR1NoLongerAllowed:
             == "https://github.com/orgs/acme/sso?authorization_request=1"
         )
 
-    def test_after_three_tries_it_is_quiet_until_somebody_acts(
+    def test_after_three_refusals_it_stops_until_a_person_acts(
         self, acme: Account, simulator: SimulatorHandle
     ) -> None:
         simulator.add_fault("GET", LIST, "status", status=403, times=0)
@@ -131,7 +131,7 @@ class TestR1NoLongerAllowed:
 
 
 class TestR2Unauthorized:
-    def test_a_token_that_is_refused_is_not_used_again(
+    def test_a_refused_token_is_not_used_again(
         self, client: Client, acme: Account, admin: User, simulator: SimulatorHandle
     ) -> None:
         simulator.change_token(simulator.account("acme").token, revoked=True)
@@ -151,7 +151,7 @@ class TestR2Unauthorized:
         read_again(globex)
         assert not reading(globex).error
 
-    def test_an_installations_token_is_minted_once_more(
+    def test_an_installation_token_is_renewed_once(
         self, db: None, simulator: SimulatorHandle
     ) -> None:
         account = connect_installation(simulator)
@@ -164,7 +164,7 @@ class TestR2Unauthorized:
         assert credential_of(account).quarantined_at is None
         assert credential_of(account).refusals_in_a_row == 0
 
-    def test_an_installation_refused_with_its_new_token_too_is_out_of_use(
+    def test_an_installation_is_disabled_when_its_new_token_is_refused_too(
         self, db: None, simulator: SimulatorHandle
     ) -> None:
         account = connect_installation(simulator)
@@ -183,11 +183,11 @@ class TestR2Unauthorized:
         account = connect_installation(simulator)
         work_once(account)
         simulator.add_fault("PATCH", "hosted-runners", "status", status=401)
-        operation = settle(UPDATE.ask(account, admin))
+        operation = settle(UPDATE.request(account, admin))
         assert operation.state == S.CONFIRMED
         assert sum(request["applied"] for request in simulator.requests("PATCH")) == 1
 
-    def test_all_installations_are_out_of_use_only_when_the_apps_own_key_is_refused(
+    def test_all_installations_are_disabled_only_when_the_apps_key_is_refused(
         self, db: None, simulator: SimulatorHandle
     ) -> None:
         accounts = [connect_installation(simulator, slug) for slug in ("acme", "globex")]
@@ -216,9 +216,7 @@ NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
 class TestR3Limits:
-    """On a clock the tests control: no call before the time given, and none later than that for its
-    sake.
-    """
+    """With a controlled clock: no request before the given time, and none delayed beyond it."""
 
     def limited(self, acme: Account, simulator: SimulatorHandle, **answer: Any) -> datetime:
         simulator.add_fault("GET", LIST, "status", **answer)
@@ -229,7 +227,7 @@ class TestR3Limits:
 
     @pytest.mark.parametrize("in_a_row", [0, 1, 5])
     @pytest.mark.parametrize("status", [403, 429])
-    def test_retry_after_is_obeyed_to_the_second_and_never_lengthened(
+    def test_retry_after_is_obeyed_to_the_second(
         self, status: int, in_a_row: int, acme: Account, simulator: SimulatorHandle
     ) -> None:
         Credential.objects.update(limits_in_a_row=in_a_row)
@@ -254,7 +252,7 @@ class TestR3Limits:
             assert self.limited(acme, simulator, status=status, headers=headers) == reset
         assert "until 12:37:00 UTC" in reading(acme).error_message
 
-    def test_a_limit_that_says_no_time_waits_twice_as_long_each_time_and_then_gives_up(
+    def test_a_limit_without_a_time_doubles_the_wait_and_then_disables_the_token(
         self, client: Client, admin: User, acme: Account, simulator: SimulatorHandle
     ) -> None:
         body = {"message": "You have exceeded a secondary rate limit."}
@@ -273,7 +271,7 @@ class TestR3Limits:
         assert credential_of(acme).quarantined_at
         assert "can get the token banned" in shown(client, admin, f"/accounts/{acme.pk}/")
 
-    def test_a_good_answer_starts_the_count_anew(
+    def test_a_successful_response_resets_the_count(
         self, acme: Account, simulator: SimulatorHandle
     ) -> None:
         Credential.objects.update(limits_in_a_row=4)
@@ -289,7 +287,7 @@ class TestR3Limits:
         assert credential_of(globex).paused_until is None
 
     @pytest.mark.parametrize("verb", [CREATE, UPDATE, DELETE_RUNNER], ids=str)
-    def test_a_write_that_was_limited_goes_out_when_github_said_and_counts_once(
+    def test_a_limited_write_is_sent_at_the_given_time_and_counts_once(
         self,
         verb: Verb,
         acme: Account,
@@ -301,17 +299,17 @@ class TestR3Limits:
         simulator.add_fault(
             verb.method, verb.path, "status", status=429, headers={"Retry-After": "1"}
         )
-        operation = settle(verb.ask(acme, admin))
+        operation = settle(verb.request(acme, admin))
         assert (operation.state, operation.sends) == (S.CONFIRMED, 1)
         assert sum(request["applied"] for request in simulator.requests(verb.method)) == 1
         assert github.has_taken_effect(operation)
 
-    def test_writes_of_one_credential_are_a_second_apart_over_all_its_accounts(
+    def test_writes_of_one_credential_are_a_second_apart_across_accounts(
         self, db: None, admin: User, simulator: SimulatorHandle, settings: Settings, settle: Settle
     ) -> None:
         settings.WRITE_SPACING_SECONDS = 1.0
         account = connect_with_two_accounts(simulator)
-        asked = [UPDATE.ask(each, admin) for each in account for _ in range(2)]
+        asked = [UPDATE.request(each, admin) for each in account for _ in range(2)]
         for operation in asked:
             settle(operation)
         writes = sorted(simulator.requests("PATCH"), key=lambda request: float(request["began"]))
@@ -321,7 +319,7 @@ class TestR3Limits:
 
 
 def connect_with_two_accounts(simulator: SimulatorHandle) -> list[Account]:
-    """acme and globex under one token."""
+    """acme and globex with one token."""
     token = simulator.account("acme").token
     simulator.change_token(token, accounts=["organization/acme", "organization/globex"])
     first = connect_known(simulator, "acme", token)
@@ -337,7 +335,7 @@ def connect_known(simulator: SimulatorHandle, slug: str, token: str) -> Account:
     )
 
 
-class TestR4ListsThatDoNotAddUp:
+class TestR4InconsistentLists:
     @pytest.fixture
     def large(self, simulator: SimulatorHandle) -> None:
         simulator.reset(runners=230)
@@ -350,7 +348,7 @@ class TestR4ListsThatDoNotAddUp:
             ("replace", {"body": {"total_count": 231}}),
         ],
     )
-    def test_nothing_is_published_and_it_is_read_again(
+    def test_an_inconsistent_list_is_not_published_and_read_again(
         self, action: str, fields: dict[str, Any], simulator: SimulatorHandle, large: None, db: None
     ) -> None:
         account = connect_known(simulator, "acme", simulator.account("acme").token)
@@ -379,7 +377,7 @@ class TestR4ListsThatDoNotAddUp:
         assert not reading(account).error
 
 
-class TestR5AnswersOutOfShape:
+class TestR5UnusableResponses:
     @pytest.mark.parametrize(
         ("action", "fields"),
         [
@@ -392,7 +390,7 @@ class TestR5AnswersOutOfShape:
             ("replace", {"body": {"runners": [{"id": None}]}}),
         ],
     )
-    def test_it_is_contained_in_its_reading_and_the_page_still_opens(
+    def test_an_unusable_response_affects_only_its_reading_and_pages_open(
         self,
         action: str,
         fields: dict[str, Any],
@@ -424,7 +422,7 @@ class TestR5AnswersOutOfShape:
         ],
         ids=["unknown status", "nulls", "unicode", "unstorable", "large id", "wrong types"],
     )
-    def test_odd_values_are_shown_and_break_no_page(
+    def test_unexpected_values_are_shown_and_break_no_page(
         self,
         odd: dict[str, Any],
         client: Client,
@@ -451,7 +449,7 @@ class TestR5AnswersOutOfShape:
 
 class TestR6Redirects:
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-    def test_another_host_is_not_asked_and_gets_no_token(
+    def test_a_redirect_to_another_host_is_not_followed(
         self, status: int, acme: Account, globex: Account, simulator: SimulatorHandle
     ) -> None:
         elsewhere = simulator.base_url.replace("127.0.0.1", "localhost") + "/caught"

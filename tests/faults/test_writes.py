@@ -1,4 +1,4 @@
-"""W1 to W7, P6, P7: what becomes of a write when something goes wrong around it, by verb."""
+"""W1 to W7, P6 and P7: the effect of a fault on a write, by verb."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -61,10 +61,10 @@ def states_of(operation: Operation) -> list[str]:
     return list(operation.events.values_list("state", flat=True))
 
 
-class TestW1AppliedAndTheAnswerIsLost:
+class TestW1AppliedAndResponseLost:
     @each_verb
     @pytest.mark.parametrize("shape", shapes.APPLIED)
-    def test_it_is_found_by_looking_and_never_sent_twice(
+    def test_an_applied_write_is_found_by_reading_and_never_sent_twice(
         self,
         verb: Verb,
         shape: str,
@@ -75,7 +75,7 @@ class TestW1AppliedAndTheAnswerIsLost:
         settle: Settle,
     ) -> None:
         fault(simulator, verb, shapes.APPLIED[shape])
-        operation = settle(verb.ask(acme, admin))
+        operation = settle(verb.request(acme, admin))
         assert operation.state == S.CONFIRMED
         wait_for(
             lambda: bool(simulator.requests(verb.method))
@@ -87,7 +87,7 @@ class TestW1AppliedAndTheAnswerIsLost:
         assert len(simulator.requests(verb.method)) == applied(simulator, verb.method) == 1
         assert github.has_taken_effect(operation)
 
-    def test_the_page_says_that_the_answer_was_lost_and_that_the_runner_is_there(
+    def test_the_page_says_that_the_response_was_lost_and_the_runner_exists(
         self,
         client: Client,
         acme: Account,
@@ -97,12 +97,12 @@ class TestW1AppliedAndTheAnswerIsLost:
         settle: Settle,
     ) -> None:
         fault(simulator, CREATE, shapes.APPLIED["the connection drops"])
-        page = page_of(client, admin, settle(CREATE.ask(acme, admin)))
+        page = page_of(client, admin, settle(CREATE.request(acme, admin)))
         assert "The answer was lost" in page
         assert "but the runner is there" in page
         assert "Show the runner" in page
 
-    def test_two_runners_that_may_be_it_are_left_to_a_person_who_recognises_one(
+    def test_of_two_candidates_a_person_chooses_one(
         self,
         client: Client,
         acme: Account,
@@ -111,7 +111,7 @@ class TestW1AppliedAndTheAnswerIsLost:
         github: Github,
         settle: Settle,
     ) -> None:
-        operation = CREATE.ask(acme, admin)
+        operation = CREATE.request(acme, admin)
         for size in ("2-core", "4-core"):  # as nobody can do at GitHub, so that both may be it
             simulator.create_runner("organization", "acme", name=operation.target_name, size=size)
         Operation.objects.filter(pk=operation.pk).update(
@@ -130,7 +130,7 @@ class TestW1AppliedAndTheAnswerIsLost:
         assert (operation.state, operation.target_id) == (S.CONFIRMED, mine.github_id)
         assert not simulator.requests("POST")
 
-    def test_a_runner_of_that_name_with_another_size_is_not_taken_for_it(
+    def test_a_runner_with_the_same_name_and_another_size_is_not_adopted(
         self,
         client: Client,
         acme: Account,
@@ -140,7 +140,7 @@ class TestW1AppliedAndTheAnswerIsLost:
         settle: Settle,
     ) -> None:
         fault(simulator, CREATE, shapes.NOT_APPLIED["the connection drops"])
-        operation = CREATE.ask(acme, admin)
+        operation = CREATE.request(acme, admin)
         work_once(acme)
         simulator.create_runner("organization", "acme", name=operation.target_name, size="16-core")
         operation = settle(operation)
@@ -151,7 +151,7 @@ class TestW1AppliedAndTheAnswerIsLost:
         operation.refresh_from_db()
         assert operation.state == S.CANCELLED
 
-    def test_a_runner_another_create_made_is_not_taken_for_it(
+    def test_a_runner_of_another_operation_is_not_adopted(
         self, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
     ) -> None:
         fault(simulator, CREATE, shapes.NOT_APPLIED["the connection drops"], times=2)
@@ -164,34 +164,32 @@ class TestW1AppliedAndTheAnswerIsLost:
         assert settle(made).state == S.CONFIRMED
         assert applied(simulator, "POST") == 1
 
-    def test_history_says_that_the_change_was_made_here_although_its_answer_was_lost(
+    def test_history_attributes_a_change_whose_response_was_lost(
         self, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
     ) -> None:
         fault(simulator, UPDATE, shapes.APPLIED["the connection drops"])
-        operation = settle(UPDATE.ask(acme, admin))
+        operation = settle(UPDATE.request(acme, admin))
         assert FieldChange.objects.get(field="maximum_runners").operation == operation
 
-    def test_a_create_refused_when_it_was_sent_again_is_looked_for_once_more(
+    def test_a_create_refused_on_its_second_try_is_looked_for_again(
         self, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
     ) -> None:
-        """GitHub's list may lag: the first try was applied, and two complete lists did not show it
-        yet.
-        """
+        """GitHub's list may lag: the first try was applied, but two lists did not show it."""
         hidden = {"total_count": 0, "runners": []}
         fault(simulator, CREATE, shapes.APPLIED["the connection drops"])
         simulator.add_fault(
             "GET", "hosted-runners\\?", "status", status=200, body=hidden, skip=1, times=2
         )
-        operation = settle(CREATE.ask(acme, admin))
+        operation = settle(CREATE.request(acme, admin))
         assert (operation.state, operation.sends) == (S.CONFIRMED, 2)
         assert applied(simulator, "POST") == 1
         assert github.has_taken_effect(operation)
 
 
-class TestW2NotAppliedAndTheAnswerIsLost:
+class TestW2NotAppliedAndResponseLost:
     @each_verb
     @pytest.mark.parametrize("shape", shapes.NOT_APPLIED)
-    def test_it_is_sent_once_more_after_two_looks(
+    def test_a_lost_write_is_sent_again_after_two_reads(
         self,
         verb: Verb,
         shape: str,
@@ -202,14 +200,14 @@ class TestW2NotAppliedAndTheAnswerIsLost:
         settle: Settle,
     ) -> None:
         fault(simulator, verb, shapes.NOT_APPLIED[shape])
-        operation = settle(verb.ask(acme, admin))
+        operation = settle(verb.request(acme, admin))
         assert (operation.state, operation.sends) == (S.CONFIRMED, 2)
         assert len(simulator.requests(verb.method)) == 2
         assert applied(simulator, verb.method) == 1
         assert github.has_taken_effect(operation)
 
     @each_verb
-    def test_lost_again_it_is_not_sent_a_third_time_but_left_to_a_person(
+    def test_a_write_lost_twice_is_left_to_a_person(
         self,
         verb: Verb,
         client: Client,
@@ -220,7 +218,7 @@ class TestW2NotAppliedAndTheAnswerIsLost:
         settle: Settle,
     ) -> None:
         fault(simulator, verb, shapes.NOT_APPLIED["the connection drops"], times=0)
-        operation = settle(verb.ask(acme, admin))
+        operation = settle(verb.request(acme, admin))
         assert (operation.state, operation.sends) == (S.NEEDS_ATTENTION, 2)
         assert len(simulator.requests(verb.method)) == 2
         assert "Needs your decision" in page_of(client, admin, operation)
@@ -236,7 +234,7 @@ class TestW2NotAppliedAndTheAnswerIsLost:
     ) -> None:
         settings.LOST_ANSWER_SPACING_SECONDS = 0.6
         fault(simulator, CREATE, shapes.NOT_APPLIED["the connection drops"])
-        operation = settle(CREATE.ask(acme, admin))
+        operation = settle(CREATE.request(acme, admin))
         lost, resent = (
             operation.events.get(state=S.UNKNOWN, note__contains="answer was lost"),
             operation.sent_at,
@@ -245,7 +243,7 @@ class TestW2NotAppliedAndTheAnswerIsLost:
         assert (resent - lost.at).total_seconds() >= 0.6
 
     @each_verb
-    def test_too_old_by_then_it_waits_for_a_person(
+    def test_a_lost_write_that_has_become_too_old_waits_for_a_person(
         self,
         verb: Verb,
         acme: Account,
@@ -255,7 +253,7 @@ class TestW2NotAppliedAndTheAnswerIsLost:
         settle: Settle,
     ) -> None:
         fault(simulator, verb, shapes.NOT_APPLIED["the connection drops"])
-        operation = verb.ask(acme, admin)
+        operation = verb.request(acme, admin)
         work_once(acme)
         Operation.objects.update(confirmed_at=timezone.now() - timedelta(minutes=16))
         operation = settle(operation)
@@ -265,7 +263,7 @@ class TestW2NotAppliedAndTheAnswerIsLost:
 
 class TestW3TheNameIsTaken:
     @pytest.mark.parametrize("status", [409, 422])
-    def test_githubs_words_stand_at_the_field_and_the_other_runner_is_shown_not_adopted(
+    def test_the_refusal_is_shown_at_the_field_and_the_other_runner_is_not_adopted(
         self,
         status: int,
         client: Client,
@@ -275,7 +273,7 @@ class TestW3TheNameIsTaken:
         github: Github,
         settle: Settle,
     ) -> None:
-        operation = CREATE.ask(acme, admin)
+        operation = CREATE.request(acme, admin)
         simulator.create_runner("organization", "acme", name=operation.target_name)
         if status == 409:
             body = {"message": "Already exists - a runner of this name"}
@@ -292,7 +290,7 @@ class TestW3TheNameIsTaken:
         assert form["name"].value() == operation.target_name
 
 
-class TestW4ChangedAtGitHubMeanwhile:
+class TestW4ChangedOnGitHub:
     def test_the_conflict_is_shown_in_three_columns_and_nothing_is_sent(
         self,
         client: Client,
@@ -302,7 +300,7 @@ class TestW4ChangedAtGitHubMeanwhile:
         github: Github,
         settle: Settle,
     ) -> None:
-        operation = UPDATE.ask(acme, admin)
+        operation = UPDATE.request(acme, admin)
         simulator.change_runner(
             "organization", "acme", operation.target_id or 0, maximum_runners=77
         )
@@ -315,10 +313,10 @@ class TestW4ChangedAtGitHubMeanwhile:
             assert words in page
         assert not simulator.requests("PATCH")
 
-    def test_another_field_changed_at_github_stays_as_it_is(
+    def test_a_field_changed_on_github_is_kept(
         self, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
     ) -> None:
-        operation = UPDATE.ask(acme, admin)
+        operation = UPDATE.request(acme, admin)
         simulator.change_runner(
             "organization", "acme", operation.target_id or 0, name="renamed-there"
         )
@@ -328,12 +326,10 @@ class TestW4ChangedAtGitHubMeanwhile:
         }
         assert runner_of(operation).name == "renamed-there"
 
-    def test_a_version_is_not_sent_for_an_image_that_is_another_one_now(
+    def test_a_version_is_not_sent_after_the_image_has_changed(
         self, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
     ) -> None:
-        """Id, source and version go together, so a changed version alone would bring the old image
-        back.
-        """
+        """Id, source and version belong together: a version alone would restore the old image."""
         runner = Runner.objects.get(account=acme, name="golden-linux-16core")
         base = RunnerSettings.of(runner)
         wanted = replace(base, image_version=None)
@@ -363,11 +359,11 @@ class TestW4ChangedAtGitHubMeanwhile:
         assert settle(operation).state == S.CONFIRMED
         assert applied(simulator, "PATCH") == 1
 
-    def test_what_github_did_not_take_is_compared_again_before_it_goes_out_again(
+    def test_a_limited_update_is_compared_again_before_it_is_sent(
         self, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
     ) -> None:
         fault(simulator, UPDATE, shapes.LIMITED["a secondary limit with retry-after"])
-        operation = UPDATE.ask(acme, admin)
+        operation = UPDATE.request(acme, admin)
         work_once(acme)
         simulator.change_runner(
             "organization", "acme", operation.target_id or 0, maximum_runners=77
@@ -377,10 +373,10 @@ class TestW4ChangedAtGitHubMeanwhile:
         assert (operation.conflict or {})["maximum_runners"][0] == 77
         assert applied(simulator, "PATCH") == 0
 
-    def test_a_runner_renamed_since_is_not_deleted_under_the_name_somebody_typed(
+    def test_a_renamed_runner_is_not_deleted_under_its_old_name(
         self, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
     ) -> None:
-        operation = DELETE_RUNNER.ask(acme, admin)
+        operation = DELETE_RUNNER.request(acme, admin)
         simulator.change_runner(
             "organization", "acme", operation.target_id or 0, name="needed-after-all"
         )
@@ -398,7 +394,7 @@ class TestW5TwoPeopleSaveTheSameForm:
         github: Github,
         settle: Settle,
     ) -> None:
-        first = UPDATE.ask(acme, admin)
+        first = UPDATE.request(acme, admin)
         runner = runner_of(first)
         base = RunnerSettings.from_stored(first.base)
         wanted = replace(base, maximum_runners=500)
@@ -413,7 +409,7 @@ class TestW5TwoPeopleSaveTheSameForm:
     def test_different_fields_are_both_saved(
         self, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
     ) -> None:
-        first = UPDATE.ask(acme, admin)
+        first = UPDATE.request(acme, admin)
         runner = runner_of(first)
         base = RunnerSettings.from_stored(first.base)
         wanted = replace(base, name="another-name")
@@ -424,7 +420,7 @@ class TestW5TwoPeopleSaveTheSameForm:
 
 class TestW6Deletes:
     @pytest.mark.parametrize("verb", DELETES, ids=str)
-    def test_one_that_is_gone_already_is_confirmed_by_404_and_the_complete_list(
+    def test_deleting_what_is_gone_is_confirmed_by_404_and_the_complete_list(
         self,
         verb: Verb,
         acme: Account,
@@ -433,7 +429,7 @@ class TestW6Deletes:
         github: Github,
         settle: Settle,
     ) -> None:
-        operation = verb.ask(acme, admin)
+        operation = verb.request(acme, admin)
         twin = Operation.objects.get(pk=operation.pk)
         assert settle(operation).state == S.CONFIRMED
         twin.pk, twin.nonce = None, str(uuid4())
@@ -441,15 +437,15 @@ class TestW6Deletes:
         assert settle(twin).state == S.CONFIRMED
         assert applied(simulator, "DELETE") == 1
 
-    def test_it_is_polled_while_github_shows_it_as_deleting(
+    def test_a_deletion_is_observed_while_github_shows_deleting(
         self, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
     ) -> None:
-        operation = settle(DELETE_RUNNER.ask(acme, admin))
+        operation = settle(DELETE_RUNNER.request(acme, admin))
         assert states_of(operation)[-3:] == [S.OBSERVING, S.OBSERVING, S.CONFIRMED]
         assert operation.events.filter(state=S.OBSERVING, note__contains="Deleting").exists()
         assert runner_of(operation).gone_at is not None
 
-    def test_stuck_for_longer_than_the_limit_it_needs_attention(
+    def test_a_deletion_stuck_beyond_the_limit_needs_attention(
         self,
         acme: Account,
         admin: User,
@@ -459,7 +455,7 @@ class TestW6Deletes:
         settings: Settings,
     ) -> None:
         settings.OBSERVE_LIMIT_SECONDS = 0.3
-        operation = DELETE_RUNNER.ask(acme, admin)
+        operation = DELETE_RUNNER.request(acme, admin)
         simulator.set_speed(0)
         simulator.change_runner("organization", "acme", operation.target_id or 0, status="Stuck")
         replaced = {"status": "Stuck"}
@@ -468,17 +464,17 @@ class TestW6Deletes:
         assert operation.state == S.NEEDS_ATTENTION
         assert "Stuck" in operation.reason
 
-    def test_a_404_alone_does_not_mean_that_it_is_gone(
+    def test_a_404_alone_does_not_prove_a_deletion(
         self, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
     ) -> None:
-        """A credential that lost its right sees 404 everywhere."""
-        operation = DELETE_RUNNER.ask(acme, admin)
+        """A credential that has lost its permission gets 404 everywhere."""
+        operation = DELETE_RUNNER.request(acme, admin)
         simulator.add_fault(None, "hosted-runners", "status", status=404, times=0)
         operation = settle(operation)
         assert operation.state == S.NEEDS_ATTENTION
         assert "may no longer see it" in operation.reason
 
-    def test_an_image_in_use_is_refused_in_githubs_words(
+    def test_the_refusal_of_an_image_in_use_is_quoted(
         self,
         client: Client,
         acme: Account,
@@ -487,7 +483,7 @@ class TestW6Deletes:
         github: Github,
         settle: Settle,
     ) -> None:
-        operation = DELETE_IMAGE.ask(acme, admin)
+        operation = DELETE_IMAGE.request(acme, admin)
         words = "The image is used by linux-8core-ci."
         simulator.add_fault(
             "DELETE", "images/custom", "status", status=409, body={"message": words}
@@ -506,7 +502,7 @@ class TestW7RefusedByItsRules:
             ("image_id", "999999", "image"),
         ],
     )
-    def test_the_words_stand_at_the_field_and_nothing_changed(
+    def test_the_refusal_is_shown_at_the_field_and_nothing_is_changed(
         self,
         field: str,
         value: object,
@@ -527,7 +523,7 @@ class TestW7RefusedByItsRules:
         form = client.get(f"/runners/new/?again={operation.pk}").context["form"]
         assert form.errors[form_field]
 
-    def test_no_static_ip_left(
+    def test_the_static_ip_limit_is_explained(
         self,
         client: Client,
         acme: Account,
@@ -543,12 +539,12 @@ class TestW7RefusedByItsRules:
         assert "Static IP limit reached" in page_of(client, admin, operation)
 
 
-class TestP6ASlowListDoesNotUndoAFreshWrite:
+class TestP6SlowListsDoNotUndoWrites:
     def test_a_runner_changed_while_its_list_is_read_stays_changed(
         self, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
     ) -> None:
         CachedResponse.objects.all().delete()
-        operation = UPDATE.ask(acme, admin)
+        operation = UPDATE.request(acme, admin)
         lease = take_lease(acme.credential_id, "a worker in a test")
         assert lease is not None
         client = open_client(acme.credential, lease)
@@ -568,9 +564,9 @@ class TestP6ASlowListDoesNotUndoAFreshWrite:
         assert shown.maximum_runners == operation.wanted["maximum_runners"]
 
 
-class TestP7NothingOldFiresBySurprise:
+class TestP7OldOperationsAreNotSentUnasked:
     @each_verb
-    def test_what_lay_unsent_waits_for_a_person_who_confirms_it_again(
+    def test_an_operation_unsent_for_too_long_waits_for_confirmation(
         self,
         verb: Verb,
         client: Client,
@@ -580,7 +576,7 @@ class TestP7NothingOldFiresBySurprise:
         github: Github,
         settle: Settle,
     ) -> None:
-        operation = verb.ask(acme, admin)
+        operation = verb.request(acme, admin)
         Operation.objects.update(confirmed_at=timezone.now() - timedelta(minutes=16))
         operation = settle(operation)
         assert operation.state == S.REQUESTED
@@ -591,7 +587,7 @@ class TestP7NothingOldFiresBySurprise:
         assert applied(simulator, verb.method) == 1
 
     @each_verb
-    def test_what_github_did_not_take_for_so_long_waits_too_and_can_be_taken_back(
+    def test_an_operation_limited_for_too_long_waits_and_can_be_cancelled(
         self,
         verb: Verb,
         client: Client,
@@ -602,7 +598,7 @@ class TestP7NothingOldFiresBySurprise:
         settle: Settle,
     ) -> None:
         fault(simulator, verb, shapes.LIMITED["a 403 with retry-after"])
-        operation = verb.ask(acme, admin)
+        operation = verb.request(acme, admin)
         work_once(acme)
         Operation.objects.update(confirmed_at=timezone.now() - timedelta(minutes=16))
         operation = settle(operation)
@@ -613,7 +609,7 @@ class TestP7NothingOldFiresBySurprise:
         assert operation.state == S.CANCELLED
         assert applied(simulator, verb.method) == 0
 
-    def test_while_the_token_is_out_of_use_it_waits_and_says_why(
+    def test_an_operation_waits_while_the_token_is_disabled_and_says_why(
         self,
         client: Client,
         acme: Account,
@@ -624,7 +620,7 @@ class TestP7NothingOldFiresBySurprise:
     ) -> None:
         token = simulator.account("acme").token
         simulator.change_token(token, revoked=True)
-        operation = UPDATE.ask(acme, admin)
+        operation = UPDATE.request(acme, admin)
         Reading.objects.schedule_now(acme)
         work_once(acme)
         work_once(acme)

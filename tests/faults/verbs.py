@@ -1,5 +1,5 @@
-"""The five writes people ask for, each with a target that is there and the proof that it took
-effect at GitHub.
+"""The five writes that people request, each with an existing target and a check of its effect on
+GitHub.
 """
 
 from collections.abc import Callable
@@ -20,12 +20,12 @@ SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Verb:
-    """`path` matches the address of the write, of any account when no slug is given."""
+    """A write. `path` matches the path of its request; without a slug, of any account."""
 
     name: str
     method: str
     path: str
-    ask: Callable[[Account, User], Operation]
+    request: Callable[[Account, User], Operation]
 
     def path_in(self, account: Account) -> str:
         owner = "orgs" if account.kind == Account.Kind.ORGANIZATION else "enterprises"
@@ -56,9 +56,7 @@ def wanted_runner(account: Account, name: str) -> RunnerSettings:
 
 
 def free_runner(account: Account) -> Runner:
-    """One that is settled and that nothing else happens to: no unfinished operation, and no
-    deletion ever.
-    """
+    """A settled runner without an unfinished operation and without a deletion."""
     ready = Runner.objects.present().filter(account=account, status="Ready").exclude(image_id="")
     asked = Operation.objects.filter(account=account, target_id__isnull=False)
     taken = asked.filter(
@@ -68,7 +66,7 @@ def free_runner(account: Account) -> Runner:
 
 
 def free_image(account: Account) -> Image:
-    """A custom image that no runner uses: GitHub refuses to delete others."""
+    """A custom image that no runner uses; GitHub refuses to delete others."""
     used = (
         Runner.objects.present().filter(account=account, image_source="custom").values("image_id")
     )
@@ -82,44 +80,44 @@ def free_image(account: Account) -> Image:
     return custom.exclude(github_id__in=taken).order_by("-pk")[0]
 
 
-def ask_create(account: Account, by: User) -> Operation:
+def create_runner(account: Account, by: User) -> Operation:
     name = f"made-{uuid4().hex[:12]}"
     return request_create(account, wanted_runner(account, name), by=by, nonce=str(uuid4()))
 
 
-def ask_update(account: Account, by: User) -> Operation:
+def update_runner(account: Account, by: User) -> Operation:
     runner = free_runner(account)
     base = RunnerSettings.of(runner)
     wanted = replace(base, maximum_runners=(base.maximum_runners or 1) % 900 + 7)
     return request_update(runner, wanted, base=base, by=by, nonce=str(uuid4()))
 
 
-def ask_delete_runner(account: Account, by: User) -> Operation:
+def delete_runner(account: Account, by: User) -> Operation:
     return request_delete_runner(free_runner(account), by=by, nonce=str(uuid4()))
 
 
-def ask_delete_image(account: Account, by: User) -> Operation:
+def delete_image(account: Account, by: User) -> Operation:
     return request_delete_image(free_image(account), by=by, nonce=str(uuid4()))
 
 
-def ask_delete_version(account: Account, by: User) -> Operation:
+def delete_version(account: Account, by: User) -> Operation:
     image = free_image(account)
     version = ImageVersion.objects.present().filter(image=image).order_by("pk")[0]
     return request_delete_image_version(version, by=by, nonce=str(uuid4()))
 
 
 RUNNERS, IMAGES = "actions/hosted-runners", "actions/hosted-runners/images/custom"
-CREATE = Verb("create runner", "POST", f"{RUNNERS}$", ask_create)
-UPDATE = Verb("update runner", "PATCH", f"{RUNNERS}/[0-9]+$", ask_update)
-DELETE_RUNNER = Verb("delete runner", "DELETE", f"{RUNNERS}/[0-9]+$", ask_delete_runner)
-DELETE_IMAGE = Verb("delete image", "DELETE", f"{IMAGES}/[0-9]+$", ask_delete_image)
-DELETE_VERSION = Verb("delete version", "DELETE", f"{IMAGES}/[0-9]+/versions/", ask_delete_version)
+CREATE = Verb("create runner", "POST", f"{RUNNERS}$", create_runner)
+UPDATE = Verb("update runner", "PATCH", f"{RUNNERS}/[0-9]+$", update_runner)
+DELETE_RUNNER = Verb("delete runner", "DELETE", f"{RUNNERS}/[0-9]+$", delete_runner)
+DELETE_IMAGE = Verb("delete image", "DELETE", f"{IMAGES}/[0-9]+$", delete_image)
+DELETE_VERSION = Verb("delete version", "DELETE", f"{IMAGES}/[0-9]+/versions/", delete_version)
 VERBS = (CREATE, UPDATE, DELETE_RUNNER, DELETE_IMAGE, DELETE_VERSION)
 DELETES = (DELETE_RUNNER, DELETE_IMAGE, DELETE_VERSION)
 
 
 class Github:
-    """The simulated GitHub as it really is, past Trackside: asked with the account's own token."""
+    """Direct access to the simulated GitHub with the account's own token."""
 
     def __init__(self, base_url: str, account: Account, token: str) -> None:
         owner = "orgs" if account.kind == Account.Kind.ORGANIZATION else "enterprises"

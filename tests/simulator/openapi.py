@@ -41,7 +41,7 @@ def _strict(node: Any, *, closed: bool = True) -> Any:
 
 
 def violations(version: str, pointer: str, body: Any) -> list[str]:
-    """Where ``body`` violates the schema at a JSON pointer such as ``/components/schemas/runner``."""
+    """Where a body violates the schema at a JSON pointer such as ``/components/schemas/runner``."""
     validator = Draft202012Validator({"$ref": f"urn:github#{pointer}"}, registry=_registry(version))
     return [f"{error.json_path}: {error.message[:300]}" for error in validator.iter_errors(body)]
 

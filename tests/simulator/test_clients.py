@@ -18,7 +18,7 @@ INSTALL_SECONDS = 60
 
 
 def give_up(reason: str) -> None:
-    """Skip the test on machines without node; fail it under CI, where the suite must be complete."""
+    """Skip the test on machines without node; under CI, where the suite must be whole, fail it."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)

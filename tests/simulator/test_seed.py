@@ -1,4 +1,4 @@
-"""The seeded world: the same for the same seed, with the stories that tests and the demo rely on."""
+"""The seeded world: the same for the same seed, with runners that tests and demo rely on."""
 
 from dataclasses import asdict
 from itertools import pairwise
