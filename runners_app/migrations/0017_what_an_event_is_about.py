@@ -35,7 +35,7 @@ def fill_columns(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("runners_app", "0014_names_in_code")]
+    dependencies = [("runners_app", "0016_help_texts")]
 
     operations = [
         migrations.AddField("event", "topic", models.CharField(db_default="", help_text="The key without the stage.", max_length=200)),
