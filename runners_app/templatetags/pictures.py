@@ -1,6 +1,4 @@
-"""Pictures drawn on the server as SVG, built in for every template. The numbers stand beside them,
-as text.
-"""
+"""Charts drawn as SVG on the server, available in every template, with their numbers as text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +18,7 @@ CHART_WIDTH, CHART_HEIGHT = 600, 120
 
 @dataclass(frozen=True)
 class Bar:
-    """One value of a bar picture, and the list it leads to."""
+    """One bar, and the URL of the list it links to."""
 
     label: str
     count: int
@@ -31,8 +29,9 @@ class Bar:
 def bars(
     rows: Sequence[Bar], caption: str, noun: str = "Runners", *, statuses: bool = False
 ) -> SafeString:
-    """A table whose rows are drawn as bars, longest value full; statuses in their own icons and
-    colours.
+    """A table drawn as bars, the highest count at full width.
+
+    With `statuses`, labels are GitHub's statuses, shown with icon and colour.
     """
     most = max((row.count for row in rows), default=0) or 1
     lines = (
@@ -41,15 +40,16 @@ def bars(
     )
     return format_html(
         '<table class="bars"><caption class="visually-hidden">{}</caption>'
-        '<thead class="visually-hidden"><tr><th scope="col">Value</th><th scope="col">{}</th></tr></thead>'
+        '<thead class="visually-hidden"><tr>'
+        '<th scope="col">Value</th><th scope="col">{}</th></tr></thead>'
         "<tbody>{}</tbody></table>",
         caption,
         noun,
         format_html_join(
             "",
             '<tr class="bar-{}"><th scope="row">{}</th><td><span class="bar">'
-            '<svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect width="{}" height="10"/>'
-            "</svg><span>{}</span></span></td></tr>",
+            '<svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
+            '<rect width="{}" height="10"/></svg><span>{}</span></span></td></tr>',
             lines,
         ),
     )
@@ -68,7 +68,7 @@ def _label(row: Bar, *, statuses: bool) -> tuple[str, SafeString]:
 
 
 class Point(NamedTuple):
-    """What was used, and the most that may be, from a moment on."""
+    """The used and the maximum number from `at` on, until the next point."""
 
     at: datetime
     used: int
@@ -77,28 +77,29 @@ class Point(NamedTuple):
 
 @register.simple_tag
 def steps(points: Sequence[Point], until: datetime, label: str) -> SafeString:
-    """Used and maximum over time, oldest first: each stands until the next. The table of numbers
-    belongs beside it.
+    """A step chart of used and maximum over time; `points` are oldest first.
+
+    Put the table of numbers beside it, because the chart has no axes.
     """
     if not points:
         return SafeString("")
     first, seconds = points[0].at, max((until - points[0].at).total_seconds(), 1.0)
     top = max(1, *(max(point.used, point.maximum) for point in points))
 
+    starts = [(point.at - first).total_seconds() / seconds * CHART_WIDTH for point in points]
+    ends = [*starts[1:], CHART_WIDTH]
+
     def line(values: Sequence[int]) -> str:
-        places = [((point.at - first).total_seconds() / seconds * CHART_WIDTH) for point in points]
         heights = [CHART_HEIGHT - 2 - value / top * (CHART_HEIGHT - 6) for value in values]
-        ends = [*places[1:], CHART_WIDTH]
-        return " ".join(
-            f"{x:.1f},{y:.1f} {end:.1f},{y:.1f}"
-            for x, end, y in zip(places, ends, heights, strict=True)
-        )
+        steps = zip(starts, ends, heights, strict=True)
+        return " ".join(f"{x:.1f},{y:.1f} {end:.1f},{y:.1f}" for x, end, y in steps)
 
     used = line([point.used for point in points])
     return format_html(
-        '<svg class="steps" viewBox="0 0 {w} {h}" preserveAspectRatio="none" role="img" aria-label="{label}">'
-        '<polygon class="steps-area" points="0,{h} {used} {w},{h}"/>'
-        '<polyline class="steps-maximum" points="{maximum}"/><polyline class="steps-used" points="{used}"/></svg>',
+        '<svg class="steps" viewBox="0 0 {w} {h}" preserveAspectRatio="none" role="img"'
+        ' aria-label="{label}"><polygon class="steps-area" points="0,{h} {used} {w},{h}"/>'
+        '<polyline class="steps-maximum" points="{maximum}"/>'
+        '<polyline class="steps-used" points="{used}"/></svg>',
         w=CHART_WIDTH,
         h=CHART_HEIGHT,
         used=used,

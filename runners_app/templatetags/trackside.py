@@ -1,7 +1,7 @@
-"""Template tags and filters of Trackside, built in for every template.
+"""Template tags and filters, available in every template.
 
-Several of these run hundreds of times per page. So they render no templates, and markup that does
-not depend on the argument (icons, the known statuses) is made once.
+Several of them run hundreds of times per page, so they render no templates, and markup of a few
+values (icons, known statuses) is cached.
 """
 
 from collections.abc import Iterable
@@ -18,8 +18,7 @@ from heroicons import _render_icon
 
 register = template.Library()
 
-# GitHub's words, the icon and the tone each is shown in. Whatever else GitHub may send is shown
-# raw.
+# GitHub's status → icon and tone. Any other status is shown as GitHub sent it.
 STATUSES = {
     "Ready": ("check-circle", "success"),
     "Provisioning": ("arrow-path", "progress"),
@@ -44,6 +43,13 @@ OPERATION_STATES = {
     "needs_attention": ("Needs attention", "exclamation-triangle", "warning"),
 }
 
+EVENT_TONES = {
+    "confirmed": "success",
+    "rejected": "danger",
+    "needs_attention": "warning",
+    "unknown": "warning",
+}
+
 ACCOUNT_KINDS = {
     "organization": ("building-office", "Organization"),
     "enterprise": ("building-office-2", "Enterprise"),
@@ -57,10 +63,19 @@ LEVEL_ICONS = {
     "error": "exclamation-circle",
 }
 
+TONE_ICONS = {
+    "success": "check-circle",
+    "progress": "arrow-path",
+    "warning": "exclamation-triangle",
+    "danger": "x-circle",
+    "done": "check",
+    "muted": "minus-circle",
+}
+
 MINUTE, HOUR, DAY, MONTH, YEAR = 60, 3_600, 86_400, 2_592_000, 31_536_000
 UNITS = ((YEAR, "year"), (MONTH, "month"), (DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"))
 
-# What a poll adds to its address and no link may inherit.
+# Parameters that a poll adds and no link may repeat.
 POLL_PARAMETERS = ("version",)
 PLACE_PARAMETERS = ("after", "before")
 
@@ -68,16 +83,15 @@ PLACE_PARAMETERS = ("after", "before")
 @register.simple_tag
 @lru_cache(maxsize=512)
 def icon(name: str, size: int = 16) -> SafeString:
-    """One icon of the heroicons set, inlined; decorative, so put a word beside it or an aria-label
-    around it.
-    """
+    """An inlined, decorative heroicon; put a word beside it or an aria-label around it."""
     svg = _render_icon("mini" if size > 16 else "micro", str(name), size, {"class": "icon"})
     return mark_safe("".join(line.strip() for line in svg.splitlines()))  # noqa: S308 -- from the icon package
 
 
 def _state(name: str, tone: str, word: str, note: str = "") -> SafeString:
     title = f' title="{escape(note)}"' if note else ""
-    return mark_safe(f'<span class="status status-{tone}"{title}>{icon(name)}{escape(word)}</span>')  # noqa: S308 -- word and note are escaped
+    markup = f'<span class="status status-{tone}"{title}>{icon(name)}{escape(word)}</span>'
+    return mark_safe(markup)  # noqa: S308 -- word and note are escaped
 
 
 @lru_cache(maxsize=64)
@@ -88,24 +102,21 @@ def _status(value: str) -> SafeString:
 
 @register.simple_tag
 def status(value: object) -> SafeString:
-    """A runner's status: icon, word and colour. Statuses we do not know are shown as GitHub sent
-    them.
-    """
+    """A runner's status as icon, word and colour; an unknown one as GitHub sent it."""
     return _status(str(value) if value else "No status")
 
 
 @register.simple_tag
 def status_count(value: object, count: int) -> SafeString:
-    """How many runners have a status: "12 Ready", in its icon and colour."""
+    """The number of runners with a status, "12 Ready", with its icon and colour."""
     name, tone = STATUSES.get(str(value), ("question-mark-circle", "unknown"))
-    return _state(
-        name, tone, f"{count:,} {STATUS_WORDS.get(str(value), str(value))}", status_note(value)
-    )
+    word = STATUS_WORDS.get(str(value), str(value))
+    return _state(name, tone, f"{count:,} {word}", status_note(value))
 
 
 @register.filter
 def status_note(value: object) -> str:
-    """What to add where GitHub's own words say nothing; empty for the statuses it defines."""
+    """A sentence about a status that GitHub does not define; empty for all others."""
     if value == "gone":
         return GONE_NOTE
     return UNDEFINED_NOTE if value in UNDEFINED_STATUSES or value not in STATUSES else ""
@@ -119,34 +130,39 @@ def _operation_state(value: str) -> SafeString:
 
 @register.simple_tag
 def operation_state(value: object) -> SafeString:
-    """An operation's state in the words people read: icon, word and colour."""
+    """An operation's state as icon, word and colour."""
     return _operation_state(str(value))
+
+
+@register.filter
+def event_tone(value: object) -> str:
+    """The tone of an operation's state in its timeline: success, danger, warning or info."""
+    return EVENT_TONES.get(str(value), "info")
 
 
 @register.simple_tag
 def state(tone: str, word: object, icon_name: str = "") -> SafeString:
-    """Icon, word and colour for anything else: success, progress, warning, danger, done or muted."""
-    names = {"success": "check-circle", "progress": "arrow-path", "warning": "exclamation-triangle"}
-    names |= {"danger": "x-circle", "done": "check", "muted": "minus-circle"}
-    return _state(icon_name or names[tone], tone, str(word))
+    """Any other state as icon, word and colour. Tones are the keys of TONE_ICONS."""
+    return _state(icon_name or TONE_ICONS[tone], tone, str(word))
 
 
 @register.simple_tag
 def account_kind(kind: object) -> SafeString:
-    """The kind of an account: icon and word."""
+    """The kind of an account as icon and word."""
     name, word = ACCOUNT_KINDS.get(str(kind), ("question-mark-circle", str(kind)))
     return format_html('<span class="with-icon">{}{}</span>', icon(name), word)
 
 
 @register.simple_tag
 def level_icon(level: object) -> SafeString:
-    """The icon of a banner or message of this level."""
+    """The icon of a banner or message with this level."""
     return icon(LEVEL_ICONS.get(str(level), "information-circle"))
 
 
 def relative(moment: datetime, now: datetime) -> str:
-    """The distance in words: "just now", "3 minutes ago", "in 4 minutes". The script says it the
-    same way.
+    """The distance in words: "just now", "3 minutes ago", "in 4 minutes".
+
+    trackside.js uses the same words to keep an open page up to date.
     """
     seconds = (now - moment).total_seconds()
     distance = abs(seconds)
@@ -163,7 +179,8 @@ def _exact(moment: datetime) -> str:
 
 def _time(moment: datetime, text: str, attributes: str = "") -> SafeString:
     iso = moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-    return mark_safe(f'<time datetime="{iso}" title="{_exact(moment)}"{attributes}>{text}</time>')  # noqa: S308 -- made of numbers
+    markup = f'<time datetime="{iso}" title="{_exact(moment)}"{attributes}>{text}</time>'
+    return mark_safe(markup)  # noqa: S308 -- only times and our own words
 
 
 def _nothing(text: str) -> SafeString:
@@ -172,7 +189,7 @@ def _nothing(text: str) -> SafeString:
 
 @register.simple_tag
 def ago(moment: datetime | None, never: str = "never") -> SafeString:
-    """A relative time with the exact one in its title; the script keeps it fresh."""
+    """A relative time with the exact one in its title. The script keeps it up to date."""
     if moment is None:
         return _nothing(never)
     moment = moment.astimezone(UTC)
@@ -181,9 +198,7 @@ def ago(moment: datetime | None, never: str = "never") -> SafeString:
 
 @register.simple_tag
 def when(moment: datetime | None, never: str = "never") -> SafeString:
-    """Like ``ago`` for fragments that are cached: the text is exact until the script makes it
-    relative.
-    """
+    """Like `ago`, for cached fragments: the text is exact until the script makes it relative."""
     if moment is None:
         return _nothing(never)
     moment = moment.astimezone(UTC)
@@ -192,7 +207,7 @@ def when(moment: datetime | None, never: str = "never") -> SafeString:
 
 @register.simple_tag
 def exact(moment: datetime | None, never: str = "never") -> SafeString:
-    """The exact time, which stays exact; the script adds local time to its title."""
+    """The exact time. The script adds the local time to its title."""
     if moment is None:
         return _nothing(never)
     moment = moment.astimezone(UTC)
@@ -208,7 +223,7 @@ def plural(count: int | None, noun: str, nouns: str = "") -> str:
 
 @register.simple_tag
 def every(seconds: int) -> str:
-    """How often: "every minute", "every 5 minutes"."""
+    """An interval in words: "every minute", "every 5 minutes"."""
     unit_seconds, unit = next((pair for pair in UNITS if seconds >= pair[0]), (1, "second"))
     count = seconds // unit_seconds
     return f"every {unit}" if count == 1 else f"every {plural(count, unit)}"
@@ -227,7 +242,7 @@ def thousands(value: int | None) -> str:
 
 @register.simple_tag
 def gauge(used: int | None, maximum: int | None, noun: str = "used") -> SafeString:
-    """A bar and the numbers it is drawn from, for static IPs and other limits."""
+    """A bar and its numbers, for a limit such as static IPs."""
     if used is None or not maximum:
         text = "unknown" if used is None else f"{used:,} {noun}"
         return format_html(
@@ -236,8 +251,9 @@ def gauge(used: int | None, maximum: int | None, noun: str = "used") -> SafeStri
     share = min(max(used / maximum, 0), 1)
     tone = "danger" if share >= 1 else "warning" if share >= 0.8 else "normal"
     return format_html(
-        '<span class="gauge gauge-{}"><svg class="gauge-bar" viewBox="0 0 100 8" preserveAspectRatio="none"'
-        ' aria-hidden="true"><rect class="gauge-track" width="100" height="8"/>'
+        '<span class="gauge gauge-{}">'
+        '<svg class="gauge-bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="gauge-track" width="100" height="8"/>'
         '<rect class="gauge-fill" width="{}" height="8"/></svg>'
         '<span class="gauge-text">{} of {} {}</span></span>',
         tone,
@@ -253,8 +269,9 @@ SPARK_WIDTH, SPARK_HEIGHT = 96, 24
 
 @register.simple_tag
 def sparkline(values: Iterable[float | None] | None, label: str = "") -> SafeString:
-    """A small line of numbers over time; ``label`` says what they are. Put the table of numbers
-    beside it.
+    """A small line chart of numbers over time; `label` says what they are.
+
+    Put the table of numbers beside it, because the chart has no axes.
     """
     numbers = [value for value in values or () if value is not None]
     if len(numbers) < 2:
@@ -270,8 +287,9 @@ def sparkline(values: Iterable[float | None] | None, label: str = "") -> SafeStr
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     name = f"{label}: " if label else ""
     return format_html(
-        '<svg class="sparkline" width="{w}" height="{h}" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">'
-        '<polygon class="sparkline-area" points="0,{h} {line} {w},{h}"/><polyline points="{line}"/></svg>',
+        '<svg class="sparkline" width="{w}" height="{h}" viewBox="0 0 {w} {h}" role="img"'
+        ' aria-label="{label}"><polygon class="sparkline-area" points="0,{h} {line} {w},{h}"/>'
+        '<polyline points="{line}"/></svg>',
         w=SPARK_WIDTH,
         h=SPARK_HEIGHT,
         line=line,
@@ -281,18 +299,18 @@ def sparkline(values: Iterable[float | None] | None, label: str = "") -> SafeStr
 
 @register.simple_tag
 def copy_button(text: object, label: str = "Copy", *, words: bool = False) -> SafeString:
-    """A button that copies ``text``; ``label`` says what that is. ``words=True`` shows the label
-    beside the icon.
-    """
+    """A button that copies `text`. `words=True` shows the label beside the icon."""
     if words:
         return format_html(
-            '<button type="button" class="button button-small needs-js" data-copy="{}">{}<span>{}</span></button>',
+            '<button type="button" class="button button-small needs-js" data-copy="{}">'
+            "{}<span>{}</span></button>",
             text,
             icon("square-2-stack"),
             label,
         )
     return format_html(
-        '<button type="button" class="icon-button needs-js" data-copy="{}" aria-label="{}" title="{}">{}</button>',
+        '<button type="button" class="icon-button needs-js" data-copy="{}" aria-label="{}"'
+        ' title="{}">{}</button>',
         text,
         label,
         label,
@@ -316,18 +334,16 @@ def _query(context: template.Context, changes: dict[str, Any]) -> str:
 
 @register.simple_tag(takes_context=True)
 def query(context: template.Context, **changes: Any) -> str:
-    """The current query string with changes; None removes. For sort, filter and page links."""
+    """The current query string with changes; None removes a parameter."""
     return _query(context, changes)
 
 
 @register.simple_tag(takes_context=True)
 def filters(context: template.Context, target: str) -> SafeString:
-    """Attributes of a toolbar's form: with JavaScript only the list is asked for, and the address
-    follows.
-    """
+    """Attributes of a filter form that let htmx reload only the list `target` and set the URL."""
     return format_html(
-        'hx-get="{}" hx-target="{}" hx-swap="outerHTML" hx-push-url="true" hx-trigger="submit, change target:select"'
-        ' hx-sync="this:queue last"',
+        'hx-get="{}" hx-target="{}" hx-swap="outerHTML" hx-push-url="true"'
+        ' hx-trigger="submit, change target:select" hx-sync="this:queue last"',
         context["request"].path,
         target,
     )
@@ -335,9 +351,7 @@ def filters(context: template.Context, target: str) -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def filters_summary(context: template.Context, *names: str) -> SafeString:
-    """What opens the filters of a toolbar on a phone; ``names`` are those within, and it tells how
-    many are set.
-    """
+    """The button that opens a toolbar's filters on a phone, with how many of `names` are set."""
     count = sum(bool(context["request"].GET.get(name)) for name in names)
     return format_html(
         '<summary class="button">{}Filters<span class="counter" data-filters{}>{}</span></summary>',
@@ -351,9 +365,7 @@ def filters_summary(context: template.Context, *names: str) -> SafeString:
 def sort_header(
     context: template.Context, key: str, label: str, current: str = "", css: str = ""
 ) -> SafeString:
-    """A column header that sorts by ``key``; ``current`` is the sort in force, "-name" for
-    descending.
-    """
+    """A column header that sorts by `key`; `current` is the present sort, "-name" if descending."""
     direction = {key: "ascending", f"-{key}": "descending"}.get(current or "", "")
     arrow = {"ascending": "chevron-up", "descending": "chevron-down"}.get(
         direction, "chevron-up-down"
@@ -375,9 +387,9 @@ def sort_header(
 def nav_link(
     context: template.Context, name: str, label: str, icon_name: str, key: str = ""
 ) -> SafeString:
-    """A link of the header's navigation, marked when it leads to this page or to one above it.
+    """A link of the main navigation, marked if it leads to this page or to a page above it.
 
-    A page this installation does not route has no link.
+    There is no link to a page that this installation does not route.
     """
     href = _address(name, get_script_prefix(), get_urlconf())
     if not href:
@@ -391,8 +403,9 @@ def nav_link(
 
 @lru_cache(maxsize=64)
 def _address(name: str, prefix: str, urlconf: str | None) -> str:
-    """Of a page without arguments; empty when it is not routed. Prefix and routes are what the
-    answer depends on.
+    """The URL of a page without arguments; empty if it is not routed.
+
+    `prefix` and `urlconf` are in the cache's key, because the URL depends on them.
     """
     try:
         return reverse(name)

@@ -1,4 +1,4 @@
-"""GitHub's field names and values in words for people, built in for every template."""
+"""GitHub's field names and values in words, available in every template."""
 
 import re
 from datetime import datetime
@@ -29,7 +29,7 @@ LABELS = {
     "storage_gb": "Disk in GB",
     "size_gb": "Size in GB",
     "allows_public_repositories": "Public repositories",
-    "inherited_allows_public_repositories": "Public repositories, says the enterprise",
+    "inherited_allows_public_repositories": "Public repositories, set by the enterprise",
     "repositories_to_add": "Repositories to add",
     "repositories_to_remove": "Repositories to remove",
     "repositories_added": "Repositories added",
@@ -51,11 +51,9 @@ def field_label(name: object) -> str:
 
 @register.filter
 def sentence_case(text: str) -> str:
-    """`Change Password` → "Change password": for fixed titles and buttons that others wrote, never
-    for names.
-    """
+    """`Change Password` → "Change password", for fixed texts of other packages, never for names."""
     first, *others = re.split(r"(?<=[ -])(?=[A-Z][a-z]+\b)", text.strip())
-    return first + "".join(each[0].lower() + each[1:] for each in others)
+    return first + "".join(word[0].lower() + word[1:] for word in others)
 
 
 @register.filter
@@ -66,13 +64,13 @@ def dollars(amount: float) -> str:
 
 @register.filter
 def values_of(query: QueryDict, name: str) -> list[str]:
-    """All values of one parameter, to carry them on in a form."""
+    """All values of one query parameter, to repeat them as hidden fields of a form."""
     return [str(value) for value in query.getlist(name)]
 
 
 @register.filter
 def plain_value(value: object) -> str:
-    """A value of GitHub's API as people say it: yes, no, none, ranges, lists."""
+    """A value of GitHub's API in words: yes, no, none, an IP range, a list."""
     if value is None or value == "" or value == []:
         return "none"
     if isinstance(value, bool):
@@ -80,11 +78,8 @@ def plain_value(value: object) -> str:
     if isinstance(value, datetime):
         return value.strftime("%-d %B %Y, %H:%M UTC")
     if isinstance(value, dict):
-        return (
-            f"{value['prefix']}/{value['length']}"
-            if {"prefix", "length"} <= value.keys()
-            else str(value)
-        )
+        is_range = {"prefix", "length"} <= value.keys()
+        return f"{value['prefix']}/{value['length']}" if is_range else str(value)
     if isinstance(value, list | tuple):
         return ", ".join(plain_value(item) for item in value)
     return str(value)

@@ -1,5 +1,5 @@
 'use strict';
-// Loaded in the head and not deferred, so that the chosen theme is there before anything is painted.
+// Loaded in the head and not deferred, so that the chosen theme applies before the first paint.
 document.documentElement.classList.add('js');
 try {
   const theme = localStorage.getItem('theme');

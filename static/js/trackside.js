@@ -1,5 +1,5 @@
 'use strict';
-// What pages do beyond plain HTML. Everything can be read, and every form sent, without this file.
+// Behaviour beyond plain HTML. Every page can be read, and every form sent, without this file.
 
 const storage = {
   get(key) {
@@ -22,7 +22,7 @@ const storage = {
 const say = (message) => {
   const region = document.getElementById('announcer');
   region.textContent = '';
-  // Emptied first and filled later, so that the same words are announced twice when they happen twice.
+  // Emptied first, so that a screen reader announces the same words a second time.
   setTimeout(() => (region.textContent = message), 50);
 };
 
@@ -50,7 +50,7 @@ document.addEventListener('change', ({ target }) => {
   if (target.id === 'single-keys') storage.set('single-keys', target.checked ? '' : 'off');
 });
 
-// --- Times: the server's words again, so that a page left open stays true.
+// --- Times: the same words as the server's, so that an open page stays correct.
 
 const UNITS = [
   [31536000, 'year'],
@@ -94,7 +94,7 @@ const copy = async (button) => {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    // Without HTTPS browsers offer no clipboard: the old way still works there.
+    // Browsers offer the clipboard only over HTTPS; this older way works without.
     const area = document.createElement('textarea');
     area.value = text;
     button.append(area);
@@ -196,7 +196,7 @@ document.addEventListener('keydown', (event) => {
   }
 });
 
-// --- Sending: a busy button, a thin line after 200 ms, a question before typed words are lost
+// --- Sending: a busy button, a thin line after 200 ms, a question before unsaved input is lost
 
 const line = () => document.getElementById('progress-line');
 let working = 0;
@@ -242,8 +242,7 @@ addEventListener('beforeunload', (event) => {
   if ([...changedForms].some((form) => form.isConnected)) event.preventDefault();
 });
 
-// Sending leaves the page, and what was typed is lost where nobody answers or one is signed out. So see first that
-// neither is so.
+// Submitting leaves the page, and loses the input if the server is down or the session has ended. So check both first.
 const answering = new WeakSet();
 let wasSignedOut = false;
 
@@ -255,7 +254,7 @@ const REFUSALS = {
 
 const isSignIn = (address) => address && new URL(address).pathname === document.body.dataset.signIn;
 
-// Signing in changes the token that forms carry.
+// Signing in changes the CSRF token of open forms.
 const renewTokens = (html) => {
   const headers = new DOMParser().parseFromString(html, 'text/html').body.getAttribute('hx-headers');
   document.body.setAttribute('hx-headers', headers);
@@ -263,7 +262,7 @@ const renewTokens = (html) => {
   for (const field of document.querySelectorAll('[name=csrfmiddlewaretoken]')) field.value = token;
 };
 
-// Why nothing can be sent now: a name in REFUSALS, or nothing.
+// Why nothing can be sent now: a key of REFUSALS, or nothing.
 const findRefusal = async () => {
   const asked = { method: wasSignedOut ? 'GET' : 'HEAD', cache: 'no-store', signal: AbortSignal.timeout(10000) };
   try {
@@ -309,11 +308,11 @@ document.addEventListener('submit', (event) => {
   changedForms.delete(form);
   if (form.method !== 'post' || 'noBusy' in form.dataset) return;
   startWork();
-  // Later, because a disabled button's own name and value would not be sent.
+  // Later, because the name and value of a disabled button are not sent.
   setTimeout(() => setBusy(form, submitter));
 });
 
-// Back to a page the browser kept as it was: nothing is being sent any more.
+// A page restored from the browser's cache: nothing is being sent any more.
 addEventListener('pageshow', (event) => {
   if (!event.persisted) return;
   setIdle(document);
@@ -321,12 +320,12 @@ addEventListener('pageshow', (event) => {
   endWork();
 });
 
-// --- Live: elements with data-poll ask for themselves again while the page is looked at
+// --- Live: elements with data-poll reload themselves while the page is visible
 
 const POLL_LIMIT = 60;
 const polls = new Map();
 
-// What htmx asks for names a part of the page to put the answer into: meanwhile no poll may put another there.
+// A request by htmx replaces a part of the page: until its answer comes, no poll may replace the same part.
 const asking = new Set();
 
 const pollKey = (element) => element.id || element.dataset.poll;
@@ -338,15 +337,14 @@ const ownsSelection = (element) => {
   return selection && !selection.isCollapsed && selection.containsNode(element, true);
 };
 
-// A swap must not take away what somebody is doing inside: typing, choosing, sending, reading an open menu, selecting
-// text.
+// A swap must not disturb what the user does inside: typing, choosing, sending, reading an open menu, selecting text.
 const isInUse = (element) => {
   const active = document.activeElement;
   if (active && element.contains(active) && active !== element && (isTyping(active) || !active.id)) return true;
   return Boolean(ownsSelection(element) || element.querySelector('details.menu[open], dialog[open], [data-busy]'));
 };
 
-// While nobody answers that is said, with when somebody last did.
+// While the server does not answer, a note says so, with the time of its last answer.
 let lastAnswer = Date.now();
 let isAway = false;
 
@@ -368,7 +366,7 @@ const setAway = (away) => {
   document.getElementById('toasts').append(element);
 };
 
-// By fetch, and swapped by htmx: somebody who leaves the page meanwhile must not see an error for it.
+// Fetched here and swapped by htmx, so that leaving the page during a poll shows no error.
 const poll = async (element) => {
   const state = polls.get(pollKey(element));
   const address = new URL(element.dataset.poll, location.href);
@@ -384,7 +382,7 @@ const poll = async (element) => {
     state.failures = Math.min(state.failures + 1, 6);
   }
   if (isAnswered) setAway(false);
-  // Once may be chance, or somebody who is just leaving: it is asked again soon, and said after that.
+  // A single failure may be chance, or a page just being left: retry soon, and show the note after that.
   else if (state.failures === 1) state.due = Date.now() + 2000;
   else setAway(true);
   state.busy = false;
@@ -413,14 +411,14 @@ const tickPolls = () => {
     if (!polls.has(key)) polls.set(key, { due: now + pollSeconds(element) * 1000, failures: 0, busy: false });
     const state = polls.get(key);
     if (state.busy || state.stopped || now < state.due || isInUse(element)) continue;
-    // A little unevenness keeps many tabs from asking at the same instant.
+    // Some randomness keeps many tabs from polling at the same instant.
     const wait = Math.min(pollSeconds(element) * 2 ** state.failures, POLL_LIMIT) * (0.9 + Math.random() * 0.2);
     state.due = now + wait * 1000;
     poll(element);
   }
 };
 
-// What is chosen, to be chosen again in what replaces it, where it is still offered.
+// The present choices, to be restored in the new content where they are still offered.
 const choicesIn = (element) => [...element.querySelectorAll('select[id]')].map((select) => [select.id, select.value]);
 
 const choose = (chosen) => {
@@ -457,7 +455,7 @@ const restorePlace = (element, place) => {
   for (const table of element.querySelectorAll('table')) countTicked(table);
 };
 
-// What a list says of itself, after somebody changed its filter.
+// The number of matches of a list, announced after its filter changed.
 const announce = (root) => {
   const text = root.querySelector('[data-announce]')?.textContent;
   if (text) say(text);
@@ -481,7 +479,7 @@ document.addEventListener('change', ({ target }) => {
   counter.hidden = counter.textContent === '0';
 });
 
-// Filters that are left open do not belong into the address.
+// Empty filters do not belong in the URL.
 document.addEventListener('htmx:configRequest', ({ detail: { elt, parameters } }) => {
   if (!elt.matches('form[role=search]')) return;
   for (const name of Object.keys(parameters)) if (!parameters[name]) delete parameters[name];
@@ -497,7 +495,7 @@ document.addEventListener('htmx:afterRequest', (event) => {
   else toast(`That did not work: the server answered ${xhr.status}.`, 'danger');
 });
 
-// What somebody chose while an answer was on its way stays chosen in what replaces it.
+// Choices made while a request was running are restored in the new content.
 const choices = new WeakMap();
 
 document.addEventListener('htmx:beforeSwap', (event) => {
@@ -510,7 +508,7 @@ document.addEventListener('htmx:beforeSwap', (event) => {
 });
 
 document.addEventListener('htmx:afterSwap', (event) => {
-  // After an outer swap the target is gone: its successor has the same id. A restored page names none.
+  // After an outer swap the target is gone; its successor has the same id. A restored page has no target.
   const target = event.detail.target ?? document.body;
   choose(choices.get(target) ?? []);
   choices.delete(target);
@@ -519,7 +517,7 @@ document.addEventListener('htmx:afterSwap', (event) => {
   refreshTimes(successor ?? document);
 });
 
-// What the server may say in an HX-Trigger header.
+// Events that the server sends in an HX-Trigger header.
 document.addEventListener('toast', ({ detail }) => toast(detail.message ?? detail.value, detail.level));
 
 const showFreshness = (line, { at, failing, reason, budget }) => {

@@ -17,13 +17,7 @@ from runners_app.runners.settings import RunnerSettings
 ALL_DAY = {"since": "2026-11-02", "until": "2026-11-02"}
 
 
-@pytest.fixture
-def as_admin(client: Client, admin: User) -> Client:
-    client.force_login(admin)
-    return client
-
-
-def write(
+def write_entry(
     action: str = "person.added",
     *,
     actor: str = "max",
@@ -48,27 +42,27 @@ def exported(client: Client, query: dict[str, str]) -> list[list[str]]:
     return list(csv.reader(io.StringIO(b"".join(answer).decode())))
 
 
-def test_it_is_for_administrators(client: Client, lead: User) -> None:
+def test_the_audit_log_is_for_administrators(client: Client, lead: User) -> None:
     client.force_login(lead)
     assert client.get("/audit/").status_code == 403
     assert client.get("/audit/export.csv").status_code == 403
 
 
-def test_it_refuses_post(as_admin: Client) -> None:
+def test_the_audit_log_refuses_post(as_admin: Client) -> None:
     assert as_admin.post("/audit/").status_code == 405
     assert as_admin.post("/audit/export.csv").status_code == 405
 
 
 def test_entries_are_shown_newest_first_with_exact_times(as_admin: Client) -> None:
-    write(subject="the older", day=1)
-    write(subject="the newer", day=2)
+    write_entry(subject="the older", day=1)
+    write_entry(subject="the newer", day=2)
     page = as_admin.get("/audit/").content.decode()
     assert page.index("the newer") < page.index("the older")
     assert "2 Nov 2026, 12:00:00 UTC" in page
     assert "Added a person" in page
 
 
-def test_details_of_an_operation_are_readable_and_lead_to_it(
+def test_the_entry_of_an_operation_is_readable_and_links_to_it(
     as_admin: Client, admin: User, acme: Account
 ) -> None:
     runner = Runner.objects.filter(account=acme).earliest("pk")
@@ -98,8 +92,8 @@ def test_details_of_an_operation_are_readable_and_lead_to_it(
 def test_filters_narrow_the_page_and_the_export(
     as_admin: Client, query: dict[str, str], shown: str, hidden: str
 ) -> None:
-    write(actor="max", subject="by max", day=2)
-    write("account.paused", actor="eva", account="acme", subject="by eva", day=3)
+    write_entry(actor="max", subject="by max", day=2)
+    write_entry("account.paused", actor="eva", account="acme", subject="by eva", day=3)
     page = as_admin.get("/audit/", query).content.decode()
     assert shown in page
     assert hidden not in page
@@ -108,7 +102,7 @@ def test_filters_narrow_the_page_and_the_export(
     assert hidden not in subjects
 
 
-def test_a_day_lasts_until_midnight(as_admin: Client) -> None:
+def test_the_last_day_is_included_until_midnight(as_admin: Client) -> None:
     midnight = datetime(2026, 11, 3, tzinfo=UTC)
     for at, subject in (
         (midnight, "of the next day"),
@@ -122,8 +116,8 @@ def test_a_day_lasts_until_midnight(as_admin: Client) -> None:
     ]
 
 
-def test_strange_filters_are_no_error(as_admin: Client) -> None:
-    write(subject="still here")
+def test_malformed_filters_are_ignored(as_admin: Client) -> None:
+    write_entry(subject="still here")
     for query in (
         {"action": "nonsense"},
         {"person": "\0"},
@@ -135,9 +129,9 @@ def test_strange_filters_are_no_error(as_admin: Client) -> None:
     assert "No entry matches" in as_admin.get("/audit/", {"person": "nobody"}).content.decode()
 
 
-def test_pages_follow_by_key(as_admin: Client) -> None:
+def test_the_list_is_paged_by_key(as_admin: Client) -> None:
     for number in range(60):
-        write(subject=f"number {number:02}.")
+        write_entry(subject=f"number {number:02}.")
     first = as_admin.get("/audit/", ALL_DAY)
     assert "number 59." in first.content.decode()
     assert "number 09." not in first.content.decode()
@@ -147,28 +141,28 @@ def test_pages_follow_by_key(as_admin: Client) -> None:
     assert "number 59." in back.content.decode()
 
 
-def test_cells_of_the_export_are_no_formulas(as_admin: Client) -> None:
+def test_the_export_contains_no_formulas(as_admin: Client) -> None:
     for text in ("=1+1", "+1", "-1", "@SUM(A1)", "\tx", "plain"):
-        write(actor=text, subject=text)
+        write_entry(actor=text, subject=text)
     cells = {cell for row in exported(as_admin, ALL_DAY)[1:] for cell in (row[1], row[4])}
     assert cells == {"'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\tx", "plain"}
 
 
-def test_what_is_written_is_inert_in_the_page(as_admin: Client) -> None:
-    write(actor="<script>alert(1)</script>", subject='"><img src=x onerror=alert(1)>')
+def test_markup_in_an_entry_is_escaped(as_admin: Client) -> None:
+    write_entry(actor="<script>alert(1)</script>", subject='"><img src=x onerror=alert(1)>')
     page = as_admin.get("/audit/").content.decode()
     assert "<script>alert" not in page
     assert "<img src=x" not in page
 
 
-def test_sign_ins_and_sign_outs_are_written_down(client: Client, admin: User) -> None:
+def test_sign_ins_and_sign_outs_are_audited(client: Client, admin: User) -> None:
     client.post("/sign-in/", {"username": "ada", "password": "a password for tests"})
     client.post("/sign-out/")
     entries = AuditEntry.objects.order_by("pk").values_list("action", "actor_name")
     assert list(entries) == [("sign_in", "ada"), ("sign_out", "ada")]
 
 
-def test_failed_sign_ins_are_written_down_without_what_may_be_a_password(
+def test_failed_sign_ins_are_audited_without_what_may_be_a_password(
     client: Client, admin: User
 ) -> None:
     client.post("/sign-in/", {"username": "ada", "password": "a guess nobody may read"})

@@ -281,7 +281,7 @@ class TestW3TheNameIsTaken:
         operation = settle(operation)
         assert (operation.state, operation.target_id) == (S.REJECTED, None)
         page = page_of(client, admin, operation)
-        assert "A runner of this name is there" in page
+        assert "A runner with this name already exists" in page
         assert "It was not made by this operation" in page
         assert operation.refusal
         assert operation.refusal["request_id"] in page
@@ -581,7 +581,7 @@ class TestP7OldOperationsAreNotSentUnasked:
         operation = settle(operation)
         assert operation.state == S.REQUESTED
         assert not simulator.requests(verb.method)
-        assert "Lay unsent for too long" in page_of(client, admin, operation)
+        assert "Not sent in time" in page_of(client, admin, operation)
         client.post(f"/operations/{operation.pk}/agree/")
         assert settle(operation).state == S.CONFIRMED
         assert applied(simulator, verb.method) == 1
@@ -603,7 +603,7 @@ class TestP7OldOperationsAreNotSentUnasked:
         Operation.objects.update(confirmed_at=timezone.now() - timedelta(minutes=16))
         operation = settle(operation)
         assert operation.waits_for_person
-        assert "Lay unsent for too long" in page_of(client, admin, operation)
+        assert "Not sent in time" in page_of(client, admin, operation)
         client.post(f"/operations/{operation.pk}/cancel/")
         operation.refresh_from_db()
         assert operation.state == S.CANCELLED
@@ -625,7 +625,7 @@ class TestP7OldOperationsAreNotSentUnasked:
         work_once(acme)
         work_once(acme)
         page = page_of(client, admin, operation)
-        assert "The token of acme is out of use" in page
+        assert "The token of acme is disabled" in page
         operation.refresh_from_db()
         assert operation.state == S.REQUESTED
         assert len({request["status"] for request in simulator.requests()} & {401}) == 1

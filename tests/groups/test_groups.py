@@ -63,7 +63,7 @@ class TestList:
     ) -> None:
         client.force_login(lead)
         page = text(client, "/groups/")
-        assert "You were given no organization yet" in page
+        assert "You don't have access to any organization yet" in page
         assert "globex" not in page
 
     @pytest.mark.parametrize(

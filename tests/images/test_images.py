@@ -96,7 +96,7 @@ class TestList:
         self, as_lead: Client, globex: Account
     ) -> None:
         page = text(as_lead, "/images/")
-        assert "You were given no organization yet" in page
+        assert "You don't have access to any organization yet" in page
         assert "golden-linux" not in page
         assert "globex" not in page
 

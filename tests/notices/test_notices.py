@@ -400,11 +400,11 @@ def test_a_failed_notice_is_shown_and_sent_again(
     now = fail_once(calm, hook)
     page = as_admin.get("/notices/").content.decode()
     assert "It answered 500" in page
-    assert "Does not arrive" in page
+    assert "Not delivered" in page
     hook.status = 200
     send_due(now + timedelta(minutes=10))
     assert len(hook.messages) == 1
-    assert "Does not arrive" not in as_admin.get("/notices/").content.decode()
+    assert "Not delivered" not in as_admin.get("/notices/").content.decode()
 
 
 def poll(client: Client, version: str) -> tuple[str, str]:
@@ -446,7 +446,7 @@ def test_a_poll_shows_that_a_notice_was_given_up(
     for _ in range(4):
         now += timedelta(minutes=90)
         send_due(now)
-    assert "Not delivered" in poll(as_admin, version)[0]
+    assert "Given up" in poll(as_admin, version)[0]
 
 
 def test_a_notice_is_given_up_after_five_tries(calm: Account, channel: Channel, hook: Sink) -> None:

@@ -86,7 +86,7 @@ def test_an_operation_that_met_a_rate_limit_can_be_cancelled(
     operation = request_change(ready_runner(acme), admin, maximum_runners=42)
     work(acme)
     page = page_of(as_admin, operation)
-    assert "GitHub has not taken it yet" in page
+    assert "GitHub has not accepted it yet" in page
     assert "The token is used again at" in page
     as_admin.post(f"/operations/{operation.pk}/cancel/")
     operation.refresh_from_db()
@@ -155,7 +155,7 @@ def test_a_viewer_sees_no_buttons_and_may_not_post_to_them(
     operation = request_change(ready_runner(acme), admin, maximum_runners=42)
     Membership.objects.create(user=lead, account=acme)
     client.force_login(lead)
-    assert "Cancel it" not in page_of(client, operation)
+    assert "Cancel operation" not in page_of(client, operation)
     for verb in ("cancel", "agree", "again", "settle"):
         assert client.post(f"/operations/{operation.pk}/{verb}/").status_code == 403
     operation.refresh_from_db()

@@ -202,7 +202,7 @@ def test_totals_leave_demo_accounts_out_once_a_real_one_is_connected(
     Account.objects.filter(pk=globex.pk).update(demo=False)
     shown = page()
     assert '<span class="tile-number">12</span>' in shown
-    assert "and 1 of the demo, not counted" in shown
+    assert "plus 1 demo, not counted" in shown
     assert "acme" in shown
 
 

@@ -128,7 +128,7 @@ def test_trying_a_batch_on_the_first_runner_holds_the_others(
     batch = Operation.objects.earliest("pk").batch
     page = as_admin.get(f"/operations/batches/{batch}/").content.decode()
     assert "1 of 3 confirmed" in page
-    assert "Go on with the other 2" in page
+    assert "Continue with the other 2" in page
     as_admin.post(f"/operations/batches/{batch}/go-on/")
     work(acme)
     assert "3 of 3 confirmed" in as_admin.get(f"/operations/batches/{batch}/").content.decode()
@@ -163,7 +163,7 @@ def test_held_operations_can_be_cancelled_but_not_sent_once_the_account_may_not_
     client.force_login(lead)
     address = f"/operations/batches/{Operation.objects.earliest('pk').batch}/"
     page = client.get(address).content.decode()
-    assert "take back 2 not sent" in page
+    assert "Cancel 2 not sent yet" in page
     assert "Go on" not in page
     assert client.post(f"{address}go-on/").status_code == 403
     assert client.post(f"{address}retry/").status_code == 403

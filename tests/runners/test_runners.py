@@ -70,7 +70,10 @@ class TestList:
     def test_it_explains_an_empty_list_to_a_user_without_access(
         self, as_lead: Client, acme: Account
     ) -> None:
-        assert "You were given no organization yet" in as_lead.get("/runners/").content.decode()
+        assert (
+            "You don't have access to any organization yet"
+            in as_lead.get("/runners/").content.decode()
+        )
 
     @pytest.mark.parametrize(
         ("query", "rows"),

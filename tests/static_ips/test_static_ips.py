@@ -137,7 +137,7 @@ def test_a_team_lead_sees_only_their_accounts(
 
 def test_a_user_without_access_sees_an_explanation(as_lead: Client, globex: Account) -> None:
     page = text(as_lead, "/static-ips/")
-    assert "You were given no organization yet" in page
+    assert "You don't have access to any organization yet" in page
     assert "globex" not in page
     assert as_lead.get("/static-ips/ranges.txt").content == b""
 

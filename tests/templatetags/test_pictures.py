@@ -1,4 +1,4 @@
-"""Pictures drawn on the server: bars, steps over time, and the numbers they are drawn from."""
+"""Charts drawn on the server: bars and steps over time, with their numbers."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ def widths(picture: str) -> list[str]:
     return re.findall(r'rect width="([\d.]+)"', picture)
 
 
-def test_the_longest_bar_is_full_and_the_others_are_in_proportion() -> None:
+def test_bars_are_drawn_in_proportion_to_the_longest() -> None:
     assert widths(bars([Bar("a", 40, "/a"), Bar("b", 10, "/b"), Bar("c", 0, "/c")], "By size")) == [
         "100.0",
         "25.0",
@@ -26,29 +26,29 @@ def test_the_longest_bar_is_full_and_the_others_are_in_proportion() -> None:
     ]
 
 
-def test_every_bar_has_its_number_and_leads_to_its_list() -> None:
+def test_every_bar_has_its_number_and_links_to_its_list() -> None:
     picture = bars([Bar("8-core", 1240, "/runners/?size=8-core")], "By size")
     assert "1,240" in picture
     assert 'href="/runners/?size=8-core"' in picture
     assert "By size" in picture
 
 
-def test_a_status_has_its_icon_and_one_nobody_knows_is_shown_raw() -> None:
+def test_a_status_has_its_icon_and_an_unknown_one_is_shown_raw() -> None:
     picture = bars([Bar("Ready", 2, "/"), Bar("Dreaming", 1, "/")], "By status", statuses=True)
     assert "status-success" in picture
     assert "status-unknown" in picture
     assert "Dreaming" in picture
 
 
-def test_words_of_github_are_escaped() -> None:
+def test_labels_from_github_are_escaped() -> None:
     assert "<script>" not in bars([Bar("<script>", 1, '/"><script>')], "<script>")
 
 
-def test_a_picture_of_nothing_has_no_bars() -> None:
+def test_a_chart_without_rows_has_no_bars() -> None:
     assert widths(bars([], "By size")) == []
 
 
-def test_a_value_stands_until_the_next_one() -> None:
+def test_a_value_lasts_until_the_next_point() -> None:
     points = [Point(START, 0, 10), Point(START + timedelta(days=1), 10, 10)]
     picture = steps(points, START + timedelta(days=2), "Used")
     used = re.findall(r'steps-used" points="([^"]+)"', picture)[0]
@@ -56,15 +56,14 @@ def test_a_value_stands_until_the_next_one() -> None:
     assert 'aria-label="Used"' in picture
 
 
-def test_no_value_is_no_picture() -> None:
+def test_a_step_chart_without_points_is_empty() -> None:
     assert steps([], START, "Used") == ""
 
 
 def test_the_overview_draws_the_fleet_by_status_platform_and_size(
-    client: Client, admin: User, acme: Account, globex: Account
+    as_admin: Client, acme: Account, globex: Account
 ) -> None:
-    client.force_login(admin)
-    page = client.get("/")
+    page = as_admin.get("/")
     for column, picture in zip(
         ("status", "platform", "size"), page.context["pictures"], strict=True
     ):
@@ -72,10 +71,10 @@ def test_the_overview_draws_the_fleet_by_status_platform_and_size(
         values = list(Runner.objects.values_list(column, flat=True))
         assert drawn == {value: values.count(value) for value in set(values)}
         bar = picture.bars[0]
-        assert client.get(bar.address).context["total"] == bar.count
+        assert as_admin.get(bar.address).context["total"] == bar.count
 
 
-def test_pictures_of_a_team_lead_are_of_their_accounts(
+def test_charts_of_a_team_lead_cover_only_their_accounts(
     client: Client, lead: User, acme: Account, globex: Account
 ) -> None:
     Membership.objects.create(user=lead, account=acme)
@@ -84,7 +83,7 @@ def test_pictures_of_a_team_lead_are_of_their_accounts(
     assert sum(bar.count for bar in by_status.bars) == Runner.objects.filter(account=acme).count()
 
 
-def test_runners_per_day_are_told_from_when_they_came_and_went(acme: Account) -> None:
+def test_runners_per_day_are_counted_from_when_they_appeared_and_vanished(acme: Account) -> None:
     now = timezone.now()
     first, second, third, *others = Runner.objects.filter(account=acme)
     Runner.objects.filter(pk__in=[row.pk for row in others]).delete()
@@ -98,11 +97,8 @@ def test_runners_per_day_are_told_from_when_they_came_and_went(acme: Account) ->
     assert fleet.by_status.total() == 2
 
 
-def test_the_limits_of_an_account_are_drawn_once_they_changed(
-    client: Client, admin: User, acme: Account
-) -> None:
-    client.force_login(admin)
-    assert "steps-used" not in client.get("/static-ips/?account=acme").content.decode()
+def test_the_limits_of_an_account_are_drawn_after_a_change(as_admin: Client, acme: Account) -> None:
+    assert "steps-used" not in as_admin.get("/static-ips/?account=acme").content.decode()
     day_before = timezone.now() - timedelta(days=1)
     Limits.objects.create(account=acme, maximum=5, used=1, current=False, observed_at=day_before)
-    assert "steps-used" in client.get("/static-ips/?account=acme").content.decode()
+    assert "steps-used" in as_admin.get("/static-ips/?account=acme").content.decode()

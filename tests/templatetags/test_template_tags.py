@@ -42,12 +42,12 @@ def test_a_missing_status_does_not_break_the_page() -> None:
     assert "No status" in tags.status("")
 
 
-def test_a_vanished_runner_is_gone_and_says_why() -> None:
+def test_a_runner_that_is_gone_says_so() -> None:
     assert "Gone</span>" in tags.status("gone")
     assert "no longer lists" in tags.status("gone")
 
 
-def test_statuses_github_does_not_define_say_so() -> None:
+def test_statuses_that_github_does_not_define_have_a_note() -> None:
     assert (
         tags.status_note("Stuck")
         == tags.status_note("Shutdown")
@@ -59,11 +59,11 @@ def test_statuses_github_does_not_define_say_so() -> None:
 @pytest.mark.parametrize(
     ("value", "words"), [(key, state[0]) for key, state in tags.OPERATION_STATES.items()]
 )
-def test_an_operation_state_is_said_in_words(value: str, words: str) -> None:
+def test_an_operation_state_is_shown_in_words(value: str, words: str) -> None:
     assert tags.operation_state(value).endswith(f"{words}</span>")
 
 
-def test_an_icon_is_made_once() -> None:
+def test_an_icon_is_cached() -> None:
     assert tags.icon("server") is tags.icon("server")
     assert 'width="16"' in tags.icon("server")
 
@@ -87,23 +87,23 @@ def test_times_are_relative(distance: timedelta, words: str) -> None:
     assert tags.relative(NOW - distance, NOW) == words
 
 
-def test_a_relative_time_carries_the_exact_one_in_utc() -> None:
+def test_a_relative_time_has_the_exact_time_in_its_title() -> None:
     in_berlin = NOW.astimezone(timezone(timedelta(hours=1)))
     html = tags.ago(in_berlin)
     assert 'datetime="2026-11-02T10:14:03Z"' in html
     assert 'title="2 Nov 2026, 10:14:03 UTC"' in html
 
 
-def test_a_time_that_never_was_is_never() -> None:
+def test_a_missing_time_is_never() -> None:
     assert tags.ago(None) == '<span class="muted">never</span>'
     assert tags.ago(None, "not <yet>") == '<span class="muted">not &lt;yet&gt;</span>'
 
 
-def test_a_time_for_cached_fragments_has_no_relative_text() -> None:
+def test_a_time_in_cached_fragments_is_not_relative() -> None:
     assert tags.when(NOW).endswith(">2 Nov 2026, 10:14</time>")
 
 
-def test_an_exact_time_is_left_alone_by_the_script() -> None:
+def test_an_exact_time_is_marked_for_the_script() -> None:
     assert "data-exact>2 Nov 2026, 10:14:03 UTC<" in tags.exact(NOW)
 
 
@@ -115,7 +115,7 @@ def test_counts_agree_with_their_noun(count: int | None, words: str) -> None:
     assert tags.plural(count, "runner") == words
 
 
-def test_irregular_nouns_are_given() -> None:
+def test_an_irregular_plural_can_be_given() -> None:
     assert tags.plural(2, "enterprise policy", "enterprise policies") == "2 enterprise policies"
 
 
@@ -129,7 +129,7 @@ def test_irregular_nouns_are_given() -> None:
         (60, "danger", "100.0"),
     ],
 )
-def test_a_gauge_warns_before_it_is_full(used: int, tone: str, width: str) -> None:
+def test_a_gauge_warns_from_80_percent(used: int, tone: str, width: str) -> None:
     html = tags.gauge(used, 50)
     assert f"gauge-{tone}" in html
     assert f'class="gauge-fill" width="{width}"' in html
@@ -142,7 +142,7 @@ def test_a_gauge_without_numbers_says_unknown() -> None:
     assert "svg" not in tags.gauge(3, 0)
 
 
-def test_a_sparkline_says_its_numbers() -> None:
+def test_a_sparkline_has_its_numbers_as_label() -> None:
     html = tags.sparkline([3, None, 10, 5], "Static IPs")
     assert 'aria-label="Static IPs: from 3 to 5, lowest 3, highest 10"' in html
     assert 'points="0.0,22.0 48.0,2.0 96.0,16.3"' in html
@@ -163,31 +163,31 @@ def test_a_copy_button_escapes_what_it_copies() -> None:
     assert 'aria-label="Copy the label"' in html
 
 
-def test_a_query_changes_the_current_one() -> None:
+def test_query_changes_the_present_query_string() -> None:
     html = rendered('{% query sort="-name" after=None %}', "/runners/?q=a+b&sort=name&after=7")
     assert html == "?q=a+b&amp;sort=-name"
 
 
-def test_a_query_keeps_repeated_values_and_drops_what_polls_add() -> None:
+def test_query_keeps_repeated_values_and_drops_poll_parameters() -> None:
     assert (
         rendered("{% query %}", "/runners/?status=Ready&status=Stuck&version=9")
         == "?status=Ready&amp;status=Stuck"
     )
 
 
-def test_a_sort_header_turns_around_and_leaves_the_page() -> None:
+def test_a_sort_header_reverses_the_order_and_drops_the_place() -> None:
     html = rendered('{% sort_header "name" "Name" "name" %}', "/runners/?sort=name&after=7")
     assert 'aria-sort="ascending"' in html
     assert 'href="?sort=-name"' in html
 
 
-def test_a_sort_header_that_is_not_in_force_says_nothing_of_order() -> None:
+def test_a_sort_header_of_another_column_has_no_order() -> None:
     html = rendered('{% sort_header "name" "Name" "-size" "numeric" %}')
     assert "aria-sort" not in html
     assert 'class="numeric"' in html
 
 
-def test_an_account_kind_is_a_word() -> None:
+def test_an_account_kind_is_shown_as_a_word() -> None:
     assert "Enterprise" in tags.account_kind("enterprise")
     assert "&lt;moon&gt;" in tags.account_kind("<moon>")
 
@@ -201,35 +201,35 @@ def test_an_account_kind_is_a_word() -> None:
         ("/images/", None),
     ],
 )
-def test_the_navigation_marks_where_one_is(at: str, current: str | None) -> None:
+def test_the_navigation_marks_the_present_page(at: str, current: str | None) -> None:
     html = rendered('{% nav_link "runners" "Runners" "server" "r" %}', at)
     assert (current in html) if current else ("aria-current" not in html)
 
 
 @pytest.mark.urls("tests.templatetags.test_template_tags")
-def test_the_overview_is_not_above_every_page() -> None:
+def test_the_overview_is_not_marked_on_other_pages() -> None:
     assert "aria-current" not in rendered(
         '{% nav_link "overview" "Overview" "home" "o" %}', "/runners/"
     )
 
 
 @pytest.mark.urls("tests.templatetags.test_template_tags")
-def test_a_page_that_is_not_routed_has_no_link() -> None:
+def test_the_navigation_has_no_link_to_a_page_that_is_not_routed() -> None:
     assert rendered('{% nav_link "moon" "Moon" "moon" "m" %}') == ""
 
 
-def test_titles_that_others_wrote_are_told_in_sentence_case_and_names_stay() -> None:
-    told = {
+def test_texts_of_other_packages_are_shown_in_sentence_case() -> None:
+    titles = {
         "\n  Change Password\n": "Change password",
         "Two-Factor Authentication": "Two-factor authentication",
         "Use GitHub or TOTP": "Use GitHub or TOTP",
         "Don&#x27;t Trust": "Don&#x27;t trust",
         "": "",
     }
-    assert {text: sentence_case(text) for text in told} == told
+    assert {text: sentence_case(text) for text in titles} == titles
 
 
-def test_a_button_of_filters_tells_how_many_are_set() -> None:
+def test_the_filter_button_shows_how_many_filters_are_set() -> None:
     source = '{% filters_summary "status" "size" %}'
     none, two = (
         rendered(source, at=f"/runners/{query}")

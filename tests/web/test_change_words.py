@@ -1,4 +1,4 @@
-"""What changes is told with the names of images and groups, before it is asked for and afterwards."""
+"""Changes are shown with the names of images and groups, before and after they are requested."""
 
 import re
 from dataclasses import replace
@@ -29,7 +29,7 @@ def images_of(account: Account) -> tuple[Image, Image]:
     return first, second
 
 
-def test_an_image_is_told_by_its_name_and_not_by_its_fields(admin: User, acme: Account) -> None:
+def test_an_image_change_shows_names_instead_of_fields(admin: User, acme: Account) -> None:
     old, new = images_of(acme)
     before = {
         "image_id": old.github_id,
@@ -42,7 +42,7 @@ def test_an_image_is_told_by_its_name_and_not_by_its_fields(admin: User, acme: A
     assert lines == [("image_name", old.name, new.name), ("maximum_runners", 5, 7)]
 
 
-def test_no_version_is_the_latest_and_only_custom_images_have_one(
+def test_only_custom_images_have_a_version_and_none_means_the_latest(
     admin: User, acme: Account
 ) -> None:
     custom = Image.objects.filter(account=acme, source="custom")[0]
@@ -59,7 +59,7 @@ def test_no_version_is_the_latest_and_only_custom_images_have_one(
     ]
 
 
-def test_a_create_tells_every_field(admin: User, acme: Account) -> None:
+def test_a_create_shows_every_field(admin: User, acme: Account) -> None:
     group = RunnerGroup.objects.filter(account=acme)[0]
     old, _ = images_of(acme)
     wanted = {
@@ -75,15 +75,15 @@ def test_a_create_tells_every_field(admin: User, acme: Account) -> None:
     ]
 
 
-def test_what_has_no_name_keeps_its_id(admin: User, acme: Account) -> None:
+def test_an_unknown_image_or_group_is_shown_by_id(admin: User, acme: Account) -> None:
     names = Names(admin, [acme.pk])
     assert names.value(acme.pk, "group_id", 987654) == "id 987654"
     assert names.value(acme.pk, "image_id", "nothing") == "id nothing"
     assert names.value(acme.pk, "image_version", "") == "latest"
 
 
-def test_the_bulk_page_and_the_operation_tell_names(
-    client: Client, admin: User, acme: Account
+def test_the_bulk_page_and_the_operation_show_names(
+    as_admin: Client, admin: User, acme: Account
 ) -> None:
     old, new = images_of(acme)
     runner = Runner.objects.filter(account=acme, status="Ready", platform="linux-x64")[0]
@@ -91,20 +91,21 @@ def test_the_bulk_page_and_the_operation_tell_names(
         image_id=old.github_id, image_source="github", image_name=old.name
     )
     runner.refresh_from_db()
-    client.force_login(admin)
     wanted = replace(RunnerSettings.of(runner), image_id=new.github_id)
     operation = request_update(
         runner, wanted, base=RunnerSettings.of(runner), by=admin, nonce="one"
     )
-    page = text_of(client, f"/operations/{operation.pk}/")
+    page = text_of(as_admin, f"/operations/{operation.pk}/")
     assert f"Image {old.name} {new.name}" in page
     assert "Image id" not in page
-    page = text_of(client, "/runners/bulk/edit/", runner=str(runner.pk), image=f"github:{new.name}")
+    page = text_of(
+        as_admin, "/runners/bulk/edit/", runner=str(runner.pk), image=f"github:{new.name}"
+    )
     assert f"Image: {old.name} {new.name}" in page
     assert "Image id" not in page
 
 
-def test_a_conflict_tells_names(admin: User, acme: Account) -> None:
+def test_a_conflict_shows_names(admin: User, acme: Account) -> None:
     group = RunnerGroup.objects.filter(account=acme)[0]
     shown = Names(admin, [acme.pk]).conflict(
         acme.pk, {"runner_group_id": [group.github_id, 987654, None]}
@@ -125,29 +126,29 @@ class TestHistory:
             at=at,
         )
 
-    def test_what_people_changed_elsewhere_leads_to_githubs_audit_log(
-        self, client: Client, admin: User, acme: Account
+    def test_a_change_made_outside_trackside_links_to_githubs_audit_log(
+        self, as_admin: Client, acme: Account
     ) -> None:
         runner = Runner.objects.filter(account=acme)[0]
         group = RunnerGroup.objects.filter(account=acme)[0]
         self.change(runner, "group_id", 987654, group.github_id)
-        client.force_login(admin)
-        answer = client.get(f"/runners/{runner.pk}/").content.decode()
+        answer = as_admin.get(f"/runners/{runner.pk}/").content.decode()
         assert "outside Trackside" in answer
         day = (timezone.now() - timedelta(days=2)).date()
         assert f"/organizations/acme/settings/audit-log?q=created%3A{day}" in answer
-        assert f"Runner group: id 987654 {group.name}" in text_of(client, f"/runners/{runner.pk}/")
+        assert f"Runner group: id 987654 {group.name}" in text_of(
+            as_admin, f"/runners/{runner.pk}/"
+        )
 
-    def test_what_github_changes_by_itself_is_nobodys_doing(
-        self, client: Client, admin: User, acme: Account
+    def test_a_change_of_status_is_not_shown_as_made_outside_trackside(
+        self, as_admin: Client, acme: Account
     ) -> None:
         runner = Runner.objects.filter(account=acme)[0]
         self.change(runner, "status", "Provisioning", "Ready")
-        client.force_login(admin)
-        assert "outside Trackside" not in client.get(f"/runners/{runner.pk}/").content.decode()
+        assert "outside Trackside" not in as_admin.get(f"/runners/{runner.pk}/").content.decode()
 
 
-def test_facts_for_support_name_the_requests_and_no_secret(admin: User, acme: Account) -> None:
+def test_facts_for_support_contain_request_ids_and_no_secret(admin: User, acme: Account) -> None:
     runner = Runner.objects.filter(account=acme)[0]
     now = timezone.now()
     operation = Operation.objects.create(

@@ -1,4 +1,4 @@
-"""What the search box offers while somebody types."""
+"""Completions of the search box."""
 
 from datetime import timedelta
 
@@ -35,15 +35,15 @@ VALUES = {
         ('"', []),
     ],
 )
-def test_words_come_first_and_then_their_values(typed: str, offered: list[str]) -> None:
+def test_words_are_completed_before_their_values(typed: str, offered: list[str]) -> None:
     assert complete(typed, VALUES) == offered
 
 
-def test_no_more_are_offered_than_fit() -> None:
+def test_at_most_a_dozen_completions_are_offered() -> None:
     assert len(complete("org:", {"org": [f"org-{number}" for number in range(100)]})) == MOST
 
 
-def test_values_are_those_a_person_may_see(
+def test_only_values_that_the_user_may_see_are_offered(
     client: Client, lead: User, acme: Account, globex: Account
 ) -> None:
     Membership.objects.create(user=lead, account=acme)
@@ -57,11 +57,8 @@ def test_values_are_those_a_person_may_see(
     )
 
 
-def test_the_search_box_offers_words_before_anything_is_typed(
-    client: Client, admin: User, acme: Account
-) -> None:
-    client.force_login(admin)
-    page = client.get("/runners/").content.decode()
+def test_an_empty_search_box_offers_the_words(as_admin: Client, acme: Account) -> None:
+    page = as_admin.get("/runners/").content.decode()
     for word in ("org", "status", "size", "image", "group", "platform", "ip", "idle", "age"):
         assert f'<option value="{word}:">' in page
 
@@ -77,33 +74,26 @@ def test_the_search_box_offers_words_before_anything_is_typed(
         (">3m", {100, 400}),
     ],
 )
-def test_age_finds_runners_by_when_they_were_first_seen(
-    client: Client, admin: User, acme: Account, age: str, days: set[int]
+def test_age_filters_runners_by_when_they_were_first_seen(
+    as_admin: Client, acme: Account, age: str, days: set[int]
 ) -> None:
     now = timezone.now()
     aged = dict(zip((1, 30, 100, 400), Runner.objects.order_by("pk"), strict=False))
     Runner.objects.exclude(pk__in=[runner.pk for runner in aged.values()]).delete()
     for old, runner in aged.items():
         Runner.objects.filter(pk=runner.pk).update(first_seen_at=now - timedelta(days=old))
-    client.force_login(admin)
     for query in ({"q": f"age:{age}"}, {"age": age}):
-        shown = client.get("/runners/", query).context["page"].rows
+        shown = as_admin.get("/runners/", query).context["page"].rows
         assert {row.pk for row in shown} == {aged[old].pk for old in days}
 
 
 @pytest.mark.parametrize("age", ["old", "<", "7dd", "-7d", "99999y", "<7 d", "seven"])
-def test_an_age_that_is_none_matches_nothing(
-    client: Client, admin: User, acme: Account, age: str
-) -> None:
-    client.force_login(admin)
-    assert client.get("/runners/", {"age": age}).context["total"] == 0
+def test_a_malformed_age_matches_nothing(as_admin: Client, acme: Account, age: str) -> None:
+    assert as_admin.get("/runners/", {"age": age}).context["total"] == 0
 
 
-def test_a_status_other_than_ready_says_since_when(
-    client: Client, admin: User, acme: Account
-) -> None:
+def test_a_status_other_than_ready_shows_since_when(as_admin: Client, acme: Account) -> None:
     Runner.objects.update(status="Ready")
-    client.force_login(admin)
-    assert "changed <time" not in client.get("/runners/?size_of_page=25").content.decode()
+    assert "changed <time" not in as_admin.get("/runners/?size_of_page=25").content.decode()
     Runner.objects.filter(pk=Runner.objects.all()[0].pk).update(status="Stuck")
-    assert client.get("/runners/?size_of_page=100").content.decode().count("changed <time") == 1
+    assert as_admin.get("/runners/?size_of_page=100").content.decode().count("changed <time") == 1

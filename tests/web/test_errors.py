@@ -1,4 +1,4 @@
-"""What people meet when something goes wrong: what happened, what state is left, what to do next."""
+"""Error pages say what happened, what state is left, and what to do next."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def words_of(answer: HttpResponseBase) -> str:
     return unescape(" ".join(re.sub(r"<[^>]+>", " ", body[body.index("<body") :]).split()))
 
 
-def test_what_one_may_not_see_is_told_without_saying_that_it_exists(
+def test_a_page_the_user_may_not_see_does_not_reveal_that_it_exists(
     client: Client, lead: User, acme: Account
 ) -> None:
     client.force_login(lead)
@@ -39,7 +39,7 @@ def test_what_one_may_not_see_is_told_without_saying_that_it_exists(
         ({"paused": True}, "paused"),
     ],
 )
-def test_what_one_may_not_change_says_why_and_whom_to_ask(
+def test_a_forbidden_change_says_why_and_whom_to_ask(
     client: Client, lead: User, acme: Account, change: dict[str, bool], reason: str
 ) -> None:
     Account.objects.filter(pk=acme.pk).update(**change)
@@ -50,9 +50,7 @@ def test_what_one_may_not_change_says_why_and_whom_to_ask(
     assert reason in words_of(answer)
 
 
-def test_a_form_that_is_out_of_date_says_that_nothing_was_changed(
-    admin: User, acme: Account
-) -> None:
+def test_a_form_out_of_date_says_that_nothing_was_changed(admin: User, acme: Account) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(admin)
     answer = client.post(f"/runners/{Runner.objects.all()[0].pk}/delete/", {"typed": "x"})
@@ -61,15 +59,14 @@ def test_a_form_that_is_out_of_date_says_that_nothing_was_changed(
     assert "Nothing was changed. Go back, reload the page and send it again." in words_of(answer)
 
 
-def test_a_request_refused_by_a_page_carries_its_words(client: Client, admin: User) -> None:
-    client.force_login(admin)
-    answer = client.get("/static-ips/changes.txt")
+def test_a_bad_request_shows_the_reason_given_by_the_view(as_admin: Client) -> None:
+    answer = as_admin.get("/static-ips/changes.txt")
     assert answer.status_code == 400
     assert "Say since when" in words_of(answer)
     assert "Nothing was changed." in words_of(answer)
 
 
-def test_an_unknown_host_is_told_to_whoever_runs_trackside(client: Client) -> None:
+def test_an_unknown_host_is_told_about_allowed_hosts(client: Client) -> None:
     answer = client.get("/sign-in/", headers={"Host": "elsewhere.example"})
     assert answer.status_code == 400
     assert "ALLOWED_HOSTS" in words_of(answer)
@@ -78,7 +75,7 @@ def test_an_unknown_host_is_told_to_whoever_runs_trackside(client: Client) -> No
 
 @pytest.fixture
 def broken_page(settings: Settings) -> Iterator[str]:
-    """A page of ours with an error in it."""
+    """The URL of a page that raises an error."""
 
     def broken(request: HttpRequest) -> HttpResponse:
         raise RuntimeError("a secret of the server")
@@ -89,23 +86,19 @@ def broken_page(settings: Settings) -> Iterator[str]:
     del urls.urlpatterns[0]
 
 
-def test_an_error_of_ours_says_what_becomes_of_a_form_and_nothing_of_the_server(
-    client: Client, admin: User, broken_page: str
+def test_a_server_error_says_what_happens_to_a_form_and_reveals_nothing(
+    as_admin: Client, broken_page: str
 ) -> None:
-    client.force_login(admin)
-    client.raise_request_exception = False
-    answer = client.get(broken_page)
+    as_admin.raise_request_exception = False
+    answer = as_admin.get(broken_page)
     assert answer.status_code == 500
-    assert "look at Operations before you send it again" in words_of(answer)
+    assert "check Operations before you send it again" in words_of(answer)
     assert "secret" not in answer.content.decode()
 
 
 @pytest.mark.parametrize("path", ["/runners/", "/images/", "/groups/", "/static-ips/"])
-def test_a_refresh_leads_back_to_the_list_as_it_was_filtered(
-    client: Client, admin: User, path: str
-) -> None:
-    client.force_login(admin)
+def test_refresh_returns_to_the_list_with_its_filters(as_admin: Client, path: str) -> None:
     page = f"http://testserver{path}?q=org:acme"
-    assert client.post(f"{path}refresh/", headers={"Referer": page}).headers["Location"] == page
-    elsewhere = client.post(f"{path}refresh/", headers={"Referer": "https://elsewhere.example/"})
+    assert as_admin.post(f"{path}refresh/", headers={"Referer": page}).headers["Location"] == page
+    elsewhere = as_admin.post(f"{path}refresh/", headers={"Referer": "https://elsewhere.example/"})
     assert elsewhere.headers["Location"] == path

@@ -1,6 +1,4 @@
-"""Exports of lists: every list as CSV and JSON, filtered as its page, for the same eyes, without
-formulas.
-"""
+"""Exports of lists as CSV and JSON: the filters and rights of their pages, and no formulas."""
 
 import csv
 import io
@@ -44,27 +42,25 @@ def as_json(client: Client, name: str, **query: str) -> list[dict[str, object]]:
 @pytest.mark.parametrize(
     "name", [*(f"{each}/export" for each in LISTS), "audit/export", "static-ips/ranges"]
 )
-def test_both_forms_hold_the_same_rows_and_columns(
-    client: Client, admin: User, acme: Account, name: str
+def test_csv_and_json_have_the_same_rows_and_columns(
+    as_admin: Client, admin: User, acme: Account, name: str
 ) -> None:
     request_delete_runner(Runner.objects.filter(account=acme)[0], by=admin, nonce="one")
-    client.force_login(admin)
-    # The export before stands in the audit log itself.
+    # The first export is itself an audit entry, so the second would contain one row more.
     query = {"action": "sign_in"} if name.startswith("audit") else {}
-    rows, objects = as_csv(client, name, **query), as_json(client, name, **query)
+    rows, objects = as_csv(as_admin, name, **query), as_json(as_admin, name, **query)
     assert rows
     assert len(rows) == len(objects)
     assert list(rows[0]) == list(objects[0])
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_an_unknown_form_is_not_found(client: Client, admin: User, name: str) -> None:
-    client.force_login(admin)
-    assert client.get(f"/{name}/export.xlsx").status_code == 404
+def test_an_unknown_format_is_not_found(as_admin: Client, name: str) -> None:
+    assert as_admin.get(f"/{name}/export.xlsx").status_code == 404
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_what_one_may_not_see_is_not_exported(
+def test_only_rows_that_the_user_may_see_are_exported(
     client: Client, lead: User, acme: Account, globex: Account, name: str
 ) -> None:
     Membership.objects.create(user=lead, account=acme)
@@ -73,47 +69,44 @@ def test_what_one_may_not_see_is_not_exported(
     assert found == (set() if name == "operations" else {"acme"})
 
 
-def test_a_list_without_rows_is_an_empty_array(client: Client, lead: User) -> None:
+def test_an_empty_list_is_an_empty_array_or_a_header(client: Client, lead: User) -> None:
     client.force_login(lead)
     assert as_json(client, "runners/export") == []
     assert body(client, "/runners/export.csv").startswith('"account","id","name",')
 
 
 def test_runners_are_filtered_as_on_their_page(
-    client: Client, admin: User, acme: Account, globex: Account
+    as_admin: Client, acme: Account, globex: Account
 ) -> None:
-    client.force_login(admin)
     query = {"q": "org:globex status:ready"}
-    shown = {row.name for row in client.get("/runners/", query).context["page"].rows}
+    shown = {row.name for row in as_admin.get("/runners/", query).context["page"].rows}
     assert shown
-    assert {row["name"] for row in as_json(client, "runners/export", **query)} == shown
+    assert {row["name"] for row in as_json(as_admin, "runners/export", **query)} == shown
 
 
-def test_runners_that_are_gone_are_exported_when_asked_for(
-    client: Client, admin: User, acme: Account
+def test_runners_that_are_gone_are_exported_only_with_their_filter(
+    as_admin: Client, acme: Account
 ) -> None:
     gone = Runner.objects.filter(account=acme)[0]
     Runner.objects.filter(pk=gone.pk).update(gone_at=timezone.now())
-    client.force_login(admin)
-    assert gone.github_id not in {row["id"] for row in as_json(client, "runners/export")}
-    assert [row["id"] for row in as_json(client, "runners/export", status="gone")] == [
+    assert gone.github_id not in {row["id"] for row in as_json(as_admin, "runners/export")}
+    assert [row["id"] for row in as_json(as_admin, "runners/export", status="gone")] == [
         gone.github_id
     ]
 
 
-def test_a_runner_carries_its_group_and_ranges(client: Client, admin: User, acme: Account) -> None:
-    client.force_login(admin)
+def test_a_runner_is_exported_with_its_group_and_ranges(as_admin: Client, acme: Account) -> None:
     runner = next(
         row for row in Runner.objects.filter(account=acme, static_ip=True) if row.public_ips
     )
-    row = next(row for row in as_csv(client, "runners/export") if row["name"] == runner.name)
+    row = next(row for row in as_csv(as_admin, "runners/export") if row["name"] == runner.name)
     assert row["public_ips"] == " ".join(runner.ip_ranges)
     assert row["group"] == acme.groups.get(github_id=runner.group_id or 0).name
     assert row["static_ip"] == "yes"
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum", "\tx", "\rx"])
-def test_text_a_spreadsheet_would_run_is_made_harmless(text: str) -> None:
+def test_text_that_a_spreadsheet_would_run_is_quoted(text: str) -> None:
     assert plain_cell(text) == f"'{text}"
     assert plain_cell([text]) == f"'{text}"
 
@@ -122,12 +115,9 @@ def test_numbers_stay_numbers() -> None:
     assert plain_cell(-5) == "-5"
 
 
-def test_formulas_in_names_do_not_reach_a_spreadsheet(
-    client: Client, admin: User, acme: Account
-) -> None:
+def test_formulas_in_names_do_not_reach_a_spreadsheet(as_admin: Client, acme: Account) -> None:
     Runner.objects.filter(account=acme).update(name='=cmd|" /C calc"!A0')
-    client.force_login(admin)
-    assert {row["name"][0] for row in as_csv(client, "runners/export")} == {"'"}
+    assert {row["name"][0] for row in as_csv(as_admin, "runners/export")} == {"'"}
 
 
 @pytest.mark.parametrize("formula", ["=1+1", " =1+1", "\n=1+1", "\u00a0@SUM(1)", "\t+1"])
@@ -146,13 +136,12 @@ def test_every_cell_is_quoted_for_spreadsheets_that_separate_by_semicolons(
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_it_rejects_post(client: Client, admin: User, name: str) -> None:
-    client.force_login(admin)
-    assert client.post(f"/{name}/export.csv").status_code == 405
+def test_exports_refuse_post(as_admin: Client, name: str) -> None:
+    assert as_admin.post(f"/{name}/export.csv").status_code == 405
 
 
 class TestAuditLog:
-    """Each export leaves one line: who, which list, which filter, how many rows, to which address."""
+    """Each export leaves one audit entry: who, which list, filter, number of rows and address."""
 
     EVERY = (
         *(f"/{each}/export.{form}" for each in (*LISTS, "audit") for form in ("csv", "json")),
@@ -170,7 +159,7 @@ class TestAuditLog:
         return AuditEntry.objects.get(action="list.exported")
 
     @pytest.mark.parametrize("address", EVERY)
-    def test_every_export_leaves_one_line_with_as_many_rows_as_left(
+    def test_every_export_leaves_an_entry_with_the_number_of_rows_sent(
         self, as_admin: Client, address: str
     ) -> None:
         text = body(as_admin, address)
@@ -184,11 +173,11 @@ class TestAuditLog:
                 line.details["format"] == "csv"
             )
 
-    def test_every_address_that_ends_in_a_form_is_held_to_it(self) -> None:
+    def test_every_url_with_a_format_is_tested(self) -> None:
         exports = {path.partition("<")[0] for path in ADDRESSES.values() if "<str:form>" in path}
         assert exports == {each.partition("?")[0].rpartition(".")[0] + "." for each in self.EVERY}
 
-    def test_it_says_which_filter(self, as_admin: Client) -> None:
+    def test_the_entry_contains_the_filter(self, as_admin: Client) -> None:
         body(
             as_admin,
             "/runners/export.csv",
@@ -196,7 +185,7 @@ class TestAuditLog:
         )
         assert self.line().details["filter"] == "q=org:acme, status=Ready"
 
-    def test_a_token_in_the_search_box_is_not_kept(self, as_admin: Client) -> None:
+    def test_a_token_in_the_search_box_is_not_stored(self, as_admin: Client) -> None:
         body(as_admin, "/runners/export.csv", {"q": f"ghp_{'a1B2' * 9} \u202e" + "x" * 900})
         kept = str(self.line().details["filter"])
         assert "a1B2" not in kept
@@ -204,26 +193,26 @@ class TestAuditLog:
         assert len(kept) < 600
 
     @pytest.mark.parametrize("address", EVERY)
-    def test_head_takes_no_rows_and_leaves_no_line(self, as_admin: Client, address: str) -> None:
+    def test_head_leaves_no_entry(self, as_admin: Client, address: str) -> None:
         answer = as_admin.head(address)
         assert answer.status_code == 200
         assert not AuditEntry.objects.filter(action="list.exported").exists()
 
-    def test_servers_that_send_a_body_to_head_send_no_row(
+    def test_the_answer_to_head_contains_no_rows(
         self, rf: RequestFactory, admin: User, acme: Account
     ) -> None:
         request = rf.head("/runners/export.csv")
         request.user = admin
         assert export_runners(cast("Request", request), "csv").getvalue().decode().count("\n") == 1
 
-    def test_who_may_not_export_leaves_no_line(self, client: Client, lead: User) -> None:
+    def test_a_refused_export_leaves_no_entry(self, client: Client, lead: User) -> None:
         assert client.get("/runners/export.csv").status_code == 302
         client.force_login(lead)
         assert client.get("/audit/export.csv").status_code == 403
         assert client.get("/runners/export.xlsx").status_code == 404
         assert not AuditEntry.objects.filter(action="list.exported").exists()
 
-    def test_a_limited_viewers_line_counts_what_they_got(
+    def test_the_entry_of_a_limited_viewer_counts_only_their_rows(
         self, client: Client, lead: User, acme: Account
     ) -> None:
         group = RunnerGroup.objects.filter(account=acme).order_by("pk")[0]
@@ -239,15 +228,15 @@ class TestAuditLog:
             == Runner.objects.filter(group_id=group.github_id).count()
         )
 
-    @pytest.mark.skipif(connection.vendor != "sqlite", reason="switches SQLite to reading alone")
-    def test_nothing_leaves_while_the_line_cannot_be_written(
+    @pytest.mark.skipif(connection.vendor != "sqlite", reason="makes SQLite read-only")
+    def test_nothing_is_sent_while_the_entry_cannot_be_written(
         self, admin: User, acme: Account
     ) -> None:
         client = Client(raise_request_exception=False)
         client.force_login(admin)
         name = Runner.objects.all()[0].name
         assert name in body(client, "/runners/export.csv")
-        connection.connection.execute("PRAGMA query_only=ON")  # as a standby, or a full disk
+        connection.connection.execute("PRAGMA query_only=ON")  # like a standby, or a full disk
         try:
             answer = client.get("/runners/export.csv")
         finally:
@@ -255,7 +244,7 @@ class TestAuditLog:
         assert answer.status_code == 503
         assert name not in answer.content.decode()
 
-    def test_the_audit_page_says_it_in_words(self, as_admin: Client) -> None:
+    def test_the_audit_page_shows_the_export_in_words(self, as_admin: Client) -> None:
         body(as_admin, "/runners/export.csv", {"status": "Ready"})
         page = as_admin.get("/audit/", {"action": "list.exported"}).content.decode()
         for words in (
@@ -269,11 +258,11 @@ class TestAuditLog:
 
 
 class TestRangesChangedSince:
-    """`/static-ips/changes.txt` and its siblings, for those who look after firewalls."""
+    """`/static-ips/changes.txt` and its other formats, for firewall rules."""
 
     @pytest.fixture
     def runner(self, client: Client, admin: User, acme: Account) -> Runner:
-        """With the range 203.0.113.0/28 for ten days; the accounts's other runners without any."""
+        """With the range 203.0.113.0/28 for ten days; no other runner of the account has one."""
         Runner.objects.filter(account=acme).update(
             static_ip=False, public_ips=[], first_seen_at=timezone.now() - timedelta(days=10)
         )
@@ -311,22 +300,24 @@ class TestRangesChangedSince:
         day = (timezone.now() - timedelta(days=days_ago)).isoformat()
         return body(client, "/static-ips/changes.txt", {"since": day, **query}).splitlines()
 
-    def test_nothing_changed(self, client: Client, runner: Runner) -> None:
+    def test_no_change_is_an_empty_list(self, client: Client, runner: Runner) -> None:
         assert self.since(client, 5) == []
 
-    def test_a_range_is_replaced_by_another(self, client: Client, runner: Runner) -> None:
+    def test_a_replaced_range_is_listed_as_removed_and_added(
+        self, client: Client, runner: Runner
+    ) -> None:
         self.put(runner, "203.0.113.16/28", days_ago=3)
         assert self.since(client, 5) == ["+ 203.0.113.16/28", "- 203.0.113.0/28"]
         assert self.since(client, 2) == []
 
-    def test_what_came_and_went_in_between_is_not_told(
+    def test_a_range_that_came_and_went_in_between_is_not_listed(
         self, client: Client, runner: Runner
     ) -> None:
         self.put(runner, "203.0.113.0/28", "203.0.113.16/28", days_ago=3)
         self.put(runner, "203.0.113.0/28", days_ago=2)
         assert self.since(client, 5) == []
 
-    def test_ranges_of_a_runner_that_is_gone_are_to_be_taken_away(
+    def test_ranges_of_a_runner_that_is_gone_are_removed(
         self, client: Client, runner: Runner
     ) -> None:
         gone_at = timezone.now() - timedelta(days=2)
@@ -335,15 +326,15 @@ class TestRangesChangedSince:
         assert self.since(client, 5) == ["- 203.0.113.0/28"]
         assert self.since(client, 1) == []
 
-    def test_ranges_of_a_new_runner_are_to_be_allowed(self, client: Client, runner: Runner) -> None:
+    def test_ranges_of_a_new_runner_are_added(self, client: Client, runner: Runner) -> None:
         Runner.objects.filter(pk=runner.pk).update(first_seen_at=timezone.now() - timedelta(days=1))
         assert self.since(client, 5) == ["+ 203.0.113.0/28"]
 
-    def test_a_range_switched_off_is_to_be_taken_away(self, client: Client, runner: Runner) -> None:
+    def test_a_range_switched_off_is_removed(self, client: Client, runner: Runner) -> None:
         self.put(runner, "203.0.113.0/28", days_ago=1, enabled=False)
         assert self.since(client, 5) == ["- 203.0.113.0/28"]
 
-    def test_a_range_that_went_to_another_runner_did_not_change(
+    def test_a_range_that_moved_to_another_runner_is_not_listed(
         self, client: Client, runner: Runner
     ) -> None:
         other = Runner.objects.exclude(pk=runner.pk)[0]
@@ -351,12 +342,14 @@ class TestRangesChangedSince:
         self.put(other, "203.0.113.0/28", days_ago=1)
         assert self.since(client, 5) == []
 
-    def test_an_address_and_an_account_narrow_it(self, client: Client, runner: Runner) -> None:
+    def test_changes_are_filtered_by_address_and_account(
+        self, client: Client, runner: Runner
+    ) -> None:
         self.put(runner, "198.51.100.0/28", days_ago=3)
         assert self.since(client, 5, q="198.51.100.7") == ["+ 198.51.100.0/28"]
         assert self.since(client, 5, account="globex") == []
 
-    def test_files_say_which_runner_and_when(self, client: Client, runner: Runner) -> None:
+    def test_files_contain_the_runner_and_the_time(self, client: Client, runner: Runner) -> None:
         self.put(runner, "203.0.113.16/28", days_ago=3)
         day = (timezone.now() - timedelta(days=5)).date().isoformat()
         added, removed = as_csv(client, "static-ips/changes", since=day)
@@ -371,13 +364,13 @@ class TestRangesChangedSince:
             removed["range"],
         ]
 
-    def test_the_page_shows_them(self, client: Client, runner: Runner) -> None:
+    def test_the_page_shows_the_changes(self, client: Client, runner: Runner) -> None:
         self.put(runner, "203.0.113.16/28", days_ago=3)
         day = (timezone.now() - timedelta(days=5)).date().isoformat()
         page = client.get("/static-ips/", {"since": day}).content.decode()
         assert "1 range added, 1 removed" in page
 
-    def test_a_team_lead_learns_nothing_of_other_accounts(
+    def test_a_team_lead_sees_no_changes_of_other_accounts(
         self, client: Client, lead: User, runner: Runner
     ) -> None:
         self.put(runner, "203.0.113.16/28", days_ago=3)
@@ -387,7 +380,7 @@ class TestRangesChangedSince:
     @pytest.mark.parametrize(
         "since", ["", "yesterday", "2026-02-30", "0001-01-01T00:00:00+14:00", "2026-13-01"]
     )
-    def test_no_day_is_answered_with_what_to_write(
+    def test_a_missing_or_malformed_day_is_refused_with_an_example(
         self, client: Client, runner: Runner, since: str
     ) -> None:
         answer = client.get("/static-ips/changes.txt", {"since": since})

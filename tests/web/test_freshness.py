@@ -1,6 +1,4 @@
-"""Every page that shows what GitHub said tells how old that is, offers to read it again, and what
-budget is left.
-"""
+"""The freshness line: when GitHub was last read, what fails, and the rate budget left."""
 
 import json
 import re
@@ -33,22 +31,22 @@ Open = Callable[[str], str]
 
 
 def line_of(page: str) -> str:
-    """The words of the line under the heading that are not hidden."""
+    """The visible words of the freshness line."""
     line = re.search(r'<div class="freshness.*?</div>', page, re.DOTALL)
     shown = line[0] if line else ""
-    for _ in range(2):  # from inside out
+    for _ in range(2):  # nested elements, innermost first
         shown = re.sub(r"<span[^>]* hidden>(?:(?!<span).)*?</span>", "", shown, flags=re.DOTALL)
     return unescape(" ".join(re.sub(r"<[^>]+>", " ", shown).split()))
 
 
-def told_by(client: Client, address: str, page: str) -> dict[str, Any]:
-    """What a poll of a page tells of that line."""
+def freshness_sent_to(client: Client, address: str, page: str) -> dict[str, Any]:
+    """The freshness line that a poll of the page carries."""
     version = page.partition('data-version="')[2].partition('"')[0]
     mark = "&" if "?" in address else "?"
     answer = client.get(f"{address}{mark}version={version}", headers={"HX-Request": "true"})
-    assert answer.status_code in (200, 204)  # the overview is made anew every minute
-    told: dict[str, Any] = json.loads(answer.headers["HX-Trigger"])["freshness"]
-    return told
+    assert answer.status_code in (200, 204)  # the overview is new every minute
+    line: dict[str, Any] = json.loads(answer.headers["HX-Trigger"])["freshness"]
+    return line
 
 
 @pytest.fixture
@@ -71,7 +69,7 @@ def leave(account: Account, share: int, **fields: object) -> None:
 
 
 @pytest.mark.parametrize("address", LISTS)
-def test_a_list_tells_age_refresh_and_the_lowest_budget_with_a_link_to_the_accounts(
+def test_a_list_shows_age_refresh_and_the_lowest_budget(
     open_page: Open, acme: Account, globex: Account, address: str
 ) -> None:
     leave(acme, 81, rate_reset_at=None)
@@ -81,7 +79,7 @@ def test_a_list_tells_age_refresh_and_the_lowest_budget_with_a_link_to_the_accou
     assert '<a href="/accounts/" title="Of the credential that has least left">Rate budget' in page
 
 
-def test_the_page_of_one_thing_tells_its_own_accounts_budget(
+def test_the_page_of_one_thing_shows_the_budget_of_its_account(
     open_page: Open, acme: Account, globex: Account
 ) -> None:
     leave(acme, 81, rate_reset_at=None)
@@ -92,7 +90,7 @@ def test_the_page_of_one_thing_tells_its_own_accounts_budget(
         assert f'<a href="/accounts/{acme.pk}/">Rate budget' in page
 
 
-def test_a_budget_is_whole_again_after_its_reset_and_that_of_a_broken_token_says_nothing(
+def test_a_budget_is_full_after_its_reset_and_unknown_for_a_disabled_token(
     open_page: Open, acme: Account
 ) -> None:
     leave(acme, 3, rate_reset_at=timezone.now() - timedelta(seconds=1))
@@ -101,7 +99,7 @@ def test_a_budget_is_whole_again_after_its_reset_and_that_of_a_broken_token_says
     assert "Rate budget" not in line_of(open_page("/runners/"))
 
 
-def test_nobody_is_told_the_budget_of_accounts_they_were_not_given(
+def test_the_budget_of_accounts_the_user_may_not_see_is_not_shown(
     client: Client, admin: User, lead: User, acme: Account, globex: Account
 ) -> None:
     leave(acme, 81, rate_reset_at=None)
@@ -112,18 +110,17 @@ def test_nobody_is_told_the_budget_of_accounts_they_were_not_given(
         assert "Rate budget: 81 % left" in line_of(client.get(address).content.decode())
 
 
-def test_a_kept_page_tells_the_budget_of_now(client: Client, admin: User, acme: Account) -> None:
-    client.force_login(admin)
-    client.get("/runners/")
+def test_a_cached_page_shows_the_present_budget(as_admin: Client, acme: Account) -> None:
+    as_admin.get("/runners/")
     leave(acme, 44, rate_reset_at=None)
     caches["pages"].delete(f"freshness:runners:{hash((acme.pk,))}")
     with CaptureQueriesContext(connection) as asked:
-        assert "Rate budget: 44 % left" in line_of(client.get("/runners/").content.decode())
-    assert len(asked) == 4  # session, person, versions, readings with their credentials
+        assert "Rate budget: 44 % left" in line_of(as_admin.get("/runners/").content.decode())
+    assert len(asked) == 4  # session, user, versions, readings with their credentials
 
 
 @pytest.mark.parametrize("address", LISTS)
-def test_more_accounts_cost_no_more_queries(
+def test_the_number_of_queries_does_not_depend_on_accounts(
     open_page: Open, acme: Account, request: pytest.FixtureRequest, address: str
 ) -> None:
     def queries() -> int:
@@ -140,23 +137,23 @@ def test_more_accounts_cost_no_more_queries(
 
 
 @pytest.mark.parametrize(("address", "resource"), LISTS.items())
-def test_a_page_left_open_learns_that_nothing_new_was_read_again(
+def test_an_open_page_learns_of_a_new_reading_without_changes(
     client: Client, open_page: Open, acme: Account, address: str, resource: str
 ) -> None:
     page = open_page(address)
     later = timezone.now() + timedelta(seconds=30)
     Reading.objects.filter(resource=resource).update(last_good_at=later)
     caches["pages"].clear()
-    assert told_by(client, address, page)["at"] == later.isoformat()
+    assert freshness_sent_to(client, address, page)["at"] == later.isoformat()
 
 
 @pytest.mark.parametrize(("address", "resource"), LISTS.items())
-def test_a_page_left_open_learns_that_readings_fail_and_that_little_budget_is_left(
+def test_an_open_page_learns_of_failing_readings_and_of_a_low_budget(
     client: Client, open_page: Open, acme: Account, address: str, resource: str
 ) -> None:
     leave(acme, 81, rate_reset_at=None)
     page = open_page(address)
-    fine = told_by(client, address, page)
+    fine = freshness_sent_to(client, address, page)
     assert (fine["failing"], fine["budget"]["words"], fine["budget"]["is_low"]) == (
         False,
         "Rate budget: 81 % left",
@@ -167,15 +164,15 @@ def test_a_page_left_open_learns_that_readings_fail_and_that_little_budget_is_le
         error="refused", error_message="GitHub said no."
     )
     caches["pages"].clear()
-    told = told_by(client, address, page)
-    assert (told["failing"], told["budget"]["words"], told["budget"]["is_low"]) == (
+    line = freshness_sent_to(client, address, page)
+    assert (line["failing"], line["budget"]["words"], line["budget"]["is_low"]) == (
         True,
         "Rate budget: 7 % left",
         True,
     )
 
 
-def test_the_page_of_one_thing_learns_why_it_cannot_be_read(
+def test_the_page_of_one_thing_learns_why_its_reading_fails(
     client: Client, open_page: Open, acme: Account
 ) -> None:
     leave(acme, 81, rate_reset_at=None)
@@ -185,34 +182,34 @@ def test_the_page_of_one_thing_learns_why_it_cannot_be_read(
         page = open_page(address)
         Reading.objects.update(error="refused", error_message="GitHub said no.")
         caches["pages"].clear()
-        told = told_by(client, address, page)
-        assert (told["failing"], told["reason"]) == (True, "GitHub said no.")
-        assert told["budget"]["address"] == f"/accounts/{acme.pk}/"
+        line = freshness_sent_to(client, address, page)
+        assert (line["failing"], line["reason"]) == (True, "GitHub said no.")
+        assert line["budget"]["address"] == f"/accounts/{acme.pk}/"
         assert line_of(open_page(address)).startswith(
             "Synced just now GitHub said no. Rate budget: 81 % left"
         )
 
 
 @pytest.mark.parametrize("address", LISTS)
-def test_what_a_poll_tells_is_what_the_page_says(
+def test_a_poll_and_the_page_show_the_same_freshness(
     client: Client, open_page: Open, acme: Account, address: str
 ) -> None:
     leave(acme, 12, rate_reset_at=None)
     Reading.objects.update(error="refused", error_message="GitHub said no.")
     page = open_page(address)
     caches["pages"].clear()
-    told = told_by(client, address, page)
-    assert told["budget"]["words"] in line_of(page)
-    assert f'<a href="{told["budget"]["address"]}">Rate budget' in page
-    assert told["failing"]
+    line = freshness_sent_to(client, address, page)
+    assert line["budget"]["words"] in line_of(page)
+    assert f'<a href="{line["budget"]["address"]}">Rate budget' in page
+    assert line["failing"]
     assert '"freshness freshness-failing"' in page
 
 
-def test_a_poll_asks_the_database_once_for_all_of_the_line(
+def test_a_poll_costs_one_query_for_the_freshness_line(
     client: Client, open_page: Open, acme: Account
 ) -> None:
     page = open_page("/runners/")
     caches["pages"].clear()
     with CaptureQueriesContext(connection) as asked:
-        told_by(client, "/runners/", page)
-    assert len(asked) == 4  # session, person, versions, readings with their credentials
+        freshness_sent_to(client, "/runners/", page)
+    assert len(asked) == 4  # session, user, versions, readings with their credentials

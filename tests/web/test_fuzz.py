@@ -1,6 +1,4 @@
-"""Whatever is sent to whatever address, the answer is never a 5xx: a sample here, the full count in
-the proof.
-"""
+"""No request is answered by a 5xx: a sample of random requests here, the full count in proof."""
 
 import os
 import subprocess
@@ -156,8 +154,8 @@ def quoted(pairs: list[tuple[str, bytes]]) -> str:
     return "&".join(f"{name}={quote_from_bytes(value, safe='')}" for name, value in pairs)
 
 
-def ask(client: Client, data: st.DataObject, pks: list[int]) -> tuple[int, str]:
-    """One request, with everything it changed taken back; its status and what it was."""
+def send(client: Client, data: st.DataObject, pks: list[int]) -> tuple[int, str]:
+    """Send one request and roll its changes back. Returns its status and a description."""
     name = data.draw(st.sampled_from(sorted(ADDRESSES)))
     path = ADDRESSES[name].replace(
         "<str:form>", data.draw(st.sampled_from(("csv", "json", "txt", "x")))
@@ -192,7 +190,7 @@ def ask(client: Client, data: st.DataObject, pks: list[int]) -> tuple[int, str]:
 def refuse_nul(
     execute: Callable[..., object], sql: str, params: object, many: bool, context: object
 ) -> object:
-    """As PostgreSQL does: it takes no NUL in a text, which SQLite does."""
+    """Refuse NUL in text as PostgreSQL does; SQLite would accept it."""
     if isinstance(params, list | tuple) and any(
         "\0" in each for each in params if isinstance(each, str)
     ):
@@ -201,7 +199,7 @@ def refuse_nul(
 
 
 def fuzz(client: Client, pks: list[int], count: int) -> int:
-    """How many requests were asked; fails with the smallest one that is answered by a 5xx."""
+    """Send random requests. Fails with the smallest one answered by a 5xx; returns how many."""
     asked = 0
 
     @seed(20_261_120)
@@ -217,7 +215,7 @@ def fuzz(client: Client, pks: list[int], count: int) -> int:
         nonlocal asked
         asked += 1
         with connection.execute_wrapper(refuse_nul):
-            status, request = ask(client, data, pks)
+            status, request = send(client, data, pks)
         assert status < 500, request
 
     one()
@@ -240,14 +238,14 @@ def fuzz(client: Client, pks: list[int], count: int) -> int:
         "/audit/?person=%00&account=%00",
     ],
 )
-def test_a_nul_reaches_no_query(as_admin: Client, acme: Account, page: str) -> None:
+def test_no_nul_reaches_a_query(as_admin: Client, acme: Account, page: str) -> None:
     with connection.execute_wrapper(refuse_nul):
         assert as_admin.get(page.format(acme.pk)).status_code < 500
 
 
 @pytest.fixture
 def rows(acme: Account) -> list[int]:
-    """Primary keys of things there are."""
+    """Primary keys of existing rows."""
     firsts = [
         model.objects.order_by("pk").values_list("pk", flat=True)[:2]
         for model in (Runner, Image, RunnerGroup, Operation)
@@ -277,8 +275,8 @@ def test_no_request_of_the_full_count_is_answered_by_a_5xx(
 
 @pytest.mark.proof
 @pytest.mark.timeout(7200)
-def test_nor_on_postgresql(tmp_path: Path) -> None:
-    """The same in a process whose tables are in PostgreSQL."""
+def test_no_request_is_answered_by_a_5xx_on_postgresql(tmp_path: Path) -> None:
+    """The same in a process that uses PostgreSQL."""
     with start_postgresql() as server:
         environment = {
             **os.environ,

@@ -1,4 +1,4 @@
-"""What every answer carries, and what cookies are like over HTTPS."""
+"""Headers of every answer, cookies over HTTPS, and Django's admin."""
 
 import os
 import subprocess
@@ -14,18 +14,10 @@ from runners_app.models import Account
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def as_admin(client: Client, admin: User) -> Client:
-    client.force_login(admin)
-    return client
-
-
 @pytest.mark.parametrize(
     "path", ["/", "/runners/", "/accounts/new/", "/audit/export.csv", "/runners/export.json"]
 )
-def test_signed_in_answers_are_kept_by_nobody_and_framed_by_nobody(
-    as_admin: Client, path: str
-) -> None:
+def test_pages_of_a_session_may_not_be_stored_or_framed(as_admin: Client, path: str) -> None:
     headers = as_admin.get(path).headers
     assert headers["Cache-Control"] == "no-store"
     policy = headers["Content-Security-Policy"]
@@ -52,12 +44,12 @@ def test_cookies_cannot_be_read_by_scripts(client: Client, admin: User) -> None:
 
 
 def run(folder: Path, code: str, **environment: str) -> str:
-    """Python with Trackside's settings, on a database of its own."""
+    """Run Python with Trackside's settings on a new database. Returns its output."""
     return run_as_it_is(folder, "call_command('migrate', verbosity=0)\n" + code, **environment)
 
 
 def run_as_it_is(folder: Path, code: str, **environment: str) -> str:
-    """The same on the database there is, or none."""
+    """The same without creating the tables."""
     setup = "import django\ndjango.setup()\nfrom django.core.management import call_command\n"
     variables = {
         **os.environ,
@@ -80,7 +72,8 @@ OVER_HTTPS = """
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
-settings.STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+plain = "django.contrib.staticfiles.storage.StaticFilesStorage"
+settings.STORAGES = {"staticfiles": {"BACKEND": plain}}
 User.objects.create_superuser("ada", password="a password for tests")
 client = Client(headers={"X-Forwarded-Proto": "https"})
 answer = client.post("/sign-in/", {"username": "ada", "password": "a password for tests"})
@@ -92,15 +85,15 @@ print(plain.status_code, plain.headers["Location"])
 """
 
 
-def test_over_https_cookies_belong_to_this_host_alone(tmp_path: Path) -> None:
-    said = run(tmp_path, OVER_HTTPS, HTTPS="on", ALLOWED_HOSTS="testserver")
+def test_cookies_over_https_are_bound_to_this_host(tmp_path: Path) -> None:
+    output = run(tmp_path, OVER_HTTPS, HTTPS="on", ALLOWED_HOSTS="testserver")
     for name in ("__Host-session", "__Host-csrf"):
-        line = next(line for line in said.splitlines() if f"Set-Cookie: {name}=" in line)
+        line = next(line for line in output.splitlines() if f"Set-Cookie: {name}=" in line)
         assert "Secure" in line
         assert "Path=/" in line
         assert "Domain" not in line
-    assert "200 max-age=31536000; includeSubDomains; preload" in said
-    assert "301 https://testserver/" in said
+    assert "200 max-age=31536000; includeSubDomains; preload" in output
+    assert "301 https://testserver/" in output
 
 
 ADMIN = """
@@ -112,7 +105,8 @@ from django.urls import reverse
 from runners_app import models
 from runners_app.admin import site
 from runners_app.security.secrets import seal
-settings.STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+plain = "django.contrib.staticfiles.storage.StaticFilesStorage"
+settings.STORAGES = {"staticfiles": {"BACKEND": plain}}
 User.objects.create_superuser("ada", password="a password for tests")
 uid = uuid4()
 row = models.Credential.objects.create(uid=uid, api_url="x", kind="classic", fingerprint="f" * 64,
@@ -129,7 +123,8 @@ text = "".join(page.content.decode() for page in pages)
 assert all(page.status_code == 200 for page in pages)
 words = (row.sealed_secret, row.fingerprint, User.objects.get().password, "gAAAA")
 print("secrets", [word for word in words if word in text])
-print("changes", client.post(f"/django-admin/runners_app/credential/{row.pk}/delete/", {"post": "yes"}).status_code)
+delete = f"/django-admin/runners_app/credential/{row.pk}/delete/"
+print("changes", client.post(delete, {"post": "yes"}).status_code)
 for query in ("password__regex=%5Epbkdf2", "password__startswith=p", "memberships__role=viewer",
               "emailaddress__email__contains=a", "last_login__year=2026"):
     print("oracle", client.get(f"/django-admin/auth/user/?{query}").status_code)
@@ -148,5 +143,5 @@ def test_djangos_admin_switched_on_shows_no_secret_and_changes_nothing(tmp_path:
     assert "others 404" in said
 
 
-def test_djangos_admin_is_off(as_admin: Client, acme: Account) -> None:
+def test_djangos_admin_is_off_by_default(as_admin: Client, acme: Account) -> None:
     assert as_admin.get("/django-admin/").status_code == 404

@@ -1,4 +1,4 @@
-"""Moving from SQLite to PostgreSQL with one command, and getting everything back from a backup."""
+"""Move from SQLite to PostgreSQL with one command, and restore everything from a backup."""
 
 import json
 import os
@@ -42,7 +42,7 @@ except DatabaseError as error:
 
 
 def found(pattern: str) -> re.Match[str]:
-    """What operating.md tells people to do."""
+    """A command that operating.md documents."""
     match = re.search(pattern, (ROOT / "docs/operating.md").read_text(), re.S)
     assert match, f"{pattern} is not in operating.md"
     return match
@@ -62,7 +62,7 @@ def run_python(environment: Mapping[str, str], code: str) -> str:
 
 
 def content(environment: Mapping[str, str]) -> dict[str, list[object]]:
-    """Each table with how many rows it has and a hash of all that stands in them."""
+    """The number of rows of each table, and a hash of their content."""
     found: dict[str, list[object]] = json.loads(run_python(environment, LOOK))
     return found
 
@@ -77,9 +77,7 @@ def postgresql() -> Iterator[PostgreSQL]:
 def installation(
     simulator_process: SimulatorHandle, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
-    """The environment of an embedded Trackside with an administrator and an organization that was
-    read.
-    """
+    """The environment of an embedded Trackside with an administrator and one read organization."""
     simulator_process.reset()
     environment = {
         "PATH": os.environ["PATH"],
@@ -105,16 +103,16 @@ def installation(
 
 @pytest.fixture
 def embedded(installation: dict[str, str], tmp_path: Path) -> dict[str, str]:
-    """A copy of it that a test may change."""
+    """A copy of the installation that a test may change."""
     shutil.copytree(installation["TRACKSIDE_DATA_DIR"], tmp_path / "var")
     return {**installation, "TRACKSIDE_DATA_DIR": str(tmp_path / "var")}
 
 
 @pytest.fixture(scope="module")
 def moved(installation: dict[str, str], postgresql: PostgreSQL) -> dict[str, str]:
-    """The environment of the same installation, moved to PostgreSQL by the command."""
-    told = manage(installation, "copy_database", "--to", postgresql.url)
-    assert "Copied" in told
+    """The environment of an installation that the command moved to PostgreSQL."""
+    output = manage(installation, "copy_database", "--to", postgresql.url)
+    assert "Copied" in output
     return scaled(installation, postgresql.url)
 
 
@@ -133,7 +131,7 @@ def connect(environment: Mapping[str, str], simulator: SimulatorHandle, slug: st
 
 
 def scaled(embedded: Mapping[str, str], url: str) -> dict[str, str]:
-    """The same installation on PostgreSQL: with the keys the embedded one has made."""
+    """The same environment on PostgreSQL, with the keys of the embedded installation."""
     keys = json.loads((Path(embedded["TRACKSIDE_DATA_DIR"]) / "keys.json").read_text())
     given = {"SECRET_KEY": keys["secret_key"], "CREDENTIAL_KEYS": ",".join(keys["credential_keys"])}
     return {**embedded, **given, "DATABASE_URL": url}
@@ -146,7 +144,7 @@ def test_one_command_moves_everything_to_postgresql(
     assert "append-only" in run_python(moved, FORGE)
 
 
-def test_a_target_that_is_not_empty_is_left_alone(
+def test_a_target_with_rows_is_left_unchanged(
     installation: dict[str, str], moved: dict[str, str]
 ) -> None:
     before = content(moved)
@@ -179,13 +177,13 @@ def test_the_url_of_the_target_is_read_from_standard_input(
 
 
 @pytest.mark.parametrize("url", ["nonsense", "", "postgresql://nobody@127.0.0.1:1/none"])
-def test_a_target_that_cannot_be_opened_is_said_plainly(embedded: dict[str, str], url: str) -> None:
-    with pytest.raises(AssertionError, match=r"not the URL of a database|failed") as failed:
+def test_a_target_that_cannot_be_opened_is_reported(embedded: dict[str, str], url: str) -> None:
+    with pytest.raises(AssertionError, match=r"must be the address of a database|failed") as failed:
         manage(embedded, "copy_database", "--to", url)
     assert "Traceback" not in str(failed.value)
 
 
-def test_a_backup_of_postgresql_brings_everything_back_and_goes_on(
+def test_a_restored_backup_of_postgresql_is_complete_and_works(
     moved: dict[str, str],
     postgresql: PostgreSQL,
     simulator_process: SimulatorHandle,
@@ -193,7 +191,7 @@ def test_a_backup_of_postgresql_brings_everything_back_and_goes_on(
 ) -> None:
     postgresql.run("CREATE DATABASE restored")
     restored = {**moved, "DATABASE_URL": postgresql.url_of("restored")}
-    manage(restored, "migrate", "--verbosity", "0")  # the target was started once
+    manage(restored, "migrate", "--verbosity", "0")  # as if the target had been started once
     backup = str(tmp_path / "trackside.dump")
     dump = [
         postgres_binary("pg_dump"),
@@ -218,13 +216,11 @@ def test_a_backup_of_postgresql_brings_everything_back_and_goes_on(
     subprocess.run(command, check=True, timeout=60)
     assert content(restored) == content(moved)
     assert "append-only" in run_python(restored, FORGE)
-    assert "not modified" in manage(restored, "sync", "acme")  # the token opens
-    connect(restored, simulator_process, "globex")  # new rows get keys that are free
+    assert "not modified" in manage(restored, "sync", "acme")  # the token can be decrypted
+    connect(restored, simulator_process, "globex")  # new rows get free primary keys
 
 
-def test_a_backup_of_sqlite_brings_everything_back(
-    embedded: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_restored_backup_of_sqlite_is_complete(embedded: dict[str, str], tmp_path: Path) -> None:
     before = content(embedded)
     commands = found(r"(mkdir -p -m 700 backup\n.*?)```")[1].replace(
         ".venv/bin/python", sys.executable
@@ -236,7 +232,7 @@ def test_a_backup_of_sqlite_brings_everything_back(
     assert "not modified" in manage(restored, "sync", "acme")
 
 
-def test_a_backup_without_its_keys_says_so_instead_of_using_the_tokens(
+def test_a_backup_without_its_keys_is_reported_and_uses_no_token(
     embedded: dict[str, str], tmp_path: Path
 ) -> None:
     (Path(embedded["TRACKSIDE_DATA_DIR"]) / "keys.json").unlink()
