@@ -4,8 +4,8 @@
 
 Pages are served on `PAGES_PORT` (8000). Probes are answered on `PROBES_PORT` (8001) by a thread
 that serves nothing else: however many slow or costly requests wait, the container is known to live,
-and no log fills with probes. Both listen on `PAGES_ADDRESS`, which is everywhere: in a container others
-reach them only over its networks.
+and no log fills with probes. Both listen on `PAGES_ADDRESS`, which is everywhere: in a container
+others reach them only over its networks.
 """
 
 import logging

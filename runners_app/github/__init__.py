@@ -1,6 +1,7 @@
 """The client for GitHub's REST API: hosted ("larger") runners, their images, limits and groups.
 
-Imports nothing from Django and reads no settings. See `client` for the calls and `errors` for what they raise.
+Imports nothing from Django and reads no settings. See `client` for the calls and `errors` for what
+they raise.
 """
 
 from .auth import AppAuth, TokenAuth

@@ -1,4 +1,5 @@
-"""The two ways to prove who is calling. The client lets neither sign a request to another origin."""
+"""The two ways to prove who is calling. The client lets neither sign a request to another origin.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ _BACKDATED_S, _LIFETIME_S, _RENEWED_BEFORE_END_S = 60, 540, 60
 
 
 class TokenAuth(AuthBase):
-    """A personal access token or an installation token. ValueError (without the token) if no header can carry it."""
+    """A personal access token or an installation token. ValueError (without the token) if no header
+    can carry it.
+    """
 
     def __init__(self, token: str) -> None:
         if not SENDABLE.fullmatch(token):

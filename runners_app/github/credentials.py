@@ -1,4 +1,6 @@
-"""Calls about the credential itself: its limit, its App and installations, and what it sees of an organization."""
+"""Calls about the credential itself: its limit, its App and installations, and what it sees of an
+organization.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +15,16 @@ from .shapes import App, Installation, InstallationToken, Organization, Owner
 
 class CredentialCalls(Caller):
     def get_rate_limit(self) -> Answer[RateLimit]:
-        """The primary limit for the REST API; asking does not count against it. NotFound where limits are switched off.
+        """The primary limit for the REST API; asking does not count against it. NotFound where
+        limits are switched off.
 
         rate-limit/get: GET /rate_limit (`resources.core`).
         """
         return self._one("GET", "/rate_limit", _core_limit)
 
     def get_organization(self, owner: Owner) -> Answer[Organization]:
-        """What the credential sees of an organization. ValueError for an enterprise, which has no such call.
+        """What the credential sees of an organization. ValueError for an enterprise, which has no
+        such call.
 
         orgs/get: GET /orgs/{org}.
         """
@@ -36,7 +40,8 @@ class CredentialCalls(Caller):
         return self._one("GET", "/app", parsing.app)
 
     def list_installations(self, *, known: Known = none_known, per_page: int = 100) -> Iterator[Page[Installation]]:
-        """Where the App is installed, page by page (`total_count` is None: this list is a bare array).
+        """Where the App is installed, page by page (`total_count` is None: this list is a bare
+        array).
 
         apps/list-installations: GET /app/installations.
         """
@@ -52,7 +57,8 @@ class CredentialCalls(Caller):
     def create_installation_access_token(self, installation_id: int) -> Answer[InstallationToken]:
         """A token with all rights of the installation, valid for an hour; needs `AppAuth`.
 
-        apps/create-installation-access-token: POST /app/installations/{installation_id}/access_tokens.
+        apps/create-installation-access-token: POST
+        /app/installations/{installation_id}/access_tokens.
         """
         path = f"/app/installations/{installation_id}/access_tokens"
         return self._one("POST", path, parsing.installation_token)

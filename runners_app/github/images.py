@@ -1,4 +1,6 @@
-"""Calls about images: `{owner}/actions/hosted-runners/images`. None of these lists is paged by GitHub."""
+"""Calls about images: `{owner}/actions/hosted-runners/images`. None of these lists is paged by
+GitHub.
+"""
 
 from __future__ import annotations
 
@@ -23,30 +25,32 @@ class ImageCalls(Caller):
     def list_partner_images(self, owner: Owner, *, known: Known = none_known) -> Iterator[Page[CuratedImage]]:
         """Images of GitHub's partners.
 
-        actions/get-hosted-runners-partner-images-for-org: GET /orgs/{org}/actions/hosted-runners/images/partner;
-        enterprises alike.
+        actions/get-hosted-runners-partner-images-for-org: GET
+        /orgs/{org}/actions/hosted-runners/images/partner; enterprises alike.
         """
         return self._pages(_path(owner, "partner"), "images", parsing.curated_image, known)
 
     def list_custom_images(self, owner: Owner, *, known: Known = none_known) -> Iterator[Page[CustomImage]]:
         """Images the owner's jobs built.
 
-        actions/list-custom-images-for-org: GET /orgs/{org}/actions/hosted-runners/images/custom; enterprises alike.
+        actions/list-custom-images-for-org: GET /orgs/{org}/actions/hosted-runners/images/custom;
+        enterprises alike.
         """
         return self._pages(_path(owner, "custom"), "images", parsing.custom_image, known)
 
     def get_custom_image(self, owner: Owner, id: int) -> Answer[CustomImage]:  # noqa: A002
         """One custom image.
 
-        actions/get-custom-image-for-org: GET /orgs/{org}/actions/hosted-runners/images/custom/{id}; enterprises alike.
+        actions/get-custom-image-for-org: GET /orgs/{org}/actions/hosted-runners/images/custom/{id};
+        enterprises alike.
         """
         return self._one("GET", _path(owner, "custom", id), parsing.custom_image)
 
     def delete_custom_image(self, owner: Owner, id: int) -> Answer[None]:  # noqa: A002
         """Delete a custom image with all its versions.
 
-        actions/delete-custom-image-from-org: DELETE /orgs/{org}/actions/hosted-runners/images/custom/{id};
-        enterprises alike.
+        actions/delete-custom-image-from-org: DELETE
+        /orgs/{org}/actions/hosted-runners/images/custom/{id}; enterprises alike.
         """
         return self._one("DELETE", _path(owner, "custom", id), _nothing)
 

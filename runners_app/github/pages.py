@@ -30,8 +30,9 @@ def none_known(url: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """One page of a list. `items` is None if the page is unchanged (a 304 or an equal body, told apart by
-    `not_modified`); the other fields are always those to keep as its `KnownPage`."""
+    """One page of a list. `items` is None if the page is unchanged (a 304 or an equal body, told
+    apart by `not_modified`); the other fields are always those to keep as its `KnownPage`.
+    """
 
     url: str
     items: tuple[T, ...] | None

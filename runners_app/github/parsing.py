@@ -1,4 +1,6 @@
-"""JSON values into the types of `shapes`. Missing and odd fields get defaults; `Unreadable` only without an id."""
+"""JSON values into the types of `shapes`. Missing and odd fields get defaults; `Unreadable` only
+without an id.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,8 @@ def hosted_runner(value: object) -> HostedRunner:
 
 
 def _runner_image(runner: Mapping[str, object]) -> RunnerImage | None:
-    """From `image_details`; older answers have `image` with `size`, or with `source` and `version`."""
+    """From `image_details`; older answers have `image` with `size`, or with `source` and `version`.
+    """
     image = mapping(runner.get("image_details")) or mapping(runner.get("image"))
     if not image:
         return None
@@ -161,7 +164,9 @@ def _label(value: Mapping[str, object]) -> Label:
 
 
 def repository(value: object) -> Repository:
-    """What does not say whether it is private counts as private: nobody is told that it is open to all."""
+    """What does not say whether it is private counts as private: nobody is told that it is open to
+    all.
+    """
     said = must_be_object(value)
     visibility = text(said.get("visibility"))
     private = flag(said.get("private"), default=visibility != "public")

@@ -1,6 +1,8 @@
-"""Calls about who may use a runner group: repositories of an organization's, organizations of an enterprise's.
+"""Calls about who may use a runner group: repositories of an organization's, organizations of an
+enterprise's.
 
-GitHub keeps an access list for groups whose visibility is `selected`, and refuses to change that of others.
+GitHub keeps an access list for groups whose visibility is `selected`, and refuses to change that of
+others.
 """
 
 from __future__ import annotations
@@ -101,7 +103,8 @@ class RunnerGroupAccessCalls(Caller):
     def list_organization_repositories(
         self, owner: Owner, *, known: Known = none_known, per_page: int = 100
     ) -> Iterator[Page[Repository]]:
-        """All repositories of an organization the credential may see, by name, in pages of a bare array.
+        """All repositories of an organization the credential may see, by name, in pages of a bare
+        array.
 
         repos/list-for-org: GET /orgs/{org}/repos. ValueError for an enterprise, which has none.
         """
@@ -121,6 +124,8 @@ def _organizations(owner: Owner, *segments: int) -> str:
 
 
 def _require(kind: str, owner: Owner) -> None:
-    """ValueError: an organization's groups are open to repositories, an enterprise's to organizations."""
+    """ValueError: an organization's groups are open to repositories, an enterprise's to
+    organizations.
+    """
     if owner.kind != kind:
         raise ValueError(f"Only an {kind} has this")

@@ -1,4 +1,6 @@
-"""Calls about runner groups: `{owner}/actions/runner-groups`. Plans without groups answer a refusal."""
+"""Calls about runner groups: `{owner}/actions/runner-groups`. Plans without groups answer a
+refusal.
+"""
 
 from __future__ import annotations
 
@@ -32,10 +34,12 @@ class RunnerGroupCalls(Caller):
         known: Known = none_known,
         per_page: int = 100,
     ) -> Iterator[Page[RunnerGroup]]:
-        """All runner groups, page by page; an organization's list holds those its enterprise shares as `inherited`.
+        """All runner groups, page by page; an organization's list holds those its enterprise shares
+        as `inherited`.
 
-        `visible_to_repository` (a name without its owner; organizations only) and `visible_to_organization` (a login;
-        enterprises only) leave those that it may use. ValueError for the filter of the other kind.
+        `visible_to_repository` (a name without its owner; organizations only) and
+        `visible_to_organization` (a login; enterprises only) leave those that it may use.
+        ValueError for the filter of the other kind.
 
         actions/list-self-hosted-runner-groups-for-org: GET /orgs/{org}/actions/runner-groups;
         enterprise-admin/list-self-hosted-runner-groups-for-enterprise.
@@ -74,10 +78,12 @@ class RunnerGroupCalls(Caller):
     ) -> Answer[RunnerGroup]:
         """Change the given fields (those in `CHANGEABLE`); the access list has calls of its own.
 
-        An organization's needs the `name` every time, and GitHub's description names defaults for the flags: whoever
-        leaves one out may reset it. ValueError for any other field, or a missing name.
+        An organization's needs the `name` every time, and GitHub's description names defaults for
+        the flags: whoever leaves one out may reset it. ValueError for any other field, or a missing
+        name.
 
-        actions/update-self-hosted-runner-group-for-org: PATCH /orgs/{org}/actions/runner-groups/{id};
+        actions/update-self-hosted-runner-group-for-org: PATCH
+        /orgs/{org}/actions/runner-groups/{id};
         enterprise-admin/update-self-hosted-runner-group-for-enterprise.
         """
         if not_changeable := set(changes) - CHANGEABLE:
@@ -89,7 +95,8 @@ class RunnerGroupCalls(Caller):
     def delete_runner_group(self, owner: Owner, id: int) -> Answer[None]:  # noqa: A002
         """Delete a group, which must be empty and neither the default one nor inherited.
 
-        actions/delete-self-hosted-runner-group-from-org: DELETE /orgs/{org}/actions/runner-groups/{id};
+        actions/delete-self-hosted-runner-group-from-org: DELETE
+        /orgs/{org}/actions/runner-groups/{id};
         enterprise-admin/delete-self-hosted-runner-group-from-enterprise.
         """
         return self._one("DELETE", group_path(owner, id), nothing)
@@ -104,9 +111,11 @@ class RunnerGroupCalls(Caller):
     ) -> Iterator[Page[HostedRunner]]:
         """The larger runners in a group of an organization; of an inherited group the enterprise's.
 
-        ValueError for an enterprise, which has no such call: its members are those with the group's id.
+        ValueError for an enterprise, which has no such call: its members are those with the group's
+        id.
 
-        actions/list-github-hosted-runners-in-group-for-org: GET /orgs/{org}/actions/runner-groups/{id}/hosted-runners.
+        actions/list-github-hosted-runners-in-group-for-org: GET
+        /orgs/{org}/actions/runner-groups/{id}/hosted-runners.
         """
         if owner.kind != "organization":
             raise ValueError("Only organizations can be asked for the larger runners in a group")

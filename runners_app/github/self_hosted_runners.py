@@ -45,7 +45,8 @@ class SelfHostedRunnerCalls(Caller):
     ) -> Iterator[Page[SelfHostedRunner]]:
         """The self-hosted runners in a group.
 
-        actions/list-self-hosted-runners-in-group-for-org: GET /orgs/{org}/actions/runner-groups/{id}/runners;
+        actions/list-self-hosted-runners-in-group-for-org: GET
+        /orgs/{org}/actions/runner-groups/{id}/runners;
         enterprise-admin/list-self-hosted-runners-in-group-for-enterprise.
         """
         path = group_path(owner, group_id, "runners")
@@ -54,7 +55,8 @@ class SelfHostedRunnerCalls(Caller):
     def set_self_hosted_runners_in_group(self, owner: Owner, group_id: int, runner_ids: Iterable[int]) -> Answer[None]:
         """Replace the whole list: those left out go to the default group.
 
-        actions/set-self-hosted-runners-in-group-for-org: PUT /orgs/{org}/actions/runner-groups/{id}/runners;
+        actions/set-self-hosted-runners-in-group-for-org: PUT
+        /orgs/{org}/actions/runner-groups/{id}/runners;
         enterprise-admin/set-self-hosted-runners-in-group-for-enterprise.
         """
         body = {"runners": sorted(set(runner_ids))}

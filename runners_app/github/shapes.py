@@ -15,7 +15,9 @@ OwnerKind = Literal["organization", "enterprise"]
 
 
 def path_segment(value: str) -> str:
-    """The value quoted as one segment of a URL path. ValueError for what a server would take for another path."""
+    """The value quoted as one segment of a URL path. ValueError for what a server would take for
+    another path.
+    """
     if value in ("", ".", ".."):
         raise ValueError(f"{value!r} cannot stand in a URL path")
     return quote(value, safe="")
@@ -23,7 +25,9 @@ def path_segment(value: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The organization or enterprise that has runners. ValueError for a slug that cannot stand in a path."""
+    """The organization or enterprise that has runners. ValueError for a slug that cannot stand in a
+    path.
+    """
 
     kind: OwnerKind
     slug: str
@@ -42,7 +46,8 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class MachineSize:
-    """Cores, GB of memory and GB of storage; the numbers are None where GitHub did not tell them."""
+    """Cores, GB of memory and GB of storage; the numbers are None where GitHub did not tell them.
+    """
 
     id: str
     cpu_cores: int | None = None
@@ -74,8 +79,8 @@ class PublicIP:
 class HostedRunner:
     """A larger runner: a pool of up to `maximum_runners` machines.
 
-    `status` is GitHub's word, also one we do not know. `group_id` is its `runner_group_id`, `static_ip` its
-    `public_ip_enabled`.
+    `status` is GitHub's word, also one we do not know. `group_id` is its `runner_group_id`,
+    `static_ip` its `public_ip_enabled`.
     """
 
     id: int
@@ -94,7 +99,9 @@ class HostedRunner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewHostedRunner:
-    """A runner to be created. `image_version` only for custom images; None leaves `maximum_runners` to GitHub."""
+    """A runner to be created. `image_version` only for custom images; None leaves `maximum_runners`
+    to GitHub.
+    """
 
     name: str
     image_id: str
@@ -173,7 +180,8 @@ class Limits:
 class RunnerGroup:
     """A runner group. `selected_workflows` are sorted, because GitHub sends them in varying order.
 
-    Enterprise groups never are `inherited`; `inherited_allows_public_repositories` is None where GitHub is silent.
+    Enterprise groups never are `inherited`; `inherited_allows_public_repositories` is None where
+    GitHub is silent.
     """
 
     id: int
@@ -193,8 +201,8 @@ class RunnerGroup:
 class NewRunnerGroup:
     """A group to be created. `visibility` is `all`, `selected` or, of an organization, `private`.
 
-    `selected_ids` are the repositories of an organization's or the organizations of an enterprise's group, `runners`
-    self-hosted ones to move into it.
+    `selected_ids` are the repositories of an organization's or the organizations of an enterprise's
+    group, `runners` self-hosted ones to move into it.
     """
 
     name: str
@@ -207,7 +215,9 @@ class NewRunnerGroup:
     network_configuration_id: str | None = None
 
     def body(self, kind: OwnerKind) -> dict[str, object]:
-        """The request body of actions/create-self-hosted-runner-group-for-org, or the one for enterprises."""
+        """The request body of actions/create-self-hosted-runner-group-for-org, or the one for
+        enterprises.
+        """
         body: dict[str, object] = {
             "name": self.name,
             "visibility": self.visibility,
@@ -227,7 +237,9 @@ class NewRunnerGroup:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A label of a self-hosted runner. `type` is `read-only` (set by the runner itself) or `custom`."""
+    """A label of a self-hosted runner. `type` is `read-only` (set by the runner itself) or
+    `custom`.
+    """
 
     name: str
     type: str
@@ -235,7 +247,9 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class SelfHostedRunner:
-    """A machine of one's own. `status` is GitHub's word, such as `online`; `group_id` its `runner_group_id`."""
+    """A machine of one's own. `status` is GitHub's word, such as `online`; `group_id` its
+    `runner_group_id`.
+    """
 
     id: int
     name: str
@@ -248,7 +262,9 @@ class SelfHostedRunner:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A repository, in short. `visibility` is `public`, `private` or `internal`; internal ones are `private` too."""
+    """A repository, in short. `visibility` is `public`, `private` or `internal`; internal ones are
+    `private` too.
+    """
 
     id: int
     name: str
@@ -282,7 +298,9 @@ class App:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """One installation of an App. `account` is a login or enterprise slug, `target_type` GitHub's word for its kind."""
+    """One installation of an App. `account` is a login or enterprise slug, `target_type` GitHub's
+    word for its kind.
+    """
 
     id: int
     account: str

@@ -1,7 +1,8 @@
-"""The border: whatever a server sends becomes a value both databases can store, or a sensible default.
+"""The border: whatever a server sends becomes a value both databases can store, or a sensible
+default.
 
-What is unreadable becomes the default. Only a missing id is an error (`Unreadable`), because an item without one cannot
-be told from the others.
+What is unreadable becomes the default. Only a missing id is an error (`Unreadable`), because an
+item without one cannot be told from the others.
 """
 
 from __future__ import annotations
@@ -29,14 +30,17 @@ class Unreadable(ValueError):
 
 
 def clean(value: str, limit: int = TEXT_LIMIT) -> str:
-    """The text without NUL and lone surrogates, which neither PostgreSQL nor UTF-8 takes, cut to `limit` characters."""
+    """The text without NUL and lone surrogates, which neither PostgreSQL nor UTF-8 takes, cut to
+    `limit` characters.
+    """
     if len(value) > limit:
         value = value[: limit - 1] + ELLIPSIS
     return _UNSTORABLE.sub(REPLACEMENT, value)
 
 
 def text(value: object) -> str:
-    """A string from anything: numbers are written out, null and structures become the empty string."""
+    """A string from anything: numbers are written out, null and structures become the empty string.
+    """
     return optional_text(value) or ""
 
 
@@ -81,7 +85,8 @@ def whole_number(value: object) -> int | None:
 
 
 def optional_identity(value: object) -> int | None:
-    """An id of GitHub's: a whole number within signed 64 bit (beyond 2^53 is fine), otherwise None."""
+    """An id of GitHub's: a whole number within signed 64 bit (beyond 2^53 is fine), otherwise None.
+    """
     number = whole_number(value)
     return number if number is not None and _SMALLEST_ID <= number <= _LARGEST_ID else None
 

@@ -134,8 +134,9 @@ class OwnedQuerySet(models.QuerySet[M], Generic[M]):
 def jobs_visible_to(user: "User | AnonymousUser") -> Q:
     """A condition on rows of jobs and of their sums, for anybody but administrators.
 
-    They follow the group they ran in, `account` and `group_id`. A job of an organization that an enterprise's pool ran
-    is the enterprise's, too: `pool_account` and `pool_group_id`. Where no group is known, one must see the account in full.
+    They follow the group they ran in, `account` and `group_id`. A job of an organization that an
+    enterprise's pool ran is the enterprise's, too: `pool_account` and `pool_group_id`. Where no
+    group is known, one must see the account in full.
     """
     whole = Account.objects.visible_to(user).fully_visible().values("pk")
     memberships = Membership.objects.filter(

@@ -52,7 +52,9 @@ def running_simulator() -> Iterator[SimulatorHandle]:
 
 @pytest.fixture
 def simulator(running_simulator: SimulatorHandle) -> SimulatorHandle:
-    """GitHub's API over HTTP, with its seeded world untouched by other tests; its time stands still."""
+    """GitHub's API over HTTP, with its seeded world untouched by other tests; its time stands
+    still.
+    """
     running_simulator.clear_faults()
     running_simulator.reset()
     running_simulator.set_speed(0)

@@ -14,7 +14,9 @@ Behaviour = Callable[[socket.socket, bytes], object]
 
 @dataclass
 class RawServer:
-    """`requests` are those received so far, each as it came; `connections` counts the connections opened."""
+    """`requests` are those received so far, each as it came; `connections` counts the connections
+    opened.
+    """
 
     port: int
     requests: list[bytes] = field(default_factory=list)
@@ -56,7 +58,9 @@ def hanging_up_after(sent: bytes) -> Behaviour:
 
 @contextmanager
 def raw_server(behave: Behaviour, wrap: Callable[[socket.socket], socket.socket] | None = None) -> Iterator[RawServer]:
-    """Serve until the block ends: `behave` is called with the connection and each request read from it."""
+    """Serve until the block ends: `behave` is called with the connection and each request read from
+    it.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = RawServer(listener.getsockname()[1])
         opened: list[socket.socket] = []

@@ -1,4 +1,6 @@
-"""Faults between us and GitHub, over HTTP: which error comes, and whether a write may have been applied."""
+"""Faults between us and GitHub, over HTTP: which error comes, and whether a write may have been
+applied.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,7 @@ def names(client: GitHubClient) -> list[str]:
         (422, Invalid), (429, RateLimited),
         (500, ServerFailed), (502, ServerFailed), (503, ServerFailed),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_each_status_is_its_error(
     simulator: SimulatorHandle,

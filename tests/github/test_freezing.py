@@ -140,7 +140,7 @@ class Child:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.github.frozen_child", *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
-        )  # fmt: skip
+        )
         assert self._line() == "ready"
 
     def _line(self) -> str:

@@ -1,4 +1,6 @@
-"""Whatever a server answers, the client gives well-typed results or raises a GitHubError, and nothing else."""
+"""Whatever a server answers, the client gives well-typed results or raises a GitHubError, and
+nothing else.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ RUNNERS = {
             "last_active_on": "2026-10-09T23:39:01Z", "image_gen": False,
         }
     ],
-}  # fmt: skip
+}
 GROUPS = {
     "total_count": 1,
     "runner_groups": [

@@ -177,7 +177,7 @@ def test_a_list_of_ever_new_pages_is_not_read_for_ever(connect: Connect) -> None
     "body",
     [{}, {"runners": None}, {"runners": {}}, {"total_count": 1}, None, 7, "text", {"runners": [{}]},
      {"runners": [None]}, {"runners": [{"id": 1}, {"id": 2**63}]}],
-)  # fmt: skip
+)
 def test_a_list_of_the_wrong_shape_cannot_be_used(connect: Connect, body: object) -> None:
     with raw_server(saying(answer(body))) as server, pytest.raises(AnswerUnusable, match="cannot be used"):
         read(connect(server.url))

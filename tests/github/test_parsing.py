@@ -123,7 +123,7 @@ def test_images_sizes_and_limits_are_read() -> None:
     assert parsing.custom_image(
         {"id": 1, "platform": "linux-x64", "name": "CustomImage", "source": "custom", "versions_count": 4,
          "total_versions_size": 200, "latest_version": "1.3.0", "state": "Ready"}
-    ) == CustomImage(1, "linux-x64", "CustomImage", "custom", 4, 200, "1.3.0", "Ready")  # fmt: skip
+    ) == CustomImage(1, "linux-x64", "CustomImage", "custom", 4, 200, "1.3.0", "Ready")
     assert parsing.image_version(
         {"version": "1.1.0", "state": "Ready", "size_gb": 75, "created_on": "2024-11-09T23:39:01Z"}
     ) == ImageVersion("1.1.0", "Ready", 75, datetime(2024, 11, 9, 23, 39, 1, tzinfo=UTC), "")

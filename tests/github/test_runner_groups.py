@@ -1,4 +1,6 @@
-"""Every call about runner groups, who may use them and what is in them, held against GitHub's description."""
+"""Every call about runner groups, who may use them and what is in them, held against GitHub's
+description.
+"""
 
 from __future__ import annotations
 
@@ -329,7 +331,9 @@ def test_every_operation_is_called_as_github_describes_it(
 
 
 def _described_operations() -> dict[tuple[str, str], tuple[set[str], Any]]:
-    """(method, path) → names of its query and schema of its body; labels of self-hosted runners are left out."""
+    """(method, path) → names of its query and schema of its body; labels of self-hosted runners are
+    left out.
+    """
     description = openapi.read_description(openapi.VERSIONS[-1])
     found = {}
     for path, methods in description["paths"].items():

@@ -210,7 +210,7 @@ def test_a_redirect_to_another_host_is_refused_and_the_token_stays_here(
     "location",
     ["https://127.0.0.1:{port}/api/v3/app", "http://user:pass@127.0.0.1:{port}/api/v3/app", "/elsewhere", "/api/v3",
      "/api/v3/../elsewhere", "/api/v3/%2e%2e/elsewhere", "//github.invalid/api/v3/app", "ftp://x/", "http://[", ""],
-)  # fmt: skip
+)
 def test_a_redirect_off_the_origin_or_path_is_refused(connect: Connect, location: str) -> None:
     behave = saying(answer(status=302, headers={"Location": "PLACE"}))
     with raw_server(lambda sock, _: behave(sock, b"")) as server:
@@ -377,8 +377,9 @@ def test_every_answer_is_reported_also_refusals_and_redirects(connect: Connect) 
 
 
 def everything_said_about(error: BaseException) -> str:
-    """The whole chain of errors with the local variables of all frames but the test's own, as an error tracker would
-    show it."""
+    """The whole chain of errors with the local variables of all frames but the test's own, as an
+    error tracker would show it.
+    """
     assert error.__traceback__
     error.__traceback__ = error.__traceback__.tb_next
     chain: list[BaseException] = []

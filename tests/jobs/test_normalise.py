@@ -151,7 +151,7 @@ TRAPS: dict[str, tuple[list[Received], tuple[float | None, float, float, bool, b
         ],
         (40, 60, 0, False, False),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("trap", TRAPS)
