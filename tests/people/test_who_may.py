@@ -526,7 +526,8 @@ operation-settle    runner=runner
 """
 # Forms that name no row but that of their address. Those of administrators are in the next test.
 NO_REFERENCES = """
-account-disconnect account-observe account-pause account-refresh account-token account_change_password
+account-disconnect account-observe account-pause account-refresh account-token
+account_change_password
 account_login account_logout account_reauthenticate batch-go-on batch-retry batch-stop
 group-delete
 groups-refresh image-delete image-version-delete images-refresh mfa_activate_totp mfa_add_webauthn
