@@ -77,7 +77,7 @@ class JsonSerializer:
 
     def loads(self, stored: bytes | int) -> Any:
         """Raises ValueError for bytes that are not JSON."""
-        return json.loads(stored)
+        return stored if isinstance(stored, int) else json.loads(stored)
 
 
 class Client(RedisCacheClient):

@@ -14,7 +14,16 @@ from threading import Event, Thread
 import pytest
 import requests
 
-from tests.processes import ROOT, Process, answers, find_binary, free_port, manage, run, wait_for
+from tests.processes import (
+    ROOT,
+    Process,
+    find_binary,
+    free_port,
+    manage,
+    responds,
+    run,
+    wait_for,
+)
 
 CLAIMED = {
     "X-Forwarded-For": "192.0.2.7",
@@ -169,7 +178,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     command = [find_binary("gunicorn"), "--config", "python:dashboard.web_server", "dashboard.wsgi"]
     web = Process(command, environment=environment, log=folder / "web.log")
     with run(web), run(_proxy(at, web_port, folder)) as proxy:
-        proxy.wait_until(lambda: answers(f"{at}/sign-in/"))
+        proxy.wait_until(lambda: responds(f"{at}/sign-in/"))
         yield Site(at, web, web_port, probe_port)
 
 

@@ -50,7 +50,8 @@ class Lease:
             self.book_write()
         if self.pending or uptime() - self.renewed_at > JUST_RENEWED_SECONDS:
             self.renew()
-        return self.renewed_at + settings.LEASE_SECONDS
+        seconds: float = settings.LEASE_SECONDS
+        return self.renewed_at + seconds
 
     def book_write(self) -> None:
         """Keep the next write at a distance; called before a write is sent and after it ended."""

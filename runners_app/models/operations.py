@@ -83,7 +83,7 @@ def is_overdue(now: datetime) -> Q:
         batch=OuterRef("batch"), sent_at__gt=limit, known_not_applied=False
     )
     overdue = Q(held_because="", confirmed_at__lte=limit)
-    return nothing_applied() & overdue & idle & ~Exists(batch)
+    return nothing_applied() & overdue & idle & Q(~Exists(batch))
 
 
 def is_stale_request(now: datetime) -> Q:
