@@ -19,6 +19,21 @@ def read_description(version: str) -> dict[str, Any]:
     return described
 
 
+def insight_operations(version: str = VERSIONS[-1]) -> list[str]:
+    """Operations about jobs and webhooks, such as ``GET /orgs/{org}/hooks``."""
+    file = FOLDER / f"insight.{version}.json"
+    if not file.exists():
+        return []
+    described = json.loads(file.read_text())
+    methods = ("get", "post", "patch", "put", "delete")
+    return [
+        f"{method.upper()} {path}"
+        for path, operations in described["paths"].items()
+        for method in operations
+        if method in methods
+    ]
+
+
 @cache
 def _registry(version: str) -> "Registry[Any]":
     resource = DRAFT202012.create_resource(_strict(read_description(version)))

@@ -37,6 +37,9 @@ class Command(BaseCommand):
             action="store_true",
             help="without larger runners and rate limits",
         )
+        parser.add_argument(
+            "--jobs-per-minute", type=float, default=0.0, help="with 30 days of history; 0: no jobs"
+        )
         parser.add_argument("--state", type=Path, help="keep the world in this file")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -51,7 +54,12 @@ class Command(BaseCommand):
         if prefix and not prefix.startswith("/"):
             raise CommandError("--prefix must begin with a slash, such as /api/v3.")
         wanted = Options(
-            size, options["latency_ms"], prefix, options["enterprise_server"], options["state"]
+            size,
+            options["latency_ms"],
+            prefix,
+            options["enterprise_server"],
+            options["state"],
+            options["jobs_per_minute"],
         )
         try:
             simulator = Simulator(wanted)

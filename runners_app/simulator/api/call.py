@@ -29,6 +29,8 @@ class Call:
     token: Token | None = None
     target: Account | None = None
     enterprise_server: bool = False
+    courier: Any = None
+    """``server.courier.Courier``: the jobs, and the log of deliveries."""
 
     @property
     def account(self) -> Account:

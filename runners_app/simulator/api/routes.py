@@ -12,8 +12,10 @@ from runners_app.simulator.api import (
     hosted_runners,
     images,
     organizations,
+    webhooks,
 )
 from runners_app.simulator.api import self_hosted_runners as machines
+from runners_app.simulator.api import workflow_runs as runs
 from runners_app.simulator.api.auth import Need
 from runners_app.simulator.api.call import Call
 from runners_app.simulator.api.wire import Response
@@ -162,6 +164,51 @@ ROUTES: list[Route] = [
     ),
     _plain("GET", "/orgs/{org}/installation", apps.get_organization_installation, Need(who="app")),
     _plain("GET", "/installation/repositories", apps.list_installation_repositories, Need()),
+]
+
+
+HOOKS: dict[str, Operation] = {
+    "GET ": webhooks.list_webhooks,
+    "POST ": webhooks.create_webhook,
+    "GET /{hook_id}": webhooks.get_webhook,
+    "PATCH /{hook_id}": webhooks.update_webhook,
+    "DELETE /{hook_id}": webhooks.delete_webhook,
+    "GET /{hook_id}/config": webhooks.get_config,
+    "PATCH /{hook_id}/config": webhooks.update_config,
+    "POST /{hook_id}/pings": webhooks.ping_webhook,
+    "GET /{hook_id}/deliveries": webhooks.list_deliveries,
+    "GET /{hook_id}/deliveries/{delivery_id}": webhooks.get_delivery,
+    "POST /{hook_id}/deliveries/{delivery_id}/attempts": webhooks.redeliver,
+}
+APP_HOOK: dict[str, Operation] = {
+    "GET /config": webhooks.get_app_config,
+    "PATCH /config": webhooks.update_app_config,
+    "GET /deliveries": webhooks.list_app_deliveries,
+    "GET /deliveries/{delivery_id}": webhooks.get_app_delivery,
+    "POST /deliveries/{delivery_id}/attempts": webhooks.redeliver_app,
+}
+WORKFLOW_RUNS: dict[str, Operation] = {
+    "GET /runs": runs.list_runs,
+    "GET /runs/{run_id}": runs.get_run,
+    "GET /runs/{run_id}/attempts/{attempt_id}": runs.get_run_attempt,
+    "GET /runs/{run_id}/jobs": runs.list_run_jobs,
+    "GET /runs/{run_id}/concurrency_groups": runs.list_run_concurrency_groups,
+    "GET /jobs/{job_id}": runs.get_job,
+}
+ROUTES += [
+    *_reads_and_writes("organization_hooks", ("admin:org_hook",), "/orgs/{org}/hooks", HOOKS),
+    *_reads_and_writes("actions", ("repo",), "/repos/{owner}/{repo}/actions", WORKFLOW_RUNS),
+    _plain(
+        "GET",
+        "/orgs/{org}/properties/values",
+        runs.list_property_values,
+        Need(("read:org",), ("organization_custom_properties", "read")),
+    ),
+    *(
+        _plain(method, f"/app/hook{rest}", operation, Need(who="app"))
+        for line, operation in APP_HOOK.items()
+        for method, _, rest in [line.partition(" ")]
+    ),
 ]
 
 

@@ -14,6 +14,7 @@ from runners_app.simulator.api.rate_limits import bucket_of
 from runners_app.simulator.api.rate_limits import describe as describe_limit
 from runners_app.simulator.api.wire import Body, Refused, Request, Response, json_object
 from runners_app.simulator.controls import faults
+from runners_app.simulator.controls import jobs as job_controls
 from runners_app.simulator.controls.changes import (
     change_runner,
     create_runner,
@@ -91,6 +92,7 @@ def _reset(simulator: "Simulator", request: Request, _: dict[str, str]) -> Respo
     simulator.latency_ms = latency_ms
     simulator.ledger.clear()
     simulator.faults.clear()
+    simulator.courier.reset()
     return Response(200, {"accounts": accounts_with_tokens(simulator)})
 
 
@@ -277,6 +279,9 @@ CONTROLS: list[tuple[str, str, Control]] = [
     ("POST", "reset", _reset),
     ("GET", "accounts", _read_accounts),
     ("POST", "advance", _advance),
+    ("GET", "jobs", job_controls.read_jobs),
+    ("POST", "jobs", job_controls.change_jobs),
+    ("DELETE", "jobs", job_controls.clear_jobs),
     ("GET", "tokens", _read_tokens),
     ("PATCH", "tokens", _change_token),
     ("GET", "app", _read_app),

@@ -13,6 +13,7 @@ from runners_app.simulator.controls.distortions import History
 from runners_app.simulator.controls.faults import Fault, Faults
 from runners_app.simulator.controls.ledger import Ledger, fingerprint, readable
 from runners_app.simulator.server import delivery
+from runners_app.simulator.server.courier import Courier
 from runners_app.simulator.server.environ import read_request
 from runners_app.simulator.server.responding import Outcome, is_list, respond
 from runners_app.simulator.world import lifecycle, persistence, seed
@@ -34,6 +35,7 @@ class Options:
     prefix: str = ""
     enterprise_server: bool = False
     state_file: Path | None = None
+    jobs_per_minute: float = 0.0
 
 
 class Simulator:
@@ -47,6 +49,7 @@ class Simulator:
         self.history = History()
         self.ledger = Ledger()
         self.world: World = self._stored_world() or seed.make_world(options.size, time.time())
+        self.courier = Courier(self, options.jobs_per_minute)
         self.save()
 
     def _stored_world(self) -> World | None:
@@ -96,7 +99,15 @@ class Simulator:
 
     def _handle(self, request: Request, fault: Fault | None) -> Outcome:
         with self.lock:
-            outcome = respond(self.world, self.options, request, fault, self.history, time.time())
+            outcome = respond(
+                self.world,
+                self.options,
+                request,
+                fault,
+                self.history,
+                time.time(),
+                self.courier,
+            )
             if outcome.applied or (fault and fault.action == "slip"):
                 self.changed()
         return outcome

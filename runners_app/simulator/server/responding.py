@@ -62,6 +62,7 @@ def respond(
     fault: Fault | None,
     history: History,
     wall: float,
+    courier: object = None,
 ) -> Outcome:
     """Carry out the request, unless the fault prevents it, and finish the response.
 
@@ -86,7 +87,7 @@ def respond(
         )
     else:
         try:
-            response = _carry_out(world, options, mounted, progress, fault, history, wall)
+            response = _carry_out(world, options, mounted, progress, fault, history, wall, courier)
             applied = request.method not in ("GET", "HEAD")
         except Refused as refused:
             response = refused.response
@@ -130,6 +131,7 @@ def _carry_out(
     fault: Fault | None,
     history: History,
     wall: float,
+    courier: object,
 ) -> Response:
     progress.version = request.headers.get("x-github-api-version", VERSIONS[0])
     if progress.version not in VERSIONS:
@@ -169,6 +171,7 @@ def _carry_out(
         token=progress.token,
         target=account,
         enterprise_server=options.enterprise_server,
+        courier=courier,
     )
     response = route.operation(call)
     if request.method == "HEAD":

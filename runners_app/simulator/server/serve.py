@@ -50,6 +50,9 @@ def serve(
         base_url = f"http://{host}:{bound}{simulator.options.prefix}"
         announce({"base_url": base_url, "accounts": accounts_with_tokens(simulator)})
 
+    def post_worker_init(worker: Any) -> None:
+        simulator.courier.start()
+
     settings = {
         "bind": f"{host}:{port}",
         "workers": 1,
@@ -61,6 +64,7 @@ def serve(
         "loglevel": "warning",
         "control_socket_disable": True,
         "when_ready": when_ready,
+        "post_worker_init": post_worker_init,
         "limit_request_line": 8190,
     }
     Server(simulator, settings).run()

@@ -5,7 +5,7 @@ import hashlib
 from runners_app.simulator.world.state import Account, Token, World
 
 DAY = 86_400
-FULL_ORGANIZATION_SCOPES = ["admin:org", "read:user", "repo"]
+FULL_ORGANIZATION_SCOPES = ["admin:org", "admin:org_hook", "read:user", "repo"]
 FULL_ENTERPRISE_SCOPES = ["admin:enterprise", "read:user"]
 FULL_PERMISSIONS = {
     "metadata": "read",

@@ -123,6 +123,19 @@ class Repository:
 
 
 @dataclass
+class Webhook:
+    """Where job events are posted; ``id`` 0 is the hook of the App."""
+
+    id: int
+    url: str
+    secret: str
+    events: list[str]
+    created_on: float
+    active: bool = True
+    content_type: str = "json"
+
+
+@dataclass
 class Account:
     kind: Kind
     slug: str
@@ -138,6 +151,7 @@ class Account:
     groups: dict[int, Group] = field(default_factory=dict)
     machines: dict[int, Machine] = field(default_factory=dict)
     repositories: dict[int, Repository] = field(default_factory=dict)
+    webhooks: dict[int, Webhook] = field(default_factory=dict)
     last_ids: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -200,6 +214,7 @@ class GitHubApp:
     permissions: dict[str, str]
     installations: dict[int, Installation] = field(default_factory=dict)
     pem: str = ""
+    webhook: Webhook | None = None
 
 
 @dataclass
