@@ -305,6 +305,8 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not env.bool("HTTPS", default=False)
 PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
 # Where GitHub posts webhooks, if not under PUBLIC_URL; on that host nothing else answers.
 HOOKS_URL = env.str("HOOKS_URL", default="").rstrip("/")
+# Where the simulator of the demo posts them; set by `serve`.
+DEMO_HOOKS_URL = env.str("DEMO_HOOKS_URL", default="")
 HOOKS_HOST = urlsplit(HOOKS_URL).netloc.lower()
 MAIL_IS_SET_UP = bool(env.str("EMAIL_URL", default=""))
 vars().update(env.email_url("EMAIL_URL", default="dummymail://"))
@@ -433,10 +435,19 @@ OBSERVE_INTERVAL_SECONDS = env.float("OBSERVE_INTERVAL_SECONDS", default=5.0)
 OBSERVE_LIMIT_SECONDS = env.float("OBSERVE_LIMIT_SECONDS", default=900.0)
 UNSENT_LIMIT_SECONDS = env.float("UNSENT_LIMIT_SECONDS", default=900.0)
 
+# A job event GitHub sent longer ago than this, and that is not here, is asked for again.
+LOST_DELIVERY_SECONDS = env.float("LOST_DELIVERY_SECONDS", default=60.0)
+
 # --- How long history is kept, in days. The database enforces the audit log's, so it is fixed.
 AUDIT_RETENTION_DAYS = 400
 HISTORY_RETENTION_DAYS = env.int("HISTORY_RETENTION_DAYS", default=400)
 RUNS_RETENTION_DAYS = env.int("RUNS_RETENTION_DAYS", default=30)
+
+DELIVERIES_RETENTION_DAYS = env.int("DELIVERIES_RETENTION_DAYS", default=3)
+JOBS_RETENTION_DAYS = env.int("JOBS_RETENTION_DAYS", default=90)
+JOB_SUMS_RETENTION_DAYS = env.int("JOB_SUMS_RETENTION_DAYS", default=400)
+# How far back jobs are read over REST once an account is connected.
+JOBS_BACKFILL_DAYS = env.int("JOBS_BACKFILL_DAYS", default=30)
 
 # --- Monitoring: Prometheus with a token, and Sentry.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")

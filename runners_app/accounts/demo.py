@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from runners_app.accounts.accounts import CannotConnect, connect_with_token
+from runners_app.jobs.hooks import want_hook
 from runners_app.models import Account, CachedResponse, Credential, Membership
 from runners_app.security.secrets import seal, unseal
 
@@ -69,6 +70,8 @@ def connect_demo(api_url: str, accounts: list[dict[str, str]]) -> None:
                 by=None,
                 demo=True,
             )
+    for row in Account.objects.filter(demo=True, kind=Account.Kind.ORGANIZATION):
+        want_hook(row)
     lead = User.objects.filter(username="lead").first()
     if lead is not None:
         for row in Account.objects.filter(demo=True).order_by("pk")[:2]:

@@ -119,7 +119,7 @@ class WebhookCalls(Caller):
 
         orgs/ping-webhook: POST /orgs/{org}/hooks/{hook_id}/pings.
         """
-        return self._one("POST", _hooks(owner, hook_id, "pings"), _nothing)
+        return self._one("POST", _hooks(owner, hook_id, "pings"), _nothing, success=204)
 
     def list_organization_hook_deliveries(
         self, owner: Owner, hook_id: int, *, per_page: int = 100
@@ -149,7 +149,7 @@ class WebhookCalls(Caller):
         /orgs/{org}/hooks/{hook_id}/deliveries/{delivery_id}/attempts.
         """
         path = _hooks(owner, hook_id, "deliveries", delivery_id, "attempts")
-        return self._one("POST", path, _nothing)
+        return self._one("POST", path, _nothing, success=202)
 
 
 class AppWebhookCalls(Caller):
@@ -189,7 +189,8 @@ class AppWebhookCalls(Caller):
 
         apps/redeliver-webhook-delivery: POST /app/hook/deliveries/{delivery_id}/attempts.
         """
-        return self._one("POST", f"/app/hook/deliveries/{delivery_id}/attempts", _nothing)
+        path = f"/app/hook/deliveries/{delivery_id}/attempts"
+        return self._one("POST", path, _nothing, success=202)
 
 
 def _hooks(owner: Owner, *segments: str | int) -> str:

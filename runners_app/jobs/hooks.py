@@ -5,7 +5,9 @@ from __future__ import annotations
 import secrets
 import uuid
 
-from runners_app.models import Account, App, Hook
+from django.conf import settings
+
+from runners_app.models import Account, App, Hook, Reading
 from runners_app.security.secrets import seal, unseal
 
 
@@ -20,6 +22,26 @@ def hook_for(owner: Account | App) -> Hook:
         **_owner(owner), defaults={"uid": uid, "sealed_secret": secret}
     )
     return made
+
+
+def want_hook(account: Account) -> Hook:
+    """Have the worker make the hook at GitHub, unless it is there."""
+    hook = hook_for(account)
+    if not hook.wanted or hook.error:
+        Hook.objects.filter(pk=hook.pk).update(wanted=True, error="")
+        Reading.objects.schedule_now(account, Reading.Resource.JOB_DELIVERIES)
+    return hook
+
+
+def address_of(hook: Hook) -> str:
+    """Where GitHub is to post, or nothing while nobody said by which address Trackside is
+    reached.
+    """
+    is_demo = hook.account is not None and hook.account.demo
+    base: str = settings.HOOKS_URL or settings.PUBLIC_URL
+    if is_demo:
+        base = settings.DEMO_HOOKS_URL
+    return base + hook.path if base else ""
 
 
 def secret_of(hook: Hook) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
+import time
 from collections import defaultdict
 from urllib.parse import parse_qs
 
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
 from django.utils import timezone
 
 from runners_app.jobs import store
@@ -15,31 +17,61 @@ from runners_app.jobs.store import Told
 from runners_app.models import Account, Delivery, Hook
 
 BATCH = 500
+log = logging.getLogger(__name__)
 
 
 def normalise_waiting(most_batches: int = 20) -> int:
     """Turn stored deliveries into jobs, oldest first. Returns how many were handled."""
     handled = 0
     for _ in range(most_batches):
+        began = time.monotonic()
         batch = normalise_batch()
         handled += batch
         if batch < BATCH:
             break
+        # SQLite has one writer at a time, and the inbox needs its turn.
+        time.sleep(min(0.2, time.monotonic() - began))
     return handled
 
 
 def normalise_batch() -> int:
-    """One batch in one transaction: jobs and the deliveries' outcome are written together or not at
+    """One batch in one transaction: jobs and outcomes of deliveries are written together or not at
     all.
+
+    A delivery the database refuses must not hold back the others: then each goes by itself.
     """
+    try:
+        return _normalise_some(BATCH)
+    except (DataError, OverflowError):
+        log.exception("A batch of job events could not be stored. Each is tried by itself.")
+    return sum(_normalise_first() for _ in range(BATCH))
+
+
+def _normalise_some(most: int) -> int:
     with transaction.atomic():
-        waiting = Delivery.objects.waiting().order_by("pk")
-        if connection.features.has_select_for_update_skip_locked:
-            waiting = waiting.select_for_update(skip_locked=True)
-        batch = list(waiting[:BATCH])
+        batch = _waiting(most)
         if batch:
             _normalise(batch)
     return len(batch)
+
+
+def _normalise_first() -> int:
+    try:
+        return _normalise_some(1)
+    except (DataError, OverflowError):
+        with transaction.atomic():
+            for delivery in _waiting(1):
+                log.exception("Delivery %s cannot be stored.", delivery.pk)
+                bad = Delivery.objects.filter(pk=delivery.pk)
+                bad.update(outcome=Delivery.Outcome.UNREADABLE, body=b"")
+        return 1
+
+
+def _waiting(most: int) -> list[Delivery]:
+    waiting = Delivery.objects.waiting().order_by("pk")
+    if connection.features.has_select_for_update_skip_locked:
+        waiting = waiting.select_for_update(skip_locked=True)
+    return list(waiting[:most])
 
 
 def _normalise(batch: list[Delivery]) -> None:

@@ -36,7 +36,8 @@ from runners_app.models import (
     RunnerGroup,
     WorkflowSums,
 )
-from runners_app.models.jobs import Span, Sums
+from runners_app.models.jobs import JobQuerySet, Span, Sums
+from runners_app.models.runners import RunnerQuerySet
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 EXACT = timedelta(days=7)
 BY = ("pool", "group", "repository", "workflow", "account")
 DAILY = ("repository", "workflow")
+FEW = 20
 NUMBERS = ("jobs", "over_slo", "estimated", "run_seconds", "billable_minutes", "approval_seconds")
 Key = tuple[int, ...]
 Row = dict[str, Any]
@@ -78,9 +80,9 @@ class Question:
             wanted |= Q(pool_account=account, pool_group_id=github_id)
         return wanted
 
-    def jobs(self) -> QuerySet[Job]:
+    def jobs(self) -> JobQuerySet:
         """Of any time."""
-        rows: QuerySet[Job] = Job.objects.visible_to(self.user).real().on_larger()
+        rows: JobQuerySet = Job.objects.visible_to(self.user).real().on_larger()
         if self.accounts:
             rows = rows.filter(Q(account__in=self.accounts) | Q(pool_account__in=self.accounts))
         if self.pools:
@@ -101,7 +103,7 @@ class Question:
 
     def sums(self, model: type[PoolSums] | type[WorkflowSums]) -> QuerySet[Any]:
         """Of any time."""
-        rows: QuerySet[Any] = model.objects.visible_to(self.user)  # type: ignore[attr-defined]
+        rows: QuerySet[Any] = model.objects.visible_to(self.user)
         if self.accounts:
             rows = rows.filter(Q(account__in=self.accounts) | Q(pool_account__in=self.accounts))
         if self.pools:
@@ -114,9 +116,9 @@ class Question:
             rows = rows.filter(workflow__in=self.workflows)
         return rows
 
-    def runners(self) -> QuerySet[Runner]:
+    def runners(self) -> RunnerQuerySet:
         """Pools the user sees, also those gone since."""
-        rows: QuerySet[Runner] = Runner.objects.visible_to(self.user)
+        rows: RunnerQuerySet = Runner.objects.visible_to(self.user)
         if self.accounts:
             rows = rows.filter(account__in=self.accounts)
         if self.pools:
@@ -157,6 +159,13 @@ class Total:
         if usd_per_minute is not None:
             self.usd = (self.usd or 0.0) + usd_per_minute * (numbers["billable_minutes"] or 0)
 
+    def few(self) -> list[float]:
+        """Every queue time, if there are too few for percentiles to say much."""
+        if self.jobs >= FEW:
+            return []
+        middles = Counter({histogram.middle(index): n for index, n in self.buckets.items()})
+        return _spread(self.values + middles)
+
     def percentile(self, percent: float) -> float | None:
         """Nearest rank: exact while only jobs were read."""
         if not self.buckets:
@@ -171,6 +180,10 @@ class Total:
             merged[histogram.bucket(seconds)] += number
         value = histogram.percentile(merged, percent)
         return None if value is None else min(value, self.longest)
+
+
+def _spread(counts: Counter[float]) -> list[float]:
+    return sorted(counts.elements())
 
 
 def waits(question: Question, by: str) -> list[Row]:
@@ -191,6 +204,7 @@ def waits(question: Question, by: str) -> list[Row]:
                 "slo_seconds": names.slo(key),
                 "estimated": total.estimated,
                 "approval_seconds": _rounded(total.approval_seconds),
+                "few": total.few(),
             }
         )
     return sorted(rows, key=lambda row: (-(row["p95"] or 0), -row["jobs"]))
@@ -329,9 +343,9 @@ def _add_sums(
         rows = rows.filter(span=span)
     names = ["account_id", "pool", "group_id", "pool_account_id", "pool_group_id"]
     names += ["repository_id", "workflow"] if model is WorkflowSums else []
-    rows = list(rows.values(*names, *NUMBERS, "longest", "last_job_at", "buckets"))
-    prices.learn({row["pool"] for row in rows})
-    for row in rows:
+    found = list(rows.values(*names, *NUMBERS, "longest", "last_job_at", "buckets"))
+    prices.learn({row["pool"] for row in found})
+    for row in found:
         row["pool_id"], row["workflow_id"] = row["pool"] or None, row.get("workflow") or None
         total = totals[_key(by, row)]
         total.buckets.update(histogram.from_text(row["buckets"]))
@@ -358,14 +372,39 @@ class Prices:
         self._known: dict[int | None, float | None] = {None: None, 0: None}
 
     def learn(self, pools: Iterable[int | None]) -> None:
-        missing = {pool for pool in pools if pool not in self._known}
+        missing = {pool for pool in pools if pool and pool not in self._known}
         rows = Runner.objects.filter(pk__in=missing).values_list("pk", "platform", "size")
-        self._known |= dict.fromkeys(missing)
+        self._known.update(dict.fromkeys(missing))
         for pk, platform, size in rows:
             self._known[pk] = USD_PER_MINUTE.get((platform, size))
 
     def of(self, pool: int | None) -> float | None:
         return self._known.get(pool)
+
+
+@dataclass(frozen=True)
+class PoolUsage:
+    """What would be missed if a pool went away."""
+
+    days: int
+    repositories: int
+    jobs: int
+    billable_minutes: int
+    last_job_at: datetime | None
+
+
+def usage_of_pool(user: User | AnonymousUser, pool: int, days: int = 30) -> PoolUsage:
+    """Of the last days, and only of jobs the user sees."""
+    now = timezone.now()
+    question = Question(user, now - timedelta(days=days), now, pools=(pool,))
+    totals = totals_by(question, "repository").values()
+    return PoolUsage(
+        days=days,
+        repositories=len(totals),
+        jobs=sum(total.jobs for total in totals),
+        billable_minutes=sum(total.billable_minutes for total in totals),
+        last_job_at=max((t.last_job_at for t in totals if t.last_job_at), default=None),
+    )
 
 
 # --- Names

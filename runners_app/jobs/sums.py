@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from runners_app.models import (
 )
 from runners_app.models.jobs import JobQuerySet, Span
 
+LONGEST_SECONDS = 30.0
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 Key = tuple[int, int]  # pool and group
 
@@ -46,10 +48,16 @@ def sum_stale(now: datetime, most_hours: int = 500) -> int:
     by_day: dict[tuple[int, datetime], list[datetime]] = defaultdict(list)
     for account, hour in stale:
         by_day[account, day_of(hour)].append(hour)
+    began = time.monotonic()
     for (account, day), hours in by_day.items():
+        started = time.monotonic()
         sum_hours(account, hours)
         if day + DAY <= now:
             sum_day(account, day)
+        if time.monotonic() - began > LONGEST_SECONDS:
+            break
+        # SQLite has one writer at a time, and the others need their turn.
+        time.sleep(min(1.0, time.monotonic() - started))
     return len(stale)
 
 

@@ -7,12 +7,13 @@ and what follows from it (pool, group, times). Only `jobs.store` writes either.
 import uuid
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self
+from urllib.parse import quote
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.db.models import Q
 
-from runners_app.models.accounts import Account
+from runners_app.models.accounts import Account, web_origin
 from runners_app.models.credentials import App
 from runners_app.models.runners import Runner
 from runners_app.models.visibility import jobs_visible_to
@@ -35,6 +36,11 @@ class Hook(models.Model):
     app = models.OneToOneField(App, null=True, on_delete=models.CASCADE, related_name="job_hook")
     sealed_secret = models.TextField()
     github_id = models.BigIntegerField(null=True, help_text="GitHub's id of the hook.")
+    wanted = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Trackside is to make the hook at GitHub by itself.",
+    )
     made_at = models.DateTimeField(auto_now_add=True)
     last_ping_at = models.DateTimeField(null=True)
     last_event_at = models.DateTimeField(null=True)
@@ -116,8 +122,9 @@ class JobRepository(models.Model):
     named_at = models.DateTimeField(help_text="When a delivery or answer last told the name.")
     properties = models.JSONField(default=dict, help_text="Custom properties, as texts.")
     backfilled_to = models.DateTimeField(
-        null=True, help_text="Runs created since then are read over REST."
+        null=True, help_text="Runs created since then, until read_until, are read over REST."
     )
+    read_until = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name_plural = "job repositories"
@@ -271,6 +278,13 @@ class Job(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def web_url(self) -> str:
+        """The job's page on GitHub, of an account and repository read with it."""
+        origin = web_origin(self.account.api_url)
+        job = f"actions/runs/{self.run_id}/job/{self.github_id}"
+        return f"{origin}/{quote(self.repository.name)}/{job}"
+
 
 class JobsVersion(models.Model):
     """Rises whenever jobs of the account changed. Not the account's own: every kept page would be
@@ -280,6 +294,10 @@ class JobsVersion(models.Model):
     account = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="jobs_version")
     version = models.PositiveBigIntegerField(default=1)
     last_event_at = models.DateTimeField(null=True, help_text="When a job was last told of.")
+    history_hour = models.DateTimeField(null=True, help_text="The hour history_requests are of.")
+    history_requests = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="What reading the history cost in that hour."
+    )
 
     def __str__(self) -> str:
         return f"{self.account}: {self.version}"

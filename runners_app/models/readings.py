@@ -61,6 +61,9 @@ class Reading(models.Model):
         REPOSITORIES = "repositories", "Repositories"
         SELF_HOSTED_RUNNERS = "self_hosted_runners", "Self-hosted runners"
         ACCESS_CHECKS = "access_checks", "Questions about one repository"
+        OPEN_JOBS = "open_jobs", "Jobs open for long"
+        JOB_DELIVERIES = "job_deliveries", "Job events that got lost"
+        JOB_HISTORY = "job_history", "Jobs of the last weeks"
 
     # Runners first: they appear before the slow resources.
     ORDER = (
@@ -74,8 +77,19 @@ class Reading(models.Model):
         Resource.GROUP_ACCESS,
         Resource.SELF_HOSTED_RUNNERS,
         Resource.REPOSITORIES,
+        Resource.JOB_DELIVERIES,
+        Resource.OPEN_JOBS,
+        Resource.JOB_HISTORY,
     )
-    OF_ORGANIZATIONS_ONLY = frozenset({Resource.ACCESS_CHECKS, Resource.REPOSITORIES})
+    OF_ORGANIZATIONS_ONLY = frozenset(
+        {
+            Resource.ACCESS_CHECKS,
+            Resource.REPOSITORIES,
+            Resource.JOB_DELIVERIES,
+            Resource.OPEN_JOBS,
+            Resource.JOB_HISTORY,
+        }
+    )
     # Resources that change together: a change of the key makes the values due at once.
     FOLLOW_UP: ClassVar[dict[str, tuple[str, ...]]] = {
         Resource.CUSTOM_IMAGES: (Resource.IMAGE_VERSIONS,),
@@ -91,6 +105,9 @@ class Reading(models.Model):
         Resource.IMAGE_VERSIONS: 1800,
         Resource.CATALOG: 86_400,
         Resource.ACCESS_CHECKS: 86_400,
+        Resource.OPEN_JOBS: 300,
+        Resource.JOB_DELIVERIES: 300,
+        Resource.JOB_HISTORY: 60,
     }
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="readings")

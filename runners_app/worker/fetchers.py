@@ -8,6 +8,7 @@ from runners_app.groups.readings import (
     fetch_self_hosted_runners,
 )
 from runners_app.images.readings import fetch_catalog, fetch_custom_images, fetch_image_versions
+from runners_app.jobs.readings import fetch_history, fetch_lost_deliveries, fetch_open_jobs
 from runners_app.models import Reading
 from runners_app.readings.run import Fetch
 from runners_app.runners.readings import fetch_runners
@@ -26,4 +27,7 @@ FETCHERS: dict[str, Fetch] = {
     R.CATALOG: fetch_catalog,
     R.CUSTOM_IMAGES: fetch_custom_images,
     R.IMAGE_VERSIONS: fetch_image_versions,
+    R.OPEN_JOBS: fetch_open_jobs,
+    R.JOB_DELIVERIES: fetch_lost_deliveries,
+    R.JOB_HISTORY: fetch_history,
 }

@@ -9,13 +9,17 @@ from django.db.models import QuerySet
 
 from runners_app.models import (
     AuditEntry,
+    Delivery,
     FailedSignIn,
     FieldChange,
     Image,
     ImageVersion,
+    Job,
     Limits,
     Operation,
     OperationEvent,
+    PoolLevels,
+    PoolSums,
     ReadingRun,
     Repository,
     Runner,
@@ -23,6 +27,7 @@ from runners_app.models import (
     SelfHostedRunner,
     Session,
     SignInCount,
+    WorkflowSums,
 )
 
 log = logging.getLogger(__name__)
@@ -56,6 +61,7 @@ def past_retention(now: datetime) -> list["QuerySet"]:  # type: ignore[type-arg]
         state__in=Operation.UNFINISHED
     )
     return [
+        *_jobs_past_retention(now),
         ReadingRun.objects.filter(last_at__lt=runs),
         FieldChange.objects.filter(at__lt=history),
         OperationEvent.objects.filter(operation__in=finished),
@@ -74,6 +80,22 @@ def past_retention(now: datetime) -> list["QuerySet"]:  # type: ignore[type-arg]
         FailedSignIn.objects.filter(at__lt=now - timedelta(days=1)),
         SignInCount.objects.filter(expires_at__lt=now),
         Session.objects.filter(expire_date__lt=now),
+    ]
+
+
+def _jobs_past_retention(now: datetime) -> list["QuerySet"]:  # type: ignore[type-arg]
+    """Of jobs on standard and self-hosted machines nothing stays."""
+    deliveries = now - timedelta(days=settings.DELIVERIES_RETENTION_DAYS)
+    jobs = now - timedelta(days=settings.JOBS_RETENTION_DAYS)
+    sums = now - timedelta(days=settings.JOB_SUMS_RETENTION_DAYS)
+    other = Job.objects.filter(kind__in=(Job.Kind.STANDARD, Job.Kind.SELF_HOSTED))
+    return [
+        Delivery.objects.filter(received_at__lt=deliveries),
+        other.filter(ended_at__lt=deliveries),
+        Job.objects.filter(created_at__lt=jobs),
+        PoolSums.objects.filter(start__lt=sums),
+        WorkflowSums.objects.filter(start__lt=sums),
+        PoolLevels.objects.filter(start__lt=sums),
     ]
 
 

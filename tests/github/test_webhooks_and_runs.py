@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -100,11 +101,15 @@ CALLS: list[tuple[str, Callable[[GitHubClient], Any]]] = [
 ]
 
 
+NOTHING = re.compile(r"DELETE|.*/pings")
+
+
 @pytest.mark.parametrize(("target", "call"), CALLS, ids=[target for target, _ in CALLS])
 def test_every_call_asks_where_github_says(
     connect: Connect, target: str, call: Callable[[GitHubClient], Any]
 ) -> None:
-    with raw_server(saying(answer(HOOK))) as server:
+    status = 202 if target.endswith("/attempts") else 204 if NOTHING.match(target) else 200
+    with raw_server(saying(answer(HOOK if status == 200 else b"", status=status))) as server:
         call(connect(server.url))
         assert server.targets == [target]
 

@@ -6,7 +6,7 @@ import json
 import math
 import random
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import product
@@ -92,10 +92,9 @@ def world(org: Account) -> World:
         ledger.append(
             Lived(number + 1, account, pool, repository, workflow, created, started, ended)
         )
-    for account in (org, globex):
-        _deliver(
-            Sender(account).hook, begin, [job for job in ledger if job.account == account.slug]
-        )
+    for owner in (org, globex):
+        mine = [job for job in ledger if job.account == owner.slug]
+        _deliver(Sender(owner).hook, begin, mine)
     normalise_waiting()
     while sum_stale(timezone.now()) > 8:
         pass
@@ -139,7 +138,7 @@ def _deliver(hook: Hook, begin: datetime, jobs: list[Lived]) -> None:
 
 
 WINDOWS = {"7 days": (2.0, 9.0), "an odd day": (3.1234, 4.2), "11 days": (1.4321, 12.43)}
-KEYS = {
+KEYS: dict[str, Callable[[Lived], tuple[Any, ...]]] = {
     "pool": lambda job: (job.account, job.pool),
     "group": lambda job: (job.account, {7: "builders", 9: "deployers"}.get(GROUPS[job.pool])),
     "repository": lambda job: (job.account, job.repository),
@@ -252,11 +251,11 @@ def test_a_change_of_the_maximum_splits_capacity(world: World, admin: User) -> N
         after=10,
         at=changed,
     )
-    for row in Job.objects.filter(pool=runner):
-        StaleHour.objects.get_or_create(
-            account=row.account,
-            hour=row.queued_at.replace(minute=0, second=0) if row.queued_at else None,
-        )
+    queued = [job.queued_at for job in Job.objects.filter(pool=runner) if job.queued_at]
+    hours = {at.replace(minute=0, second=0) for at in queued}
+    StaleHour.objects.bulk_create(
+        [StaleHour(account=runner.account, hour=hour) for hour in hours], ignore_conflicts=True
+    )
     while sum_stale(timezone.now()) > 8:
         pass
     for since, until in ((5.0, 8.0), (1.0, 12.0)):

@@ -19,6 +19,7 @@ from runners_app.accounts import demo
 from runners_app.people.people import setup_code
 
 READY_WITHIN_SECONDS = 30.0
+DEMO_JOBS_PER_MINUTE = 12
 
 
 class Command(BaseCommand):
@@ -55,6 +56,7 @@ class Command(BaseCommand):
             simulator_port = _simulator_port()
             base_url = f"http://127.0.0.1:{simulator_port}"
             environment["DEMO_API_ORIGINS"] = base_url
+            environment["DEMO_HOOKS_URL"] = f"http://127.0.0.1:{port}"
             settings.DEMO_API_ORIGINS = [base_url]
             sign_ins = demo.demo_sign_ins()
             children.insert(0, _simulator(simulator_port, speed))
@@ -141,6 +143,8 @@ def _simulator(port: int, speed: float) -> Child:
             "3",
             "--enterprises",
             "1",
+            "--jobs-per-minute",
+            str(DEMO_JOBS_PER_MINUTE),
             "--speed",
             str(speed),
             "--state",
