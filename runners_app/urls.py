@@ -15,6 +15,7 @@ from runners_app.groups import form_views as group_forms
 from runners_app.groups import views as groups
 from runners_app.images import export as images_export
 from runners_app.images import views as images
+from runners_app.insight import views as insight
 from runners_app.monitoring import health_views as health
 from runners_app.monitoring import metrics_views as metrics
 from runners_app.notices import views as notices
@@ -71,6 +72,15 @@ urlpatterns = [
     path("notices/<int:pk>/delete/", notices.channel_delete, name="channel-delete"),
     path("you/notices/", notices.your_notices, name="your-notices"),
     path("you/notices/test/", notices.your_notices_test, name="your-notices-test"),
+    path("insight/", insight.queue, name="insight"),
+    path("insight/waits/", insight.waits, name="insight-waits"),
+    path("insight/capacity/", insight.capacity, name="insight-capacity"),
+    path("insight/usage/", insight.usage, name="insight-usage"),
+    path("insight/coverage/", insight.coverage, name="insight-coverage"),
+    path("insight/pools/<int:pk>/usage/", insight.pool_usage, name="pool-usage"),
+    path("insight/jobs/", insight.jobs, name="insight-jobs"),
+    path("insight/<str:table>/export.<str:form>", insight.insight_export, name="insight-export"),
+    path("accounts/<int:pk>/job-events/", insight.job_events, name="job-events"),
     path("audit/", audit.audit, name="audit"),
     path("audit/export.<str:form>", audit.audit_export, name="audit-export"),
     path("runners/", runner_list.runners, name="runners"),

@@ -7,6 +7,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from runners_app.jobs.prices import PRICES_AS_OF, usd_per_hour
+from runners_app.jobs.queries import usage_of_pool
 from runners_app.models import Account, Image, Operation, Runner
 from runners_app.runners.bulk import values_of_clone
 from runners_app.runners.forms import RunnerForm, initial_of, problem_of_name, signed_base
@@ -178,5 +179,11 @@ def runner_delete(request: Request, pk: int) -> HttpResponse:
         .exclude(pk=pk)
         .exists()
     )
-    context = {"runner": row, "account": row.account, "form": form, "is_alone_in_group": alone}
+    context = {
+        "runner": row,
+        "account": row.account,
+        "form": form,
+        "is_alone_in_group": alone,
+        "usage": usage_of_pool(request.user, row.pk),
+    }
     return render(request, "runners/delete.html", context, status=422 if form.is_bound else 200)

@@ -1,0 +1,1 @@
+"""Pages about jobs: who waits, how long, whether a maximum is right, and who uses what."""
