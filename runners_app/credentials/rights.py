@@ -190,11 +190,15 @@ def needed_for(account: Account, resource: str) -> str:
 
 
 def why_missing(reading: Reading | None, needed: str) -> str:
-    """Why something is unknown, and which permission would change that."""
+    """Why something is unknown, and what would change that.
+
+    A permission is said to be missing only where GitHub said so.
+    """
     if reading is not None and reading.error:
-        return f"Needs the {needed}. {reading.error_message}"
+        missing = f"Needs the {needed}. " if reading.error == "permission" else ""
+        return f"{missing}{reading.error_message}"
     if reading is None or reading.last_good_at is None:
         return f"It is read within minutes, if the token has the {needed}."
     if reading.resource == R.REPOSITORIES:
         return f"The token does not list it: check the name, or give the token the {needed} for it."
-    return f"It is read again within minutes. If it stays so, the token lacks the {needed}."
+    return f"It is read again within minutes. If not, check that the token has the {needed}."

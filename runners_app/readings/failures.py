@@ -7,14 +7,16 @@ from runners_app.github import (
     AnswerLost,
     AnswerUnusable,
     BadCredentials,
+    Cause,
+    ClockSkewed,
     Forbidden,
+    ForeignAnswer,
     GitHubError,
     NotFound,
     NotSent,
+    ProxyFailed,
     RateLimited,
-    RedirectRefused,
     Refused,
-    ServerFailed,
 )
 from runners_app.models import Reading
 from runners_app.readings.fetcher import IncompleteList
@@ -44,10 +46,11 @@ def failure_of(error: Exception, reading: Reading) -> Failure:
             return Failure(
                 "rate_limit", f"GitHub asks to wait until {until:%H:%M:%S} UTC.", timedelta(0)
             )
+        case ClockSkewed():
+            return Failure("clock", error.message, _backoff(reading))
         case Forbidden():
-            return Failure(
-                "permission", _forbidden(error), _after_refusal(reading), error.sso_url or ""
-            )
+            kind, message = _forbidden(error)
+            return Failure(kind, message, _after_refusal(reading), error.sso_url or "")
         case NotFound():
             kind, message = _not_found(error, reading)
             return Failure(kind, message, _after_refusal(reading))
@@ -55,11 +58,17 @@ def failure_of(error: Exception, reading: Reading) -> Failure:
             return Failure("refused", f"GitHub refused: {error.message}", _after_refusal(reading))
         case IncompleteList():
             return Failure("incomplete", f"{error} It is read again.", _backoff(reading))
-        case NotSent() | AnswerLost() | ServerFailed():
+        case ProxyFailed():
+            return Failure("proxy", str(error), _backoff(reading))
+        case NotSent():
+            return Failure("unreachable", str(error), _backoff(reading))
+        case AnswerLost():
             return Failure(
                 "unreachable", f"GitHub could not be reached: {error}", _backoff(reading)
             )
-        case RedirectRefused() | AnswerUnusable():
+        case ForeignAnswer():
+            return Failure("foreign", str(error), _backoff(reading))
+        case AnswerUnusable():
             return Failure(
                 "unusable", f"GitHub's answer could not be used: {error}", _backoff(reading)
             )
@@ -79,21 +88,33 @@ def refused_credential(error: BadCredentials) -> str:
     )
 
 
-def _forbidden(error: Forbidden) -> str:
-    if error.sso_url:
-        return (
-            "The token is not authorised for this organization's single sign-on. "
-            "Authorise it, then refresh."
-        )
-    if error.accepted_permissions:
-        permissions = in_words(error.accepted_permissions)
-        return f"The token lacks the permission {permissions}. GitHub answered 403{_quoted(error)}."
-    if missing := _scope_missing(error):
-        return missing
-    return (
-        f"GitHub answered 403{_quoted(error)}. "
-        "The token's owner may not do this, or a policy forbids it."
-    )
+def _forbidden(error: Forbidden) -> tuple[str, str]:
+    """The kind and the message of a 403. Only what GitHub names is said to be missing."""
+    answered = f"GitHub answered 403{_quoted(error)}."
+    match error.cause:
+        case Cause.SSO:
+            return "sso", (
+                "The token is not authorised for this organization's single sign-on. "
+                "Authorise it, then refresh."
+            )
+        case Cause.IP_ALLOW_LIST:
+            return "ip_allow_list", (
+                f"{answered} The address Trackside comes from is not on the IP allow list."
+            )
+        case Cause.SUSPENDED:
+            return "suspended", (
+                f"{answered} The App, its installation or the token's owner is suspended."
+            )
+        case Cause.TOKEN_POLICY:
+            return "token_policy", (
+                f"{answered} A policy forbids this kind of token, or one that lasts so long."
+            )
+        case Cause.SCOPE:
+            return "permission", _scope_missing(error)
+        case Cause.PERMISSION:
+            permissions = in_words(error.accepted_permissions or "")
+            return "permission", f"The token lacks the permission {permissions}. {answered}"
+    return "forbidden", f"{answered} The token's owner may not do this, or a policy forbids it."
 
 
 def _not_found(error: NotFound, reading: Reading) -> tuple[str, str]:
@@ -103,8 +124,8 @@ def _not_found(error: NotFound, reading: Reading) -> tuple[str, str]:
             "not_offered",
             "This server does not offer this: GitHub Enterprise Server has no hosted runners.",
         )
-    if missing := _scope_missing(error):
-        return "permission", missing
+    if error.cause == Cause.SCOPE:
+        return "permission", _scope_missing(error)
     return (
         "not_found",
         f"GitHub answered 404: there is no {account.kind} {account.slug}, it was renamed, "
@@ -114,15 +135,11 @@ def _not_found(error: NotFound, reading: Reading) -> tuple[str, str]:
 
 
 def _scope_missing(error: Refused) -> str:
-    """A message if GitHub says that a classic token has none of the accepted scopes; else empty."""
-    accepted, scopes = error.meta.accepted_oauth_scopes, error.meta.oauth_scopes
-    if not accepted or scopes is None or set(accepted) & set(scopes):
-        return ""
-    has = "no scope"
-    if scopes:
-        has = f"the {'scope' if len(scopes) == 1 else 'scopes'} {', '.join(scopes)}"
+    """What a classic token has, and what it would need."""
+    accepted, scopes = error.meta.accepted_oauth_scopes or (), error.meta.oauth_scopes or ()
+    has = f"the {'scope' if len(scopes) == 1 else 'scopes'} {', '.join(scopes)}"
     return (
-        f"The token has {has}, and this needs {' or '.join(accepted)}. "
+        f"The token has {has if scopes else 'no scope'}, and this needs {' or '.join(accepted)}. "
         f"GitHub answered {error.status}{_quoted(error)}."
     )
 
@@ -151,6 +168,14 @@ def in_words(permissions: str) -> str:
 NEXT_STEPS = {
     "credential": "Replace the token, or check where the App is installed.",
     "permission": "Give the token what it lacks, or replace it. Then check again.",
+    "sso": "Authorise the token for single sign-on. Then check again.",
+    "ip_allow_list": (
+        "Ask an owner to add the address that Trackside's workers come from to the IP allow list. "
+        "Then check again."
+    ),
+    "suspended": "Ask an owner to lift the suspension. Then check again.",
+    "token_policy": "Connect a GitHub App, or give a token that the policy allows.",
+    "forbidden": "Check what the token's owner may do. Then check again.",
     "not_found": "Check the name and the token. Then check again.",
     "refused": "Check again. If GitHub keeps refusing, its message above says why.",
     "rate_limit": "Nothing to do: Trackside continues by itself.",
@@ -158,6 +183,18 @@ NEXT_STEPS = {
     "unreachable": (
         "Nothing to do: Trackside tries again by itself. "
         "If it persists, check GitHub's status and your network."
+    ),
+    "proxy": (
+        "Trackside tries again by itself. If it persists, whoever runs Trackside checks "
+        "OUTGOING_PROXY and what the proxy lets through."
+    ),
+    "clock": (
+        "Trackside tries again by itself, by GitHub's clock. "
+        "Whoever runs Trackside sets the clock of its machine."
+    ),
+    "foreign": (
+        "Trackside tries again by itself. If it persists, check the account's API address, and "
+        "proxies and firewalls on the way."
     ),
     "unusable": (
         "Trackside tries again by itself. "
