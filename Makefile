@@ -2,12 +2,13 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 PORT ?= 8000
+SBOM ?= sbom.json
 BIN := .venv/bin
 INSTALLED := .venv/installed
 INSTALLED_DEV := .venv/installed-dev
 INSTALLED_BENCH := .venv-bench/installed
 
-.PHONY: help install run test bench proof check audit clean-demo lock
+.PHONY: help install run test coverage bench proof check audit sbom clean-demo lock
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -32,6 +33,9 @@ run: install ## start everything on 127.0.0.1, port 8000 or PORT
 test: $(INSTALLED_DEV) ## run the tests, on two processes
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not proof" $(ARGS)
 
+coverage: $(INSTALLED_DEV) ## run the tests that need no browser, and fail below the floor in pyproject.toml
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not proof" --cov --cov-report=term:skip-covered $(ARGS)
+
 $(INSTALLED_BENCH): requirements-bench.txt
 	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
 	@if command -v uv >/dev/null; then VIRTUAL_ENV=.venv-bench uv pip install --quiet --require-hashes -r requirements-bench.txt; \
@@ -55,6 +59,10 @@ check: $(INSTALLED_DEV) ## lint, types, missing migrations, deployment settings
 
 audit: $(INSTALLED_DEV) ## ask PyPI's database of vulnerabilities about every pinned package
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements.txt
+
+sbom: $(INSTALLED_DEV) ## list every Python package of the image in CycloneDX, as sbom.json or SBOM
+	@PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --output-format JSON --output-file $(SBOM)
 
 clean-demo: $(INSTALLED) ## forget the demo and its simulated GitHub; real accounts stay
 	@$(BIN)/python manage.py clean_demo

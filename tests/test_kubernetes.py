@@ -184,7 +184,7 @@ def test_every_setting_is_one_that_the_documents_name() -> None:
 
 
 # Settings that other parts of this version bring.
-TO_COME = {"HOOKS_URL", "OUTGOING_PROXY"}
+TO_COME = {"HOOKS_URL"}
 
 
 def test_every_secret_that_pods_read_is_made_by_the_readme() -> None:
