@@ -1,5 +1,4 @@
-"""The two ways to prove who is calling. The client lets neither sign a request to another origin.
-"""
+"""The two ways to prove who is calling. Neither signs a request to another origin."""
 
 from __future__ import annotations
 

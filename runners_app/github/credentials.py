@@ -39,13 +39,17 @@ class CredentialCalls(Caller):
         """
         return self._one("GET", "/app", parsing.app)
 
-    def list_installations(self, *, known: Known = none_known, per_page: int = 100) -> Iterator[Page[Installation]]:
+    def list_installations(
+        self, *, known: Known = none_known, per_page: int = 100
+    ) -> Iterator[Page[Installation]]:
         """Where the App is installed, page by page (`total_count` is None: this list is a bare
         array).
 
         apps/list-installations: GET /app/installations.
         """
-        return self._pages("/app/installations", None, parsing.installation, known, per_page=per_page)
+        return self._pages(
+            "/app/installations", None, parsing.installation, known, per_page=per_page
+        )
 
     def get_installation(self, installation_id: int) -> Answer[Installation]:
         """One installation with its permissions; needs `AppAuth`.
@@ -70,4 +74,6 @@ def _core_limit(payload: object) -> RateLimit:
     reset_at = values.epoch(core.get("reset"))
     if limit is None or remaining is None or reset_at is None:
         raise values.Unreadable("the limit is missing")
-    return RateLimit(limit, remaining, max(limit - remaining, 0) if used is None else used, reset_at, "core")
+    return RateLimit(
+        limit, remaining, max(limit - remaining, 0) if used is None else used, reset_at, "core"
+    )

@@ -14,7 +14,9 @@ from .shapes import CuratedImage, CustomImage, ImageVersion, Owner, path_segment
 
 
 class ImageCalls(Caller):
-    def list_github_owned_images(self, owner: Owner, *, known: Known = none_known) -> Iterator[Page[CuratedImage]]:
+    def list_github_owned_images(
+        self, owner: Owner, *, known: Known = none_known
+    ) -> Iterator[Page[CuratedImage]]:
         """GitHub's own images; their ids change over time.
 
         actions/get-hosted-runners-github-owned-images-for-org: GET
@@ -22,7 +24,9 @@ class ImageCalls(Caller):
         """
         return self._pages(_path(owner, "github-owned"), "images", parsing.curated_image, known)
 
-    def list_partner_images(self, owner: Owner, *, known: Known = none_known) -> Iterator[Page[CuratedImage]]:
+    def list_partner_images(
+        self, owner: Owner, *, known: Known = none_known
+    ) -> Iterator[Page[CuratedImage]]:
         """Images of GitHub's partners.
 
         actions/get-hosted-runners-partner-images-for-org: GET
@@ -30,7 +34,9 @@ class ImageCalls(Caller):
         """
         return self._pages(_path(owner, "partner"), "images", parsing.curated_image, known)
 
-    def list_custom_images(self, owner: Owner, *, known: Known = none_known) -> Iterator[Page[CustomImage]]:
+    def list_custom_images(
+        self, owner: Owner, *, known: Known = none_known
+    ) -> Iterator[Page[CustomImage]]:
         """Images the owner's jobs built.
 
         actions/list-custom-images-for-org: GET /orgs/{org}/actions/hosted-runners/images/custom;
@@ -66,7 +72,9 @@ class ImageCalls(Caller):
         actions/list-custom-image-versions-for-org: GET
         /orgs/{org}/actions/hosted-runners/images/custom/{id}/versions; enterprises alike.
         """
-        return self._pages(_path(owner, "custom", id, "versions"), "image_versions", parsing.image_version, known)
+        return self._pages(
+            _path(owner, "custom", id, "versions"), "image_versions", parsing.image_version, known
+        )
 
     def get_custom_image_version(self, owner: Owner, id: int, version: str) -> Answer[ImageVersion]:  # noqa: A002
         """One version of a custom image.
@@ -74,7 +82,9 @@ class ImageCalls(Caller):
         actions/get-custom-image-version-for-org: GET
         /orgs/{org}/actions/hosted-runners/images/custom/{id}/versions/{version}; enterprises alike.
         """
-        return self._one("GET", _path(owner, "custom", id, "versions", version), parsing.image_version)
+        return self._one(
+            "GET", _path(owner, "custom", id, "versions", version), parsing.image_version
+        )
 
     def delete_custom_image_version(self, owner: Owner, id: int, version: str) -> Answer[None]:  # noqa: A002
         """Delete one version of a custom image.

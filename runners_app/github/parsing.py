@@ -40,15 +40,16 @@ def hosted_runner(value: object) -> HostedRunner:
         platform=text(runner.get("platform")),
         maximum_runners=count(runner.get("maximum_runners")),
         static_ip=flag(runner.get("public_ip_enabled")),
-        public_ips=tuple(_public_ip(ip) for ip in values.items(runner.get("public_ips")) if values.is_object(ip)),
+        public_ips=tuple(
+            _public_ip(ip) for ip in values.items(runner.get("public_ips")) if values.is_object(ip)
+        ),
         last_active_on=moment(runner.get("last_active_on")),
         image_gen=flag(runner.get("image_gen")),
     )
 
 
 def _runner_image(runner: Mapping[str, object]) -> RunnerImage | None:
-    """From `image_details`; older answers have `image` with `size`, or with `source` and `version`.
-    """
+    """From `image_details`; older answers have `image` with `size`, or `source` and `version`."""
     image = mapping(runner.get("image_details")) or mapping(runner.get("image"))
     if not image:
         return None
@@ -73,7 +74,9 @@ def _size(value: Mapping[str, object]) -> MachineSize:
 
 
 def _public_ip(value: Mapping[str, object]) -> PublicIP:
-    return PublicIP(flag(value.get("enabled")), text(value.get("prefix")), count(value.get("length")))
+    return PublicIP(
+        flag(value.get("enabled")), text(value.get("prefix")), count(value.get("length"))
+    )
 
 
 def machine_size(value: object) -> MachineSize:
@@ -139,10 +142,14 @@ def runner_group(value: object) -> RunnerGroup:
         inherited=flag(group.get("inherited")),
         allows_public_repositories=flag(group.get("allows_public_repositories")),
         restricted_to_workflows=flag(group.get("restricted_to_workflows")),
-        selected_workflows=tuple(sorted({text(flow) for flow in values.items(group.get("selected_workflows"))} - {""})),
+        selected_workflows=tuple(
+            sorted({text(flow) for flow in values.items(group.get("selected_workflows"))} - {""})
+        ),
         workflow_restrictions_read_only=flag(group.get("workflow_restrictions_read_only")),
         network_configuration_id=optional_text(group.get("network_configuration_id")),
-        inherited_allows_public_repositories=inherited_allows if isinstance(inherited_allows, bool) else None,
+        inherited_allows_public_repositories=inherited_allows
+        if isinstance(inherited_allows, bool)
+        else None,
     )
 
 
@@ -155,7 +162,9 @@ def self_hosted_runner(value: object) -> SelfHostedRunner:
         os=text(runner.get("os")),
         status=text(runner.get("status")),
         busy=flag(runner.get("busy")),
-        labels=tuple(_label(label) for label in values.items(runner.get("labels")) if values.is_object(label)),
+        labels=tuple(
+            _label(label) for label in values.items(runner.get("labels")) if values.is_object(label)
+        ),
     )
 
 
@@ -225,4 +234,6 @@ def installation_token(value: object) -> InstallationToken:
     if not isinstance(token, str) or not values.SENDABLE.fullmatch(token):
         raise values.Unreadable("the token is missing")
     # Neither cut nor cleaned: tokens of 520 characters are usual
-    return InstallationToken(token, moment(said.get("expires_at")), values.text_mapping(said.get("permissions")))
+    return InstallationToken(
+        token, moment(said.get("expires_at")), values.text_mapping(said.get("permissions"))
+    )

@@ -34,7 +34,12 @@ class RunnerGroupAccessCalls(Caller):
         path = _repositories(owner, id)
         return self._pages(path, "repositories", parsing.repository, known, per_page=per_page)
 
-    def set_repositories_with_access(self, owner: Owner, id: int, repository_ids: Iterable[int]) -> Answer[None]:  # noqa: A002
+    def set_repositories_with_access(
+        self,
+        owner: Owner,
+        id: int,  # noqa: A002
+        repository_ids: Iterable[int],
+    ) -> Answer[None]:
         """Replace the whole list.
 
         actions/set-repo-access-to-self-hosted-runner-group-in-org: PUT
@@ -51,7 +56,12 @@ class RunnerGroupAccessCalls(Caller):
         """
         return self._one("PUT", _repositories(owner, id, repository_id), nothing)
 
-    def remove_repository_with_access(self, owner: Owner, id: int, repository_id: int) -> Answer[None]:  # noqa: A002
+    def remove_repository_with_access(
+        self,
+        owner: Owner,
+        id: int,  # noqa: A002
+        repository_id: int,
+    ) -> Answer[None]:
         """Take one repository away.
 
         actions/remove-repo-access-to-self-hosted-runner-group-in-org: DELETE
@@ -75,7 +85,12 @@ class RunnerGroupAccessCalls(Caller):
         path = _organizations(owner, id)
         return self._pages(path, "organizations", parsing.organization, known, per_page=per_page)
 
-    def set_organizations_with_access(self, owner: Owner, id: int, organization_ids: Iterable[int]) -> Answer[None]:  # noqa: A002
+    def set_organizations_with_access(
+        self,
+        owner: Owner,
+        id: int,  # noqa: A002
+        organization_ids: Iterable[int],
+    ) -> Answer[None]:
         """Replace the whole list.
 
         enterprise-admin/set-org-access-to-self-hosted-runner-group-in-enterprise: PUT
@@ -84,7 +99,12 @@ class RunnerGroupAccessCalls(Caller):
         body = {"selected_organization_ids": sorted(set(organization_ids))}
         return self._one("PUT", _organizations(owner, id), nothing, json=body)
 
-    def add_organization_with_access(self, owner: Owner, id: int, organization_id: int) -> Answer[None]:  # noqa: A002
+    def add_organization_with_access(
+        self,
+        owner: Owner,
+        id: int,  # noqa: A002
+        organization_id: int,
+    ) -> Answer[None]:
         """Add one organization; harmless when it is there.
 
         enterprise-admin/add-org-access-to-self-hosted-runner-group-in-enterprise: PUT
@@ -92,7 +112,12 @@ class RunnerGroupAccessCalls(Caller):
         """
         return self._one("PUT", _organizations(owner, id, organization_id), nothing)
 
-    def remove_organization_with_access(self, owner: Owner, id: int, organization_id: int) -> Answer[None]:  # noqa: A002
+    def remove_organization_with_access(
+        self,
+        owner: Owner,
+        id: int,  # noqa: A002
+        organization_id: int,
+    ) -> Answer[None]:
         """Take one organization away.
 
         enterprise-admin/remove-org-access-to-self-hosted-runner-group-in-enterprise: DELETE

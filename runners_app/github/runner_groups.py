@@ -48,11 +48,23 @@ class RunnerGroupCalls(Caller):
             "organization": {"visible_to_repository": visible_to_repository},
             "enterprise": {"visible_to_organization": visible_to_organization},
         }[owner.kind]
-        asked = {"visible_to_repository": visible_to_repository, "visible_to_organization": visible_to_organization}
-        if wrong := [name for name, value in asked.items() if value is not None and name not in filters]:
+        asked = {
+            "visible_to_repository": visible_to_repository,
+            "visible_to_organization": visible_to_organization,
+        }
+        if wrong := [
+            name for name, value in asked.items() if value is not None and name not in filters
+        ]:
             raise ValueError(f"An {owner.kind} has no {wrong[0]}")
         query = {name: value for name, value in filters.items() if value is not None}
-        return self._pages(group_path(owner), "runner_groups", parsing.runner_group, known, per_page=per_page, **query)
+        return self._pages(
+            group_path(owner),
+            "runner_groups",
+            parsing.runner_group,
+            known,
+            per_page=per_page,
+            **query,
+        )
 
     def create_runner_group(self, owner: Owner, new: NewRunnerGroup) -> Answer[RunnerGroup]:
         """Create a group, with its access list and workflows.
@@ -87,9 +99,13 @@ class RunnerGroupCalls(Caller):
         enterprise-admin/update-self-hosted-runner-group-for-enterprise.
         """
         if not_changeable := set(changes) - CHANGEABLE:
-            raise ValueError(f"GitHub cannot change {', '.join(sorted(not_changeable))} of a runner group")
+            raise ValueError(
+                f"GitHub cannot change {', '.join(sorted(not_changeable))} of a runner group"
+            )
         if owner.kind == "organization" and not changes.get("name"):
-            raise ValueError("GitHub wants the name with every change of an organization's runner group")
+            raise ValueError(
+                "GitHub wants the name with every change of an organization's runner group"
+            )
         return self._one("PATCH", group_path(owner, id), parsing.runner_group, json=dict(changes))
 
     def delete_runner_group(self, owner: Owner, id: int) -> Answer[None]:  # noqa: A002

@@ -14,7 +14,12 @@ from .shapes import Owner, SelfHostedRunner
 
 class SelfHostedRunnerCalls(Caller):
     def list_self_hosted_runners(
-        self, owner: Owner, *, name: str | None = None, known: Known = none_known, per_page: int = 100
+        self,
+        owner: Owner,
+        *,
+        name: str | None = None,
+        known: Known = none_known,
+        per_page: int = 100,
     ) -> Iterator[Page[SelfHostedRunner]]:
         """All self-hosted runners of the account, or those of one name, with their labels.
 
@@ -22,7 +27,9 @@ class SelfHostedRunnerCalls(Caller):
         enterprise-admin/list-self-hosted-runners-for-enterprise.
         """
         query = {} if name is None else {"name": name}
-        return self._pages(_path(owner), "runners", parsing.self_hosted_runner, known, per_page=per_page, **query)
+        return self._pages(
+            _path(owner), "runners", parsing.self_hosted_runner, known, per_page=per_page, **query
+        )
 
     def get_self_hosted_runner(self, owner: Owner, id: int) -> Answer[SelfHostedRunner]:  # noqa: A002
         """One self-hosted runner.
@@ -52,7 +59,9 @@ class SelfHostedRunnerCalls(Caller):
         path = group_path(owner, group_id, "runners")
         return self._pages(path, "runners", parsing.self_hosted_runner, known, per_page=per_page)
 
-    def set_self_hosted_runners_in_group(self, owner: Owner, group_id: int, runner_ids: Iterable[int]) -> Answer[None]:
+    def set_self_hosted_runners_in_group(
+        self, owner: Owner, group_id: int, runner_ids: Iterable[int]
+    ) -> Answer[None]:
         """Replace the whole list: those left out go to the default group.
 
         actions/set-self-hosted-runners-in-group-for-org: PUT
@@ -62,7 +71,9 @@ class SelfHostedRunnerCalls(Caller):
         body = {"runners": sorted(set(runner_ids))}
         return self._one("PUT", group_path(owner, group_id, "runners"), nothing, json=body)
 
-    def add_self_hosted_runner_to_group(self, owner: Owner, group_id: int, runner_id: int) -> Answer[None]:
+    def add_self_hosted_runner_to_group(
+        self, owner: Owner, group_id: int, runner_id: int
+    ) -> Answer[None]:
         """Move a self-hosted runner into a group.
 
         actions/add-self-hosted-runner-to-group-for-org: PUT
@@ -71,7 +82,9 @@ class SelfHostedRunnerCalls(Caller):
         """
         return self._one("PUT", group_path(owner, group_id, "runners", runner_id), nothing)
 
-    def remove_self_hosted_runner_from_group(self, owner: Owner, group_id: int, runner_id: int) -> Answer[None]:
+    def remove_self_hosted_runner_from_group(
+        self, owner: Owner, group_id: int, runner_id: int
+    ) -> Answer[None]:
         """Move a self-hosted runner back to the default group.
 
         actions/remove-self-hosted-runner-from-group-for-org: DELETE

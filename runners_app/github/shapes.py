@@ -46,8 +46,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class MachineSize:
-    """Cores, GB of memory and GB of storage; the numbers are None where GitHub did not tell them.
-    """
+    """Cores, GB of memory and GB of storage; numbers are None where GitHub did not tell them."""
 
     id: str
     cpu_cores: int | None = None

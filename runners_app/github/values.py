@@ -39,8 +39,7 @@ def clean(value: str, limit: int = TEXT_LIMIT) -> str:
 
 
 def text(value: object) -> str:
-    """A string from anything: numbers are written out, null and structures become the empty string.
-    """
+    """A string from anything: numbers are written out, null and structures become empty."""
     return optional_text(value) or ""
 
 
@@ -79,14 +78,18 @@ def whole_number(value: object) -> int | None:
         return None
     if isinstance(value, int):
         return value
-    if isinstance(value, float) and math.isfinite(value) and value == int(value) and abs(value) <= _LARGEST_EXACT_FLOAT:
+    if (
+        isinstance(value, float)
+        and math.isfinite(value)
+        and value == int(value)
+        and abs(value) <= _LARGEST_EXACT_FLOAT
+    ):
         return int(value)
     return None
 
 
 def optional_identity(value: object) -> int | None:
-    """An id of GitHub's: a whole number within signed 64 bit (beyond 2^53 is fine), otherwise None.
-    """
+    """An id of GitHub's: a whole number within signed 64 bit (beyond 2^53 is fine), or None."""
     number = whole_number(value)
     return number if number is not None and _SMALLEST_ID <= number <= _LARGEST_ID else None
 

@@ -32,7 +32,9 @@ class RawServer:
         return [request.split(b" HTTP/1.1\r\n", 1)[0].decode() for request in self.requests]
 
 
-def answer(body: object = None, status: int = 200, headers: Mapping[str, str] | None = None) -> bytes:
+def answer(
+    body: object = None, status: int = 200, headers: Mapping[str, str] | None = None
+) -> bytes:
     """A whole answer; a body that is not bytes is sent as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(content)}"]
@@ -57,7 +59,9 @@ def hanging_up_after(sent: bytes) -> Behaviour:
 
 
 @contextmanager
-def raw_server(behave: Behaviour, wrap: Callable[[socket.socket], socket.socket] | None = None) -> Iterator[RawServer]:
+def raw_server(
+    behave: Behaviour, wrap: Callable[[socket.socket], socket.socket] | None = None
+) -> Iterator[RawServer]:
     """Serve until the block ends: `behave` is called with the connection and each request read from
     it.
     """
@@ -103,7 +107,11 @@ def _read_request(sock: socket.socket) -> bytes:
             return b""
         request += chunk
     head, _, body = request.partition(b"\r\n\r\n")
-    lengths = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+    lengths = [
+        line.split(b":")[1]
+        for line in head.split(b"\r\n")
+        if line.lower().startswith(b"content-length:")
+    ]
     while lengths and len(body) < int(lengths[0]):
         body += sock.recv(65_536)
     return head + b"\r\n\r\n" + body

@@ -649,8 +649,19 @@ def test_missing_sso_is_no_limit_even_when_nothing_remains() -> None:
 # Anything at all
 
 HEADER_NAMES = [
-    "link", "etag", "retry-after", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "date",
-    "location", "x-github-sso", "x-oauth-scopes", "github-authentication-token-expiration", "deprecation", "sunset",
+    "link",
+    "etag",
+    "retry-after",
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+    "date",
+    "location",
+    "x-github-sso",
+    "x-oauth-scopes",
+    "github-authentication-token-expiration",
+    "deprecation",
+    "sunset",
 ]
 HEADER_VALUES = st.one_of(
     st.text(alphabet=st.characters(max_codepoint=255), max_size=60),

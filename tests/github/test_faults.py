@@ -51,9 +51,17 @@ def names(client: GitHubClient) -> list[str]:
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        (400, Refused), (401, BadCredentials), (403, Forbidden), (404, NotFound), (409, Conflict), (410, NotFound),
-        (422, Invalid), (429, RateLimited),
-        (500, ServerFailed), (502, ServerFailed), (503, ServerFailed),
+        (400, Refused),
+        (401, BadCredentials),
+        (403, Forbidden),
+        (404, NotFound),
+        (409, Conflict),
+        (410, NotFound),
+        (422, Invalid),
+        (429, RateLimited),
+        (500, ServerFailed),
+        (502, ServerFailed),
+        (503, ServerFailed),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -139,7 +139,10 @@ class Child:
         arguments = [url, ca_file, str(ALLOWED_SECONDS), str(size), how]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.github.frozen_child", *arguments],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
         )
         assert self._line() == "ready"
 

@@ -25,12 +25,29 @@ RUNNERS = {
     "total_count": 1,
     "runners": [
         {
-            "id": 5, "name": "linux-4core", "runner_group_id": 2, "platform": "linux-x64",
-            "image_details": {"id": "2306", "size_gb": 86, "display_name": "Linux", "source": "github", "version": "1"},
-            "machine_size_details": {"id": "4-core", "cpu_cores": 4, "memory_gb": 16, "storage_gb": 150},
-            "status": "Ready", "maximum_runners": 10, "public_ip_enabled": True,
+            "id": 5,
+            "name": "linux-4core",
+            "runner_group_id": 2,
+            "platform": "linux-x64",
+            "image_details": {
+                "id": "2306",
+                "size_gb": 86,
+                "display_name": "Linux",
+                "source": "github",
+                "version": "1",
+            },
+            "machine_size_details": {
+                "id": "4-core",
+                "cpu_cores": 4,
+                "memory_gb": 16,
+                "storage_gb": 150,
+            },
+            "status": "Ready",
+            "maximum_runners": 10,
+            "public_ip_enabled": True,
             "public_ips": [{"enabled": True, "prefix": "203.0.113.16", "length": 28}],
-            "last_active_on": "2026-10-09T23:39:01Z", "image_gen": False,
+            "last_active_on": "2026-10-09T23:39:01Z",
+            "image_gen": False,
         }
     ],
 }
@@ -47,7 +64,11 @@ GROUPS = {
         }
     ],
 }
-REFUSAL = {"message": "Validation Failed", "errors": [{"field": "name", "code": "invalid"}], "documentation_url": "x"}
+REFUSAL = {
+    "message": "Validation Failed",
+    "errors": [{"field": "name", "code": "invalid"}],
+    "documentation_url": "x",
+}
 
 ODD: st.SearchStrategy[object] = st.sampled_from(
     [
@@ -96,7 +117,13 @@ def mouth() -> Iterator[Mouth]:
 
 def paths(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     yield path
-    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    pairs = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     for key, inner in pairs:
         yield from paths(inner, (*path, key))
 
@@ -113,7 +140,9 @@ def mutated(draw: st.DrawFn) -> object:
         if isinstance(parent, dict) and draw(st.booleans()):
             del parent[place[-1]]
         else:
-            parent[place[-1]] = copy.deepcopy(draw(ODD))  # its arrays and objects may be mutated next
+            parent[place[-1]] = copy.deepcopy(
+                draw(ODD)
+            )  # its arrays and objects may be mutated next
     return whole[0]
 
 
@@ -160,11 +189,17 @@ def listen(mouth: Mouth, call: Callable[[GitHubClient], Any]) -> None:
             assert_well_typed(item, type(item))
 
 
-FEW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @FEW
-@given(body=mutated(), status=st.sampled_from([200, 200, 200, 202, 403, 422, 500]), call=st.sampled_from(CALLS))
+@given(
+    body=mutated(),
+    status=st.sampled_from([200, 200, 200, 202, 403, 422, 500]),
+    call=st.sampled_from(CALLS),
+)
 def test_a_mutated_body_is_read_or_refused(
     mouth: Mouth, body: object, status: int, call: Callable[[GitHubClient], Any]
 ) -> None:
@@ -188,5 +223,9 @@ def test_mutated_bytes_are_read_or_refused(
         # Rather in the head than in the body, which the other test is about
         start = data.draw(st.integers(0, min(len(sent), 200)))
         sent[start : start + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
-    mouth.sent = bytes(sent[: data.draw(st.integers(0, len(sent)))]) if data.draw(st.booleans()) else bytes(sent)
+    mouth.sent = (
+        bytes(sent[: data.draw(st.integers(0, len(sent)))])
+        if data.draw(st.booleans())
+        else bytes(sent)
+    )
     listen(mouth, call)

@@ -31,7 +31,10 @@ def next_page(where: str) -> dict[str, str]:
 
 
 def known_by(pages: list[Page[object]]) -> Callable[[str], KnownPage | None]:
-    kept = {page.url: KnownPage(page.etag, page.body_sha256, page.next_url, page.total_count) for page in pages}
+    kept = {
+        page.url: KnownPage(page.etag, page.body_sha256, page.next_url, page.total_count)
+        for page in pages
+    }
     return kept.get
 
 
@@ -69,7 +72,10 @@ def test_an_empty_page_is_the_last(connect: Connect) -> None:
 
 def test_an_unchanged_list_is_neither_sent_nor_parsed_again(connect: Connect) -> None:
     etags = [next_page("/p?page=2") | {"ETag": 'W/"one"'}, {"ETag": 'W/"two"'}]
-    fresh = [answer(runners(1, total=2), headers=etags[0]), answer(runners(2, total=2), headers=etags[1])]
+    fresh = [
+        answer(runners(1, total=2), headers=etags[0]),
+        answer(runners(2, total=2), headers=etags[1]),
+    ]
     with raw_server(saying(*fresh, answer(b"", 304))) as server:
         client = connect(server.url)
         before = read(client)
@@ -77,13 +83,25 @@ def test_an_unchanged_list_is_neither_sent_nor_parsed_again(connect: Connect) ->
         assert ids(after) == [None, None]
         assert [page.not_modified for page in after] == [True, True]
         for old, new in zip(before, after, strict=True):
-            assert (new.url, new.next_url, new.total_count) == (old.url, old.next_url, old.total_count)
+            assert (new.url, new.next_url, new.total_count) == (
+                old.url,
+                old.next_url,
+                old.total_count,
+            )
             assert (new.etag, new.body_sha256) == (old.etag, old.body_sha256)
-        assert [b'If-None-Match: W/"' in request for request in server.requests] == [False, False, True, True]
+        assert [b'If-None-Match: W/"' in request for request in server.requests] == [
+            False,
+            False,
+            True,
+            True,
+        ]
 
 
 def test_an_equal_body_counts_as_unchanged_without_any_etag(connect: Connect) -> None:
-    fresh = [answer(runners(1, total=2), headers=next_page("/p?page=2")), answer(runners(2, total=2))]
+    fresh = [
+        answer(runners(1, total=2), headers=next_page("/p?page=2")),
+        answer(runners(2, total=2)),
+    ]
     with raw_server(saying(*fresh, *fresh)) as server:
         client = connect(server.url)
         before = read(client)
@@ -117,20 +135,32 @@ def test_a_page_that_is_the_last_now_is_the_last_even_if_equal(connect: Connect)
 
 
 def test_a_304_may_say_that_the_list_goes_on_now(connect: Connect) -> None:
-    fresh, unchanged = answer(runners(1), headers={"ETag": '"a"'}), answer(b"", 304, next_page("/p?page=2"))
+    fresh, unchanged = (
+        answer(runners(1), headers={"ETag": '"a"'}),
+        answer(b"", 304, next_page("/p?page=2")),
+    )
     with raw_server(saying(fresh, unchanged, answer(runners(2)))) as server:
         client = connect(server.url)
         assert ids(read(client, known=known_by(read(client)))) == [None, [2]]
 
 
 def test_a_304_nobody_asked_for_cannot_be_used(connect: Connect) -> None:
-    with raw_server(saying(answer(b"", 304))) as server, pytest.raises(AnswerUnusable, match="do not have"):
+    with (
+        raw_server(saying(answer(b"", 304))) as server,
+        pytest.raises(AnswerUnusable, match="do not have"),
+    ):
         read(connect(server.url))
 
 
 @pytest.mark.parametrize(
     "where",
-    ["http://localhost:{port}/p?page=2", "https://127.0.0.1:{port}/p", "http://x@127.0.0.1:{port}/p", "/../p", "//h/p"],
+    [
+        "http://localhost:{port}/p?page=2",
+        "https://127.0.0.1:{port}/p",
+        "http://x@127.0.0.1:{port}/p",
+        "/../p",
+        "//h/p",
+    ],
 )
 def test_a_next_page_off_the_api_is_not_followed(connect: Connect, where: str) -> None:
     def behave_at(server: RawServer) -> bytes:
@@ -144,7 +174,10 @@ def test_a_next_page_off_the_api_is_not_followed(connect: Connect, where: str) -
 
 def test_a_known_next_page_off_the_api_is_not_followed(connect: Connect) -> None:
     kept = KnownPage('"a"', "0" * 64, "http://localhost/p?page=2", 1)
-    with raw_server(saying(answer(b"", 304))) as server, pytest.raises(AnswerUnusable, match="does not belong"):
+    with (
+        raw_server(saying(answer(b"", 304))) as server,
+        pytest.raises(AnswerUnusable, match="does not belong"),
+    ):
         read(connect(server.url), known=lambda url: kept)
 
 
@@ -156,7 +189,10 @@ def test_a_known_etag_that_cannot_be_a_header_is_not_sent(connect: Connect) -> N
 
 
 def test_a_list_that_leads_back_to_itself_is_not_read_for_ever(connect: Connect) -> None:
-    round_trip = [answer(runners(1), headers=next_page("/p?page=2")), answer(runners(2), headers=next_page(FIRST))]
+    round_trip = [
+        answer(runners(1), headers=next_page("/p?page=2")),
+        answer(runners(2), headers=next_page(FIRST)),
+    ]
     with raw_server(saying(*round_trip)) as server:
         with pytest.raises(AnswerUnusable, match="does not end"):
             read(connect(server.url))
@@ -175,11 +211,24 @@ def test_a_list_of_ever_new_pages_is_not_read_for_ever(connect: Connect) -> None
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"runners": None}, {"runners": {}}, {"total_count": 1}, None, 7, "text", {"runners": [{}]},
-     {"runners": [None]}, {"runners": [{"id": 1}, {"id": 2**63}]}],
+    [
+        {},
+        {"runners": None},
+        {"runners": {}},
+        {"total_count": 1},
+        None,
+        7,
+        "text",
+        {"runners": [{}]},
+        {"runners": [None]},
+        {"runners": [{"id": 1}, {"id": 2**63}]},
+    ],
 )
 def test_a_list_of_the_wrong_shape_cannot_be_used(connect: Connect, body: object) -> None:
-    with raw_server(saying(answer(body))) as server, pytest.raises(AnswerUnusable, match="cannot be used"):
+    with (
+        raw_server(saying(answer(body))) as server,
+        pytest.raises(AnswerUnusable, match="cannot be used"),
+    ):
         read(connect(server.url))
 
 

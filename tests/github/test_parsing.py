@@ -27,7 +27,9 @@ RUNNER = {"id": 5, "name": "linux-4core"}
 
 
 def test_a_runner_is_read_whole(examples: dict[str, Any]) -> None:
-    sent = examples["operations"]["GET /orgs/{org}/actions/hosted-runners/{hosted_runner_id}"]["response"]
+    sent = examples["operations"]["GET /orgs/{org}/actions/hosted-runners/{hosted_runner_id}"][
+        "response"
+    ]
     assert parsing.hosted_runner(sent) == HostedRunner(
         id=5,
         name="linux-4core",
@@ -50,7 +52,10 @@ def test_a_runner_is_read_whole(examples: dict[str, Any]) -> None:
         ({"image_details": None}, None),
         ({}, None),
         ({"image_details": None, "image": None}, None),
-        ({"image": {"id": "ubuntu-20.04", "size": 86}}, RunnerImage("ubuntu-20.04", "ubuntu-20.04", "", 86)),
+        (
+            {"image": {"id": "ubuntu-20.04", "size": 86}},
+            RunnerImage("ubuntu-20.04", "ubuntu-20.04", "", 86),
+        ),
         (
             {"image": {"id": "7", "source": "custom", "version": "1.3.0"}},
             RunnerImage("7", "7", "custom", None, "1.3.0"),
@@ -60,7 +65,9 @@ def test_a_runner_is_read_whole(examples: dict[str, Any]) -> None:
         ({"image_details": "ubuntu"}, None),
     ],
 )
-def test_a_runners_image_is_read_in_every_shape(fields: dict[str, object], image: RunnerImage | None) -> None:
+def test_a_runners_image_is_read_in_every_shape(
+    fields: dict[str, object], image: RunnerImage | None
+) -> None:
     assert parsing.hosted_runner(RUNNER | fields).image == image
 
 
@@ -68,7 +75,12 @@ def test_a_runner_with_nothing_but_an_id_is_a_runner() -> None:
     runner = parsing.hosted_runner({"id": 2**53 + 1})
     assert runner.id == 2**53 + 1
     assert (runner.name, runner.status, runner.platform) == ("", "", "")
-    assert (runner.group_id, runner.image, runner.maximum_runners, runner.last_active_on) == (None, None, None, None)
+    assert (runner.group_id, runner.image, runner.maximum_runners, runner.last_active_on) == (
+        None,
+        None,
+        None,
+        None,
+    )
     assert runner.size == MachineSize("")
     assert not runner.static_ip
     assert runner.public_ips == ()
@@ -101,28 +113,51 @@ def test_wrong_types_become_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    "parse", [parsing.hosted_runner, parsing.custom_image, parsing.runner_group, parsing.organization]
+    "parse",
+    [parsing.hosted_runner, parsing.custom_image, parsing.runner_group, parsing.organization],
 )
-@pytest.mark.parametrize("sent", [None, [], "x", 5, {}, {"id": None}, {"id": "5"}, {"id": True}, {"id": 2**63}])
-def test_what_has_no_usable_id_is_unreadable(parse: Callable[[object], object], sent: object) -> None:
+@pytest.mark.parametrize(
+    "sent", [None, [], "x", 5, {}, {"id": None}, {"id": "5"}, {"id": True}, {"id": 2**63}]
+)
+def test_what_has_no_usable_id_is_unreadable(
+    parse: Callable[[object], object], sent: object
+) -> None:
     with pytest.raises(Unreadable):
         parse(sent)
 
 
-@pytest.mark.parametrize("parse", [parsing.curated_image, parsing.machine_size, parsing.image_version])
+@pytest.mark.parametrize(
+    "parse", [parsing.curated_image, parsing.machine_size, parsing.image_version]
+)
 @pytest.mark.parametrize("sent", [None, {}, {"id": "", "version": ""}, {"id": [], "version": {}}])
-def test_what_has_no_usable_name_is_unreadable(parse: Callable[[object], object], sent: object) -> None:
+def test_what_has_no_usable_name_is_unreadable(
+    parse: Callable[[object], object], sent: object
+) -> None:
     with pytest.raises(Unreadable):
         parse(sent)
 
 
 def test_images_sizes_and_limits_are_read() -> None:
     assert parsing.curated_image(
-        {"id": "1101", "platform": "linux-arm64", "size_gb": 64, "display_name": "Ubuntu by Arm", "source": "partner"}
+        {
+            "id": "1101",
+            "platform": "linux-arm64",
+            "size_gb": 64,
+            "display_name": "Ubuntu by Arm",
+            "source": "partner",
+        }
     ) == CuratedImage("1101", "linux-arm64", 64, "Ubuntu by Arm", "partner")
     assert parsing.custom_image(
-        {"id": 1, "platform": "linux-x64", "name": "CustomImage", "source": "custom", "versions_count": 4,
-         "total_versions_size": 200, "latest_version": "1.3.0", "state": "Ready"}
+        {
+            "id": 1,
+            "platform": "linux-x64",
+            "name": "CustomImage",
+            "source": "custom",
+            "versions_count": 4,
+            "total_versions_size": 200,
+            "latest_version": "1.3.0",
+            "state": "Ready",
+        }
     ) == CustomImage(1, "linux-x64", "CustomImage", "custom", 4, 200, "1.3.0", "Ready")
     assert parsing.image_version(
         {"version": "1.1.0", "state": "Ready", "size_gb": 75, "created_on": "2024-11-09T23:39:01Z"}
@@ -140,8 +175,15 @@ def test_the_workflows_of_a_group_come_in_one_order() -> None:
 
 
 def test_a_group_of_an_enterprise_is_not_inherited() -> None:
-    group = parsing.runner_group({"id": 1.0, "name": "Default", "visibility": "all", "default": True})
-    assert (group.id, group.default, group.inherited, group.inherited_allows_public_repositories) == (
+    group = parsing.runner_group(
+        {"id": 1.0, "name": "Default", "visibility": "all", "default": True}
+    )
+    assert (
+        group.id,
+        group.default,
+        group.inherited,
+        group.inherited_allows_public_repositories,
+    ) == (
         1,
         True,
         False,
@@ -150,7 +192,9 @@ def test_a_group_of_an_enterprise_is_not_inherited() -> None:
 
 
 def test_an_enterprise_is_named_by_its_slug_in_an_installation() -> None:
-    installation = parsing.installation({"id": 3, "account": {"slug": "octo-corp"}, "target_type": "Enterprise"})
+    installation = parsing.installation(
+        {"id": 3, "account": {"slug": "octo-corp"}, "target_type": "Enterprise"}
+    )
     assert (installation.account, installation.target_type) == ("octo-corp", "Enterprise")
 
 
@@ -183,7 +227,9 @@ def test_every_example_of_ours_is_read(examples: dict[str, Any]) -> None:
         if "hosted-runners" not in operation and not operation.endswith("actions/runner-groups"):
             continue
         for key, listed in (response if isinstance(response, dict) else {}).items():
-            images = parsing.custom_image if operation.endswith("/custom") else parsing.curated_image
+            images = (
+                parsing.custom_image if operation.endswith("/custom") else parsing.curated_image
+            )
             if isinstance(listed, list) and key != "public_ips":
                 for item in listed:
                     assert PARSERS.get(key, images)(item)
@@ -199,9 +245,17 @@ def test_every_example_of_ours_is_read(examples: dict[str, Any]) -> None:
 
 def test_a_new_runner_is_written_as_github_describes_it(examples: dict[str, Any]) -> None:
     new = NewHostedRunner(
-        name="linux-4core", image_id="2306", size="4-core", runner_group_id=2, maximum_runners=10, enable_static_ip=True
+        name="linux-4core",
+        image_id="2306",
+        size="4-core",
+        runner_group_id=2,
+        maximum_runners=10,
+        enable_static_ip=True,
     )
-    assert new.body() == examples["operations"]["POST /orgs/{org}/actions/hosted-runners"]["request_body"]
+    assert (
+        new.body()
+        == examples["operations"]["POST /orgs/{org}/actions/hosted-runners"]["request_body"]
+    )
 
 
 def test_a_custom_image_is_asked_for_with_its_version() -> None:

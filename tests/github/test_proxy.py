@@ -265,8 +265,15 @@ def test_a_pattern_stands_for_hosts(pattern: str, host: str, direct: bool) -> No
 
 @pytest.mark.parametrize(
     "url",
-    ["", "proxy.test", "https://u:canary@proxy.test", "socks5://u:canary@proxy.test", "http://",
-     "http://u:canary@proxy.test/path", "http://u:canary@[proxy"],
+    [
+        "",
+        "proxy.test",
+        "https://u:canary@proxy.test",
+        "socks5://u:canary@proxy.test",
+        "http://",
+        "http://u:canary@proxy.test/path",
+        "http://u:canary@[proxy",
+    ],
 )
 def test_what_is_no_address_of_a_proxy_is_refused_without_showing_it(url: str) -> None:
     with pytest.raises(ValueError, match="looks like http://HOST:PORT") as caught:

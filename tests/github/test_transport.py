@@ -208,8 +208,18 @@ def test_a_redirect_to_another_host_is_refused_and_the_token_stays_here(
 
 @pytest.mark.parametrize(
     "location",
-    ["https://127.0.0.1:{port}/api/v3/app", "http://user:pass@127.0.0.1:{port}/api/v3/app", "/elsewhere", "/api/v3",
-     "/api/v3/../elsewhere", "/api/v3/%2e%2e/elsewhere", "//github.invalid/api/v3/app", "ftp://x/", "http://[", ""],
+    [
+        "https://127.0.0.1:{port}/api/v3/app",
+        "http://user:pass@127.0.0.1:{port}/api/v3/app",
+        "/elsewhere",
+        "/api/v3",
+        "/api/v3/../elsewhere",
+        "/api/v3/%2e%2e/elsewhere",
+        "//github.invalid/api/v3/app",
+        "ftp://x/",
+        "http://[",
+        "",
+    ],
 )
 def test_a_redirect_off_the_origin_or_path_is_refused(connect: Connect, location: str) -> None:
     behave = saying(answer(status=302, headers={"Location": "PLACE"}))

@@ -42,7 +42,9 @@ def test_an_id_may_come_as_a_number_without_fraction() -> None:
     assert values.identity(5.0) == 5
 
 
-@pytest.mark.parametrize("sent", [*WRONG_TYPES, "5", 5.5, 2**63, -(2**63) - 1, float("inf"), float("nan"), 1e300])
+@pytest.mark.parametrize(
+    "sent", [*WRONG_TYPES, "5", 5.5, 2**63, -(2**63) - 1, float("inf"), float("nan"), 1e300]
+)
 def test_what_is_no_id_is_unreadable(sent: object) -> None:
     with pytest.raises(values.Unreadable):
         values.identity(sent)
@@ -62,29 +64,56 @@ def test_only_real_booleans_are_flags(sent: object) -> None:
 
 @pytest.mark.parametrize(
     "sent",
-    ["2026-10-09T23:39:01Z", "2026-10-10T01:39:01+02:00", "2026-10-09T23:39:01", "2026-10-09 23:39:01 +0000"[:19]],
+    [
+        "2026-10-09T23:39:01Z",
+        "2026-10-10T01:39:01+02:00",
+        "2026-10-09T23:39:01",
+        "2026-10-09 23:39:01 +0000"[:19],
+    ],
 )
 def test_a_moment_is_in_utc(sent: str) -> None:
     assert values.moment(sent) == datetime(2026, 10, 9, 23, 39, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    "sent", [*WRONG_TYPES, "", "soon", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+23:59", 1_700_000_000, "9" * 100]
+    "sent",
+    [
+        *WRONG_TYPES,
+        "",
+        "soon",
+        "2026-13-01T00:00:00Z",
+        "0001-01-01T00:00:00+23:59",
+        1_700_000_000,
+        "9" * 100,
+    ],
 )
 def test_an_unreadable_moment_is_left_out(sent: object) -> None:
     assert values.moment(sent) is None
 
 
-@pytest.mark.parametrize("sent", ["http://x/", "javascript:alert(1)", "https://" + "x" * 600, " https://x/", None, 7])
+@pytest.mark.parametrize(
+    "sent", ["http://x/", "javascript:alert(1)", "https://" + "x" * 600, " https://x/", None, 7]
+)
 def test_only_https_becomes_a_link(sent: object) -> None:
     assert values.https_url(sent) is None
     assert values.https_url("https://docs.github.com/rest") == "https://docs.github.com/rest"
 
 
 @settings(deadline=None)  # machines are busy with other things at times
-@given(st.one_of(st.none(), st.text(), st.integers(), st.floats(), st.text(alphabet="0123456789@:-+ ZT,GMT")))
+@given(
+    st.one_of(
+        st.none(), st.text(), st.integers(), st.floats(), st.text(alphabet="0123456789@:-+ ZT,GMT")
+    )
+)
 def test_no_value_and_no_header_makes_the_border_fall(sent: object) -> None:
-    for read in (values.text, values.optional_text, values.count, values.moment, values.epoch, values.https_url):
+    for read in (
+        values.text,
+        values.optional_text,
+        values.count,
+        values.moment,
+        values.epoch,
+        values.https_url,
+    ):
         read(sent)
     if isinstance(sent, str):
         values.http_date(sent)
