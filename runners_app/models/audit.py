@@ -61,6 +61,7 @@ class AuditEntry(models.Model):
             "operation.delete_self_hosted_runner",
             "Requested: delete self-hosted runner",
         )
+        OPERATION_HELD = "operation.held", "Held an operation: its requester lost the right"
         OPERATION_CANCELLED = "operation.cancelled", "Cancelled an operation"
         OPERATION_AGREED_AGAIN = "operation.agreed_again", "Confirmed an operation again"
         OPERATION_CLAIMED = "operation.claimed", "Recognised a runner"

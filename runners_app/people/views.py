@@ -11,6 +11,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from runners_app.models import Account, AuditEntry, Membership, RunnerGroup
+from runners_app.operations.authority import waiting_operations
 from runners_app.people import people as changing
 from runners_app.people.adapters import has_second_factor
 from runners_app.people.forms import GiveForm, LimitForm, PasswordForm, PersonForm
@@ -92,6 +93,7 @@ def _page(
         "entries": _entries(row),
         "is_self": row.pk == request.user.pk,
         "has_second_factor": has_second_factor(row),
+        "waiting": waiting_operations(row).count(),
     }
     return render(request, "people/detail.html", context, status=status)
 
@@ -101,6 +103,16 @@ def _entries(row: User) -> list[tuple[str, AuditEntry]]:
     return [(entry.action_label, entry) for entry in entries]
 
 
+def _tell_held(request: Request, person: User, held: int) -> None:
+    if held:
+        operations = "1 operation is" if held == 1 else f"{held} operations are"
+        messages.warning(
+            request,
+            f"{operations} held, which {person} requested. "
+            "A manager of the account confirms or cancels each on its page.",
+        )
+
+
 @require_POST
 def person_administrator(request: Request, pk: int) -> HttpResponse:
     """Make a user an administrator or a member."""
@@ -108,7 +120,8 @@ def person_administrator(request: Request, pk: int) -> HttpResponse:
     _require_recent_authentication(request)
     row = get_object_or_404(User, pk=pk)
     try:
-        changing.set_administrator(row, request.POST.get("on") == "yes", by=request.user)
+        held = changing.set_administrator(row, request.POST.get("on") == "yes", by=request.user)
+        _tell_held(request, row, held)
     except CannotChange as error:
         messages.error(request, str(error))
     return redirect("person", row.pk)
@@ -120,7 +133,8 @@ def person_active(request: Request, pk: int) -> HttpResponse:
     administrator_or_403(request)
     row = get_object_or_404(User, pk=pk)
     try:
-        changing.set_active(row, request.POST.get("on") == "yes", by=request.user)
+        held = changing.set_active(row, request.POST.get("on") == "yes", by=request.user)
+        _tell_held(request, row, held)
     except CannotChange as error:
         messages.error(request, str(error))
     return redirect("person", row.pk)
@@ -168,9 +182,10 @@ def person_give(request: Request, pk: int) -> HttpResponse:
         named_rows_or_404(Account.objects.all(), [key])
     if not form.is_valid():
         return _page(request, row, form, PasswordForm(row), status=422)
-    changing.give_account(
+    held = changing.give_account(
         row, form.cleaned_data["account"], form.cleaned_data["role"], by=request.user
     )
+    _tell_held(request, row, held)
     return redirect("person", row.pk)
 
 
@@ -197,5 +212,6 @@ def person_take(request: Request, pk: int, account_id: int) -> HttpResponse:
     """Remove access to an account."""
     administrator_or_403(request)
     row = get_object_or_404(User, pk=pk)
-    changing.take_account(row, get_object_or_404(Account, pk=account_id), by=request.user)
+    account = get_object_or_404(Account, pk=account_id)
+    _tell_held(request, row, changing.take_account(row, account, by=request.user))
     return redirect("person", row.pk)
