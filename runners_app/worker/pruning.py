@@ -24,6 +24,7 @@ from runners_app.models import (
     Session,
     SignInCount,
 )
+from runners_app.security.audit_chain import drop_pruned_links
 
 log = logging.getLogger(__name__)
 BATCH = 1000
@@ -41,6 +42,7 @@ def prune(now: datetime) -> dict[str, int]:
     deleted = {
         rows.model._meta.model_name or "": _delete(rows, deadline) for rows in past_retention(now)
     }
+    drop_pruned_links()
     log.info(
         "Pruned: %s.",
         ", ".join(f"{count} {name}" for name, count in deleted.items() if count) or "nothing",
