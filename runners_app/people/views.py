@@ -1,7 +1,9 @@
 """Pages of people, for administrators: users, their roles and their access to accounts."""
 
-from allauth.account.internal.flows.reauthentication import is_reauthentication_required
-from allauth.core.exceptions import ReauthenticationRequired
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.db.models import Count
@@ -16,10 +18,20 @@ from runners_app.people import people as changing
 from runners_app.people.adapters import has_second_factor
 from runners_app.people.forms import GiveForm, LimitForm, PasswordForm, PersonForm
 from runners_app.people.people import CannotChange
+from runners_app.people.proof import changes_trust
 from runners_app.web.pages import Request, administrator_or_403
 from runners_app.web.references import named_rows_or_404
 
-PASSWORDS = frozenset({"new_password1", "new_password2", "password1", "password2"})
+
+def only_administrators(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Answer 403 to everybody else, before they are asked for a proof."""
+
+    @wraps(view)
+    def checks(request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        administrator_or_403(request)
+        return view(request, *args, **kwargs)
+
+    return checks
 
 
 @require_safe
@@ -30,31 +42,12 @@ def people(request: Request) -> HttpResponse:
     return render(request, "people/list.html", {"people": rows})
 
 
-def _require_recent_authentication(request: Request) -> None:
-    """Require a recent authentication before granting access: the session may be stolen.
-
-    allauth keeps the POST in the session until then; passwords are taken out of it first.
-    """
-    if not is_reauthentication_required(request, app=""):
-        return
-    kept = request.POST.copy()
-    for name in PASSWORDS & kept.keys():
-        del kept[name]
-    if len(kept) < len(request.POST):
-        request.POST = kept  # type: ignore[assignment] # a copy, which is mutable
-        messages.info(
-            request,
-            "Your input is kept except for the password: please enter it again afterwards.",
-        )
-    raise ReauthenticationRequired
-
-
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
+@only_administrators
+@changes_trust
 def person_new(request: Request) -> HttpResponse:
     """Add a user."""
-    administrator_or_403(request)
-    _require_recent_authentication(request)
     form = PersonForm(request.POST or None)
     if form.is_valid():
         data = form.cleaned_data
@@ -114,10 +107,10 @@ def _tell_held(request: Request, person: User, held: int) -> None:
 
 
 @require_POST
+@only_administrators
+@changes_trust
 def person_administrator(request: Request, pk: int) -> HttpResponse:
     """Make a user an administrator or a member."""
-    administrator_or_403(request)
-    _require_recent_authentication(request)
     row = get_object_or_404(User, pk=pk)
     try:
         held = changing.set_administrator(row, request.POST.get("on") == "yes", by=request.user)
@@ -128,9 +121,10 @@ def person_administrator(request: Request, pk: int) -> HttpResponse:
 
 
 @require_POST
+@only_administrators
+@changes_trust
 def person_active(request: Request, pk: int) -> HttpResponse:
     """Enable or disable a user."""
-    administrator_or_403(request)
     row = get_object_or_404(User, pk=pk)
     try:
         held = changing.set_active(row, request.POST.get("on") == "yes", by=request.user)
@@ -142,10 +136,10 @@ def person_active(request: Request, pk: int) -> HttpResponse:
 
 @sensitive_post_parameters()
 @require_POST
+@only_administrators
+@changes_trust
 def person_password(request: Request, pk: int) -> HttpResponse:
     """Set a user's password."""
-    administrator_or_403(request)
-    _require_recent_authentication(request)
     row = get_object_or_404(User, pk=pk)
     form = PasswordForm(row, request.POST)
     if not form.is_valid():
@@ -156,10 +150,10 @@ def person_password(request: Request, pk: int) -> HttpResponse:
 
 
 @require_POST
+@only_administrators
+@changes_trust
 def person_second_factor(request: Request, pk: int) -> HttpResponse:
     """Remove the second factors of a user who lost them."""
-    administrator_or_403(request)
-    _require_recent_authentication(request)
     row = get_object_or_404(User, pk=pk)
     try:
         changing.remove_second_factors(row, by=request.user)
@@ -173,9 +167,10 @@ def person_second_factor(request: Request, pk: int) -> HttpResponse:
 
 
 @require_POST
+@only_administrators
+@changes_trust
 def person_give(request: Request, pk: int) -> HttpResponse:
     """Give access to an account, or change the role in it."""
-    administrator_or_403(request)
     row = get_object_or_404(User, pk=pk)
     form = GiveForm(request.POST)
     if key := request.POST.get("account"):
@@ -190,9 +185,10 @@ def person_give(request: Request, pk: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@only_administrators
+@changes_trust
 def person_groups(request: Request, pk: int, account_id: int) -> HttpResponse:
     """Limit a viewer to some runner groups of an account."""
-    administrator_or_403(request)
     viewers = Membership.objects.filter(role=Membership.Role.VIEWER).select_related(
         "user", "account"
     )
@@ -208,9 +204,10 @@ def person_groups(request: Request, pk: int, account_id: int) -> HttpResponse:
 
 
 @require_POST
+@only_administrators
+@changes_trust
 def person_take(request: Request, pk: int, account_id: int) -> HttpResponse:
     """Remove access to an account."""
-    administrator_or_403(request)
     row = get_object_or_404(User, pk=pk)
     account = get_object_or_404(Account, pk=account_id)
     _tell_held(request, row, changing.take_account(row, account, by=request.user))
