@@ -676,7 +676,7 @@ def test_a_provider_that_asked_just_now_is_a_proof_and_what_was_sent_is_done(
 ) -> None:
     path = f"/people/{lead.pk}/administrator/"
     asked = client.post(path, {"on": "yes"})
-    assert asked.headers["Location"] == f"/you/confirm/with/?next={quote(path, safe="")}"
+    assert asked.headers["Location"] == f"/you/confirm/with/?next={quote(path, safe='')}"
     adding.id_token = {"auth_time": int(time.time())}
     prove(client, path)
     lead.refresh_from_db()
