@@ -26,7 +26,7 @@ def lock_and_check_right(operation: Operation) -> bool:
     Call it in the transaction that commits the operation as sent: a change of the right commits
     either before this check, or after the operation is sent. Accounts must be locked before.
     """
-    person_id = operation.confirmed_by_id or operation.actor_id
+    person_id = operation.confirmed_by_id or operation.actor_id or 0
     Account.objects.select_for_update(no_key=True).get(pk=operation.account_id)
     person = User.objects.select_for_update(no_key=True).filter(pk=person_id).first()
     memberships = Membership.objects.filter(user=person_id, account=operation.account_id)

@@ -14,6 +14,7 @@ from django.apps import apps
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import transaction
+from django.db.models import Model
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
@@ -552,7 +553,7 @@ FILLED = {
 
 def stored() -> dict[str, list[dict[str, object]]]:
     """Every row of every table of ours, and the users."""
-    models = [*apps.get_app_config("runners_app").get_models(), User]
+    models: list[type[Model]] = [*apps.get_app_config("runners_app").get_models(), User]
     rows = {
         model.__name__: list(model._default_manager.order_by("pk").values()) for model in models
     }
