@@ -52,6 +52,13 @@ class Formatter(structlog.stdlib.ProcessorFormatter):
         return redact(super().format(record))
 
 
+class BareFormatter(logging.Formatter):
+    """The message alone, for loggers whose messages are JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(record.getMessage())
+
+
 def plain_line(_: object, __: str, event: EventDict) -> str:
     """A line for a terminal: time, level, logger, message and all other fields."""
     head = [str(event.pop(name, "")) for name in ("timestamp", "level", "logger", "event")]

@@ -409,6 +409,8 @@ CELERY_BEAT_SCHEDULE = {
         "task": "runners_app.tasks.check_credentials",
         "schedule": crontab(minute="37", hour="2"),
     },
+    "link-audit-entries": {"task": "runners_app.tasks.link_audit_entries", "schedule": 5.0},
+    "log-audit-head": {"task": "runners_app.tasks.log_audit_head", "schedule": 60.0},
     "wake-due-credentials": {"task": "runners_app.tasks.wake_due_credentials", "schedule": 1.0},
     "normalise-deliveries": {"task": "runners_app.tasks.normalise_deliveries", "schedule": 1.0},
     "sum-jobs": {"task": "runners_app.tasks.sum_jobs", "schedule": 60.0},
@@ -438,8 +440,13 @@ UNSENT_LIMIT_SECONDS = env.float("UNSENT_LIMIT_SECONDS", default=900.0)
 # A job event GitHub sent longer ago than this, and that is not here, is asked for again.
 LOST_DELIVERY_SECONDS = env.float("LOST_DELIVERY_SECONDS", default=60.0)
 
-# --- How long history is kept, in days. The database enforces the audit log's, so it is fixed.
-AUDIT_RETENTION_DAYS = 400
+# --- How long history is kept, in days. Triggers, renewed by migrate, enforce the audit log's.
+AUDIT_RETENTION_DAYS = env.int("AUDIT_RETENTION_DAYS", default=400)
+if AUDIT_RETENTION_DAYS < 400:
+    raise ImproperlyConfigured(
+        f"AUDIT_RETENTION_DAYS is {AUDIT_RETENTION_DAYS}, but the audit log is kept for at least "
+        "400 days. Give a larger number, or leave it out."
+    )
 HISTORY_RETENTION_DAYS = env.int("HISTORY_RETENTION_DAYS", default=400)
 RUNS_RETENTION_DAYS = env.int("RUNS_RETENTION_DAYS", default=30)
 
@@ -460,9 +467,13 @@ ADMINS = [("", address) for address in env.list("ERROR_MAILS_TO", default=[])]
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "dashboard.logs.Formatter", "as_json": LOG_FORMAT == "json"}},
+    "formatters": {
+        "line": {"()": "dashboard.logs.Formatter", "as_json": LOG_FORMAT == "json"},
+        "bare": {"()": "dashboard.logs.BareFormatter"},
+    },
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        "audit": {"class": "logging.StreamHandler", "formatter": "bare"},
         "mails": {"class": "dashboard.logs.MaskedMails", "formatter": "line", "level": "ERROR"},
     },
     "root": {
@@ -474,6 +485,8 @@ LOGGING = {
         "django": {"handlers": [], "level": "INFO"},
         "django.request": {"level": "ERROR"},  # the lines of requests have refusals already
         "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        # Each audit entry as one line of JSON, to be kept outside of the database.
+        "audit": {"handlers": ["audit"], "level": "INFO", "propagate": False},
         "celery": {"level": "WARNING"},
         "urllib3": {"level": "WARNING"},  # its lines contain addresses
     },

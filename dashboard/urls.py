@@ -14,9 +14,15 @@ sign_in_pages = [
     path("sign-out/", sign_in.sign_out, name="sign-out"),
     path("sign-in/disabled/", account.account_inactive, name="account_inactive"),
     path("sign-in/with/", include("allauth.socialaccount.providers.github.urls")),
+    path(
+        "sign-in/with/oidc/<str:provider_id>/login/callback/",
+        sign_in.oidc_callback,
+        name="openid_connect_callback",
+    ),
     path("sign-in/with/", include("allauth.socialaccount.providers.openid_connect.urls")),
     path("sign-in/with/", include("allauth.socialaccount.urls")),
     path("you/confirm/", sign_in.confirm, name="account_reauthenticate"),
+    path("you/confirm/with/", sign_in.confirm_provider, name="confirm-provider"),
     path("you/password/", sign_in.password, name="account_change_password"),
     path("you/two-factor/", include("allauth.mfa.urls")),
 ]

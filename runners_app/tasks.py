@@ -10,6 +10,7 @@ from runners_app.jobs.ingest import normalise_waiting
 from runners_app.jobs.sums import sum_stale
 from runners_app.models import App, Credential
 from runners_app.notices.notices import send_due, watch_and_send
+from runners_app.security.audit_chain import link_entries, log_head
 from runners_app.worker.pruning import prune
 from runners_app.worker.work import work_credential as do_work
 
@@ -52,6 +53,16 @@ def check_credentials() -> None:
 @shared_task(expires=3600)
 def prune_history() -> None:
     prune(timezone.now())
+
+
+@shared_task(expires=5)
+def link_audit_entries() -> None:
+    link_entries()
+
+
+@shared_task(expires=60)
+def log_audit_head() -> None:
+    log_head()
 
 
 @shared_task(expires=5)

@@ -646,7 +646,7 @@ def test_the_documented_copy_is_readable_by_its_owner_alone_and_signs_nobody_in(
     command[command.index("custom")] = "plain"
     subprocess.run([*command, "--file", str(copy)], check=True, timeout=60)
     with psycopg.connect(owner) as connection:
-        sessions = connection.execute("SELECT session_key FROM django_session").fetchall()
+        sessions = connection.execute("SELECT session_key FROM runners_app_session").fetchall()
     assert sessions
     text = copy.read_text()
     assert "acme" in text

@@ -32,7 +32,7 @@ def go_on(operations: Iterable[Operation], *, by: "User") -> int:
     held = [operation for operation in operations if is_held(operation)]
     now = timezone.now()
     rows = Operation.objects.filter(nothing_applied(), pk__in=[row.pk for row in held])
-    count = rows.update(next_step_at=now, confirmed_at=now, held_because="")
+    count = rows.update(next_step_at=now, confirmed_at=now, confirmed_by=by, held_because="")
 
     for credential_id in {row.account.credential_id for row in held}:
         wake_on_commit(credential_id)

@@ -8,7 +8,7 @@ from runners_app.models.access import (
     SharedRunner,
 )
 from runners_app.models.accounts import Account, Membership
-from runners_app.models.audit import AuditEntry
+from runners_app.models.audit import AuditEntry, AuditLink
 from runners_app.models.credentials import App, Credential
 from runners_app.models.groups import RunnerGroup
 from runners_app.models.history import FieldChange
@@ -39,6 +39,7 @@ __all__ = [
     "Account",
     "App",
     "AuditEntry",
+    "AuditLink",
     "CachedResponse",
     "Channel",
     "Credential",

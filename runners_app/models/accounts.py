@@ -58,14 +58,17 @@ class AccountQuerySet(models.QuerySet["Account"]):
         return self.update(version=F("version") + 1)
 
     def manageable_by(self, user: "User | AnonymousUser") -> "AccountQuerySet":
-        """Accounts in which the user may request changes at GitHub."""
-        writable = self.filter(observe_only=False, paused=False)
+        """Accounts in which the user may request changes at GitHub now."""
+        return self.managed_by(user).filter(observe_only=False, paused=False)
+
+    def managed_by(self, user: "User | AnonymousUser") -> "AccountQuerySet":
+        """Accounts that the user manages, even while they are paused or observe only."""
         if not user.is_active:
             return self.none()
         if user.is_superuser:
-            return writable
+            return self.all()
         manager = Membership.Role.MANAGER
-        return writable.filter(
+        return self.filter(
             memberships__user_id=user.pk, memberships__role=manager, memberships__limited=False
         )
 

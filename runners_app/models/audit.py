@@ -3,6 +3,9 @@
 The database refuses to change entries, and to delete those within the retention (400 days).
 """
 
+import json
+from datetime import UTC
+
 from django.db import models
 
 
@@ -61,6 +64,8 @@ class AuditEntry(models.Model):
             "operation.delete_self_hosted_runner",
             "Requested: delete self-hosted runner",
         )
+        ACCESS_REFUSED = "access.refused", "Was refused"
+        OPERATION_HELD = "operation.held", "Held an operation: its requester lost the right"
         OPERATION_CANCELLED = "operation.cancelled", "Cancelled an operation"
         OPERATION_AGREED_AGAIN = "operation.agreed_again", "Confirmed an operation again"
         OPERATION_CLAIMED = "operation.claimed", "Recognised a runner"
@@ -84,8 +89,42 @@ class AuditEntry(models.Model):
     def __str__(self) -> str:
         return f"{self.actor_name} {self.action} {self.subject}"
 
+    def canonical(self) -> str:
+        """Return the entry as JSON that is the same in every database, for its hash and the log."""
+        values = {
+            "id": self.pk,
+            "at": self.at.astimezone(UTC).isoformat(timespec="microseconds"),
+            "actor_id": self.actor_id,
+            "actor": self.actor_name,
+            "action": self.action,
+            "account_id": self.account_id,
+            "account": self.account_name,
+            "subject": self.subject,
+            "details": self.details,
+        }
+        return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
     @property
     def action_label(self) -> str:
         """The action in words; unknown actions of other versions are shown as stored."""
         known = self.action in AuditEntry.Action.values
         return str(AuditEntry.Action(self.action).label) if known else self.action
+
+
+class AuditLink(models.Model):
+    """A link of the hash chain over the audit log.
+
+    `digest` is the SHA-256 of the previous link's digest, a newline, and the entry as JSON. Links
+    are in the order in which entries were found committed. Pruning leaves the last link of a
+    deleted entry as the anchor that the next one is computed from.
+    """
+
+    position = models.BigIntegerField(primary_key=True)
+    entry_id = models.BigIntegerField(unique=True)
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ("position",)
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.digest}"

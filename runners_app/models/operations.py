@@ -213,6 +213,13 @@ class Operation(models.Model):
     confirmed_at = models.DateTimeField(
         db_column="person_agreed_at", help_text="When a person last said this should be sent."
     )
+    confirmed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="Who confirmed it since, and answers for it instead of the actor.",
+    )
     next_step_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
     observing_since = models.DateTimeField(null=True)

@@ -138,6 +138,7 @@ def confirm_again(operation: Operation, *, by: "User") -> None:
         note="Confirmed again before it was sent.",
         by=by.get_username(),
         confirmed_at=timezone.now(),
+        confirmed_by=by,
         held_because="",
     )
     record(operation, AuditEntry.Action.OPERATION_AGREED_AGAIN, by)

@@ -20,6 +20,7 @@ from runners_app.github import (
     Refused,
 )
 from runners_app.models import Operation
+from runners_app.operations.authority import keep_from_sending, lock_and_check_right
 from runners_app.operations.steps import Held, need_attention, reject, remain, step
 from runners_app.operations.transitions import move, stay
 from runners_app.readings.run import Fetch
@@ -51,14 +52,16 @@ def send(
 ) -> T | None:
     """Commit that the operation is sent, then make the call and return its answer.
 
-    Returns None if the answer was lost, or was a refusal, which is then already noted. `again` is
-    the note if it was sent before, and `fields` are further columns to commit.
+    Returns None if the answer was lost, or was a refusal, which is then already noted, or if the
+    person who requested it lost the right: then nothing is sent, and the operation is held.
+    `again` is the note if it was sent before, and `fields` are further columns to commit.
 
     A rate limit and a connection that never opened prove that nothing was applied: the operation
     stays `sent`, is marked as not applied, and will be sent again. Raises RateLimited and
     BadCredentials, which stop all work of the credential, LeaseLost and NotMoved.
     """
-    _mark_sent(operation, work, again, fields)
+    if not _mark_sent(operation, work, again, fields):
+        return None
     try:
         return call()
     except STOPS as error:
@@ -78,9 +81,12 @@ def send(
     return None
 
 
-def _mark_sent(operation: Operation, work: Work, again: str, fields: dict[str, Any]) -> None:
+def _mark_sent(operation: Operation, work: Work, again: str, fields: dict[str, Any]) -> bool:
     now = timezone.now()
     with step(work):
+        if not lock_and_check_right(operation):
+            keep_from_sending(operation)
+            return False
         if operation.state == S.SENT:  # proven not applied, so this is still the same attempt
             stay(operation, seconds=0, note=again, known_not_applied=False, sent_at=now, **fields)
         else:
@@ -95,6 +101,7 @@ def _mark_sent(operation: Operation, work: Work, again: str, fields: dict[str, A
                 absent_since=None,
                 **fields,
             )
+    return True
 
 
 def _stay_unapplied(operation: Operation, work: Work, note: str, request_id: str = "") -> None:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import requests
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
@@ -18,6 +19,7 @@ from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
 from runners_app.people.factors import SEALED_FOR
+from runners_app.people.proof import CONFIRMS, finish_proof
 from runners_app.security.outgoing import open_session
 from runners_app.security.secrets import seal, unseal
 from runners_app.web.addresses import address_of
@@ -108,6 +110,11 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
             for row in sociallogin.email_addresses
         )
         return bool(settings.SIGN_IN_ADDS_PEOPLE) and not known
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
+        """Finish a proof of who is signed in, which is not a sign-in."""
+        if CONFIRMS in (sociallogin.state.get("data") or {}):
+            raise ImmediateHttpResponse(finish_proof(request, sociallogin))
 
     def populate_user(self, request: HttpRequest, sociallogin: Any, data: dict[str, Any]) -> Any:
         """Check the identity before any lookup.

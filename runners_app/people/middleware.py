@@ -3,20 +3,26 @@
 import logging
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
+from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
 from allauth.socialaccount.helpers import render_authentication_error
 from django.conf import settings
 from django.contrib.auth import logout
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from requests import RequestException
 
+from runners_app.models import AuditEntry
 from runners_app.people.adapters import has_second_factor
 from runners_app.people.guesses import remember_browser
+from runners_app.people.proof import ask_for_proof
 from runners_app.people.sessions import ADDRESS, BEGAN, SEEN
+from runners_app.security import audit
 from runners_app.security.outgoing import NotReached
 from runners_app.security.redaction import hide, hide_address
 from runners_app.web.addresses import address_of
@@ -24,6 +30,7 @@ from runners_app.web.addresses import address_of
 GetResponse = Callable[[HttpRequest], HttpResponse]
 log = logging.getLogger(__name__)
 SEEN_EVERY_SECONDS = 60
+MOST_REFUSALS = 30
 ALLAUTH_PAGES, PROVIDERS = ("/sign-in/disabled/", "/sign-in/with/", "/you/"), "/sign-in/with/"
 ALLAUTH_METHODS = ("GET", "HEAD", "POST")
 # Raised when a provider's answer has a shape allauth does not expect or does not fit a column, or
@@ -42,6 +49,18 @@ TYPED_SECRETS = frozenset(
         "password2",
         "private_key",
         "token",
+    }
+)
+FACTOR_CHANGES = frozenset(
+    {
+        "mfa_activate_totp",
+        "mfa_add_webauthn",
+        "mfa_deactivate_totp",
+        "mfa_download_recovery_codes",
+        "mfa_edit_webauthn",
+        "mfa_generate_recovery_codes",
+        "mfa_remove_webauthn",
+        "mfa_view_recovery_codes",
     }
 )
 LONGEST_TYPED, GREATEST_NUMBER = 4_000, 2**63 - 1  # a private key of 4096 bits is shorter
@@ -112,7 +131,19 @@ class SignInPages:
             request.GET = _without_provider_options(request.GET)  # type: ignore[assignment]
         if request.path.startswith(ALLAUTH_PAGES) and request.method not in ALLAUTH_METHODS:
             return HttpResponseNotAllowed(ALLAUTH_METHODS)
-        return None
+        return self._proof_of_provider_user(request)
+
+    def _proof_of_provider_user(self, request: HttpRequest) -> HttpResponse | None:
+        """allauth asks nobody again who has neither password nor second factor: we do."""
+        match, user = request.resolver_match, request.user
+        is_change = match is not None and (
+            match.url_name in FACTOR_CHANGES
+            or (match.url_name == "socialaccount_connections" and request.method == "POST")
+            or (request.path.startswith(PROVIDERS) and request.GET.get("process") == "connect")
+        )
+        if not is_change or not user.is_authenticated or get_reauthentication_flows(user):
+            return None
+        return ask_for_proof(request, enrols=True)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Show a page with a next step if a provider is down or sends an unexpected answer."""
@@ -159,6 +190,23 @@ class BeforeViews:
                 # The last of several values, the one that forms use.
                 typed = request.POST.get(name, "")[:LONGEST_TYPED]
                 (hide_address if name == "address" else hide)(typed, "typed")
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> None:
+        """Audit what a signed-in user was refused, the first of many within a minute."""
+        if not isinstance(error, PermissionDenied) or not request.user.is_authenticated:
+            return
+        recent = AuditEntry.objects.filter(
+            at__gt=timezone.now() - timedelta(minutes=1),
+            action=AuditEntry.Action.ACCESS_REFUSED,
+            actor_id=request.user.pk,
+        )
+        if recent[:MOST_REFUSALS].count() < MOST_REFUSALS:
+            audit.record(
+                AuditEntry.Action.ACCESS_REFUSED,
+                by=request.user,
+                subject=f"{request.method} {request.path}",
+                details={"reason": str(error)[:300], "address": address_of(request)},
+            )
 
 
 def _is_configured(provider: str) -> bool:

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.crypto import salted_hmac
 
 from runners_app.models import Account, AuditEntry, Membership, RunnerGroup
+from runners_app.operations.authority import hold_without_right, lock_accounts_of
 from runners_app.people.sign_ins import end_sessions
 from runners_app.security import audit
 
@@ -55,32 +56,45 @@ def add_person(username: str, *, email: str, password: str, administrator: bool,
 
 
 @transaction.atomic
-def set_administrator(person: User, value: bool, *, by: User) -> None:
-    """Make a user an administrator or a member. Raises CannotChange for the last one."""
+def set_administrator(person: User, value: bool, *, by: User) -> int:
+    """Make a user an administrator or a member. Raises CannotChange for the last one.
+
+    Returns how many operations were held, which they had requested and may no longer do.
+    """
+    lock_accounts_of(person)
     _check_may_lose(person, by, losing=not value)
     person.is_superuser = value
     person.save(update_fields=["is_superuser"])
+    held = hold_without_right(person)
     audit.record(
         AuditEntry.Action.PERSON_ADMINISTRATOR,
         by=by,
         subject=person.get_username(),
-        details={"on": value},
+        details={"on": value, "operations_held": held},
     )
+    return held
 
 
 @transaction.atomic
-def set_active(person: User, value: bool, *, by: User) -> None:
-    """Enable or disable a user, whose sessions then end. Raises CannotChange."""
+def set_active(person: User, value: bool, *, by: User) -> int:
+    """Enable or disable a user, whose sessions then end. Raises CannotChange.
+
+    Returns how many operations were held, which they had requested and may no longer do.
+    """
+    lock_accounts_of(person)
     _check_may_lose(person, by, losing=not value)
     person.is_active = value
     person.save(update_fields=["is_active"])
     if not value:
         end_sessions(person)
+    held = hold_without_right(person)
     audit.record(
         AuditEntry.Action.PERSON_ENABLED if value else AuditEntry.Action.PERSON_DISABLED,
         by=by,
         subject=person.get_username(),
+        details={"operations_held": held},
     )
+    return held
 
 
 @transaction.atomic
@@ -107,20 +121,25 @@ def remove_second_factors(person: User, *, by: User | None) -> int:
 
 
 @transaction.atomic
-def give_account(person: User, account: Account, role: str, *, by: User) -> None:
-    """Give access to an account, or change the role in it."""
+def give_account(person: User, account: Account, role: str, *, by: User) -> int:
+    """Give access to an account, or change the role in it.
+
+    Returns how many operations were held, which they had requested and may no longer do.
+    """
+    _lock_right(person, account)
     membership, made = Membership.objects.get_or_create(
         user=person, account=account, defaults={"role": role}
     )
     before = None if made else membership.role
     if before == role:
-        return
+        return 0
     membership.role = role
     if role != Membership.Role.VIEWER:
         membership.limited = False
     membership.save(update_fields=["role", "limited"])
     Account.objects.filter(pk=account.pk).raise_versions()
-    details: dict[str, object] = {"role": role, "before": before}
+    held = hold_without_right(person)
+    details: dict[str, object] = {"role": role, "before": before, "operations_held": held}
     audit.record(
         AuditEntry.Action.MEMBERSHIP_GIVEN,
         by=by,
@@ -128,6 +147,7 @@ def give_account(person: User, account: Account, role: str, *, by: User) -> None
         subject=person.get_username(),
         details=details,
     )
+    return held
 
 
 @transaction.atomic
@@ -161,22 +181,37 @@ def limit_to_groups(
 
 
 @transaction.atomic
-def take_account(person: User, account: Account, *, by: User) -> None:
-    """Remove access to an account."""
+def take_account(person: User, account: Account, *, by: User) -> int:
+    """Remove access to an account.
+
+    Returns how many operations were held, which they had requested and may no longer do.
+    """
+    _lock_right(person, account)
     taken, _ = Membership.objects.filter(user=person, account=account).delete()
-    if taken:
-        Account.objects.filter(pk=account.pk).raise_versions()
-        audit.record(
-            AuditEntry.Action.MEMBERSHIP_TAKEN,
-            by=by,
-            account=account,
-            subject=person.get_username(),
-        )
+    if not taken:
+        return 0
+    Account.objects.filter(pk=account.pk).raise_versions()
+    held = hold_without_right(person)
+    audit.record(
+        AuditEntry.Action.MEMBERSHIP_TAKEN,
+        by=by,
+        account=account,
+        subject=person.get_username(),
+        details={"operations_held": held},
+    )
+    return held
+
+
+def _lock_right(person: User, account: Account) -> None:
+    """Lock what gives the right, in the order of a worker that is about to send."""
+    list(Account.objects.select_for_update(no_key=True).filter(pk=account.pk))
+    list(User.objects.select_for_update(no_key=True).filter(pk=person.pk))
+    list(Membership.objects.select_for_update(no_key=True).filter(user=person, account=account))
 
 
 def _check_may_lose(person: User, by: User, *, losing: bool) -> None:
     """Lock all administrators, so that two who disable each other do not both succeed."""
-    rows = User.objects.select_for_update().filter(is_superuser=True, is_active=True)
+    rows = User.objects.select_for_update(no_key=True).filter(is_superuser=True, is_active=True)
     administrators = {row.pk for row in rows}
     if by.pk not in administrators:
         raise CannotChange("You are no longer an administrator.")

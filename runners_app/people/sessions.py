@@ -48,8 +48,11 @@ class SessionStore(DatabaseStore):
         return bool(self.model.objects.filter(session_key=stored_key(session_key)).exists())
 
     def create_model_instance(self, data: dict[str, Any]) -> Any:
-        return self.model(
-            session_key=stored_key(self._get_or_create_session_key()),
+        model: Any = self.get_model_class()
+        # Django's types do not know this method of its session stores.
+        key: str = self._get_or_create_session_key()  # type: ignore[attr-defined]
+        return model(
+            session_key=stored_key(key),
             session_data=self.encode(data),
             expire_date=self.get_expiry_date(),
             user_id=data.get(SESSION_KEY),
@@ -68,9 +71,9 @@ class SessionStore(DatabaseStore):
         """Seal the data: it holds a second factor that is being set up, and forms sent again."""
         return _fernet().encrypt(json.dumps(session_dict).encode()).decode()
 
-    def decode(self, session_data: str) -> dict[str, Any]:
+    def decode(self, session_data: bytes | str) -> dict[str, Any]:
         try:
-            data: dict[str, Any] = json.loads(_fernet().decrypt(session_data.encode()))
+            data: dict[str, Any] = json.loads(_fernet().decrypt(session_data))
         except InvalidToken:
             log.warning("A session does not open with SECRET_KEY; its user signs in again.")
             return {}

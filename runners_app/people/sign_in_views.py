@@ -14,6 +14,10 @@ from allauth.account.views import (
     ReauthenticateView,
 )
 from allauth.socialaccount.adapter import get_adapter
+from allauth.socialaccount.models import SocialAccount, SocialApp
+from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
+from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import User
@@ -29,6 +33,7 @@ from runners_app.people.adapters import has_second_factor
 from runners_app.people.forms import SetupForm, SignInForm
 from runners_app.people.guesses import TooManyGuesses, begin_guess, hashing
 from runners_app.people.people import CannotChange, add_first_administrator
+from runners_app.people.proof import OIDC, begin_proof
 from runners_app.people.sessions import stored_key
 from runners_app.people.sign_ins import end_other_sessions, end_session
 from runners_app.web.pages import Request
@@ -111,6 +116,36 @@ class OwnPassword(LimitsGuesses, PasswordChangeView):  # type: ignore[misc]
 sign_in = login_not_required(require_http_methods(["GET", "HEAD", "POST"])(SignIn.as_view()))
 sign_out = login_not_required(require_POST(LogoutView.as_view()))
 confirm = sensitive_post_parameters("password")(Confirm.as_view())
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def confirm_provider(request: Request) -> HttpResponse:
+    """Ask the user's provider to have them sign in again, before a change of trust."""
+    own = SocialAccount.objects.filter(user=request.user, provider=OIDC)
+    if not settings.OIDC_URL or not own.exists():
+        raise Http404
+    provider = get_adapter().get_provider(request, OIDC)
+    if request.method == "POST":
+        return begin_proof(request, provider)
+    return render(request, "people/confirm_provider.html", {"provider": provider})
+
+
+class SignedTokens(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
+    """allauth's adapter, which here verifies the signature of every id token."""
+
+    did_fetch_access_token = property(lambda self: False, lambda self, value: None)
+
+
+@login_not_required
+@require_safe
+def oidc_callback(request: HttpRequest, provider_id: str) -> HttpResponse:
+    """Where the provider sends the browser back to."""
+    try:
+        view = OAuth2CallbackView.adapter_view(SignedTokens(request, provider_id))
+        answer: HttpResponse = view(request)
+    except SocialApp.DoesNotExist:
+        raise Http404 from None
+    return answer
 
 
 @login_not_required

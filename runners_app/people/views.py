@@ -1,7 +1,9 @@
 """Pages of people, for administrators: users, their roles and their access to accounts."""
 
-from allauth.account.internal.flows.reauthentication import is_reauthentication_required
-from allauth.core.exceptions import ReauthenticationRequired
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.db.models import Count
@@ -11,14 +13,25 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from runners_app.models import Account, AuditEntry, Membership, RunnerGroup
+from runners_app.operations.authority import waiting_operations
 from runners_app.people import people as changing
 from runners_app.people.adapters import has_second_factor
 from runners_app.people.forms import GiveForm, LimitForm, PasswordForm, PersonForm
 from runners_app.people.people import CannotChange
+from runners_app.people.proof import changes_trust
 from runners_app.web.pages import Request, administrator_or_403
 from runners_app.web.references import named_rows_or_404
 
-PASSWORDS = frozenset({"new_password1", "new_password2", "password1", "password2"})
+
+def only_administrators(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Answer 403 to everybody else, before they are asked for a proof."""
+
+    @wraps(view)
+    def checks(request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        administrator_or_403(request)
+        return view(request, *args, **kwargs)
+
+    return checks
 
 
 @require_safe
@@ -29,31 +42,12 @@ def people(request: Request) -> HttpResponse:
     return render(request, "people/list.html", {"people": rows})
 
 
-def _require_recent_authentication(request: Request) -> None:
-    """Require a recent authentication before granting access: the session may be stolen.
-
-    allauth keeps the POST in the session until then; passwords are taken out of it first.
-    """
-    if not is_reauthentication_required(request, app=""):
-        return
-    kept = request.POST.copy()
-    for name in PASSWORDS & kept.keys():
-        del kept[name]
-    if len(kept) < len(request.POST):
-        request.POST = kept  # type: ignore[assignment] # a copy, which is mutable
-        messages.info(
-            request,
-            "Your input is kept except for the password: please enter it again afterwards.",
-        )
-    raise ReauthenticationRequired
-
-
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
+@only_administrators
+@changes_trust
 def person_new(request: Request) -> HttpResponse:
     """Add a user."""
-    administrator_or_403(request)
-    _require_recent_authentication(request)
     form = PersonForm(request.POST or None)
     if form.is_valid():
         data = form.cleaned_data
@@ -92,6 +86,7 @@ def _page(
         "entries": _entries(row),
         "is_self": row.pk == request.user.pk,
         "has_second_factor": has_second_factor(row),
+        "waiting": waiting_operations(row).count(),
     }
     return render(request, "people/detail.html", context, status=status)
 
@@ -101,26 +96,39 @@ def _entries(row: User) -> list[tuple[str, AuditEntry]]:
     return [(entry.action_label, entry) for entry in entries]
 
 
+def _tell_held(request: Request, person: User, held: int) -> None:
+    if held:
+        operations = "1 operation is" if held == 1 else f"{held} operations are"
+        messages.warning(
+            request,
+            f"{operations} held, which {person} requested. "
+            "A manager of the account confirms or cancels each on its page.",
+        )
+
+
 @require_POST
+@only_administrators
+@changes_trust
 def person_administrator(request: Request, pk: int) -> HttpResponse:
     """Make a user an administrator or a member."""
-    administrator_or_403(request)
-    _require_recent_authentication(request)
     row = get_object_or_404(User, pk=pk)
     try:
-        changing.set_administrator(row, request.POST.get("on") == "yes", by=request.user)
+        held = changing.set_administrator(row, request.POST.get("on") == "yes", by=request.user)
+        _tell_held(request, row, held)
     except CannotChange as error:
         messages.error(request, str(error))
     return redirect("person", row.pk)
 
 
 @require_POST
+@only_administrators
+@changes_trust
 def person_active(request: Request, pk: int) -> HttpResponse:
     """Enable or disable a user."""
-    administrator_or_403(request)
     row = get_object_or_404(User, pk=pk)
     try:
-        changing.set_active(row, request.POST.get("on") == "yes", by=request.user)
+        held = changing.set_active(row, request.POST.get("on") == "yes", by=request.user)
+        _tell_held(request, row, held)
     except CannotChange as error:
         messages.error(request, str(error))
     return redirect("person", row.pk)
@@ -128,10 +136,10 @@ def person_active(request: Request, pk: int) -> HttpResponse:
 
 @sensitive_post_parameters()
 @require_POST
+@only_administrators
+@changes_trust
 def person_password(request: Request, pk: int) -> HttpResponse:
     """Set a user's password."""
-    administrator_or_403(request)
-    _require_recent_authentication(request)
     row = get_object_or_404(User, pk=pk)
     form = PasswordForm(row, request.POST)
     if not form.is_valid():
@@ -142,10 +150,10 @@ def person_password(request: Request, pk: int) -> HttpResponse:
 
 
 @require_POST
+@only_administrators
+@changes_trust
 def person_second_factor(request: Request, pk: int) -> HttpResponse:
     """Remove the second factors of a user who lost them."""
-    administrator_or_403(request)
-    _require_recent_authentication(request)
     row = get_object_or_404(User, pk=pk)
     try:
         changing.remove_second_factors(row, by=request.user)
@@ -159,25 +167,28 @@ def person_second_factor(request: Request, pk: int) -> HttpResponse:
 
 
 @require_POST
+@only_administrators
+@changes_trust
 def person_give(request: Request, pk: int) -> HttpResponse:
     """Give access to an account, or change the role in it."""
-    administrator_or_403(request)
     row = get_object_or_404(User, pk=pk)
     form = GiveForm(request.POST)
     if key := request.POST.get("account"):
         named_rows_or_404(Account.objects.all(), [key])
     if not form.is_valid():
         return _page(request, row, form, PasswordForm(row), status=422)
-    changing.give_account(
+    held = changing.give_account(
         row, form.cleaned_data["account"], form.cleaned_data["role"], by=request.user
     )
+    _tell_held(request, row, held)
     return redirect("person", row.pk)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@only_administrators
+@changes_trust
 def person_groups(request: Request, pk: int, account_id: int) -> HttpResponse:
     """Limit a viewer to some runner groups of an account."""
-    administrator_or_403(request)
     viewers = Membership.objects.filter(role=Membership.Role.VIEWER).select_related(
         "user", "account"
     )
@@ -193,9 +204,11 @@ def person_groups(request: Request, pk: int, account_id: int) -> HttpResponse:
 
 
 @require_POST
+@only_administrators
+@changes_trust
 def person_take(request: Request, pk: int, account_id: int) -> HttpResponse:
     """Remove access to an account."""
-    administrator_or_403(request)
     row = get_object_or_404(User, pk=pk)
-    changing.take_account(row, get_object_or_404(Account, pk=account_id), by=request.user)
+    account = get_object_or_404(Account, pk=account_id)
+    _tell_held(request, row, changing.take_account(row, account, by=request.user))
     return redirect("person", row.pk)

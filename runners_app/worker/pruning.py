@@ -29,6 +29,7 @@ from runners_app.models import (
     SignInCount,
     WorkflowSums,
 )
+from runners_app.security.audit_chain import drop_pruned_links
 
 log = logging.getLogger(__name__)
 BATCH = 1000
@@ -46,6 +47,7 @@ def prune(now: datetime) -> dict[str, int]:
     deleted = {
         rows.model._meta.model_name or "": _delete(rows, deadline) for rows in past_retention(now)
     }
+    drop_pruned_links()
     log.info(
         "Pruned: %s.",
         ", ".join(f"{count} {name}" for name, count in deleted.items() if count) or "nothing",

@@ -5,18 +5,22 @@ A real web server, a real provider over HTTP, and a browser that keeps cookies a
 is sent. Whatever the provider does, the answer is a page that says what happened.
 """
 
+import json
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
+import jwt
 import pytest
 import requests
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
+from cryptography.hazmat.primitives.asymmetric import rsa
 from django.contrib.auth.models import User
 from django.db import DataError
 from django.db.models.signals import pre_save
@@ -627,3 +631,110 @@ def test_a_bug_during_sign_in_is_logged_with_its_place_and_rolled_back(
     assert "in breaks" in line
     assert error.__name__ in line
     assert canary not in caplog.text + line
+
+
+# --- Proving once more who is signed in, before a change of trust
+
+
+@pytest.fixture
+def sso_admin(client: Client, adding: Provider, settings: Settings) -> User:
+    """An administrator without a password, who signed in at the provider just now."""
+    settings.OIDC_URL = adding.url
+    adding.sign_in("kim", "kim@example.com")
+    come_in(client)
+    User.objects.update(is_superuser=True)
+    return User.objects.get()
+
+
+def prove(client: Client, next_url: str) -> str:
+    """Out to the provider for a proof and back; the page one is on then."""
+    sent = client.post(f"/you/confirm/with/?next={next_url}").headers["Location"]
+    asked = parse_qs(urlsplit(sent).query)
+    assert (asked["prompt"], asked["max_age"]) == (["login"], ["0"])
+    with requests.Session() as session:
+        session.trust_env = False
+        back = session.get(sent, allow_redirects=False, timeout=20).headers["Location"]
+    return client.get(back.removeprefix("http://testserver"), follow=True).content.decode()
+
+
+NEW_PERSON = {"username": "max", "password1": PASSWORD, "password2": PASSWORD}
+
+
+def test_a_sign_in_at_a_provider_is_no_proof_for_a_change_of_trust(
+    client: Client, sso_admin: User
+) -> None:
+    for path in ("/people/new/", "/you/two-factor/totp/activate/", "/you/two-factor/webauthn/add/"):
+        answer = client.get(path)
+        assert answer.headers["Location"].startswith("/you/confirm/with/?next="), path
+    client.post("/people/new/", NEW_PERSON)
+    assert list(User.objects.all()) == [sso_admin]
+    assert "Continue to Acme" in client.get("/you/confirm/with/").content.decode()
+
+
+def test_a_provider_that_asked_just_now_is_a_proof_and_what_was_sent_is_done(
+    client: Client, adding: Provider, sso_admin: User, lead: User
+) -> None:
+    path = f"/people/{lead.pk}/administrator/"
+    asked = client.post(path, {"on": "yes"})
+    assert asked.headers["Location"] == f"/you/confirm/with/?next={quote(path, safe='')}"
+    adding.id_token = {"auth_time": int(time.time())}
+    prove(client, path)
+    lead.refresh_from_db()
+    assert lead.is_superuser
+    assert client.get("/").context["user"] == sso_admin
+    assert client.post("/people/new/", NEW_PERSON).status_code == 302
+    assert User.objects.filter(username="max").exists()
+
+
+@pytest.mark.parametrize("hours", [None, 7, "1700000000"])
+def test_a_provider_that_did_not_ask_again_is_no_proof(
+    client: Client, adding: Provider, sso_admin: User, hours: object
+) -> None:
+    """It ignored prompt=login, and says when it asked last, or nothing, or nonsense."""
+    said = int(time.time()) - hours * 3600 if isinstance(hours, int) else hours
+    adding.id_token = {} if said is None else {"auth_time": said}
+    page = prove(client, "/people/new/")
+    assert "did not ask you to sign in again" in page
+    assert client.get("/people/new/").status_code == 302
+
+
+def test_another_person_at_the_provider_is_no_proof(
+    client: Client, adding: Provider, sso_admin: User
+) -> None:
+    adding.sign_in("eve", "eve@example.com")
+    adding.id_token = {"auth_time": int(time.time())}
+    assert "as another person" in prove(client, "/people/new/")
+    assert client.get("/").context["user"] == sso_admin
+    assert client.get("/people/new/").status_code == 302
+    assert User.objects.count() == 1
+
+
+def test_a_token_that_another_key_signed_is_no_proof(
+    client: Client, adding: Provider, sso_admin: User
+) -> None:
+    other = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
+    key = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(other)) | {"kid": "one"}
+    adding.id_token = {"auth_time": int(time.time())}
+    adding.answers = {"/jwks": {"keys": [key]}}
+    assert "Signing in did not work" in prove(client, "/people/new/")
+    assert client.get("/people/new/").status_code == 302
+
+
+def test_a_user_of_github_needs_a_second_factor_enrolled_soon_after_signing_in(
+    client: Client, admin: User
+) -> None:
+    """GitHub's sign-in is OAuth, which cannot be asked who is there now."""
+    admin.set_unusable_password()
+    admin.save()
+    SocialAccount.objects.create(user=admin, provider="github", uid="1")
+    client.force_login(admin)
+    for path in ("/people/new/", "/you/two-factor/totp/activate/"):
+        answer = client.get(path)
+        assert answer.status_code == 403
+        assert "Set up an authenticator app or a passkey" in unescape(answer.content.decode())
+    session = client.session
+    session["account_authentication_methods"] = [{"method": "socialaccount", "at": time.time()}]
+    session["account_authentication_methods_user"] = str(admin.pk)
+    session.save()
+    assert client.get("/you/two-factor/totp/activate/").status_code == 200
+    assert client.get("/people/new/").status_code == 403

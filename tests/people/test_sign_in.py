@@ -327,6 +327,7 @@ def test_enabling_a_user_revives_no_old_session(client: Client, admin: User, lea
     session = Client()
     session.force_login(lead)
     client.force_login(admin)
+    client.post("/you/confirm/", {"password": PASSWORD})
     client.post(f"/people/{lead.pk}/active/", {"on": "no"})
     client.post(f"/people/{lead.pk}/active/", {"on": "yes"})
     assert session.get("/").status_code == 302

@@ -1,0 +1,132 @@
+"""Proof of who is signed in, once more, before a change of trust: a session may be stolen.
+
+A password or second factor enrolled here proves it on allauth's pages. A user who has neither is
+asked by their OpenID Connect provider, whose signed token says when. GitHub's sign-in is OAuth and
+cannot be asked, so its users must enrol a second factor here first.
+"""
+
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from allauth.account import app_settings
+from allauth.account.internal.flows.login import get_authentication_records, record_authentication
+from allauth.account.internal.flows.reauthentication import (
+    get_reauthentication_flows,
+    resume_request,
+    suspend_request,
+)
+from allauth.core.exceptions import ReauthenticationRequired
+from allauth.socialaccount.models import SocialAccount
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.urls import reverse
+
+if TYPE_CHECKING:
+    from allauth.socialaccount.models import SocialLogin
+
+OIDC = "oidc"
+PASSWORDS = frozenset({"new_password1", "new_password2", "password1", "password2"})
+CONFIRMS, AT, NEXT = "confirms", "at", "next"
+CLOCKS_DIFFER_SECONDS = 30
+ENROL_FIRST = (
+    "Your provider cannot be asked to prove again who you are. Set up an authenticator app or a "
+    "passkey on your own page first, within five minutes of signing in."
+)
+
+
+def changes_trust(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Decorate a view that changes what anyone may do or how they sign in.
+
+    Put it below the check of who may. What was sent waits in the session during the proof, except
+    for passwords.
+    """
+
+    @wraps(view)
+    def asks_for_proof(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return ask_for_proof(request) or view(request, *args, **kwargs)
+
+    return asks_for_proof
+
+
+def ask_for_proof(request: HttpRequest, *, enrols: bool = False) -> HttpResponse | None:
+    """Return None for a user who proved who they are within five minutes, or else where to do it.
+
+    With `enrols` a fresh sign-in is enough for users of a provider that cannot be asked. Raises
+    ReauthenticationRequired for allauth's pages, and PermissionDenied if there is no way.
+    """
+    if _proved_at(request, only_again=True):
+        return None
+    _drop_passwords(request)
+    if get_reauthentication_flows(request.user):
+        raise ReauthenticationRequired
+    if SocialAccount.objects.filter(user=request.user, provider=OIDC).exists():
+        return suspend_request(request, reverse("confirm-provider"))
+    if enrols and _proved_at(request, only_again=False):
+        return None
+    raise PermissionDenied(ENROL_FIRST)
+
+
+def _proved_at(request: HttpRequest, *, only_again: bool) -> float:
+    """When the user last proved who they are, if that is recent; 0 if not."""
+    records = get_authentication_records(request, request.user)
+    times = [each["at"] for each in records if each.get("reauthenticated") or not only_again]
+    recent = [at for at in times if time.time() - at < app_settings.REAUTHENTICATION_TIMEOUT]
+    return max(recent, default=0.0)
+
+
+def _drop_passwords(request: HttpRequest) -> None:
+    """Take passwords out of what allauth keeps in the session until the proof is there."""
+    kept = request.POST.copy()
+    for name in PASSWORDS & kept.keys():
+        del kept[name]
+    if len(kept) < len(request.POST):
+        request.POST = kept  # type: ignore[assignment] # a copy, which is mutable
+        messages.info(
+            request,
+            "Your input is kept except for the password: please enter it again afterwards.",
+        )
+
+
+def begin_proof(request: HttpRequest, provider: Any) -> HttpResponse:
+    """Send the user to their provider, which must ask them to sign in again."""
+    state = {CONFIRMS: request.user.pk, AT: int(time.time()), NEXT: request.GET.get("next", "")}
+    sent: HttpResponse = provider.redirect(
+        request, "redirect", data=state, auth_params={"prompt": "login", "max_age": "0"}
+    )
+    return sent
+
+
+def finish_proof(request: HttpRequest, sociallogin: "SocialLogin") -> HttpResponse:
+    """Accept what the provider says if it just asked this user, and go on with what waits."""
+    state, account = sociallogin.state["data"], sociallogin.account
+    is_same = (
+        request.user.pk == state[CONFIRMS]
+        and SocialAccount.objects.filter(
+            user=request.user, provider=account.provider, uid=account.uid
+        ).exists()
+    )
+    auth_time = (account.extra_data.get("id_token") or {}).get("auth_time")
+    if not is_same:
+        messages.error(request, "You signed in at the provider as another person. Nothing changed.")
+        return redirect("you")
+    if type(auth_time) is not int or auth_time < state[AT] - CLOCKS_DIFFER_SECONDS:
+        messages.error(
+            request, "The provider did not ask you to sign in again, so nothing was changed."
+        )
+        return redirect("you")
+
+    record_authentication(
+        request,
+        request.user,
+        method="socialaccount",
+        reauthenticated=True,
+        provider=account.provider,
+        uid=account.uid,
+    )
+    request.GET = QueryDict(mutable=True)
+    request.GET["next"] = state[NEXT]
+    return resume_request(request) or redirect("you")
