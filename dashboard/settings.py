@@ -62,7 +62,9 @@ for name, value in {"SECRET_KEY": SECRET_KEY, "CREDENTIAL_KEYS": CREDENTIAL_KEYS
             f"set {name} or {name}_FILE. To make one: {HOW_TO_MAKE[name]}"
         )
 
-DEBUG = env.bool("DEBUG", default=False)
+# `make dev`: pages and processes reload when a file changes. Its packages are not in production.
+DEV = env.bool("DEV", default=False)
+DEBUG = env.bool("DEBUG", default=DEV)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # An account's api_url must have one of these origins; `*` matches one or more labels.
@@ -146,6 +148,12 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "runners_app.people.middleware.page_headers",
 ]
+
+if DEV:
+    INSTALLED_APPS += ["django_watchfiles", "django_browser_reload"]
+    # After the middleware that compresses, because it inserts a script.
+    place = MIDDLEWARE.index("django.middleware.gzip.GZipMiddleware") + 1
+    MIDDLEWARE.insert(place, "django_browser_reload.middleware.BrowserReloadMiddleware")
 
 ROOT_URLCONF = "dashboard.urls"
 WSGI_APPLICATION = "dashboard.wsgi.application"
@@ -320,6 +328,8 @@ STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(DATA_DIR / "static")))
 STORAGES = {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}}
+if DEV:
+    STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 
 # HTTPS=on when a proxy terminates TLS in front of Trackside and sets X-Forwarded-Proto.
 HTTPS = env.bool("HTTPS", default=False)

@@ -25,6 +25,14 @@ if settings.DJANGO_ADMIN:
     from runners_app.admin import site
 
     admin_pages = [path("django-admin/", site.urls)]
-urlpatterns = [*sign_in_pages, *admin_pages, path("", include("runners_app.urls"))]
+reload_pages = []
+if settings.DEV:
+    reload_pages = [path("__reload__/", include("django_browser_reload.urls"))]
+urlpatterns = [
+    *sign_in_pages,
+    *admin_pages,
+    *reload_pages,
+    path("", include("runners_app.urls")),
+]
 handler400 = "runners_app.web.errors.bad_request"
 handler500 = "runners_app.web.errors.server_error"

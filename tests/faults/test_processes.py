@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet
 from tests.faults.driven import drive, went_wrong
 from tests.processes import start_web
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(400)]
 SOON = 15.0  # seconds, with room for a busy machine: a connection is given up after 2
 
 

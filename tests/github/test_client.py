@@ -250,6 +250,7 @@ def enterprise_server() -> Iterator[SimulatorHandle]:
         yield handle
 
 
+@pytest.mark.processes
 def test_a_server_of_ones_own_answers_under_its_path(enterprise_server: SimulatorHandle, connect: Connect) -> None:
     client = connect(enterprise_server.base_url + "/", auth=TokenAuth(enterprise_server.account("acme").token))
     assert len(all_items(client.list_runner_groups(ACME, per_page=1))) > 1

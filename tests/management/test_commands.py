@@ -20,6 +20,8 @@ from runners_app.models import Account, AuditEntry, Credential
 from tests.browser.conftest import ROOT, Trackside, start_trackside
 from tests.simulator_handle import SimulatorHandle, start_simulator
 
+pytestmark = pytest.mark.processes
+
 
 class Installation:
     """A Trackside of its own in a folder, used from the command line as by a script."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import socket
 import time
 from argparse import ArgumentParser
@@ -89,6 +90,8 @@ class Command(BaseCommand):
 
 
 def _web(port: int) -> Child:
+    if settings.DEV:
+        return Child("web", manage("runserver", f"127.0.0.1:{port}"))
     return Child(
         "web",
         module(
@@ -108,25 +111,26 @@ def _web(port: int) -> Child:
 
 
 def _worker() -> Child:
-    return Child(
+    command = module(
+        "celery",
+        "--quiet",
+        "--app",
+        "dashboard",
         "worker",
-        module(
-            "celery",
-            "--quiet",
-            "--app",
-            "dashboard",
-            "worker",
-            "--beat",
-            "--pool",
-            "threads",
-            "--concurrency",
-            "8",
-            "--loglevel",
-            "WARNING",
-            "--without-gossip",
-            "--without-mingle",
-        ),
+        "--beat",
+        "--pool",
+        "threads",
+        "--concurrency",
+        "8",
+        "--loglevel",
+        "WARNING",
+        "--without-gossip",
+        "--without-mingle",
     )
+    if settings.DEV:  # restarts the worker when a module changes
+        folders = ("dashboard", "runners_app")
+        command = module("watchfiles", "--filter", "python", shlex.join(command), *folders)
+    return Child("worker", command)
 
 
 def _simulator(port: int, speed: float) -> Child:

@@ -149,6 +149,7 @@ ROUTES: list[Route] = [
     _plain("GET", "/orgs/{org}", organizations.get_organization, Need(who="anyone")),
     _plain("GET", "/orgs/{org}/repos", organizations.list_repositories, Need(who="anyone")),
     _plain("GET", "/user", organizations.get_user, Need()),
+    _plain("GET", "/users/{username}", organizations.get_user_by_name, Need(who="anyone")),
     _plain("GET", "/user/orgs", organizations.list_own_organizations, Need(("read:org", "user"))),
     _plain("GET", "/rate_limit", organizations.get_rate_limit, Need(who="anyone")),
     _plain("GET", "/app", apps.get_app, Need(who="app")),
