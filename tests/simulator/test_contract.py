@@ -65,6 +65,7 @@ def concrete(simulator: SimulatorHandle, operation: str) -> str:
     if operation.startswith("DELETE") and "runner-groups" in path and path.endswith("{runner_id}"):
         places |= {"{runner_id}": "4", "{runner_group_id}": "2"}
     places |= {
+        "{network_configuration_id}": network_id(simulator, scope),
         "{repository_id}": str(repository_id(simulator)),
         "{org_id}": str(organization_id(simulator)),
     }
@@ -72,6 +73,15 @@ def concrete(simulator: SimulatorHandle, operation: str) -> str:
         path = path.replace(place, value)
     assert "{" not in path
     return path
+
+
+def network_id(simulator: SimulatorHandle, scope: str) -> str:
+    slug, settings = ("acme", "settings/") if scope == "orgs" else ("umbrella", "")
+    path = f"/{scope}/{slug}/{settings}network-configurations"
+    if scope not in ("orgs", "enterprises"):
+        return ""
+    listed = caller_of(simulator, simulator.account(slug).token)("GET", path).json()
+    return str(listed["network_configurations"][0]["id"])
 
 
 def repository_id(simulator: SimulatorHandle) -> int:

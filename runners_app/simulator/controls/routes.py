@@ -21,6 +21,7 @@ from runners_app.simulator.controls.changes import (
 )
 from runners_app.simulator.world import lifecycle, seed
 from runners_app.simulator.world.app_keys import private_pem
+from runners_app.simulator.world.inherited_groups import update_inherited_groups
 from runners_app.simulator.world.state import Account, account_key
 
 if TYPE_CHECKING:
@@ -128,13 +129,21 @@ def _account(simulator: "Simulator", params: dict[str, str]) -> Account:
 
 
 def _change_account(simulator: "Simulator", request: Request, params: dict[str, str]) -> Response:
-    """Set ``plan``, ``static_ip_maximum``, ``slug`` (a new name; the old one is free then) or
-    ``renamed``, which only hides the account.
+    """Set ``plan``, ``static_ip_maximum``, ``slug`` (a new name; the old one is free then),
+    ``renamed``, which only hides the account, or ``shares_default`` of an enterprise.
     """
     account, wanted = _account(simulator, params), json_object(request)
-    if unknown := wanted.keys() - {"renamed", "plan", "static_ip_maximum", "slug"}:
+    if unknown := wanted.keys() - {
+        "renamed",
+        "plan",
+        "static_ip_maximum",
+        "slug",
+        "shares_default",
+    }:
         raise ValueError(f"Unknown fields: {', '.join(sorted(unknown))}.")
     account.renamed = bool(wanted.get("renamed", account.renamed))
+    account.shares_default = bool(wanted.get("shares_default", account.shares_default))
+    update_inherited_groups(simulator.world, account)
     if "slug" in wanted:
         rename_account(simulator.world, account, str(wanted["slug"]))
     account.plan = str(wanted.get("plan", account.plan))
