@@ -184,7 +184,7 @@ SQLITE_OPTIONS: dict[str, Any] = {
     # Under the defaults, 20 writers lost 1 write in 20 to "database is locked"; with these none.
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
 }
 if DATABASE_URL:
     DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url_config(DATABASE_URL)}
@@ -245,6 +245,8 @@ REQUIRE_MFA_FOR_ADMINS = env.bool("REQUIRE_MFA_FOR_ADMINS", default=False)
 # only users whose e-mail address is known can sign in.
 SIGN_IN_ADDS_PEOPLE = env.bool("SIGN_IN_ADDS_PEOPLE", default=False)
 SESSION_ENGINE = "runners_app.people.sessions"
+# For a provider that sends no `email_verified`: take all of its e-mail addresses as verified.
+OIDC_EMAILS_ARE_VERIFIED = env.bool("OIDC_EMAILS_ARE_VERIFIED", default=False)
 SESSION_IDLE_SECONDS = env.int("SESSION_IDLE_SECONDS", default=2 * 60 * 60)
 SESSION_COOKIE_AGE = env.int("SESSION_AGE_SECONDS", default=12 * 60 * 60)
 # How many trusted proxies stand in front: their X-Forwarded-For gives the browser's address.
@@ -419,6 +421,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "wake-due-credentials": {"task": "runners_app.tasks.wake_due_credentials", "schedule": 1.0},
     "normalise-deliveries": {"task": "runners_app.tasks.normalise_deliveries", "schedule": 1.0},
+    "read-status-pages": {"task": "runners_app.tasks.read_status_pages", "schedule": 60.0},
     "sum-jobs": {"task": "runners_app.tasks.sum_jobs", "schedule": 60.0},
     "prune-history": {
         "task": "runners_app.tasks.prune_history",
@@ -447,6 +450,11 @@ UNSENT_LIMIT_SECONDS = env.float("UNSENT_LIMIT_SECONDS", default=900.0)
 AUDIT_RETENTION_DAYS = 400
 HISTORY_RETENTION_DAYS = env.int("HISTORY_RETENTION_DAYS", default=400)
 RUNS_RETENTION_DAYS = env.int("RUNS_RETENTION_DAYS", default=30)
+
+# Summaries of status pages, read each minute without a token; empty: none.
+STATUS_PAGES = env.list(
+    "STATUS_PAGES", default=["https://www.githubstatus.com/api/v2/summary.json"]
+)
 
 # --- Monitoring: Prometheus with a token, and Sentry.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")

@@ -4,7 +4,9 @@ from allauth.account import views as account
 from django.conf import settings
 from django.urls import include, path
 
+from runners_app import urls as pages
 from runners_app.people import sign_in_views as sign_in
+from runners_app.web.retry import with_retries
 
 # allauth finds its pages by these names; the pages that are not listed are switched off.
 sign_in_pages = [
@@ -32,7 +34,7 @@ urlpatterns = [
     *sign_in_pages,
     *admin_pages,
     *reload_pages,
-    path("", include("runners_app.urls")),
+    *with_retries(pages.urlpatterns),
 ]
 handler400 = "runners_app.web.errors.bad_request"
 handler500 = "runners_app.web.errors.server_error"

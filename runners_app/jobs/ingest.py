@@ -35,7 +35,7 @@ def normalise_batch() -> int:
     with transaction.atomic():
         waiting = Delivery.objects.waiting().order_by("pk")
         if connection.features.has_select_for_update_skip_locked:
-            waiting = waiting.select_for_update(skip_locked=True)
+            waiting = waiting.select_for_update(skip_locked=True, no_key=True)
         batch = list(waiting[:BATCH])
         if batch:
             _normalise(batch)

@@ -29,7 +29,7 @@ def setup_code() -> str:
 def add_first_administrator(username: str, *, password: str) -> User:
     """Add the first administrator. Raises CannotChange if any user exists."""
     # A row that always exists, as a lock: of several setups at once only the first may succeed.
-    ContentType.objects.select_for_update().get(app_label="auth", model="user")
+    ContentType.objects.select_for_update(no_key=True).get(app_label="auth", model="user")
     if User.objects.exists():
         raise CannotChange("Trackside is set up already.")
     person = User.objects.create_superuser(username, password=password)
@@ -138,7 +138,11 @@ def limit_to_groups(
 
     Raises CannotChange for a manager.
     """
-    membership = Membership.objects.select_for_update().filter(user=person, account=account).first()
+    membership = (
+        Membership.objects.select_for_update(no_key=True)
+        .filter(user=person, account=account)
+        .first()
+    )
     if membership is None or membership.role != Membership.Role.VIEWER:
         raise CannotChange(
             "Only a viewer can be limited to runner groups. Give them that role first."
@@ -176,7 +180,7 @@ def take_account(person: User, account: Account, *, by: User) -> None:
 
 def _check_may_lose(person: User, by: User, *, losing: bool) -> None:
     """Lock all administrators, so that two who disable each other do not both succeed."""
-    rows = User.objects.select_for_update().filter(is_superuser=True, is_active=True)
+    rows = User.objects.select_for_update(no_key=True).filter(is_superuser=True, is_active=True)
     administrators = {row.pk for row in rows}
     if by.pk not in administrators:
         raise CannotChange("You are no longer an administrator.")

@@ -91,6 +91,9 @@ def _measured(scenario: str, flat: list[dict[str, Any]]) -> str:
                 f"overlapping requests {_sum(flat, 'overlaps')}, "
                 f"writes too close {_sum(flat, 'too_close')}"
             )
+        case "stops":
+            slowest = max(each["stopped"] for each in flat)
+            return f"ended within {slowest:.1f} s of SIGTERM"
         case "editors":
             return (
                 f"database is locked {first['locked']}, errors {first['errors']}, "

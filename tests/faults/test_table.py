@@ -8,9 +8,10 @@ ROWS = [
     *(f"W{n}" for n in range(1, 8)),
     *(f"R{n}" for n in range(1, 7)),
     *(f"P{n}" for n in range(1, 8)),
+    *(f"F{n}" for n in range(3, 8)),
 ]
 ROW = re.compile(
-    r"^\| (?P<row>[WRP]\d) \| .* \| (?P<verbs>[^|]+) \| (?P<tests>[^|]+) \|$", re.MULTILINE
+    r"^\| (?P<row>[WRPF]\d) \| .* \| (?P<verbs>[^|]+) \| (?P<tests>[^|]+) \|$", re.MULTILINE
 )
 
 

@@ -92,6 +92,7 @@ def _reset(simulator: "Simulator", request: Request, _: dict[str, str]) -> Respo
     simulator.latency_ms = latency_ms
     simulator.ledger.clear()
     simulator.faults.clear()
+    simulator.incidents.clear()
     return Response(200, {"accounts": accounts_with_tokens(simulator)})
 
 
@@ -276,6 +277,34 @@ def _reinstall(simulator: "Simulator", request: Request, params: dict[str, str])
     return Response(201, asdict(installation))
 
 
+def _read_status(simulator: "Simulator", request: Request, _: dict[str, str]) -> Response:
+    """A summary as GitHub's status page serves it."""
+    return Response(200, {"page": {"name": "GitHub"}, "incidents": simulator.incidents})
+
+
+def _add_incident(simulator: "Simulator", request: Request, _: dict[str, str]) -> Response:
+    """Open an incident with ``name`` and ``components`` (names); other fields may be given too."""
+    wanted = json_object(request)
+    names = wanted.pop("components", ["Actions"])
+    incident = {
+        "id": f"incident-{len(simulator.incidents) + 1}",
+        "name": "Delays in starting jobs",
+        "status": "investigating",
+        "impact": "minor",
+        "shortlink": "https://status.example.com/incident",
+        "started_at": lifecycle.timestamp(time.time()),
+        "components": [{"name": name, "status": "degraded_performance"} for name in names],
+        **wanted,
+    }
+    simulator.incidents.append(incident)
+    return Response(201, incident)
+
+
+def _clear_incidents(simulator: "Simulator", request: Request, _: dict[str, str]) -> Response:
+    simulator.incidents.clear()
+    return Response(204)
+
+
 ACCOUNT = "(?P<kind>organization|enterprise)/(?P<slug>[^/]+)"
 CONTROLS: list[tuple[str, str, Control]] = [
     ("GET", "requests", _read_requests),
@@ -283,6 +312,9 @@ CONTROLS: list[tuple[str, str, Control]] = [
     ("GET", "faults", _read_faults),
     ("POST", "faults", _add_fault),
     ("DELETE", "faults", _clear_faults),
+    ("GET", "status", _read_status),
+    ("POST", "incidents", _add_incident),
+    ("DELETE", "incidents", _clear_incidents),
     ("POST", "reset", _reset),
     ("GET", "accounts", _read_accounts),
     ("POST", "advance", _advance),
