@@ -21,8 +21,8 @@ BROKER_SECONDS = 1
 class Health:
     """The state of each part. Pages need only the database, and grow stale without a worker.
 
-    `credentials_waiting` counts credentials with work that no worker has taken for a minute. `clock`
-    says by how much this host's clock differs from the database's, from five seconds on.
+    `credentials_waiting` counts credentials with work that no worker has taken for a minute.
+    `clock` says by how much this host's clock differs from the database's, from five seconds on.
     """
 
     database: str
