@@ -17,6 +17,8 @@ EVERY_SECOND = {"tick": {"task": "tick", "schedule": 0.05}}
 @pytest.fixture
 def beat(tmp_path: Path, settings: Settings) -> Beat:
     settings.DATA_DIR = tmp_path
+    for name in ("broker", "control"):
+        (tmp_path / name).mkdir()
     app = Celery("beat-in-a-test", broker="filesystem://localhost//")
     app.conf.update(
         beat_schedule=EVERY_SECOND,
