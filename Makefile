@@ -8,7 +8,7 @@ INSTALLED := .venv/installed
 INSTALLED_DEV := .venv/installed-dev
 INSTALLED_BENCH := .venv-bench/installed
 
-.PHONY: help install run test coverage bench proof check audit sbom clean-demo lock
+.PHONY: help install run dev test quick coverage bench proof check audit sbom clean-demo lock
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -30,7 +30,13 @@ $(INSTALLED_DEV): requirements-dev.txt
 run: install ## start everything on 127.0.0.1, port 8000 or PORT
 	@$(BIN)/python manage.py serve --port $(PORT)
 
-test: $(INSTALLED_DEV) ## run the tests, on two processes
+dev: $(INSTALLED_DEV) ## like run, and reload pages and processes when a file changes
+	@DEV=on $(BIN)/python manage.py serve --port $(PORT)
+
+quick: $(INSTALLED_DEV) ## run the tests that need no browser and no server processes
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not proof and not browser and not processes" $(ARGS)
+
+test: $(INSTALLED_DEV) ## run all tests, on two processes
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not proof" $(ARGS)
 
 coverage: $(INSTALLED_DEV) ## run the tests that need no browser, and fail below the floor in pyproject.toml
@@ -42,32 +48,33 @@ $(INSTALLED_BENCH): requirements-bench.txt
 	else .venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt; fi
 	@touch $@
 
-bench: $(INSTALLED_BENCH) ## measure beside others, about 15 minutes; ARGS="pages search" for some parts
+bench: $(INSTALLED_BENCH) ## measure beside other tools, about 15 minutes; ARGS="pages search" for some parts
 	@.venv-bench/bin/python -m bench $(ARGS)
 
 proof: $(INSTALLED_DEV) ## run the long tests: full fault counts, every theme and width
 	@$(BIN)/pytest -m proof $(ARGS)
 
-check: $(INSTALLED_DEV) ## lint, types, missing migrations, deployment settings
+check: $(INSTALLED_DEV) ## lint, imports, types, missing migrations, deployment settings
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/djlint --lint --quiet templates
+	@$(BIN)/lint-imports
 	@$(BIN)/mypy .
 	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml dashboard runners_app manage.py
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@HTTPS=on $(BIN)/python manage.py check --deploy --fail-level WARNING
 
-audit: $(INSTALLED_DEV) ## ask PyPI's database of vulnerabilities about every pinned package
+audit: $(INSTALLED_DEV) ## check every pinned package for known vulnerabilities
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements.txt
 
 sbom: $(INSTALLED_DEV) ## list every Python package of the image in CycloneDX, as sbom.json or SBOM
 	@PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --mc-type application \
 		--output-reproducible --output-format JSON --output-file $(SBOM)
 
-clean-demo: $(INSTALLED) ## forget the demo and its simulated GitHub; real accounts stay
+clean-demo: $(INSTALLED) ## remove the demo and its simulated GitHub; real accounts stay
 	@$(BIN)/python manage.py clean_demo
 
-lock: $(INSTALLED_DEV) ## write the requirements files anew from pyproject.toml
+lock: $(INSTALLED_DEV) ## write the requirements files from pyproject.toml
 	@uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --no-strip-extras \
 		--extra sentry pyproject.toml -o requirements.txt
 	@uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --no-strip-extras \

@@ -6,7 +6,9 @@ once a minute while someone uses the dashboard.
 
 With Redis, a lost connection ends no worker. Kombu would restore unacknowledged messages over the
 connection it has just closed and fail in a way that the worker does not survive. Restoring is not
-needed, because the sweeper finds the work in the tables.
+needed, because the sweeper finds the work in the tables. For the same reason messages are not kept
+until they are acknowledged, which would need memory that a full Redis refuses: a worker only reads
+from Redis. Should it refuse a write all the same, the worker reconnects instead of ending.
 """
 
 import uuid
@@ -14,8 +16,10 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from celery import Celery
 from kombu.transport import filesystem, redis
 from kombu.utils.json import dumps
+from redis.exceptions import OutOfMemoryError
 
 
 class Channel(filesystem.Channel):
@@ -41,7 +45,17 @@ class Transport(filesystem.Transport):
 
 class RedisChannel(redis.Channel):
     do_restore = False
+    ack_emulation = False
 
 
 class RedisTransport(redis.Transport):
     Channel = RedisChannel
+    connection_errors = (*redis.Transport.connection_errors, OutOfMemoryError)
+
+
+def waiting_messages(app: Celery) -> int:
+    """How many messages no worker has taken. Raises what the transport does if it is down."""
+    with app.connection_for_write() as connection:
+        connection.ensure_connection(max_retries=1, interval_start=0, timeout=1)
+        waiting: int = connection.default_channel._size(app.conf.task_default_queue)
+    return waiting

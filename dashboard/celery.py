@@ -16,6 +16,14 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
+@signals.worker_shutting_down.connect
+def stop_requests(**_: object) -> None:
+    """On SIGTERM a worker finishes the request under way; the rest of the work waits."""
+    from runners_app.credentials.leases import stop_requests
+
+    stop_requests()
+
+
 @signals.task_prerun.connect
 @signals.task_postrun.connect
 def keep_sound_connections(**_: object) -> None:

@@ -62,7 +62,9 @@ for name, value in {"SECRET_KEY": SECRET_KEY, "CREDENTIAL_KEYS": CREDENTIAL_KEYS
             f"set {name} or {name}_FILE. To make one: {HOW_TO_MAKE[name]}"
         )
 
-DEBUG = env.bool("DEBUG", default=False)
+# `make dev`: pages and processes reload when a file changes. Its packages are not in production.
+DEV = env.bool("DEV", default=False)
+DEBUG = env.bool("DEBUG", default=DEV)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # An account's api_url must have one of these origins; `*` matches one or more labels.
@@ -147,6 +149,12 @@ MIDDLEWARE = [
     "runners_app.people.middleware.page_headers",
 ]
 
+if DEV:
+    INSTALLED_APPS += ["django_watchfiles", "django_browser_reload"]
+    # After the middleware that compresses, because it inserts a script.
+    place = MIDDLEWARE.index("django.middleware.gzip.GZipMiddleware") + 1
+    MIDDLEWARE.insert(place, "django_browser_reload.middleware.BrowserReloadMiddleware")
+
 ROOT_URLCONF = "dashboard.urls"
 WSGI_APPLICATION = "dashboard.wsgi.application"
 
@@ -176,7 +184,7 @@ SQLITE_OPTIONS: dict[str, Any] = {
     # Under the defaults, 20 writers lost 1 write in 20 to "database is locked"; with these none.
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
 }
 if DATABASE_URL:
     DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url_config(DATABASE_URL)}
@@ -237,6 +245,8 @@ REQUIRE_MFA_FOR_ADMINS = env.bool("REQUIRE_MFA_FOR_ADMINS", default=False)
 # only users whose e-mail address is known can sign in.
 SIGN_IN_ADDS_PEOPLE = env.bool("SIGN_IN_ADDS_PEOPLE", default=False)
 SESSION_ENGINE = "runners_app.people.sessions"
+# For a provider that sends no `email_verified`: take all of its e-mail addresses as verified.
+OIDC_EMAILS_ARE_VERIFIED = env.bool("OIDC_EMAILS_ARE_VERIFIED", default=False)
 SESSION_IDLE_SECONDS = env.int("SESSION_IDLE_SECONDS", default=2 * 60 * 60)
 SESSION_COOKIE_AGE = env.int("SESSION_AGE_SECONDS", default=12 * 60 * 60)
 # How many trusted proxies stand in front: their X-Forwarded-For gives the browser's address.
@@ -322,6 +332,8 @@ STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(DATA_DIR / "static")))
 STORAGES = {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}}
+if DEV:
+    STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 
 # HTTPS=on when a proxy terminates TLS in front of Trackside and sets X-Forwarded-Proto.
 HTTPS = env.bool("HTTPS", default=False)
@@ -413,6 +425,7 @@ CELERY_BEAT_SCHEDULE = {
     "log-audit-head": {"task": "runners_app.tasks.log_audit_head", "schedule": 60.0},
     "wake-due-credentials": {"task": "runners_app.tasks.wake_due_credentials", "schedule": 1.0},
     "normalise-deliveries": {"task": "runners_app.tasks.normalise_deliveries", "schedule": 1.0},
+    "read-status-pages": {"task": "runners_app.tasks.read_status_pages", "schedule": 60.0},
     "sum-jobs": {"task": "runners_app.tasks.sum_jobs", "schedule": 60.0},
     "prune-history": {
         "task": "runners_app.tasks.prune_history",
@@ -455,6 +468,10 @@ JOBS_RETENTION_DAYS = env.int("JOBS_RETENTION_DAYS", default=90)
 JOB_SUMS_RETENTION_DAYS = env.int("JOB_SUMS_RETENTION_DAYS", default=400)
 # How far back jobs are read over REST once an account is connected.
 JOBS_BACKFILL_DAYS = env.int("JOBS_BACKFILL_DAYS", default=30)
+# Summaries of status pages, read each minute without a token; empty: none.
+STATUS_PAGES = env.list(
+    "STATUS_PAGES", default=["https://www.githubstatus.com/api/v2/summary.json"]
+)
 
 # --- Monitoring: Prometheus with a token, and Sentry.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")

@@ -14,6 +14,7 @@ from types import FrameType
 log = logging.getLogger(__name__)
 STOP_WITHIN_SECONDS = 10.0
 DEATHS_ALLOWED = 5
+LONGEST_PAUSE_SECONDS = 30.0
 PR_SET_PDEATHSIG = 1  # from Linux's prctl.h
 WITHIN_SECONDS = 60.0
 
@@ -28,14 +29,17 @@ def _end_with_parent() -> None:
 class Child:
     """A process with its command line; its output goes to `stdout` if given.
 
-    `deaths` are the times (monotonic clock) at which it ended by itself.
+    `deaths` are the times (monotonic clock) at which it ended by itself. Trackside ends with an
+    essential child that keeps dying; others are started again for ever, at growing intervals.
     """
 
     name: str
     command: list[str]
     stdout: Path | None = None
     process: subprocess.Popen[bytes] | None = None
+    essential: bool = False
     deaths: list[float] = field(default_factory=list)
+    start_at: float = 0.0
 
     def start(self, environment: Mapping[str, str]) -> None:
         out = self.stdout.open("wb") if self.stdout else None
@@ -55,13 +59,21 @@ class Child:
 
 
 class KeepsDying(Exception):
-    """A child ended too often in a short time; its own output says why."""
+    """An essential child ended too often in a short time; its own output says why."""
 
 
 class Supervisor:
-    def __init__(self, children: list[Child], environment: Mapping[str, str]) -> None:
+    """`stop_seconds` is the time that children have to end by themselves."""
+
+    def __init__(
+        self,
+        children: list[Child],
+        environment: Mapping[str, str],
+        stop_seconds: float = STOP_WITHIN_SECONDS,
+    ) -> None:
         self.children = children
         self.environment = environment
+        self.stop_seconds = stop_seconds
         self._stopping = False
 
     def start(self) -> None:
@@ -83,17 +95,22 @@ class Supervisor:
 
     def _restart(self, child: Child) -> None:
         now = time.monotonic()
-        child.deaths = [at for at in child.deaths if now - at < WITHIN_SECONDS] + [now]
-        if len(child.deaths) > DEATHS_ALLOWED:
-            raise KeepsDying(
-                f"{child.name} ended {len(child.deaths)} times within a minute; "
-                "see its output above."
-            )
-        log.warning("%s ended; it is started again.", child.name)
-        child.start(self.environment)
+        if child.start_at == 0.0:
+            child.deaths = [at for at in child.deaths if now - at < WITHIN_SECONDS] + [now]
+            count = len(child.deaths)
+            if child.essential and count > DEATHS_ALLOWED:
+                raise KeepsDying(
+                    f"{child.name} ended {count} times within a minute; see its output above."
+                )
+            pause = 0.0 if count == 1 else min(2.0 ** (count - 2), LONGEST_PAUSE_SECONDS)
+            child.start_at = now + (0.0 if child.essential else pause)
+            log.warning("%s ended; it is started again in %.0f s.", child.name, pause)
+        if now >= child.start_at:
+            child.start_at = 0.0
+            child.start(self.environment)
 
     def stop(self) -> None:
-        """Send SIGTERM to all children, and SIGKILL to those that still run after ten seconds."""
+        """Send SIGTERM to all children, and SIGKILL to those that run after `stop_seconds`."""
         running = [
             child.process
             for child in self.children
@@ -101,7 +118,7 @@ class Supervisor:
         ]
         for process in running:
             process.terminate()
-        deadline = time.monotonic() + STOP_WITHIN_SECONDS
+        deadline = time.monotonic() + self.stop_seconds
         for process in running:
             try:
                 process.wait(max(0.1, deadline - time.monotonic()))

@@ -4,7 +4,9 @@ from allauth.account import views as account
 from django.conf import settings
 from django.urls import include, path
 
+from runners_app import urls as pages
 from runners_app.people import sign_in_views as sign_in
+from runners_app.web.retry import with_retries
 
 # allauth finds its pages by these names; the pages that are not listed are switched off.
 sign_in_pages = [
@@ -31,6 +33,14 @@ if settings.DJANGO_ADMIN:
     from runners_app.admin import site
 
     admin_pages = [path("django-admin/", site.urls)]
-urlpatterns = [*sign_in_pages, *admin_pages, path("", include("runners_app.urls"))]
+reload_pages = []
+if settings.DEV:
+    reload_pages = [path("__reload__/", include("django_browser_reload.urls"))]
+urlpatterns = [
+    *sign_in_pages,
+    *admin_pages,
+    *reload_pages,
+    *with_retries(pages.urlpatterns),
+]
 handler400 = "runners_app.web.errors.bad_request"
 handler500 = "runners_app.web.errors.server_error"

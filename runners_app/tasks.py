@@ -9,8 +9,11 @@ from runners_app.credentials.wake import wake, wake_app
 from runners_app.jobs.ingest import normalise_waiting
 from runners_app.jobs.sums import sum_stale
 from runners_app.models import App, Credential
+from runners_app.models.clock import database_now
+from runners_app.monitoring import incidents
 from runners_app.notices.notices import send_due, watch_and_send
 from runners_app.security.audit_chain import link_entries, log_head
+from runners_app.worker.cut_times import cut_now_and_then
 from runners_app.worker.pruning import prune
 from runners_app.worker.work import work_credential as do_work
 
@@ -18,7 +21,8 @@ from runners_app.worker.work import work_credential as do_work
 @shared_task(expires=5)
 def wake_due_credentials() -> None:
     """Find due work in the tables, so that losing every message is harmless."""
-    now = timezone.now()
+    now = database_now()
+    cut_now_and_then(now)
     for credential_id in Credential.objects.due(now):
         wake(credential_id)
     for app_id in App.objects.unanswered(now).values_list("pk", flat=True):
@@ -43,6 +47,11 @@ def send_notices() -> None:
 @shared_task(expires=60)
 def send_due_notices() -> None:
     send_due(timezone.now())
+
+
+@shared_task(expires=50)
+def read_status_pages() -> None:
+    incidents.read_status_pages()
 
 
 @shared_task(expires=3600)

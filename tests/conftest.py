@@ -26,6 +26,13 @@ def pytest_configure() -> None:
     celery_app.conf.update(broker_url="memory://")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that talk to a simulator: it is a server process."""
+    for item in items:
+        if {"simulator", "simulator_process"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("processes")
+
+
 @pytest.fixture(autouse=True)
 def _quick_settings(settings: Settings) -> None:
     """Fast password hashes, plain static files, and no pause between writes."""

@@ -244,6 +244,7 @@ def scaled_out(
         "REDIS_URL": redis_server.url,
         "TRACKSIDE_DATA_DIR": str(folder),
         "PYTHONWARNINGS": "default",
+        "STATUS_PAGES": "",
         **more,
     }
 

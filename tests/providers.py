@@ -37,7 +37,8 @@ class Provider:
     _codes: dict[str, dict[str, str]] = field(default_factory=dict)
     _tokens: set[str] = field(default_factory=set)
 
-    def sign_in(self, login: str, email: str, *, verified: bool = True) -> None:
+    def sign_in(self, login: str, email: str, *, verified: bool | None = True) -> None:
+        """Sign a person in; with `verified` None, OpenID Connect sends no `email_verified`."""
         number = int(hashlib.sha256(login.encode()).hexdigest()[:8], 16)
         self.person = {"id": number, "login": login, "email": email, "verified": verified}
 
@@ -119,7 +120,7 @@ class Provider:
                 "sub": str(person["id"]),
                 "preferred_username": person["login"],
                 "email": person["email"],
-                "email_verified": person["verified"],
+                **({} if person["verified"] is None else {"email_verified": person["verified"]}),
             },
             "/jwks": {
                 "keys": [

@@ -15,7 +15,7 @@ from typing import Any
 import requests
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS, STOP_SECONDS, CONTROL_SECONDS = 20.0, 5.0, 15.0
+START_SECONDS, STOP_SECONDS, CONTROL_SECONDS = 60.0, 5.0, 15.0
 
 
 @dataclass(frozen=True)

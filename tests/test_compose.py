@@ -40,6 +40,8 @@ from tests.processes import (
     wait_for,
 )
 
+pytestmark = pytest.mark.processes
+
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if "TRACKSIDE_IMAGE" in service["image"]]

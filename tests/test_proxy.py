@@ -25,6 +25,8 @@ from tests.processes import (
     wait_for,
 )
 
+pytestmark = pytest.mark.processes
+
 CLAIMED = {
     "X-Forwarded-For": "192.0.2.7",
     "X-Forwarded-Proto": "https",

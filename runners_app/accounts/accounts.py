@@ -201,7 +201,9 @@ def _lock_credential(account: Account) -> Credential:
 
     Raises CannotConnect if the account has a different credential by now.
     """
-    credential = Credential.objects.select_for_update().filter(pk=account.credential_id).first()
+    credential = (
+        Credential.objects.select_for_update(no_key=True).filter(pk=account.credential_id).first()
+    )
     if (
         credential is None
         or not Account.objects.filter(pk=account.pk, credential=credential).exists()

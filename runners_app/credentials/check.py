@@ -6,11 +6,10 @@ asks for the rest: the permissions of an installation, and the plan of each orga
 
 import logging
 
-from django.utils import timezone
-
 from runners_app.credentials.credentials import app_client
 from runners_app.github import BadCredentials, GitHubClient, GitHubError, RateLimited
 from runners_app.models import Account, Credential
+from runners_app.models.clock import database_now
 
 log = logging.getLogger(__name__)
 MOST_ACCOUNTS = 200
@@ -18,11 +17,11 @@ MOST_ACCOUNTS = 200
 
 def ask_nightly_checks() -> None:
     """Make checks due, except of refused credentials: repeated 401s can get valid ones blocked."""
-    Credential.objects.filter(quarantined_at=None).update(check_due_at=timezone.now())
+    Credential.objects.filter(quarantined_at=None).update(check_due_at=database_now())
 
 
 def is_check_due(credential_id: int) -> bool:
-    return Credential.objects.filter(pk=credential_id, check_due_at__lte=timezone.now()).exists()
+    return Credential.objects.filter(pk=credential_id, check_due_at__lte=database_now()).exists()
 
 
 def check(credential: Credential, client: GitHubClient) -> None:
@@ -31,7 +30,7 @@ def check(credential: Credential, client: GitHubClient) -> None:
     Raises what stops the credential as a whole: BadCredentials, RateLimited, LeaseLost. Other
     errors leave the former values in place.
     """
-    found: dict[str, object] = {"check_due_at": None, "checked_at": timezone.now()}
+    found: dict[str, object] = {"check_due_at": None, "checked_at": database_now()}
     try:
         client.get_rate_limit()
         if credential.kind == Credential.Kind.INSTALLATION:

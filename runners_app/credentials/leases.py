@@ -9,21 +9,41 @@ import secrets
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from threading import Event
 
 from django.conf import settings
 from django.db.models import Q
-from django.utils import timezone
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
 
 from runners_app.github.clock import uptime
 from runners_app.models import Credential
+from runners_app.models.clock import database_now
 from runners_app.models.credentials import CredentialQuerySet
 
 SAFE_METHODS = ("GET", "HEAD")
 JUST_RENEWED_SECONDS = 1.0
 
 
+_stopping = Event()
+
+
 class LeaseLost(Exception):
     """The lease is held by another worker, or was ended: stop without publishing anything."""
+
+
+class Stopping(LeaseLost):
+    """This worker was asked to stop. The request was not sent; another worker goes on from here."""
+
+
+def stop_requests() -> None:
+    """Let the request under way finish, and refuse all further ones of this process."""
+    _stopping.set()
+
+
+def accept_requests() -> None:
+    """Undo `stop_requests`, for workers that tests run in their own process."""
+    _stopping.clear()
 
 
 @dataclass
@@ -41,10 +61,14 @@ class Lease:
     pending: dict[str, object] = field(default_factory=dict)
 
     def before_request(self, method: str) -> float:
-        """Wait until a write may be sent; renew the lease unless it is new. Raises LeaseLost.
+        """Wait until a write may be sent; renew the lease unless it is new.
+
+        Raises LeaseLost, and Stopping once this worker was asked to stop.
 
         Returns when the lease ends, by `uptime()`: no byte of the request may leave after that.
         """
+        if _stopping.is_set():
+            raise Stopping
         if method not in SAFE_METHODS:
             time.sleep(self._seconds_until_next_write())
             self.book_write()
@@ -55,7 +79,7 @@ class Lease:
 
     def book_write(self) -> None:
         """Keep the next write at a distance; called before a write is sent and after it ended."""
-        self.pending["next_write_at"] = timezone.now() + _spacing()
+        self.pending["next_write_at"] = database_now() + _spacing()
 
     def _seconds_until_next_write(self) -> float:
         booked = (
@@ -64,14 +88,13 @@ class Lease:
         )
         if not isinstance(booked, datetime):
             return 0.0
-        return min(max((booked - timezone.now()).total_seconds(), 0.0), _spacing().total_seconds())
+        return min(max((booked - database_now()).total_seconds(), 0.0), _spacing().total_seconds())
 
     def renew(self) -> None:
         """Extend the lease and write what is pending. Raises LeaseLost."""
         renewed_at = uptime()
-        until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
         facts, self.pending = self.pending, {}
-        if not self._mine().update(lease_expires_at=until, **facts):
+        if not self._mine().update(lease_expires_at=_full_length(), **facts):
             raise LeaseLost
         self.renewed_at = renewed_at
 
@@ -81,7 +104,7 @@ class Lease:
         Call it first in each publishing transaction. Raises LeaseLost.
         """
         budget = self._mine().only("rate_limit", "rate_remaining", "rate_reset_at")
-        credential = next(iter(budget.select_for_update()), None)
+        credential = next(iter(budget.select_for_update(no_key=True)), None)
         if credential is None:
             raise LeaseLost
         return credential
@@ -98,12 +121,10 @@ class Lease:
 def take_lease(credential_id: int, holder: str) -> Lease | None:
     """The lease, or None while another worker holds it. `holder` names the worker for people."""
     renewed_at = uptime()
-    now = timezone.now()
-    free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
+    free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=Now())
     token = f"{holder[:40]}/{secrets.token_hex(8)}"
-    until = now + timedelta(seconds=settings.LEASE_SECONDS)
     taken = Credential.objects.filter(free, pk=credential_id).update(
-        lease_token=token, lease_expires_at=until
+        lease_token=token, lease_expires_at=_full_length()
     )
     return Lease(credential_id, token, renewed_at) if taken else None
 
@@ -114,6 +135,11 @@ def end_lease(credential: Credential) -> None:
     The lease expires at its time and not now, because a request may still be under way.
     """
     Credential.objects.filter(pk=credential.pk).update(lease_token="")
+
+
+def _full_length() -> Combinable:
+    """The end of a lease that begins now, by the database's clock."""
+    return Now() + timedelta(seconds=settings.LEASE_SECONDS)
 
 
 def _spacing() -> timedelta:

@@ -4,15 +4,20 @@ Messages carry only ids and may be lost, because the sweep of the tables finds a
 """
 
 import logging
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 from celery import current_app
 from django.db import transaction
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 log = logging.getLogger(__name__)
 # Older messages would pile up while no worker runs, and add nothing to what the sweep finds.
 MESSAGE_SECONDS = 30
+WAKE_SECONDS = 1.0
+_publisher = ThreadPoolExecutor(1, thread_name_prefix="wake")
+_publishing: "Future[object] | None" = None
 
 
 def wake_on_commit(credential_id: int) -> None:
@@ -41,9 +46,20 @@ def wake_notices_on_commit() -> None:
 
 
 def _send(task: str, *pks: int) -> None:
+    """Publish within WAKE_SECONDS, or leave it to the sweep.
+
+    Publishing runs on a thread of its own, because a frozen Redis keeps it for many seconds. While
+    that lasts nothing else is published.
+    """
+    global _publishing
+    if _publishing is not None and not _publishing.done():
+        return
+    _publishing = _publisher.submit(
+        current_app.send_task, task, args=list(pks), expires=MESSAGE_SECONDS
+    )
     try:
-        current_app.send_task(task, args=list(pks), expires=MESSAGE_SECONDS)
-    except (OperationalError, OSError) as error:
+        _publishing.result(WAKE_SECONDS)
+    except (OperationalError, OSError, RedisError, TimeoutError) as error:
         log.warning(
             "The broker did not take a wake-up, the sweep will find the work: %s",
             type(error).__name__,

@@ -70,7 +70,7 @@ def _normalise_first() -> int:
 def _waiting(most: int) -> list[Delivery]:
     waiting = Delivery.objects.waiting().order_by("pk")
     if connection.features.has_select_for_update_skip_locked:
-        waiting = waiting.select_for_update(skip_locked=True)
+        waiting = waiting.select_for_update(skip_locked=True, no_key=True)
     return list(waiting[:most])
 
 

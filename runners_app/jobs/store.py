@@ -38,7 +38,7 @@ def apply(account: Account, told: Sequence[Told]) -> int:
     """
     with transaction.atomic():
         version, _ = JobsVersion.objects.get_or_create(account=account)
-        JobsVersion.objects.select_for_update().get(pk=version.pk)
+        JobsVersion.objects.select_for_update(no_key=True).get(pk=version.pk)
         changed = _write(account, told)
         JobsVersion.objects.filter(pk=version.pk).update(
             last_event_at=max(tell.at for tell in told),

@@ -80,7 +80,7 @@ def _mark_running_hours(now: datetime) -> None:
 def sum_hours(account: int, hours: Sequence[datetime]) -> None:
     """Write the rows of some hours of one day of one account, in one transaction."""
     with transaction.atomic():
-        JobsVersion.objects.select_for_update().filter(account=account).first()
+        JobsVersion.objects.select_for_update(no_key=True).filter(account=account).first()
         StaleHour.objects.filter(account=account, hour__in=hours).delete()
         since, until = min(hours), max(hours) + HOUR
         jobs = summed_jobs().filter(account=account)
@@ -95,7 +95,7 @@ def sum_hours(account: int, hours: Sequence[datetime]) -> None:
 def sum_day(account: int, day: datetime) -> None:
     """Write the rows of one whole day of one account, in one transaction."""
     with transaction.atomic():
-        JobsVersion.objects.select_for_update().filter(account=account).first()
+        JobsVersion.objects.select_for_update(no_key=True).filter(account=account).first()
         jobs = summed_jobs().filter(account=account)
         started = list(_started(jobs, day, day + DAY))
         _write_pool_sums(account, Span.DAY, {day: started})

@@ -13,6 +13,7 @@ from runners_app.models.credentials import App, Credential
 from runners_app.models.groups import RunnerGroup
 from runners_app.models.history import FieldChange
 from runners_app.models.images import Image, ImageVersion, MachineSize, Platform
+from runners_app.models.incidents import Incident
 from runners_app.models.instance import Instance
 from runners_app.models.jobs import (
     Delivery,
@@ -51,6 +52,7 @@ __all__ = [
     "Hook",
     "Image",
     "ImageVersion",
+    "Incident",
     "Instance",
     "Job",
     "JobRepository",

@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
 from django.db import models
-from django.utils import timezone
 
 from runners_app.models.accounts import Account
+from runners_app.models.clock import database_now
 from runners_app.models.visibility import OwnedQuerySet
 
 STALE_AFTER = timedelta(hours=1)
@@ -21,11 +21,11 @@ class ReadingQuerySet(OwnedQuerySet["Reading"]):
         rows = self.filter(account=account)
         if resources:
             rows = rows.filter(resource__in=resources)
-        rows.update(due_at=timezone.now(), failures=0)
+        rows.update(due_at=database_now(), failures=0)
 
     def create_for(self, account: Account) -> None:
         """Create the readings of a new account, due now."""
-        now = timezone.now()
+        now = database_now()
         self.bulk_create(
             Reading(account=account, resource=resource, order=order, due_at=now)
             for order, resource in enumerate(Reading.ORDER)

@@ -8,9 +8,9 @@ from celery import current_app
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Max
-from django.utils import timezone
 
 from runners_app.models import Credential, Reading
+from runners_app.models.clock import NOTABLE_SKEW, database_now, skew
 
 log = logging.getLogger(__name__)
 BEHIND_AFTER = timedelta(minutes=1)
@@ -22,6 +22,7 @@ class Health:
     """The state of each part. Pages need only the database, and grow stale without a worker.
 
     `credentials_waiting` counts credentials with work that no worker has taken for a minute.
+    `clock` says by how much this host's clock differs from the database's, from five seconds on.
     """
 
     database: str
@@ -30,6 +31,7 @@ class Health:
     worker: str = "unknown"
     last_reading_at: datetime | None = None
     credentials_waiting: int = 0
+    clock: str = "ok"
 
     @property
     def is_ready(self) -> bool:
@@ -43,12 +45,14 @@ def check() -> Health:
         pending = bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
         if pending:
             return Health("ok", "pending", broker=_broker())
-        waiting = len(Credential.objects.due(timezone.now() - BEHIND_AFTER))
+        waiting = len(Credential.objects.due(database_now() - BEHIND_AFTER))
         last = Reading.objects.aggregate(at=Max("last_started_at"))["at"]
+        off = skew()
     except DatabaseError as error:
         log.warning("The database does not answer: %s", error)
         return Health("unreachable", broker=_broker())
-    return Health("ok", "applied", _broker(), "behind" if waiting else "ok", last, waiting)
+    clock = f"off by {off.total_seconds():.0f} s" if abs(off) > NOTABLE_SKEW else "ok"
+    return Health("ok", "applied", _broker(), "behind" if waiting else "ok", last, waiting, clock)
 
 
 def _broker() -> str:

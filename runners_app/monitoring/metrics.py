@@ -7,7 +7,6 @@ such as statuses and sizes, are folded into "other".
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
 
 from celery import current_app
 from django.db.models import Count
@@ -16,12 +15,14 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from dashboard.broker import waiting_messages
 from runners_app.models import Credential, Event, Limits, Operation, Reading, Runner
+from runners_app.models.clock import skew
 from runners_app.notices.facts import find_facts
+from runners_app.web.incidents import current_incidents
 
 OTHER = "other"
 MOST_WORDS = 30
-QUEUE = "celery"
 # Kind and server tell accounts with the same slug apart.
 ACCOUNT = ("account", "kind", "api_url")
 COLUMNS = ("account__slug", "account__kind", "account__api_url")
@@ -51,7 +52,29 @@ class Database(Collector):
         )
         waiting.add_metric([], len(Credential.objects.due(now)))
         yield waiting
+        yield _incidents()
+        yield _clock_skew()
         yield from _queue()
+
+
+def _incidents() -> Metric:
+    metric = GaugeMetricFamily(
+        "trackside_github_incidents", "Open incidents at GitHub.", labels=("component",)
+    )
+    counts = Counter(
+        component for incident in current_incidents() for component in incident.components
+    )
+    for component in ("Actions", "API Requests", "Webhooks"):
+        metric.add_metric((component,), counts[component])
+    return metric
+
+
+def _clock_skew() -> Metric:
+    metric = GaugeMetricFamily(
+        "trackside_clock_skew_seconds", "The database's clock minus this host's."
+    )
+    metric.add_metric([], skew().total_seconds())
+    return metric
 
 
 def registry_of_database() -> CollectorRegistry:
@@ -188,14 +211,7 @@ def _queue() -> Iterator[Metric]:
     """No metric while the broker is down (see `/readyz`). A queue not yet declared is 0."""
     depth = GaugeMetricFamily("trackside_queue_depth", "Wake-ups that no worker has taken.")
     try:
-        with current_app.connection_for_write() as connection:
-            connection.ensure_connection(max_retries=1, interval_start=0, timeout=1)
-            depth.add_metric([], _depth(connection))
+        depth.add_metric([], waiting_messages(current_app))
     except Exception:  # noqa: BLE001 - each transport raises its own kinds of errors
         return
     yield depth
-
-
-def _depth(connection: Any) -> int:
-    count: int = connection.default_channel._size(QUEUE)
-    return count

@@ -39,7 +39,8 @@ def watch(now: datetime) -> None:
     facts = {fact.key: fact for fact in find_facts(now)}
     topics = {fact.topic for fact in facts.values()}
     open_events = {
-        event.key: event for event in Event.objects.select_for_update().filter(ended_at=None)
+        event.key: event
+        for event in Event.objects.select_for_update(no_key=True).filter(ended_at=None)
     }
 
     for event in open_events.values():

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NotRequired, Required, Self, TypedDict
 from uuid import UUID, uuid5
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from runners_app.credentials.wake import wake_on_commit
 from runners_app.models import Account, AuditEntry, Operation, Reading
+from runners_app.models.clock import database_now
 from runners_app.operations.transitions import NotMoved, add_event, move, stay
 from runners_app.security import audit
 
@@ -62,7 +62,7 @@ def request_operation(
     `values` are columns of the operation. A form submitted again returns the existing operation.
     Raises NotMoved if the form was submitted with other content twice.
     """
-    now = timezone.now()
+    now = database_now()
     row = Operation(
         nonce=request["nonce"],
         batch=request.get("batch"),
@@ -137,7 +137,7 @@ def confirm_again(operation: Operation, *, by: "User") -> None:
         seconds=0,
         note="Confirmed again before it was sent.",
         by=by.get_username(),
-        confirmed_at=timezone.now(),
+        confirmed_at=database_now(),
         confirmed_by=by,
         held_because="",
     )

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.utils import timezone
 
-from runners_app.credentials.leases import LeaseLost
+from runners_app.credentials.leases import LeaseLost, Stopping
 from runners_app.github import (
     AnswerLost,
     AnswerUnusable,
@@ -20,6 +19,7 @@ from runners_app.github import (
     Refused,
 )
 from runners_app.models import Operation
+from runners_app.models.clock import database_now
 from runners_app.operations.authority import keep_from_sending, lock_and_check_right
 from runners_app.operations.steps import Held, need_attention, reject, remain, step
 from runners_app.operations.transitions import move, stay
@@ -69,6 +69,11 @@ def send(
             note = f"GitHub did not take it: {error.message}"
             _stay_unapplied(operation, work, note, error.request_id or "")
         raise
+    except Stopping:
+        with step(work):
+            note = "Trackside was stopped before this was sent."
+            stay(operation, seconds=0, note=note, known_not_applied=True)
+        raise
     except NotSent as error:
         _stay_unapplied(operation, work, f"Nothing was applied: {error}")
     except Refused as error:
@@ -82,7 +87,7 @@ def send(
 
 
 def _mark_sent(operation: Operation, work: Work, again: str, fields: dict[str, Any]) -> bool:
-    now = timezone.now()
+    now = database_now()
     with step(work):
         if not lock_and_check_right(operation):
             keep_from_sending(operation)
@@ -124,7 +129,7 @@ def _move_to_unknown(
             S.UNKNOWN,
             note=note,
             request_id=error.request_id or "",
-            next_step_at=timezone.now(),
+            next_step_at=database_now(),
             absent_since=None,
             **fields,
         )
@@ -164,7 +169,7 @@ def absent(operation: Operation, work: Work, *, again: Callable[[], None]) -> No
     The second such answer, LOST_ANSWER_SPACING_SECONDS later, proves that it was not applied:
     `again` is called to send it once more, or a person is asked.
     """
-    now = timezone.now()
+    now = database_now()
     spacing = settings.LOST_ANSWER_SPACING_SECONDS
     if operation.absent_since is None:
         note = "GitHub shows no effect so far. Trackside checks again."
@@ -186,7 +191,7 @@ def absent(operation: Operation, work: Work, *, again: Callable[[], None]) -> No
 def retry_seconds(operation: Operation) -> float:
     """Seconds until the next attempt: a tenth of the operation's age, at most a minute."""
     since = operation.sent_at or operation.confirmed_at
-    age = (timezone.now() - since).total_seconds()
+    age = (database_now() - since).total_seconds()
     shortest: float = settings.RETRY_SECONDS
     return max(shortest, min(60.0, age / 10))
 

@@ -4,9 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import F
-from django.utils import timezone
 
 from runners_app.models import Account, Operation, OperationEvent
+from runners_app.models.clock import database_now
 
 S = Operation.State
 
@@ -45,7 +45,7 @@ def move(
         **fields,
     }
     if to in FINAL:
-        values |= {"finished_at": timezone.now(), "next_step_at": None}
+        values |= {"finished_at": database_now(), "next_step_at": None}
     _write(operation, values)
     add_event(operation, note=note, by=by, request_id=request_id)
 
@@ -64,7 +64,7 @@ def stay(
     A note that differs from the last one becomes a line in the timeline. Raises NotMoved, and then
     nothing is written.
     """
-    values: dict[str, Any] = {"next_step_at": timezone.now() + timedelta(seconds=seconds), **fields}
+    values: dict[str, Any] = {"next_step_at": database_now() + timedelta(seconds=seconds), **fields}
     is_news = note is not None and note != operation.reason
     if note is not None:
         values["reason"] = note
@@ -92,7 +92,7 @@ def add_event(operation: Operation, *, note: str, by: str = "", request_id: str 
     """Add a line to the timeline, and raise the account's version so that pages show it."""
     OperationEvent.objects.create(
         operation=operation,
-        at=timezone.now(),
+        at=database_now(),
         state=operation.state,
         by=by,
         note=note,

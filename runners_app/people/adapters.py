@@ -126,6 +126,11 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         subjects = {str(part.get("sub")) for part in parts if isinstance(part, dict) and part}
         if account.uid in ("", "None") or len(subjects) > 1:
             raise ProviderException("The provider did not say who is signing in.")
+        claims = [part for part in parts if isinstance(part, dict)]
+        if claims and not any("email_verified" in part for part in claims):
+            request.lacks_email_verified = True  # type: ignore[attr-defined]
+            for row in sociallogin.email_addresses:
+                row.verified = settings.OIDC_EMAILS_ARE_VERIFIED
         return super().populate_user(request, sociallogin, data)
 
     def save_user(self, request: HttpRequest, sociallogin: Any, form: Any = None) -> User:

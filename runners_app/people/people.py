@@ -30,7 +30,7 @@ def setup_code() -> str:
 def add_first_administrator(username: str, *, password: str) -> User:
     """Add the first administrator. Raises CannotChange if any user exists."""
     # A row that always exists, as a lock: of several setups at once only the first may succeed.
-    ContentType.objects.select_for_update().get(app_label="auth", model="user")
+    ContentType.objects.select_for_update(no_key=True).get(app_label="auth", model="user")
     if User.objects.exists():
         raise CannotChange("Trackside is set up already.")
     person = User.objects.create_superuser(username, password=password)
@@ -158,7 +158,11 @@ def limit_to_groups(
 
     Raises CannotChange for a manager.
     """
-    membership = Membership.objects.select_for_update().filter(user=person, account=account).first()
+    membership = (
+        Membership.objects.select_for_update(no_key=True)
+        .filter(user=person, account=account)
+        .first()
+    )
     if membership is None or membership.role != Membership.Role.VIEWER:
         raise CannotChange(
             "Only a viewer can be limited to runner groups. Give them that role first."

@@ -12,7 +12,6 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Subquery
-from django.utils import timezone
 
 from runners_app.credentials.leases import Lease, LeaseLost
 from runners_app.github import BadCredentials, GitHubClient, GitHubError, RateLimited
@@ -26,6 +25,7 @@ from runners_app.models import (
     Reading,
     ReadingRun,
 )
+from runners_app.models.clock import database_now
 from runners_app.readings.failures import Failure, failure_of
 from runners_app.readings.fetcher import Fetched, Fetcher, IncompleteList
 from runners_app.readings.publish import Counts, RowSet, publish_rows
@@ -70,7 +70,7 @@ def run_reading(
     Failures are stored on the reading and returned. Raises LeaseLost.
     """
     clock = time.perf_counter()
-    reading.last_started_at = timezone.now()
+    reading.last_started_at = database_now()
     if reading.last_good_at is None:  # a person may be waiting for the first one
         Reading.objects.filter(pk=reading.pk).update(last_started_at=reading.last_started_at)
 
@@ -151,11 +151,11 @@ def publish_fresh(
     """
     with transaction.atomic():
         lease.check()
-        counts = publish_rows(row_set, account=account, begun=timezone.now(), operation=operation)
+        counts = publish_rows(row_set, account=account, begun=database_now(), operation=operation)
         CachedResponse.objects.filter(reading__account=account, reading__resource=resource).delete()
         if counts.any:
             Reading.objects.filter(account=account, resource=resource).update(
-                last_changed_at=timezone.now()
+                last_changed_at=database_now()
             )
             Account.objects.filter(pk=account.pk).raise_versions()
 
@@ -168,7 +168,7 @@ def _publish_limits(account: Account, limits: GitHubLimits) -> Counts:
     if current.filter(maximum=maximum, used=used).exists():
         return Counts()
     had_limits = current.update(current=False)
-    Limits.objects.create(account=account, maximum=maximum, used=used, observed_at=timezone.now())
+    Limits.objects.create(account=account, maximum=maximum, used=used, observed_at=database_now())
     return Counts(changed=1) if had_limits else Counts(added=1)
 
 
@@ -206,7 +206,7 @@ def _fingerprint(response: CachedResponse) -> tuple[int, str, str, str]:
 
 def _store_success(result: RunResult, credential: Credential, incomplete: str) -> None:
     """Store a good run; `incomplete` says why a list was published although it never adds up."""
-    reading, now = result.reading, timezone.now()
+    reading, now = result.reading, database_now()
     values: dict[str, Any] = {"last_good_at": now, "missing_since": result.counts.missing_since}
     values |= {"error": "", "error_message": "", "error_help_url": ""}
     values |= {"error_since": None, "failures": 0}
@@ -228,7 +228,7 @@ def _store_success(result: RunResult, credential: Credential, incomplete: str) -
 
 def fail_reading(reading: Reading, error: Exception, lease: Lease, seconds: float) -> RunResult:
     """Store why a run failed, after `seconds`; the last good content stays. Raises LeaseLost."""
-    now = timezone.now()
+    now = database_now()
     failure = failure_of(error, reading)
     result = RunResult(reading, Counts(), seconds, failure=failure, error=error)
     with transaction.atomic():
@@ -270,7 +270,7 @@ def _store(result: RunResult, due_at: datetime | None, values: dict[str, Any]) -
 
 def _record_run(result: RunResult) -> None:
     """Add a run, or count it on the row of the run before if nothing changed since."""
-    now = timezone.now()
+    now = database_now()
     outcome = ReadingRun.Outcome.UNCHANGED
     if result.failure is not None:
         outcome = ReadingRun.Outcome.FAILED

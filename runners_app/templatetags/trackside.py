@@ -16,6 +16,9 @@ from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from heroicons import _render_icon
 
+from runners_app.models.clock import NOTABLE_SKEW, skew
+from runners_app.web.incidents import current_incidents
+
 register = template.Library()
 
 # GitHub's status → icon and tone. Any other status is shown as GitHub sent it.
@@ -98,6 +101,14 @@ def _state(name: str, tone: str, word: str, note: str = "") -> SafeString:
 def _status(value: str) -> SafeString:
     name, tone = STATUSES.get(value, ("question-mark-circle", "unknown"))
     return _state(name, tone, STATUS_WORDS.get(value, value), status_note(value))
+
+
+@register.inclusion_tag("components/incidents.html")
+def incidents() -> dict[str, object]:
+    """Banners for open incidents at GitHub, and for a clock that is wrong."""
+    off = skew()
+    seconds = round(abs(off.total_seconds())) if abs(off) > NOTABLE_SKEW else 0
+    return {"incidents": current_incidents(), "clock_skew": seconds}
 
 
 @register.simple_tag

@@ -1,8 +1,7 @@
 """Carrying out operations: one step at a time, chosen by kind and state."""
 
-from django.utils import timezone
-
 from runners_app.models import Operation
+from runners_app.models.clock import database_now
 from runners_app.operations.send import Work
 from runners_app.operations.steps import step
 from runners_app.operations.transitions import move
@@ -17,7 +16,7 @@ def carry_out(operation: Operation, work: Work) -> None:
     if operation.state == S.SENT and not operation.known_not_applied:
         with step(work):
             note = "The worker died before the answer came. Trackside checks if it was applied."
-            move(operation, S.UNKNOWN, note=note, next_step_at=timezone.now(), absent_since=None)
+            move(operation, S.UNKNOWN, note=note, next_step_at=database_now(), absent_since=None)
 
     steps = STEPS[operation.kind]
     by_state = {
@@ -34,5 +33,5 @@ def carry_out(operation: Operation, work: Work) -> None:
 
 def next_due(credential_id: int) -> Operation | None:
     """The oldest operation of a credential whose next step is due."""
-    due = Operation.objects.due(timezone.now()).filter(account__credential_id=credential_id)
+    due = Operation.objects.due(database_now()).filter(account__credential_id=credential_id)
     return due.select_related("account").first()

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 
-from django.utils import timezone
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from runners_app.credentials import check as credential_check
 from runners_app.credentials import credentials
-from runners_app.credentials.leases import Lease, LeaseLost, take_lease
+from runners_app.credentials.leases import Lease, LeaseLost, Stopping, take_lease
 from runners_app.github import BadCredentials, GitHubClient, GitHubError, NotFound, RateLimited
 from runners_app.models import Account, Credential, Operation, Reading
+from runners_app.models.clock import database_now
 from runners_app.operations.send import Work
 from runners_app.operations.steps import step
 from runners_app.operations.transitions import NotMoved, stay
@@ -49,6 +49,8 @@ def work_credential(credential_id: int, holder: str) -> None:
             return
         try:
             _work(lease, deadline)
+        except Stopping:
+            return
         except LeaseLost:
             log.warning("The lease of credential %s was lost.", credential_id)
             return
@@ -57,7 +59,7 @@ def work_credential(credential_id: int, holder: str) -> None:
 
 
 def _has_work(credential_id: int) -> bool:
-    now = timezone.now()
+    now = database_now()
     if not Credential.objects.usable(now).filter(pk=credential_id).exists():
         return False
     if carry_out.next_due(credential_id) is not None or next_due(credential_id, now) is not None:
@@ -75,7 +77,7 @@ def _work(lease: Lease, deadline: float) -> None:
     try:
         _carry_out_due(work, deadline)
         while time.monotonic() < deadline:
-            reading = next_due(credential.pk, timezone.now())
+            reading = next_due(credential.pk, database_now())
             if reading is None:
                 break
             bind_contextvars(account=reading.account.slug)
@@ -111,7 +113,7 @@ def _open(credential: Credential, lease: Lease) -> GitHubClient | None:
     except NotFound:
         credentials.quarantine(credential.pk, UNINSTALLED)
     except GitHubError as error:
-        now = timezone.now()
+        now = database_now()
         due = Reading.objects.due(now).filter(account__credential=credential)
         for reading in due.select_related("account"):
             fail_reading(reading, error, lease, 0)
@@ -138,7 +140,7 @@ def read_accounts(
         raise CredentialBusy(
             f"not read, the credential is disabled: {credential.quarantine_reason}"
         )
-    if credential.paused_until is not None and credential.paused_until > timezone.now():
+    if credential.paused_until is not None and credential.paused_until > database_now():
         raise CredentialBusy(
             f"not read, GitHub asked to wait until {credential.paused_until:%H:%M:%S} UTC"
         )

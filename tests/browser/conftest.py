@@ -81,6 +81,7 @@ def start_trackside(data_dir: Path, *arguments: str, **settings: str) -> Iterato
             env={
                 **os.environ,
                 "TRACKSIDE_DATA_DIR": str(data_dir),
+                "STATUS_PAGES": "",
                 "PYTHONUNBUFFERED": "1",
                 **settings,
             },

@@ -424,6 +424,7 @@ def enterprise_server() -> Iterator[SimulatorHandle]:
         yield handle
 
 
+@pytest.mark.processes
 def test_an_enterprise_server_has_groups_and_says_it_offers_no_larger_runners(
     as_admin: Client, enterprise_server: SimulatorHandle, work: Work, settings: Settings
 ) -> None:

@@ -11,7 +11,7 @@ from pytest_django import Settings
 from runners_app.models import Account, Operation
 from runners_app.worker.work import work_credential
 from tests.faults.proof_chunks import chunks
-from tests.faults.proof_table import table
+from tests.faults.proof_table import table, write_page
 from tests.faults.verbs import Github
 from tests.simulator_handle import SimulatorHandle
 
@@ -28,6 +28,8 @@ def pytest_terminal_summary(
         terminalreporter.section("faults")
         for line in table(chunks()):
             terminalreporter.write_line(line)
+        write_page(chunks())
+        terminalreporter.write_line("Written: docs/reliability.md")
 
 
 @pytest.fixture(autouse=True)

@@ -25,6 +25,7 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "crowd": {"organizations": 6, "workers": 10, "beats": 2, "latency_ms": 30},
     "editors": {"organizations": 4, "web": True},
     "embedded": {"organizations": 4, "workers": 0},
+    "stops": {"organizations": 4, "workers": 0},
     "github_down": {"organizations": 4, "web": True},
 }
 SAMPLE = 2  # with at most so many rounds, fewer organizations and workers are enough

@@ -5,7 +5,7 @@ BOTH = ("sqlite", "postgresql")
 MATRIX, MATRIX_SEEDS = 10, 5
 KILLS, KILLS_AT_A_TIME = 10, 10
 OUTAGES, OUTAGES_AT_A_TIME = 4, 5
-CROWDS, EMBEDDED, ROUNDS = 5, 5, 4
+CROWDS, EMBEDDED, STOPS, ROUNDS = 5, 5, 3, 4
 ANSWERS, ANSWERS_AT_A_TIME = 10, 1000
 
 
@@ -20,6 +20,7 @@ def chunks() -> list[tuple[str, str, int]]:
         *(("outages", "postgresql", seed) for seed in range(1, OUTAGES + 1)),
         *(("crowd", "postgresql", seed) for seed in range(1, CROWDS + 1)),
         *(("embedded", "sqlite", seed) for seed in range(1, EMBEDDED + 1)),
+        *(("stops", "sqlite", seed) for seed in range(1, STOPS + 1)),
         *(("editors", database, 1) for database in BOTH),
         *(("github_down", database, 1) for database in BOTH),
         *(("answers", database, seed) for seed in range(1, ANSWERS + 1) for database in BOTH),

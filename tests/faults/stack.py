@@ -140,6 +140,7 @@ def _configure(stack: Stack) -> None:
             "GITHUB_API_ORIGINS": stack.simulator.base_url,
             "DATABASE_URL": stack.postgresql.url if stack.postgresql else "",
             "REDIS_URL": stack.redis.url if stack.redis else "",
+            "STATUS_PAGES": "",
         }
     )
     import django

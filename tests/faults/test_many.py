@@ -6,7 +6,7 @@ import pytest
 
 from tests.faults.driven import drive, went_wrong
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(400)]
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])

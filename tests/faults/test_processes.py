@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet
 from tests.faults.driven import drive, went_wrong
 from tests.processes import start_web
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(400)]
 SOON = 15.0  # seconds, with room for a busy machine: a connection is given up after 2
 
 
@@ -29,6 +29,12 @@ def test_p1_killing_the_supervisor_leaves_no_process_and_work_resumes() -> None:
     results = drive("embedded", "sqlite", seed=1, count=1)
     assert not went_wrong(results)
     assert not any(each["left_behind"] for each in results)
+
+
+def test_f6_sigterm_ends_within_the_deadline_and_work_resumes() -> None:
+    results = drive("stops", "sqlite", seed=1, count=1)
+    assert not went_wrong(results)
+    assert max(each["stopped"] for each in results) < 3 + 2 + 3  # the deadline here is 3 s
 
 
 def test_p2_and_p3_redis_and_postgresql_may_stop_and_come_back() -> None:

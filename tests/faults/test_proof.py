@@ -53,7 +53,7 @@ def run_chunk(scenario: str, database: str, seed: int) -> Results:
             return drive("kills", database, seed=seed, count=5, scale=1.0)
         case "outages":
             return drive("outages", database, seed=seed, count=OUTAGES_AT_A_TIME)
-        case "crowd" | "embedded":
+        case "crowd" | "embedded" | "stops":
             return drive(scenario, database, seed=seed, count=ROUNDS)
         case "editors":
             return drive("editors", database, seed=seed, count=50)

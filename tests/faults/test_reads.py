@@ -45,8 +45,7 @@ def credential_of(account: Account) -> Credential:
     return Credential.objects.get(pk=account.credential_id)
 
 
-def shown(client: Client, admin: User, address: str = "/runners/") -> str:
-    client.force_login(admin)
+def shown(client: Client, address: str = "/runners/") -> str:
     answer = client.get(address)
     assert answer.status_code == 200
     return answer.content.decode()
@@ -83,9 +82,8 @@ class TestR1PermissionLost:
         self,
         answer: dict[str, Any],
         words: str,
-        client: Client,
+        as_admin: Client,
         acme: Account,
-        admin: User,
         simulator: SimulatorHandle,
     ) -> None:
         simulator.add_fault("GET", LIST, "status", times=0, **answer)
@@ -93,7 +91,7 @@ class TestR1PermissionLost:
         read_again(acme)
         assert Runner.objects.present().filter(account=acme).count() == 12
         assert words in reading(acme).error_message
-        assert words in shown(client, admin)
+        assert words in shown(as_admin)
         assert reading(acme).last_good_at == good["runners"]
         others = acme.readings.exclude(resource="runners")
         assert not others.exclude(error="").exists()
@@ -132,7 +130,7 @@ class TestR1PermissionLost:
 
 class TestR2Unauthorized:
     def test_a_refused_token_is_not_used_again(
-        self, client: Client, acme: Account, admin: User, simulator: SimulatorHandle
+        self, as_admin: Client, acme: Account, simulator: SimulatorHandle
     ) -> None:
         simulator.change_token(simulator.account("acme").token, revoked=True)
         simulator.clear_requests()
@@ -140,7 +138,7 @@ class TestR2Unauthorized:
             read_again(acme)
         assert [request["status"] for request in simulator.requests()] == [401]
         assert credential_of(acme).quarantined_at
-        assert "401" in shown(client, admin, f"/accounts/{acme.pk}/")
+        assert "401" in shown(as_admin, f"/accounts/{acme.pk}/")
         assert Runner.objects.present().filter(account=acme).count() == 12
 
     def test_other_credentials_go_on(
@@ -253,7 +251,7 @@ class TestR3Limits:
         assert "until 12:37:00 UTC" in reading(acme).error_message
 
     def test_a_limit_without_a_time_doubles_the_wait_and_then_disables_the_token(
-        self, client: Client, admin: User, acme: Account, simulator: SimulatorHandle
+        self, as_admin: Client, acme: Account, simulator: SimulatorHandle
     ) -> None:
         body = {"message": "You have exceeded a secondary rate limit."}
         simulator.add_fault("GET", LIST, "status", status=403, body=body, times=0)
@@ -269,7 +267,7 @@ class TestR3Limits:
         with time_machine.travel(now, tick=False):
             read_again(acme, "runners")
         assert credential_of(acme).quarantined_at
-        assert "can get the token banned" in shown(client, admin, f"/accounts/{acme.pk}/")
+        assert "can get the token banned" in shown(as_admin, f"/accounts/{acme.pk}/")
 
     def test_a_successful_response_resets_the_count(
         self, acme: Account, simulator: SimulatorHandle
@@ -394,9 +392,8 @@ class TestR5UnusableResponses:
         self,
         action: str,
         fields: dict[str, Any],
-        client: Client,
+        as_admin: Client,
         acme: Account,
-        admin: User,
         simulator: SimulatorHandle,
     ) -> None:
         Reading.objects.schedule_now(acme, "runners")
@@ -408,7 +405,7 @@ class TestR5UnusableResponses:
         assert reading(acme).error in ("unusable", "unreachable", "incomplete")
         assert not acme.readings.exclude(resource="runners").exclude(error="").exists()
         assert Runner.objects.present().filter(account=acme).count() == 12
-        assert "linux-8core-ci" in shown(client, admin)
+        assert "linux-8core-ci" in shown(as_admin)
 
     @pytest.mark.parametrize(
         "odd",
@@ -425,9 +422,8 @@ class TestR5UnusableResponses:
     def test_unexpected_values_are_shown_and_break_no_page(
         self,
         odd: dict[str, Any],
-        client: Client,
+        as_admin: Client,
         acme: Account,
-        admin: User,
         simulator: SimulatorHandle,
     ) -> None:
         runner = Runner.objects.filter(account=acme, name="linux-8core-ci").get()
@@ -441,10 +437,10 @@ class TestR5UnusableResponses:
             "/",
             "/static-ips/",
         ):
-            shown(client, admin, address)
+            shown(as_admin, address)
         runner.refresh_from_db()
         if odd.get("status"):
-            assert "Hibernating" in shown(client, admin)
+            assert "Hibernating" in shown(as_admin)
 
 
 class TestR6Redirects:

@@ -43,8 +43,7 @@ S = Operation.State
 each_verb = pytest.mark.parametrize("verb", VERBS, ids=str)
 
 
-def page_of(client: Client, admin: User, operation: Operation) -> str:
-    client.force_login(admin)
+def page_of(client: Client, operation: Operation) -> str:
     return client.get(f"/operations/{operation.pk}/").content.decode()
 
 
@@ -89,7 +88,7 @@ class TestW1AppliedAndResponseLost:
 
     def test_the_page_says_that_the_response_was_lost_and_the_runner_exists(
         self,
-        client: Client,
+        as_admin: Client,
         acme: Account,
         admin: User,
         simulator: SimulatorHandle,
@@ -97,14 +96,14 @@ class TestW1AppliedAndResponseLost:
         settle: Settle,
     ) -> None:
         fault(simulator, CREATE, shapes.APPLIED["the connection drops"])
-        page = page_of(client, admin, settle(CREATE.request(acme, admin)))
+        page = page_of(as_admin, settle(CREATE.request(acme, admin)))
         assert "The answer was lost" in page
         assert "but the runner is there" in page
         assert "Show the runner" in page
 
     def test_of_two_candidates_a_person_chooses_one(
         self,
-        client: Client,
+        as_admin: Client,
         acme: Account,
         admin: User,
         simulator: SimulatorHandle,
@@ -119,11 +118,11 @@ class TestW1AppliedAndResponseLost:
         )
         operation = settle(operation)
         assert operation.state == S.NEEDS_ATTENTION
-        page = page_of(client, admin, operation)
+        page = page_of(as_admin, operation)
         assert page.count("This is my runner") == 2
         assert "None of these" in page
         mine = Runner.objects.filter(account=acme, name=operation.target_name).order_by("pk")[1]
-        client.post(
+        as_admin.post(
             f"/operations/{operation.pk}/settle/", {"choice": "claim", "runner": str(mine.pk)}
         )
         operation.refresh_from_db()
@@ -132,7 +131,7 @@ class TestW1AppliedAndResponseLost:
 
     def test_a_runner_with_the_same_name_and_another_size_is_not_adopted(
         self,
-        client: Client,
+        as_admin: Client,
         acme: Account,
         admin: User,
         simulator: SimulatorHandle,
@@ -145,9 +144,9 @@ class TestW1AppliedAndResponseLost:
         simulator.create_runner("organization", "acme", name=operation.target_name, size="16-core")
         operation = settle(operation)
         assert operation.state == S.NEEDS_ATTENTION
-        page = page_of(client, admin, operation)
+        page = page_of(as_admin, operation)
         assert "This is my runner" in page
-        client.post(f"/operations/{operation.pk}/settle/", {"choice": "cancelled"})
+        as_admin.post(f"/operations/{operation.pk}/settle/", {"choice": "cancelled"})
         operation.refresh_from_db()
         assert operation.state == S.CANCELLED
 
@@ -210,7 +209,7 @@ class TestW2NotAppliedAndResponseLost:
     def test_a_write_lost_twice_is_left_to_a_person(
         self,
         verb: Verb,
-        client: Client,
+        as_admin: Client,
         acme: Account,
         admin: User,
         simulator: SimulatorHandle,
@@ -221,7 +220,7 @@ class TestW2NotAppliedAndResponseLost:
         operation = settle(verb.request(acme, admin))
         assert (operation.state, operation.sends) == (S.NEEDS_ATTENTION, 2)
         assert len(simulator.requests(verb.method)) == 2
-        assert "Needs your decision" in page_of(client, admin, operation)
+        assert "Needs your decision" in page_of(as_admin, operation)
 
     def test_the_two_complete_lists_are_as_far_apart_as_the_setting_says(
         self,
@@ -266,7 +265,7 @@ class TestW3TheNameIsTaken:
     def test_the_refusal_is_shown_at_the_field_and_the_other_runner_is_not_adopted(
         self,
         status: int,
-        client: Client,
+        as_admin: Client,
         acme: Account,
         admin: User,
         simulator: SimulatorHandle,
@@ -280,12 +279,12 @@ class TestW3TheNameIsTaken:
             simulator.add_fault("POST", "hosted-runners$", "status", status=409, body=body)
         operation = settle(operation)
         assert (operation.state, operation.target_id) == (S.REJECTED, None)
-        page = page_of(client, admin, operation)
+        page = page_of(as_admin, operation)
         assert "A runner with this name already exists" in page
         assert "It was not made by this operation" in page
         assert operation.refusal
         assert operation.refusal["request_id"] in page
-        form = client.get(f"/runners/new/?again={operation.pk}").context["form"]
+        form = as_admin.get(f"/runners/new/?again={operation.pk}").context["form"]
         assert form.errors["name" if status == 422 else "__all__"]
         assert form["name"].value() == operation.target_name
 
@@ -293,7 +292,7 @@ class TestW3TheNameIsTaken:
 class TestW4ChangedOnGitHub:
     def test_the_conflict_is_shown_in_three_columns_and_nothing_is_sent(
         self,
-        client: Client,
+        as_admin: Client,
         acme: Account,
         admin: User,
         simulator: SimulatorHandle,
@@ -308,7 +307,7 @@ class TestW4ChangedOnGitHub:
         before, mine = operation.base["maximum_runners"], operation.wanted["maximum_runners"]
         assert operation.state == S.CANCELLED
         assert operation.conflict == {"maximum_runners": [77, before, mine]}
-        page = page_of(client, admin, operation)
+        page = page_of(as_admin, operation)
         for words in ("On GitHub now", "Before", "Yours", ">77<", f">{mine}<"):
             assert words in page
         assert not simulator.requests("PATCH")
@@ -387,7 +386,7 @@ class TestW4ChangedOnGitHub:
 class TestW5TwoPeopleSaveTheSameForm:
     def test_the_second_sees_what_the_first_changed(
         self,
-        client: Client,
+        as_admin: Client,
         acme: Account,
         admin: User,
         simulator: SimulatorHandle,
@@ -404,7 +403,7 @@ class TestW5TwoPeopleSaveTheSameForm:
         assert second.state == S.CANCELLED
         assert (second.conflict or {})["maximum_runners"][0] == first.wanted["maximum_runners"]
         assert applied(simulator, "PATCH") == 1
-        assert "somebody changed it meanwhile" in page_of(client, admin, second)
+        assert "somebody changed it meanwhile" in page_of(as_admin, second)
 
     def test_different_fields_are_both_saved(
         self, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
@@ -476,7 +475,7 @@ class TestW6Deletes:
 
     def test_the_refusal_of_an_image_in_use_is_quoted(
         self,
-        client: Client,
+        as_admin: Client,
         acme: Account,
         admin: User,
         simulator: SimulatorHandle,
@@ -489,7 +488,7 @@ class TestW6Deletes:
             "DELETE", "images/custom", "status", status=409, body={"message": words}
         )
         assert settle(operation).state == S.REJECTED
-        assert words in page_of(client, admin, operation)
+        assert words in page_of(as_admin, operation)
 
 
 class TestW7RefusedByItsRules:
@@ -507,7 +506,7 @@ class TestW7RefusedByItsRules:
         field: str,
         value: object,
         form_field: str,
-        client: Client,
+        as_admin: Client,
         acme: Account,
         admin: User,
         simulator: SimulatorHandle,
@@ -519,13 +518,12 @@ class TestW7RefusedByItsRules:
         operation = settle(request_create(acme, wanted, by=admin, nonce=str(uuid4())))
         assert operation.state == S.REJECTED
         assert applied(simulator, "POST") == 0
-        client.force_login(admin)
-        form = client.get(f"/runners/new/?again={operation.pk}").context["form"]
+        form = as_admin.get(f"/runners/new/?again={operation.pk}").context["form"]
         assert form.errors[form_field]
 
     def test_the_static_ip_limit_is_explained(
         self,
-        client: Client,
+        as_admin: Client,
         acme: Account,
         admin: User,
         simulator: SimulatorHandle,
@@ -536,7 +534,7 @@ class TestW7RefusedByItsRules:
         wanted = replace(wanted_runner(acme, "refused"), enable_static_ip=True)
         operation = settle(request_create(acme, wanted, by=admin, nonce=str(uuid4())))
         assert operation.state == S.REJECTED
-        assert "Static IP limit reached" in page_of(client, admin, operation)
+        assert "Static IP limit reached" in page_of(as_admin, operation)
 
 
 class TestP6SlowListsDoNotUndoWrites:
@@ -569,7 +567,7 @@ class TestP7OldOperationsAreNotSentUnasked:
     def test_an_operation_unsent_for_too_long_waits_for_confirmation(
         self,
         verb: Verb,
-        client: Client,
+        as_admin: Client,
         acme: Account,
         admin: User,
         simulator: SimulatorHandle,
@@ -581,8 +579,8 @@ class TestP7OldOperationsAreNotSentUnasked:
         operation = settle(operation)
         assert operation.state == S.REQUESTED
         assert not simulator.requests(verb.method)
-        assert "Not sent in time" in page_of(client, admin, operation)
-        client.post(f"/operations/{operation.pk}/agree/")
+        assert "Not sent in time" in page_of(as_admin, operation)
+        as_admin.post(f"/operations/{operation.pk}/agree/")
         assert settle(operation).state == S.CONFIRMED
         assert applied(simulator, verb.method) == 1
 
@@ -590,7 +588,7 @@ class TestP7OldOperationsAreNotSentUnasked:
     def test_an_operation_limited_for_too_long_waits_and_can_be_cancelled(
         self,
         verb: Verb,
-        client: Client,
+        as_admin: Client,
         acme: Account,
         admin: User,
         simulator: SimulatorHandle,
@@ -603,15 +601,15 @@ class TestP7OldOperationsAreNotSentUnasked:
         Operation.objects.update(confirmed_at=timezone.now() - timedelta(minutes=16))
         operation = settle(operation)
         assert operation.waits_for_person
-        assert "Not sent in time" in page_of(client, admin, operation)
-        client.post(f"/operations/{operation.pk}/cancel/")
+        assert "Not sent in time" in page_of(as_admin, operation)
+        as_admin.post(f"/operations/{operation.pk}/cancel/")
         operation.refresh_from_db()
         assert operation.state == S.CANCELLED
         assert applied(simulator, verb.method) == 0
 
     def test_an_operation_waits_while_the_token_is_disabled_and_says_why(
         self,
-        client: Client,
+        as_admin: Client,
         acme: Account,
         admin: User,
         simulator: SimulatorHandle,
@@ -624,7 +622,7 @@ class TestP7OldOperationsAreNotSentUnasked:
         Reading.objects.schedule_now(acme)
         work_once(acme)
         work_once(acme)
-        page = page_of(client, admin, operation)
+        page = page_of(as_admin, operation)
         assert "The token of acme is disabled" in page
         operation.refresh_from_db()
         assert operation.state == S.REQUESTED

@@ -312,6 +312,7 @@ def enterprise_server() -> Iterator[SimulatorHandle]:
         yield handle
 
 
+@pytest.mark.processes
 def test_a_server_of_ones_own_answers_under_its_path(
     enterprise_server: SimulatorHandle, connect: Connect
 ) -> None:

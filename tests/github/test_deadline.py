@@ -233,6 +233,7 @@ def test_stored_tokens_and_apps_trust_the_authority_of_the_setting(
 START = "from django.conf import settings; settings.GITHUB_CA_FILE"
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("kind", ["missing", "folder", "no certificates"])
 def test_a_file_of_authorities_that_cannot_be_read_is_said_at_start(
     tmp_path: Path, kind: str

@@ -18,7 +18,10 @@ from pytest_django import Settings
 from runners_app.accounts.demo import demo_sign_ins, write_state
 from runners_app.models import Account, AuditEntry, Credential
 from tests.browser.conftest import ROOT, Trackside, start_trackside
+from tests.processes import free_port
 from tests.simulator_handle import SimulatorHandle, start_simulator
+
+pytestmark = pytest.mark.processes
 
 
 class Installation:
@@ -228,7 +231,25 @@ class TestServe:
             timeout=60,
         )
         assert ended.returncode == 1
-        assert f"Port {port} is taken" in ended.stderr
+        assert f"Port {port} is in use" in ended.stderr
+
+    def test_a_second_serve_on_the_same_data_folder_is_refused_in_one_sentence(
+        self, running: Trackside
+    ) -> None:
+        folder = Path(f"/proc/{running.pid}/environ").read_text().partition("TRACKSIDE_DATA_DIR=")
+        before = command_of(running.pid)
+        ended = subprocess.run(
+            [sys.executable, "manage.py", "serve", "--port", str(free_port())],
+            cwd=ROOT,
+            env={**os.environ, "TRACKSIDE_DATA_DIR": folder[2].partition("\0")[0]},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert ended.returncode == 1
+        assert f"(process {running.pid}): stop that one" in ended.stderr
+        assert len(ended.stderr.splitlines()) == 1
+        assert command_of(running.pid) == before
 
     def test_it_keeps_its_data_and_leaves_no_process_behind(self, tmp_path: Path) -> None:
         with start_trackside(tmp_path) as first:

@@ -590,6 +590,31 @@ def test_an_unverified_address_is_not_stored(client: Client, adding: Provider) -
     assert not EmailAddress.objects.exists()
 
 
+@pytest.mark.parametrize("trusted", [False, True])
+def test_a_provider_without_email_verified_is_trusted_only_by_a_setting(
+    client: Client, adding: Provider, lead: User, settings: Settings, trusted: bool
+) -> None:
+    settings.SIGN_IN_ADDS_PEOPLE = False
+    settings.OIDC_EMAILS_ARE_VERIFIED = trusted
+    User.objects.filter(pk=lead.pk).update(email="lin@example.com")
+    adding.sign_in("lin-there", "lin@example.com", verified=None)
+    page = come_in(client)
+    assert ("sent no <code>email_verified</code>" in page) is not trusted
+    assert ("OIDC_EMAILS_ARE_VERIFIED=on" in page) is not trusted
+    assert (client.get("/").status_code == 200) is trusted
+
+
+def test_the_setting_does_not_override_a_provider_that_says_unverified(
+    client: Client, adding: Provider, lead: User, settings: Settings
+) -> None:
+    settings.SIGN_IN_ADDS_PEOPLE = False
+    settings.OIDC_EMAILS_ARE_VERIFIED = True
+    User.objects.filter(pk=lead.pk).update(email="lin@example.com")
+    adding.sign_in("lin-there", "lin@example.com", verified=False)
+    assert "Trackside does not know you" in come_in(client)
+    assert client.get("/").status_code == 302
+
+
 def test_a_new_user_cannot_have_the_address_of_an_existing_one(
     client: Client, adding: Provider, lead: User
 ) -> None:

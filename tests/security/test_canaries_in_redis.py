@@ -48,6 +48,8 @@ from tests.simulator_handle import SimulatorHandle, start_simulator
 from tests.sinks import Sink, webhook
 from tests.web.test_headers import run, run_as_it_is
 
+pytestmark = pytest.mark.processes
+
 __all__ = ["pem"]
 METRICS_TOKEN = "canary-of-metrics-" + "m4" * 10
 Places = list[tuple[str, str]]

@@ -117,6 +117,7 @@ def test_a_secret_does_not_open_for_another_address(under_old_key: list[Credenti
         unseal(row.sealed_secret, uid=row.uid, api_url="https://api.elsewhere.example")
 
 
+@pytest.mark.processes
 @pytest.mark.proof
 def test_rotation_of_a_thousand_credentials_survives_a_kill_half_way(tmp_path: Path) -> None:
     """The real command is killed while it runs, and run again."""

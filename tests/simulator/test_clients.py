@@ -13,6 +13,8 @@ from githubkit.exception import RequestFailed
 
 from tests.simulator_handle import SimulatorHandle
 
+pytestmark = pytest.mark.processes
+
 OCTOKIT = Path(__file__).parent / "octokit"
 INSTALL_SECONDS = 60
 

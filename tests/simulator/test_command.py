@@ -14,6 +14,8 @@ import pytest
 from tests.simulator.conftest import GROUPS, NEW_RUNNER, RUNNERS, caller_of
 from tests.simulator_handle import ROOT, SimulatorHandle, start_simulator
 
+pytestmark = pytest.mark.processes
+
 
 def test_the_first_line_is_json_with_address_and_tokens(simulator: SimulatorHandle) -> None:
     assert simulator.base_url.startswith("http://127.0.0.1:")

@@ -150,14 +150,13 @@ def test_repositories_are_set_only_for_groups_with_selected_visibility(acme: Cal
     )
 
 
-def test_a_public_repository_needs_a_group_that_allows_them(acme: Caller) -> None:
+def test_a_public_repository_is_taken_by_a_group_that_does_not_allow_them(acme: Caller) -> None:
     public = repositories(acme, "public")[0]
-    assert acme("PUT", f"{GROUPS}/2/repositories/{public}").status_code == 422
-    body = {"name": "production-deploys", "allows_public_repositories": True}
-    acme("PATCH", f"{GROUPS}/2", json=body)
+    assert not acme("GET", f"{GROUPS}/2").json()["allows_public_repositories"]
     assert acme("PUT", f"{GROUPS}/2/repositories/{public}").status_code == 204
-    refused = acme("PATCH", f"{GROUPS}/2", json={**body, "allows_public_repositories": False})
-    assert problems(refused) == {("selected_repository_ids", "unprocessable")}
+    listed = acme("GET", f"{GROUPS}/2/repositories").json()["repositories"]
+    assert public in [repository["id"] for repository in listed]
+    assert "production-deploys" not in names(acme, visible_to_repository="docs")
 
 
 def test_an_unknown_repository_is_refused(acme: Caller) -> None:
@@ -192,7 +191,7 @@ def test_an_enterprises_groups_appear_in_its_organizations_under_other_ids(
     assert inherited["enterprise-security"]["restricted_to_workflows"]
 
 
-def test_an_inherited_group_is_changed_by_the_enterprise_alone(
+def test_the_name_of_an_inherited_group_is_changed_by_the_enterprise_alone(
     acme: Caller, umbrella: Caller
 ) -> None:
     assert acme("PATCH", f"{GROUPS}/6", json={"name": "mine"}).status_code == 422
@@ -200,6 +199,65 @@ def test_an_inherited_group_is_changed_by_the_enterprise_alone(
     assert acme("PUT", f"{GROUPS}/6/runners/2").status_code == 422
     umbrella("PATCH", f"{ENTERPRISE_GROUPS}/2", json={"name": "shared-by-all"})
     assert "shared-by-all" in names(acme)
+
+
+def test_no_repository_uses_an_inherited_group_until_an_owner_says_so(
+    acme: Caller, umbrella: Caller
+) -> None:
+    umbrella("POST", ENTERPRISE_GROUPS, json={"name": "fresh"})
+    listed = acme("GET", GROUPS).json()["runner_groups"]
+    fresh = next(group for group in listed if group["name"] == "fresh")
+    path = f"{GROUPS}/{fresh['id']}"
+    assert fresh["visibility"] == "selected"
+    assert acme("GET", f"{path}/repositories").json()["total_count"] == 0
+    body = {"name": "fresh", "visibility": "all", "allows_public_repositories": True}
+    changed = acme("PATCH", path, json=body)
+    assert changed.status_code == 200
+    assert {name: changed.json()[name] for name in body} == body
+    assert not umbrella("GET", ENTERPRISE_GROUPS).json()["runner_groups"][-1][
+        "allows_public_repositories"
+    ]
+
+
+def test_workflows_restricted_by_the_enterprise_cannot_be_changed(acme: Caller) -> None:
+    listed = acme("GET", GROUPS).json()["runner_groups"]
+    security = next(group for group in listed if group["name"] == "enterprise-security")
+    body = {"name": "enterprise-security", "restricted_to_workflows": False}
+    assert acme("PATCH", f"{GROUPS}/{security['id']}", json=body).status_code == 422
+    shared = next(group for group in listed if group["name"] == "enterprise-shared")
+    body = {
+        "name": "enterprise-shared",
+        "restricted_to_workflows": True,
+        "selected_workflows": [WORKFLOW],
+    }
+    changed = acme("PATCH", f"{GROUPS}/{shared['id']}", json=body).json()
+    assert (changed["restricted_to_workflows"], changed["selected_workflows"]) == (True, [WORKFLOW])
+    assert not changed["workflow_restrictions_read_only"]
+
+
+def test_the_own_default_group_is_edited_beside_the_enterprises(
+    simulator: SimulatorHandle, acme: Caller
+) -> None:
+    simulator.change_account("enterprise", "umbrella", shares_default=True)
+    defaults = [
+        group for group in acme("GET", GROUPS).json()["runner_groups"] if group["name"] == "Default"
+    ]
+    assert [(group["default"], group["inherited"]) for group in defaults] == [
+        (True, False),
+        (False, True),
+    ]
+    body = {"name": "Default", "visibility": "private"}
+    changed = acme("PATCH", f"{GROUPS}/{defaults[0]['id']}", json=body)
+    assert (changed.status_code, changed.json()["visibility"]) == (200, "private")
+
+
+def test_a_group_names_its_network_configuration(acme: Caller) -> None:
+    networks = acme("GET", "/orgs/acme/settings/network-configurations").json()
+    used = acme("GET", f"{GROUPS}/2").json()["network_configuration_id"]
+    assert used in [network["id"] for network in networks["network_configurations"]]
+    path = f"/orgs/acme/settings/network-configurations/{used}"
+    assert acme("GET", path).json()["name"] == "private-eu-west"
+    assert acme("GET", "/orgs/acme/settings/network-configurations/none").status_code == 404
 
 
 def test_an_organization_says_which_of_its_repositories_use_an_inherited_group(

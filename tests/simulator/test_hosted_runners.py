@@ -1,5 +1,6 @@
 """The rules and the life cycle of larger runners."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -312,6 +313,11 @@ def test_a_busy_runner_is_active_again_and_an_idle_one_is_not(
     active = datetime.fromisoformat(acme("GET", f"{RUNNERS}/1").json()["last_active_on"])
     assert active != datetime.fromisoformat(busy)
     assert active <= datetime.now(UTC)
+
+
+def test_the_last_activity_has_seven_decimals(acme: Caller) -> None:
+    active = acme("GET", f"{RUNNERS}/4").json()["last_active_on"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,7}Z", active)
 
 
 def test_nothing_changes_while_simulated_time_is_stopped(

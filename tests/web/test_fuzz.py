@@ -273,6 +273,7 @@ def test_no_request_of_the_full_count_is_answered_by_a_5xx(
     assert fuzz(as_admin, rows, count) >= count
 
 
+@pytest.mark.processes
 @pytest.mark.proof
 @pytest.mark.timeout(7200)
 def test_no_request_is_answered_by_a_5xx_on_postgresql(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ import pytest
 from tests.processes import ROOT, PostgreSQL, manage, postgres_binary, start_postgresql
 from tests.simulator_handle import SimulatorHandle
 
+pytestmark = pytest.mark.processes
+
 PASSWORD = "a password for tests"
 LOOK = """
 import django, hashlib, json

@@ -1,10 +1,14 @@
 """The embedded default: runs web, worker with beat and, for the demo, the simulator."""
 
+import fcntl
 import json
 import os
+import shlex
 import socket
 import time
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +42,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         port = options["port"]
+        with _data_folder():
+            self._serve(port, options)
+
+    def _serve(self, port: int, options: dict[str, Any]) -> None:
         if not _is_free(port):
             raise CommandError(
                 f"Port {port} is in use, perhaps by another Trackside. "
@@ -61,7 +69,8 @@ class Command(BaseCommand):
             sign_ins = demo.demo_sign_ins()
             children.insert(0, _simulator(simulator_port, speed))
         _announcement().unlink(missing_ok=True)
-        supervisor = Supervisor(children, environment)
+        # A worker finishes its request under way, which may take as long as GitHub's deadline.
+        supervisor = Supervisor(children, environment, settings.GITHUB_DEADLINE + 5)
         try:
             supervisor.start()
             if with_demo:
@@ -90,7 +99,27 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
+@contextmanager
+def _data_folder() -> Iterator[None]:
+    """Hold the data folder for this process. Raises CommandError while another `serve` does."""
+    with (Path(settings.DATA_DIR) / "serve.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise CommandError(
+                f"Trackside already runs on {settings.DATA_DIR} (process {lock.read().strip()}): "
+                "stop that one, or set TRACKSIDE_DATA_DIR to another folder."
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
 def _web(port: int) -> Child:
+    if settings.DEV:
+        return Child("web", manage("runserver", f"127.0.0.1:{port}"), essential=True)
     return Child(
         "web",
         module(
@@ -106,29 +135,31 @@ def _web(port: int) -> Child:
             "warning",
             "--no-control-socket",
         ),
+        essential=True,
     )
 
 
 def _worker() -> Child:
-    return Child(
+    command = module(
+        "celery",
+        "--quiet",
+        "--app",
+        "dashboard",
         "worker",
-        module(
-            "celery",
-            "--quiet",
-            "--app",
-            "dashboard",
-            "worker",
-            "--beat",
-            "--pool",
-            "threads",
-            "--concurrency",
-            "8",
-            "--loglevel",
-            "WARNING",
-            "--without-gossip",
-            "--without-mingle",
-        ),
+        "--beat",
+        "--pool",
+        "threads",
+        "--concurrency",
+        "8",
+        "--loglevel",
+        "WARNING",
+        "--without-gossip",
+        "--without-mingle",
     )
+    if settings.DEV:  # restarts the worker when a module changes
+        folders = ("dashboard", "runners_app")
+        command = module("watchfiles", "--filter", "python", shlex.join(command), *folders)
+    return Child("worker", command)
 
 
 def _simulator(port: int, speed: float) -> Child:

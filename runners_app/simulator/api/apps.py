@@ -17,7 +17,10 @@ from runners_app.simulator.world.state import Installation, Token
 
 TOKEN_SECONDS = 3600
 DOCS = "/apps/apps"
-UNLISTED_PERMISSIONS = {"organization_hosted_runner_custom_images"}
+UNLISTED_PERMISSIONS = {
+    "organization_hosted_runner_custom_images",
+    "organization_network_configurations",
+}
 """Permissions that work although GitHub's schema of an App has no key for them: not listed."""
 
 

@@ -16,6 +16,7 @@ IMPLIED_SCOPES = {
     "write:org": {"read:org"},
     "admin:enterprise": {"manage_runners:enterprise", "read:enterprise"},
     "user": {"read:user"},
+    "write:network_configurations": {"read:network_configurations"},
 }
 LONGEST_JWT_SECONDS = 600
 

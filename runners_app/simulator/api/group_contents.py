@@ -4,7 +4,6 @@ from runners_app.simulator.api import rules
 from runners_app.simulator.api.call import Call, wrapped_page
 from runners_app.simulator.api.group_rules import (
     DOCS,
-    enterprise_group,
     machine_problems,
     member_noun,
     member_problems,
@@ -71,10 +70,7 @@ def remove_member(call: Call) -> Response:
 
 
 def _replace_members(call: Call, group: Group, members: list[int], field: str) -> None:
-    source = enterprise_group(call.world, call.account, group) or group
-    if errors := member_problems(
-        call, members, allows_public=source.allows_public_repositories, field=field
-    ):
+    if errors := member_problems(call, members, field=field):
         raise validation_failed(errors, DOCS)
     group.selected_ids = sorted(set(members))
     group.writes += 1

@@ -42,6 +42,8 @@ def name_problems(call: Call, name: str, own: Group | None = None) -> list[Body]
     taken = {
         group.name.lower() for group in others if group is not own and group.inherited_from is None
     }
+    if own is not None and own.default:
+        taken.discard(own.name.lower())  # the enterprise's Default has the same name
     return [problem(RESOURCE, "name", "already_exists")] if name.lower() in taken else []
 
 
@@ -54,29 +56,17 @@ def workflow_problems(workflows: list[str]) -> list[Body]:
     ]
 
 
-def member_problems(
-    call: Call, members: list[int], *, allows_public: bool, field: str = ""
-) -> list[Body]:
+def member_problems(call: Call, members: list[int], *, field: str = "") -> list[Body]:
+    """Unknown members. Public repositories are taken even by a group that does not allow them:
+    GitHub refuses their jobs instead.
+    """
     field = field or f"selected_{member_noun(call.account)}_ids"
     possible = possible_members(call)
-    errors = [
+    return [
         problem(RESOURCE, field, "invalid", f"There is no {each}.")
         for each in members
         if each not in possible
     ]
-    if call.account.kind == "organization" and not allows_public:
-        public = [call.account.repositories[each] for each in members if each in possible]
-        errors += [
-            problem(
-                RESOURCE,
-                field,
-                "unprocessable",
-                f"{each.name} is public; the group does not allow that.",
-            )
-            for each in public
-            if not each.private
-        ]
-    return errors
 
 
 def machine_problems(account: Account, machines: list[Any]) -> list[Body]:

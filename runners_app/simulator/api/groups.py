@@ -25,6 +25,8 @@ def describe(call: Call, group: Group, place: str = "one") -> Body:
     differs between the two.
     """
     source = enterprise_group(call.world, call.account, group) or group
+    read_only = source is not group and source.restricted_to_workflows
+    restricting = source if read_only else group
     path = f"{call.account_path()}/actions/runner-groups/{group.id}"
     response: Body = {
         "id": group.id,
@@ -32,10 +34,10 @@ def describe(call: Call, group: Group, place: str = "one") -> Body:
         "visibility": group.visibility,
         "default": group.default,
         "runners_url": call.url(f"{path}/runners"),
-        "allows_public_repositories": source.allows_public_repositories,
-        "restricted_to_workflows": source.restricted_to_workflows,
-        "selected_workflows": _shuffled(source, place),
-        "workflow_restrictions_read_only": source is not group and source.restricted_to_workflows,
+        "allows_public_repositories": group.allows_public_repositories,
+        "restricted_to_workflows": restricting.restricted_to_workflows,
+        "selected_workflows": _shuffled(restricting, place),
+        "workflow_restrictions_read_only": read_only,
     }
     if not call.enterprise_server:
         response["hosted_runners_url"] = call.url(f"{path}/hosted-runners")
@@ -76,8 +78,7 @@ def _serves_repository(call: Call, group: Group, name: str) -> bool:
     wanted = name.rpartition("/")[2].lower()
     for repository in call.account.repositories.values():
         if repository.name.lower() == wanted:
-            source = enterprise_group(call.world, call.account, group) or group
-            if not repository.private and not source.allows_public_repositories:
+            if not repository.private and not group.allows_public_repositories:
                 return False
             if group.visibility == "private":
                 return repository.private
@@ -104,9 +105,7 @@ def create_group(call: Call) -> Response:
     errors = [
         *name_problems(call, body["name"]),
         *workflow_problems(body.get("selected_workflows", [])),
-        *member_problems(
-            call, members, allows_public=body.get("allows_public_repositories", False)
-        ),
+        *member_problems(call, members),
         *machine_problems(account, body.get("runners", [])),
     ]
     if errors:
@@ -126,28 +125,37 @@ def create_group(call: Call) -> Response:
 
 
 def update_group(call: Call) -> Response:
-    """Changes the fields given. A group inherited from the enterprise is not changed here: 422."""
+    """Change the given fields.
+
+    An organization's owners set who may use an inherited group; its name and the restrictions that
+    its enterprise has set are not theirs to change: 422.
+    """
     account, group = call.account, call.group()
     body = rules.read_body(call.request, rules.group_shape(account.kind, creating=False))
-    if group.inherited_from is not None:
-        raise refuse(422, "Inherited runner groups can only be changed by the enterprise.", DOCS)
-    allows_public = body.get("allows_public_repositories", group.allows_public_repositories)
+    source = enterprise_group(call.world, account, group)
+    if source is not None:
+        _refuse_enterprise_fields(source, body)
     errors = [
-        *(name_problems(call, body["name"], group) if "name" in body else []),
+        *(name_problems(call, body["name"], group) if "name" in body and source is None else []),
         *workflow_problems(body.get("selected_workflows", [])),
-        *(
-            member_problems(call, group.selected_ids, allows_public=allows_public)
-            if not allows_public
-            else []
-        ),
     ]
     if errors:
         raise validation_failed(errors, DOCS)
-    group.name = body.get("name", group.name)
+    if source is None:
+        group.name = body.get("name", group.name)
     group.visibility = body.get("visibility", group.visibility)
     _apply(group, body)
     update_inherited_groups(call.world, account)
     return Response(200, describe(call, group))
+
+
+def _refuse_enterprise_fields(source: Group, body: Body) -> None:
+    workflows = body.keys() & {"restricted_to_workflows", "selected_workflows"}
+    renames = body.get("name", source.name) != source.name
+    if renames or "network_configuration_id" in body:
+        raise refuse(422, "Inherited runner groups can only be changed by the enterprise.", DOCS)
+    if workflows and source.restricted_to_workflows:
+        raise refuse(422, "The enterprise has restricted the workflows of this group.", DOCS)
 
 
 def _apply(group: Group, body: Body) -> None:

@@ -25,7 +25,7 @@ def describe(runner: Runner, clock: Clock, at: float) -> Body:
         "maximum_runners": runner.maximum_runners,
         "public_ip_enabled": runner.static_ip,
         "public_ips": lifecycle.public_ips(runner, at),
-        "last_active_on": None if active is None else lifecycle.timestamp(active),
+        "last_active_on": None if active is None else lifecycle.precise_timestamp(active),
         "image_gen": runner.image_gen,
     }
     return {**response, **runner.shown}

@@ -6,9 +6,9 @@ from zlib import crc32
 
 from runners_app.simulator.api import rate_limits as limits
 from runners_app.simulator.api.call import Call
-from runners_app.simulator.api.wire import Body, Response, page_of, refuse
+from runners_app.simulator.api.wire import Body, Response, not_found, page_of, refuse
 from runners_app.simulator.world import lifecycle
-from runners_app.simulator.world.state import Account, Repository
+from runners_app.simulator.world.state import Account, Repository, account_key
 
 PLAIN_REPOSITORY_URLS = (
     *("contributors", "deployments", "downloads", "events", "forks", "hooks", "languages"),
@@ -221,18 +221,50 @@ def _wanted(repository: Repository, kind: str) -> bool:
     )
 
 
+def _describe_public_user(call: Call, login: str, number: int, name: str, kind: str) -> Body:
+    """The long form, without what only the user sees."""
+    created = lifecycle.timestamp(call.world.app.created_on)
+    return {
+        **describe_user(call, login, number, kind),
+        "name": name,
+        **dict.fromkeys(("company", "location", "email", "hireable", "bio")),
+        "blog": "",
+        "public_repos": 0,
+        "public_gists": 0,
+        "followers": 0,
+        "following": 0,
+        "created_at": created,
+        "updated_at": created,
+    }
+
+
 def get_user(call: Call) -> Response:
     """GET /user"""
     token = call.token
     if token is None or token.kind == "installation":
         raise refuse(403, "Resource not accessible by integration", "/users/users")
+    number = crc32(token.login.encode())
     return Response(
-        200,
-        {
-            **describe_user(call, token.login, crc32(token.login.encode())),
-            "name": token.login.title(),
-        },
+        200, _describe_public_user(call, token.login, number, token.login.title(), "User")
     )
+
+
+def get_user_by_name(call: Call) -> Response:
+    """GET /users/{username}: an organization is one of type Organization, without a credential."""
+    account = call.world.accounts.get(account_key("organization", call.params["username"]))
+    if account is not None and not account.renamed:
+        described = _describe_public_user(
+            call, account.slug, account.id, account.name, "Organization"
+        )
+        return Response(200, described)
+    for token in call.world.tokens.values():
+        if token.login.lower() == call.params["username"].lower():
+            number = crc32(token.login.encode())
+            described = _describe_public_user(
+                call, token.login, number, token.login.title(), "User"
+            )
+            return Response(200, described)
+    raise not_found("/users/users")
 
 
 def list_own_organizations(call: Call) -> Response:

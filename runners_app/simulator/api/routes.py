@@ -11,6 +11,7 @@ from runners_app.simulator.api import (
     groups,
     hosted_runners,
     images,
+    networks,
     organizations,
     webhooks,
 )
@@ -140,6 +141,12 @@ def _plain(method: str, path: str, operation: Operation, need: Need) -> Route:
     return Route(method, _compile(path), operation, need)
 
 
+NETWORKS: dict[str, Operation] = {
+    "GET ": networks.list_network_configurations,
+    "GET /{network_configuration}": networks.get_network_configuration,
+}
+
+
 ROUTES: list[Route] = [
     *_account_routes("/orgs/{org}", "manage_runners:org", "admin:org", "repositories"),
     *_account_routes(
@@ -148,9 +155,22 @@ ROUTES: list[Route] = [
         "manage_runners:enterprise",
         "organizations",
     ),
+    *_reads_and_writes(
+        "organization_network_configurations",
+        ("read:network_configurations", "write:network_configurations"),
+        "/orgs/{org}/settings/network-configurations",
+        NETWORKS,
+    ),
+    *_reads_and_writes(
+        "organization_network_configurations",
+        ("read:network_configurations", "write:network_configurations"),
+        "/enterprises/{enterprise}/network-configurations",
+        NETWORKS,
+    ),
     _plain("GET", "/orgs/{org}", organizations.get_organization, Need(who="anyone")),
     _plain("GET", "/orgs/{org}/repos", organizations.list_repositories, Need(who="anyone")),
     _plain("GET", "/user", organizations.get_user, Need()),
+    _plain("GET", "/users/{username}", organizations.get_user_by_name, Need(who="anyone")),
     _plain("GET", "/user/orgs", organizations.list_own_organizations, Need(("read:org", "user"))),
     _plain("GET", "/rate_limit", organizations.get_rate_limit, Need(who="anyone")),
     _plain("GET", "/app", apps.get_app, Need(who="app")),

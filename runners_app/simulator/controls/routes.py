@@ -22,6 +22,7 @@ from runners_app.simulator.controls.changes import (
 )
 from runners_app.simulator.world import lifecycle, seed
 from runners_app.simulator.world.app_keys import private_pem
+from runners_app.simulator.world.inherited_groups import update_inherited_groups
 from runners_app.simulator.world.state import Account, account_key
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def _reset(simulator: "Simulator", request: Request, _: dict[str, str]) -> Respo
     simulator.ledger.clear()
     simulator.faults.clear()
     simulator.courier.reset()
+    simulator.incidents.clear()
     return Response(200, {"accounts": accounts_with_tokens(simulator)})
 
 
@@ -130,13 +132,21 @@ def _account(simulator: "Simulator", params: dict[str, str]) -> Account:
 
 
 def _change_account(simulator: "Simulator", request: Request, params: dict[str, str]) -> Response:
-    """Set ``plan``, ``static_ip_maximum``, ``slug`` (a new name; the old one is free then) or
-    ``renamed``, which only hides the account.
+    """Set ``plan``, ``static_ip_maximum``, ``slug`` (a new name; the old one is free then),
+    ``renamed``, which only hides the account, or ``shares_default`` of an enterprise.
     """
     account, wanted = _account(simulator, params), json_object(request)
-    if unknown := wanted.keys() - {"renamed", "plan", "static_ip_maximum", "slug"}:
+    if unknown := wanted.keys() - {
+        "renamed",
+        "plan",
+        "static_ip_maximum",
+        "slug",
+        "shares_default",
+    }:
         raise ValueError(f"Unknown fields: {', '.join(sorted(unknown))}.")
     account.renamed = bool(wanted.get("renamed", account.renamed))
+    account.shares_default = bool(wanted.get("shares_default", account.shares_default))
+    update_inherited_groups(simulator.world, account)
     if "slug" in wanted:
         rename_account(simulator.world, account, str(wanted["slug"]))
     account.plan = str(wanted.get("plan", account.plan))
@@ -269,6 +279,34 @@ def _reinstall(simulator: "Simulator", request: Request, params: dict[str, str])
     return Response(201, asdict(installation))
 
 
+def _read_status(simulator: "Simulator", request: Request, _: dict[str, str]) -> Response:
+    """A summary as GitHub's status page serves it."""
+    return Response(200, {"page": {"name": "GitHub"}, "incidents": simulator.incidents})
+
+
+def _add_incident(simulator: "Simulator", request: Request, _: dict[str, str]) -> Response:
+    """Open an incident with ``name`` and ``components`` (names); other fields may be given too."""
+    wanted = json_object(request)
+    names = wanted.pop("components", ["Actions"])
+    incident = {
+        "id": f"incident-{len(simulator.incidents) + 1}",
+        "name": "Delays in starting jobs",
+        "status": "investigating",
+        "impact": "minor",
+        "shortlink": "https://status.example.com/incident",
+        "started_at": lifecycle.timestamp(time.time()),
+        "components": [{"name": name, "status": "degraded_performance"} for name in names],
+        **wanted,
+    }
+    simulator.incidents.append(incident)
+    return Response(201, incident)
+
+
+def _clear_incidents(simulator: "Simulator", request: Request, _: dict[str, str]) -> Response:
+    simulator.incidents.clear()
+    return Response(204)
+
+
 ACCOUNT = "(?P<kind>organization|enterprise)/(?P<slug>[^/]+)"
 CONTROLS: list[tuple[str, str, Control]] = [
     ("GET", "requests", _read_requests),
@@ -276,6 +314,9 @@ CONTROLS: list[tuple[str, str, Control]] = [
     ("GET", "faults", _read_faults),
     ("POST", "faults", _add_fault),
     ("DELETE", "faults", _clear_faults),
+    ("GET", "status", _read_status),
+    ("POST", "incidents", _add_incident),
+    ("DELETE", "incidents", _clear_incidents),
     ("POST", "reset", _reset),
     ("GET", "accounts", _read_accounts),
     ("POST", "advance", _advance),

@@ -47,6 +47,7 @@ class Simulator:
         self.lock = threading.RLock()
         self.faults = Faults()
         self.history = History()
+        self.incidents: list[dict[str, Any]] = []
         self.ledger = Ledger()
         self.world: World = self._stored_world() or seed.make_world(options.size, time.time())
         self.courier = Courier(self, options.jobs_per_minute)

@@ -16,8 +16,8 @@ def _update_organization(enterprise: Account, organization: Account) -> None:
     shared = {
         group.id: group
         for group in enterprise.groups.values()
-        if not group.default
-        and (group.visibility == "all" or organization.id in group.selected_ids)
+        if (group.visibility == "all" or organization.id in group.selected_ids)
+        and (not group.default or enterprise.shares_default)
     }
     for group in list(organization.groups.values()):
         if group.inherited_from is not None and group.inherited_from not in shared:
@@ -26,8 +26,8 @@ def _update_organization(enterprise: Account, organization: Account) -> None:
     inherited = {group.inherited_from for group in organization.groups.values()}
     for group in shared.values():
         if group.id not in inherited:
-            new = Group(organization.next_id("group"), group.name, "all", inherited_from=group.id)
-            # Whom an organization lets use an enterprise's restricted group is for the organization
-            # to say.
-            new.visibility = "selected" if group.restricted_to_workflows else "all"
+            # At first none of the organization's repositories may use it; its owners decide.
+            new = Group(
+                organization.next_id("group"), group.name, "selected", inherited_from=group.id
+            )
             organization.groups[new.id] = new

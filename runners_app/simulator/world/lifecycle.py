@@ -84,6 +84,13 @@ def last_active_on(runner: Runner, clock: Clock, at: float) -> float | None:
     return wall_time_of(clock, ready_at + jobs_done * runner.busy_every)
 
 
+def precise_timestamp(epoch: float) -> str:
+    """``2026-11-20T07:58:00.1234567Z``: GitHub sends last_active_on with up to seven decimals."""
+    whole = datetime.fromtimestamp(int(epoch), UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    decimals = f"{epoch % 1:.7f}"[2:].rstrip("0")
+    return f"{whole}.{decimals}Z" if decimals else f"{whole}Z"
+
+
 def timestamp(epoch: float) -> str:
     """``2026-11-20T07:58:00Z``"""
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

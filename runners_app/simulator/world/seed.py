@@ -15,6 +15,7 @@ from runners_app.simulator.world.state import (
     Group,
     Installation,
     Machine,
+    NetworkConfiguration,
     Repository,
     World,
 )
@@ -24,6 +25,7 @@ APP_PERMISSIONS = {
     "metadata": "read",
     "organization_administration": "write",
     "organization_hosted_runner_custom_images": "write",
+    "organization_network_configurations": "read",
     "organization_plan": "read",
     "organization_self_hosted_runners": "write",
 }
@@ -72,6 +74,8 @@ def make_world(size: Size, wall: float) -> World:
         _add_content(world, account, size, wall)
     for account in world.accounts.values():
         update_inherited_groups(world, account)
+    for account in world.organizations():
+        _configure_inherited_groups(account)
     _install_app(world, wall)
     add_tokens(world, wall)
     return world
@@ -114,6 +118,7 @@ def _add_content(world: World, account: Account, size: Size, wall: float) -> Non
         _add_organization_groups(account)
     else:
         _add_enterprise_groups(world, account)
+    _add_networks(account, wall)
     add_images(account, dice, wall)
     _add_machines(account)
     add_runners(world, account, size.runners, dice, wall)
@@ -169,6 +174,23 @@ def _add_enterprise_groups(world: World, account: Account) -> None:
         selected_ids=members[:1],
     )
     _add_group(account, "enterprise-gpu", "selected")
+
+
+def _configure_inherited_groups(account: Account) -> None:
+    """Open the inherited groups without workflow restrictions, as the owners would."""
+    for group in account.groups.values():
+        if group.inherited_from is not None and group.name == "enterprise-shared":
+            group.visibility = "all"
+
+
+def _add_networks(account: Account, wall: float) -> None:
+    """Two configurations, of which the second group uses the first."""
+    for number, name in enumerate(("private-eu-west", "private-us-east")):
+        digest = hashlib.sha256(f"{account.key}/{name}".encode()).hexdigest().upper()
+        account.networks[digest[:16]] = NetworkConfiguration(
+            digest[:16], name, wall - (200 - number) * DAY, network_settings_ids=[digest[16:32]]
+        )
+    account.groups[2].network_configuration_id = next(iter(account.networks))
 
 
 def _add_machines(account: Account) -> None:

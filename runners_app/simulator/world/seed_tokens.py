@@ -5,12 +5,19 @@ import hashlib
 from runners_app.simulator.world.state import Account, Token, World
 
 DAY = 86_400
-FULL_ORGANIZATION_SCOPES = ["admin:org", "admin:org_hook", "read:user", "repo"]
-FULL_ENTERPRISE_SCOPES = ["admin:enterprise", "read:user"]
+FULL_ORGANIZATION_SCOPES = [
+    "admin:org",
+    "admin:org_hook",
+    "read:user",
+    "repo",
+    "write:network_configurations",
+]
+FULL_ENTERPRISE_SCOPES = ["admin:enterprise", "read:user", "write:network_configurations"]
 FULL_PERMISSIONS = {
     "metadata": "read",
     "organization_administration": "write",
     "organization_hosted_runner_custom_images": "write",
+    "organization_network_configurations": "read",
     "organization_self_hosted_runners": "write",
 }
 

@@ -101,6 +101,17 @@ class Group:
 
 
 @dataclass
+class NetworkConfiguration:
+    """A private network for the runners of a group."""
+
+    id: str
+    name: str
+    created_on: float
+    compute_service: str = "actions"
+    network_settings_ids: list[str] = field(default_factory=list)
+
+
+@dataclass
 class Machine:
     """A self-hosted runner."""
 
@@ -146,12 +157,15 @@ class Account:
     enterprise: str | None = None
     static_ip_maximum: int = 10
     renamed: bool = False
+    shares_default: bool = False
+    """Whether an enterprise's default group appears in its organizations, beside their own."""
     runners: dict[int, Runner] = field(default_factory=dict)
     images: dict[int, CustomImage] = field(default_factory=dict)
     groups: dict[int, Group] = field(default_factory=dict)
     machines: dict[int, Machine] = field(default_factory=dict)
     repositories: dict[int, Repository] = field(default_factory=dict)
     webhooks: dict[int, Webhook] = field(default_factory=dict)
+    networks: dict[str, NetworkConfiguration] = field(default_factory=dict)
     last_ids: dict[str, int] = field(default_factory=dict)
 
     @property
