@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('runners_app', '0019_sign_ins'),
+        ('runners_app', '0022_audit_links'),
     ]
 
     operations = [
