@@ -112,6 +112,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "django_structlog",
     "heroicons",
+    "ninja",
     "template_partials",
     "runners_app",
 ]
@@ -139,6 +140,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "runners_app.people.middleware.second_factor",
+    "runners_app.api.authentication.token_authentication",
     "runners_app.people.middleware.SignInPages",
     "runners_app.people.middleware.BeforeViews",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -437,6 +439,9 @@ UNSENT_LIMIT_SECONDS = env.float("UNSENT_LIMIT_SECONDS", default=900.0)
 AUDIT_RETENTION_DAYS = 400
 HISTORY_RETENTION_DAYS = env.int("HISTORY_RETENTION_DAYS", default=400)
 RUNS_RETENTION_DAYS = env.int("RUNS_RETENTION_DAYS", default=30)
+
+# --- API: how many requests one token may send.
+API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=600)
 
 # --- Monitoring: Prometheus with a token, and Sentry.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
