@@ -73,7 +73,7 @@ def is_throttled(token: ApiToken) -> bool:
     key = f"api-token:{token.pk}:{minute}"
     cache.add(key, 0, 120)
     try:
-        return cache.incr(key) > settings.API_REQUESTS_PER_MINUTE
+        return bool(cache.incr(key) > settings.API_REQUESTS_PER_MINUTE)
     except ValueError:  # evicted between the two calls
         return False
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from ninja import Field, Schema
 
-from runners_app.models import ApiToken, Image, ImageVersion, MachineSize, RunnerGroup
+from runners_app.models import Account, ApiToken, Image, ImageVersion, MachineSize, RunnerGroup
 
 # JSON of operations and audit entries, whose keys depend on the kind.
 Scalar = str | int | float | bool | None
@@ -23,7 +23,7 @@ class PageOf(Schema):
 class AccountOut(Schema):
     pk: int
     account: str = Field(description="How other resources name it, for example organization:acme.")
-    kind: Literal["organization", "enterprise"]
+    kind: Account.Kind
     slug: str
     api_url: str
     plan: str

@@ -132,7 +132,7 @@ class _Organization:
                         self._import(f"{GROUP}.{name}", group.github_id),
                         self._group(name, group, access.get(group.pk, ())),
                     ]
-        unnamed = {group.github_id: group for group in groups}
+        by_id = {group.github_id: group for group in groups}
 
         for runner in sorted(runners, key=lambda runner: (runner.name, runner.github_id)):
             if not RUNNER_NAME.fullmatch(runner.name):
@@ -143,10 +143,9 @@ class _Organization:
             if removed:
                 blocks.append(_removed(f"{RUNNER}.{name}"))
             else:
-                group = unnamed.get(runner.group_id or 0)
                 blocks += [
                     self._import(f"{RUNNER}.{name}", runner.github_id),
-                    self._runner(name, runner, group),
+                    self._runner(name, runner, by_id.get(runner.group_id or 0)),
                 ]
         return blocks
 

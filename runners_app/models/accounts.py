@@ -58,13 +58,13 @@ class AccountQuerySet(models.QuerySet["Account"]):
             token=token, account=OuterRef("pk")
         )
         groups = Subquery(access.filter(limited=True).values("pk")[:1])
-        return self.filter(Exists(access)).annotate(token_limited_by=groups)
+        return self.filter(Exists(access)).annotate(token_limited_by=groups)  # type: ignore[no-redef]
 
     def fully_visible(self) -> "AccountQuerySet":
         """After `visible_to`: without accounts of which the user sees only some runner groups."""
-        rows = self.filter(limited_by=None)
+        rows = self.filter(Q(limited_by=None))
         if "token_limited_by" in self.query.annotations:
-            rows = rows.filter(token_limited_by=None)
+            rows = rows.filter(Q(token_limited_by=None))
         return rows
 
     def versions_for(
@@ -88,7 +88,7 @@ class AccountQuerySet(models.QuerySet["Account"]):
             return self.none()
         writable = self.filter(observe_only=False, paused=False)
         if limited_token_of(user) is not None:
-            writable = writable._within_token(user).filter(token_limited_by=None)
+            writable = writable._within_token(user).filter(Q(token_limited_by=None))
         if user.is_superuser:
             return writable
         manager = Membership.Role.MANAGER

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from django.db.models import Exists, OuterRef, Subquery
 from django.http import HttpResponse, HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.utils.http import quote_etag
 
-from runners_app.models import Account, Operation, Reading, Runner
-from runners_app.models.runners import RunnerQuerySet
+from runners_app.models import Account, Reading
 from runners_app.web.pages import Request
 
 if TYPE_CHECKING:
@@ -33,11 +31,11 @@ class Feed:
     refusal: str = ""
 
 
-def check_feed(user: "User", runners: RunnerQuerySet, account: str = "") -> Feed:
-    """The state of the ranges of `runners` (gone ones included), in one account or in all.
+def check_feed(user: "User", account: str = "") -> Feed:
+    """The state of the ranges in one account, given by slug, or in all that the user may see.
 
-    A list is not proven while an account was never read, or if only its last reading lacked a
-    runner that had ranges: the next reading, within minutes, proves it.
+    A list is not proven while an account was never read. A runner that GitHub's lists lack stays
+    in it until that is proven (see `missing_since`), so it cannot make the list shorter by mistake.
     """
     accounts = Account.objects.visible_to(user)
     if account:
@@ -47,32 +45,12 @@ def check_feed(user: "User", runners: RunnerQuerySet, account: str = "") -> Feed
     unread = sorted(slug for slug, last_good_at in times if last_good_at is None)
     if unread:
         return Feed(None, f"The runners of {', '.join(unread)} have not been read yet.")
-
-    own = readings.filter(account=OuterRef("account"))
-    deleted_here = Operation.objects.filter(
-        account=OuterRef("account"),
-        kind=Operation.Kind.DELETE_RUNNER,
-        target_id=OuterRef("github_id"),
-        state=Operation.State.CONFIRMED,
-    )
-    unproven = (
-        Runner.objects.filter(pk__in=runners.values("pk"))
-        .exclude(public_ips=[])
-        .filter(~Exists(deleted_here), gone_at__gte=Subquery(own.values("last_started_at")[:1]))
-        .order_by("name")
-        .values_list("name", flat=True)
-    )
-    as_of = min((last_good_at for _, last_good_at in times), default=None)
-    names = list(unproven[:4])
-    if names:
-        shown = ", ".join(names[:3]) + (" and others" if len(names) > 3 else "")
-        return Feed(as_of, f"GitHub's last list lacks {shown}. The next reading will confirm it.")
-    return Feed(as_of)
+    return Feed(min((last_good_at for _, last_good_at in times if last_good_at), default=None))
 
 
 def refused(feed: Feed) -> HttpResponse:
     """The 503 answer instead of a list that is not proven."""
-    text = f"No list: it may have become shorter by mistake. {feed.refusal} Keep the last one.\n"
+    text = f"No list: it would lack ranges. {feed.refusal} Keep the last one.\n"
     headers = {"Retry-After": str(RETRY_SECONDS), "Cache-Control": "no-store"}
     return HttpResponse(text, status=503, headers=headers, content_type="text/plain; charset=utf-8")
 

@@ -18,7 +18,6 @@ from runners_app.models import Account, Limits, Reading, Runner, RunnerGroup
 from runners_app.models.visibility import limited_by
 from runners_app.static_ips.changes import RangeChange, changed_since
 from runners_app.static_ips.feeds import (
-    Feed,
     add_headers,
     check_feed,
     etag_of,
@@ -147,7 +146,7 @@ def static_ip_ranges(request: Request, form: str) -> HttpResponse | StreamingHtt
     """
     listed, found, holders = _find(request)
     name, filters = "static-ip-ranges", asked_of(listed)
-    feed = _check_feed(request)
+    feed = check_feed(request.user, request.GET.get("account", ""))
     if feed.refusal:
         return refused(feed)
 
@@ -167,11 +166,6 @@ def static_ip_ranges(request: Request, form: str) -> HttpResponse | StreamingHtt
         response = export(request, form, name, RANGE_COLUMNS, cells, count=count, asked=filters)
     add_headers(response, etag, feed)
     return response
-
-
-def _check_feed(request: Request) -> Feed:
-    rows = StaticIpFilter(request.GET, queryset=Runner.objects.visible_to(request.user)).qs
-    return check_feed(request.user, rows, request.GET.get("account", ""))
 
 
 def _range_rows(rows: "QuerySet[Any]") -> Iterator[Row]:
@@ -202,7 +196,7 @@ def static_ip_changes(request: Request, form: str) -> HttpResponse | StreamingHt
     listed, changes = _changes(request, since)
     name = "static-ip-changes"
     filters = [("since", since.isoformat(timespec="minutes")), *asked_of(listed)]
-    feed = _check_feed(request)
+    feed = check_feed(request.user, request.GET.get("account", ""))
     if feed.refusal:
         return refused(feed)
 

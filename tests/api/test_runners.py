@@ -141,7 +141,7 @@ def test_a_runner_is_created_changed_and_deleted(
     [
         ({"name": "with a space"}, "name"),
         ({"size": "3-core"}, "size"),
-        ({"runner_group_id": 1}, "runner_group_id"),
+        ({"runner_group_id": 999_999}, "runner_group_id"),
         ({"maximum_runners": 0}, "maximum_runners"),
         ({"image_id": "nothing"}, "image_id"),
         ({"colour": "red"}, "body.colour"),

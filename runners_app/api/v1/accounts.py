@@ -24,7 +24,7 @@ def account_out(request: Request, row: Account) -> AccountOut:
     return AccountOut(
         pk=row.pk,
         account=reference_of(row),
-        kind=row.kind,
+        kind=Account.Kind(row.kind),
         slug=row.slug,
         api_url=row.api_url,
         plan=row.plan,

@@ -52,7 +52,8 @@ class AccountQuery(Paged):
     account: str = Field("", description="Primary key, or as organization:acme.")
 
 
-ImageFilters, AccountFilters = Query[ImageQuery], Query[AccountQuery]
+ImageFilters = Query[ImageQuery]
+AccountFilters = Query[AccountQuery]
 
 
 def image_out(request: Request, row: Image) -> ImageOut:

@@ -61,8 +61,10 @@ class AuditQuery(Paged):
     until: str = Field("", description="Last day, as 2026-11-30.")
 
 
-RangeFilters, ChangeFilters = Query[RangeQuery], Query[ChangeQuery]
-ExplainQuestion, AuditFilters = Query[ExplainQuery], Query[AuditQuery]
+RangeFilters = Query[RangeQuery]
+ChangeFilters = Query[ChangeQuery]
+ExplainQuestion = Query[ExplainQuery]
+AuditFilters = Query[AuditQuery]
 
 
 def _proven(request: Request, query: RangeQuery) -> tuple[RunnerQuerySet, datetime | None]:
@@ -78,7 +80,7 @@ def _proven(request: Request, query: RangeQuery) -> tuple[RunnerQuerySet, dateti
     data = QueryDict(mutable=True)
     data["group"] = query.group
     found: RunnerQuerySet = StaticIpFilter(data, queryset=rows).qs
-    feed = check_feed(request.user, found, slug)
+    feed = check_feed(request.user, slug)
     if feed.refusal:
         raise ApiError(503, feed.refusal, headers={"Retry-After": str(RETRY_SECONDS)})
     return found, feed.as_of

@@ -1,6 +1,7 @@
 """Operations and batches: their states, and cancelling."""
 
 from collections import Counter
+from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpResponse, QueryDict
@@ -54,7 +55,7 @@ def operation_out(request: Request, row: Operation, names: Names) -> OperationOu
     return OperationOut(**_values(request, row, names))
 
 
-def _values(request: Request, row: Operation, names: Names) -> dict[str, object]:
+def _values(request: Request, row: Operation, names: Names) -> dict[str, Any]:
     refusal = row.refusal
     page = reverse("operation", args=[row.pk])
     return {
