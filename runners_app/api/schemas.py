@@ -5,12 +5,12 @@ from typing import Literal
 from uuid import UUID
 
 from ninja import Field, Schema
+from typing_extensions import TypeAliasType
 
 from runners_app.models import Account, ApiToken, Image, ImageVersion, MachineSize, RunnerGroup
 
 # JSON of operations and audit entries, whose keys depend on the kind.
-Scalar = str | int | float | bool | None
-Value = Scalar | list[Scalar] | dict[str, Scalar | list[Scalar] | dict[str, Scalar]]
+Value = TypeAliasType("Value", "str | int | float | bool | list[Value] | dict[str, Value] | None")
 
 
 class PageOf(Schema):

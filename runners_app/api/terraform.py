@@ -139,6 +139,10 @@ class _Organization:
                 reason = "the provider refuses this name"
                 self.left_out.append(comment(f"{self.account}/{runner.name}: {reason}"))
                 continue
+            if runner.group_id is None:
+                reason = "Trackside has not read which group it is in"
+                self.left_out.append(comment(f"{self.account}/{runner.name}: {reason}"))
+                continue
             name = self._name(RUNNER, runner.name, runner.github_id)
             if removed:
                 blocks.append(_removed(f"{RUNNER}.{name}"))

@@ -66,12 +66,13 @@ def answer_write(
     with transaction.atomic():
         # The nonce follows from the key, so that two requests at once make one operation.
         operation = write.send(str(uuid5(NAMESPACE, f"{user.pk}:{key}")))
-        IdempotencyKey.objects.get_or_create(
+        row, _ = IdempotencyKey.objects.get_or_create(
             user=user,
             key_digest=_digest(key.encode()),
             defaults={"request_digest": _digest_of(request), "operation": operation},
         )
-    return _answer(request, response, operation, options.wait)
+        _check_same(request, row)  # within the transaction, so that a refused write leaves nothing
+    return _answer(request, response, row.operation, options.wait)
 
 
 def replayed(request: Request, response: HttpResponse, options: WriteOptions) -> Answer | None:
@@ -87,9 +88,13 @@ def replayed(request: Request, response: HttpResponse, options: WriteOptions) ->
     earlier = rows.filter(key_digest=_digest(key.encode())).first()
     if earlier is None:
         return None
-    if earlier.request_digest != _digest_of(request):
-        raise ApiError(422, "This Idempotency-Key was used for another request. Use a new one.")
+    _check_same(request, earlier)
     return _answer(request, response, earlier.operation, options.wait)
+
+
+def _check_same(request: Request, row: IdempotencyKey) -> None:
+    if row.request_digest != _digest_of(request):
+        raise ApiError(422, "This Idempotency-Key was used for another request. Use a new one.")
 
 
 def _digest(content: bytes) -> str:
