@@ -114,6 +114,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "django_structlog",
     "heroicons",
+    "ninja",
     "template_partials",
     "runners_app",
 ]
@@ -141,6 +142,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "runners_app.people.middleware.second_factor",
+    "runners_app.api.authentication.token_authentication",
     "runners_app.people.middleware.SignInPages",
     "runners_app.people.middleware.BeforeViews",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -472,6 +474,9 @@ JOBS_BACKFILL_DAYS = env.int("JOBS_BACKFILL_DAYS", default=30)
 STATUS_PAGES = env.list(
     "STATUS_PAGES", default=["https://www.githubstatus.com/api/v2/summary.json"]
 )
+
+# --- API: how many requests one token may send.
+API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=600)
 
 # --- Monitoring: Prometheus with a token, and Sentry.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")

@@ -9,6 +9,8 @@ from runners_app.activity import audit_views as audit
 from runners_app.activity import batch_views as batches
 from runners_app.activity import export as activity_export
 from runners_app.activity import views as operations
+from runners_app.api import token_views as tokens
+from runners_app.api.v1 import api as v1
 from runners_app.explain import views as explain
 from runners_app.groups import export as groups_export
 from runners_app.groups import form_views as group_forms
@@ -81,6 +83,12 @@ urlpatterns = [
     path("insight/jobs/", insight.jobs, name="insight-jobs"),
     path("insight/<str:table>/export.<str:form>", insight.insight_export, name="insight-export"),
     path("accounts/<int:pk>/job-events/", insight.job_events, name="job-events"),
+    path("api/v1/docs", v1.docs, name="api-docs"),
+    path("api/v1/", v1.urls),
+    path("you/tokens/", tokens.your_tokens, name="your-tokens"),
+    path("you/tokens/<int:pk>/revoke/", tokens.your_token_revoke, name="your-token-revoke"),
+    path("people/tokens/", tokens.tokens, name="tokens"),
+    path("people/tokens/<int:pk>/revoke/", tokens.token_revoke, name="token-revoke"),
     path("audit/", audit.audit, name="audit"),
     path("audit/export.<str:form>", audit.audit_export, name="audit-export"),
     path("runners/", runner_list.runners, name="runners"),

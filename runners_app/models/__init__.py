@@ -34,10 +34,13 @@ from runners_app.models.operations import Operation, OperationEvent
 from runners_app.models.readings import CachedResponse, Reading, ReadingRun
 from runners_app.models.runners import Runner
 from runners_app.models.sign_ins import FailedSignIn, Session, SignInCount
+from runners_app.models.tokens import ApiToken, ApiTokenAccess, IdempotencyKey
 
 __all__ = [
     "AccessCheck",
     "Account",
+    "ApiToken",
+    "ApiTokenAccess",
     "App",
     "AuditEntry",
     "AuditLink",
@@ -50,6 +53,7 @@ __all__ = [
     "FieldChange",
     "GroupAccess",
     "Hook",
+    "IdempotencyKey",
     "Image",
     "ImageVersion",
     "Incident",

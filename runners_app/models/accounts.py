@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Lower
 
 from runners_app.github import Owner
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
     from runners_app.models.groups import RunnerGroup
+    from runners_app.models.tokens import ApiToken
 
 
 def web_origin(api_url: str) -> str:
@@ -31,6 +33,10 @@ class AccountQuerySet(models.QuerySet["Account"]):
         Every query of a page starts here. Each account carries the user's `role` in it and, as
         `limited_by`, the id of a membership that is limited to some groups.
         """
+        return self.of_members(user)._within_token(user)
+
+    def of_members(self, user: "User | AnonymousUser") -> "AccountQuerySet":
+        """The same without the limits of an API token."""
         if not user.is_active:
             return self.none()
         if user.is_superuser:
@@ -40,15 +46,34 @@ class AccountQuerySet(models.QuerySet["Account"]):
         mine = self.filter(memberships__user_id=user.pk)
         return mine.annotate(role=F("memberships__role"), limited_by=limited_by)  # type: ignore[no-redef]
 
+    def _within_token(self, user: "User | AnonymousUser") -> "AccountQuerySet":
+        """Narrowed to the accounts of the request's API token, if it is limited to some.
+
+        `token_limited_by` is the id of a token's access that is limited to some groups.
+        """
+        token = limited_token_of(user)
+        if token is None:
+            return self
+        access = apps.get_model("runners_app", "ApiTokenAccess")._default_manager.filter(
+            token=token, account=OuterRef("pk")
+        )
+        groups = Subquery(access.filter(limited=True).values("pk")[:1])
+        return self.filter(Exists(access)).annotate(token_limited_by=groups)  # type: ignore[no-redef]
+
     def fully_visible(self) -> "AccountQuerySet":
         """After `visible_to`: without accounts of which the user sees only some runner groups."""
-        return self.filter(Q(limited_by=None))
+        rows = self.filter(Q(limited_by=None))
+        if "token_limited_by" in self.query.annotations:
+            rows = rows.filter(Q(token_limited_by=None))
+        return rows
 
     def versions_for(
         self, user: "User | AnonymousUser"
     ) -> "models.QuerySet[Account, tuple[Any, ...]]":
         """Primary key, version, role and limit of each account: everything a page depends on."""
-        if user.is_active and user.is_superuser:  # role and limit are the same in all accounts
+        is_limited = limited_token_of(user) is not None
+        if user.is_active and user.is_superuser and not is_limited:
+            # Role and limit are the same in all accounts.
             return self.values_list("pk", "version")
         visible = self.visible_to(user)
         return visible.values_list("pk", "version", *visible.query.annotations)
@@ -65,12 +90,21 @@ class AccountQuerySet(models.QuerySet["Account"]):
         """Accounts that the user manages, even while they are paused or observe only."""
         if not user.is_active:
             return self.none()
+        accounts = self
+        if limited_token_of(user) is not None:
+            accounts = accounts._within_token(user).filter(Q(token_limited_by=None))
         if user.is_superuser:
-            return self.all()
+            return accounts
         manager = Membership.Role.MANAGER
-        return self.filter(
+        return accounts.filter(
             memberships__user_id=user.pk, memberships__role=manager, memberships__limited=False
         )
+
+
+def limited_token_of(user: "User | AnonymousUser") -> "ApiToken | None":
+    """The API token a request came with, if it is limited to some accounts; None for sessions."""
+    token: ApiToken | None = getattr(user, "api_token", None)
+    return token if token is not None and token.limited else None
 
 
 class Account(models.Model):
@@ -114,6 +148,7 @@ class Account(models.Model):
     # Annotated by `visible_to`; without it, nobody has a role.
     role: str = ""
     limited_by: int | None = None
+    token_limited_by: int | None = None
 
     class Meta:
         ordering = ("slug", "pk")

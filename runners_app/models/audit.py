@@ -71,6 +71,8 @@ class AuditEntry(models.Model):
         OPERATION_CLAIMED = "operation.claimed", "Recognised a runner"
         OPERATION_SETTLED = "operation.settled", "Resolved an operation"
         BATCH_CONTINUED = "batch.continued", "Confirmed the rest of a bulk change"
+        API_TOKEN_CREATED = "api_token.created", "Created an API token"
+        API_TOKEN_REVOKED = "api_token.revoked", "Revoked an API token"
         LIST_EXPORTED = "list.exported", "Exported a list"
 
     at = models.DateTimeField(db_index=True)

@@ -16,7 +16,7 @@ from django.db.models import Q
 from runners_app.models.accounts import Account, web_origin
 from runners_app.models.credentials import App
 from runners_app.models.runners import Runner
-from runners_app.models.visibility import jobs_visible_to
+from runners_app.models.visibility import jobs_visible_to, within_token
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -161,9 +161,10 @@ class JobQuerySet(models.QuerySet["Job"]):
 
         A job of an organization that an enterprise's pool ran is the enterprise's, too.
         """
+        rows = self.filter(within_token(self.model, user))
         if user.is_active and user.is_superuser:
-            return self.all()
-        return self.filter(jobs_visible_to(user))
+            return rows
+        return rows.filter(jobs_visible_to(user))
 
     def real(self) -> Self:
         """Without what a re-run lists again, and what GitHub no longer knows."""
@@ -327,9 +328,10 @@ class SummedQuerySet(models.QuerySet[models.Model]):
     """Sums of jobs: seen by whoever sees the jobs they are of."""
 
     def visible_to(self, user: "User | AnonymousUser") -> Self:
+        rows = self.filter(within_token(self.model, user))
         if user.is_active and user.is_superuser:
-            return self.all()
-        return self.filter(jobs_visible_to(user))
+            return rows
+        return rows.filter(jobs_visible_to(user))
 
 
 class Sums(models.Model):

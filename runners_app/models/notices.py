@@ -21,6 +21,7 @@ class Event(models.Model):
         RUNNER_STUCK = "runner_stuck", "A runner is Stuck, or Provisioning for 30 minutes"
         OPERATION_WAITS = "operation_waits", "An operation needs a decision"
         STATIC_IPS = "static_ips", "Static IPs are 80 % used, or all"
+        API_TOKEN_EXPIRING = "api_token_expiring", "An API token expires in 14, 7 or 1 days"
 
     kind = models.CharField(max_length=30, choices=Kind)
     key = models.CharField(max_length=200)

@@ -15,12 +15,13 @@ from django.db.models import BigIntegerField, Exists, Model, OuterRef, Q, QueryS
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 
-from runners_app.models.accounts import Account, Membership
+from runners_app.models.accounts import Account, Membership, limited_token_of
+from runners_app.models.tokens import ApiTokenAccess
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-Memberships = QuerySet[Membership]
+Memberships = QuerySet[Membership] | QuerySet[ApiTokenAccess]
 M = TypeVar("M", bound=models.Model)
 
 
@@ -104,9 +105,13 @@ class OwnedQuerySet(models.QuerySet[M], Generic[M]):
     """Rows with an `account`: visible to its members, limited ones see those of their groups."""
 
     def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """The rows the user may see, narrowed by the API token of the request if there is one."""
+        return self._of_members(user).filter(within_token(self.model, user))
+
+    def _of_members(self, user: "User | AnonymousUser") -> Self:
         if user.is_active and user.is_superuser:
             return self.all()
-        whole = Account.objects.visible_to(user).fully_visible()
+        whole = Account.objects.of_members(user).fully_visible()
         memberships = Membership.objects.filter(
             user_id=user.pk or 0, user__is_active=True, limited=True
         )
@@ -119,16 +124,32 @@ class OwnedQuerySet(models.QuerySet[M], Generic[M]):
         """
         whole: list[int] = []
         memberships: list[int] = []
+        tokens: list[int] = []
         for account in accounts:
             if account.limited_by is None:
                 whole.append(account.pk)
             else:
                 memberships.append(account.limited_by)
+            if account.token_limited_by is not None:
+                tokens.append(account.token_limited_by)
 
         visible = Q(account__in=whole)
         if memberships:
             visible |= rows_of(self.model, Membership.objects.filter(pk__in=memberships))
+        if tokens:
+            access = ApiTokenAccess.objects.filter(pk__in=tokens)
+            visible &= ~Q(account__in=access.values("account")) | rows_of(self.model, access)
         return self.filter(visible)
+
+
+def within_token(model: type[Model], user: "User | AnonymousUser") -> Q:
+    """A condition on rows with an `account`: what the API token of the request is limited to."""
+    token = limited_token_of(user)
+    if token is None:
+        return Q()
+    access = ApiTokenAccess.objects.filter(token=token)
+    whole = access.filter(limited=False).values("account")
+    return Q(account__in=whole) | rows_of(model, access.filter(limited=True))
 
 
 def jobs_visible_to(user: "User | AnonymousUser") -> Q:
@@ -138,7 +159,7 @@ def jobs_visible_to(user: "User | AnonymousUser") -> Q:
     enterprise's pool ran is the enterprise's, too: `pool_account` and `pool_group_id`. Where no
     group is known, one must see the account in full.
     """
-    whole = Account.objects.visible_to(user).fully_visible().values("pk")
+    whole = Account.objects.of_members(user).fully_visible().values("pk")
     memberships = Membership.objects.filter(
         user_id=user.pk or 0, user__is_active=True, limited=True
     )
@@ -149,8 +170,11 @@ def jobs_visible_to(user: "User | AnonymousUser") -> Q:
 
 
 def limited_by(account: Account) -> int | None:
-    """The membership that shows only some groups of an account read with `visible_to`."""
-    return account.limited_by
+    """What shows only some groups of an account read with `visible_to`; None if all are shown.
+
+    The id of a membership or, negated, of an API token's access.
+    """
+    return -account.token_limited_by if account.token_limited_by else account.limited_by
 
 
 class PresentQuerySet(OwnedQuerySet[M]):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Q
 from django.urls import reverse
 
-from runners_app.models import Account, Credential, Event, Limits, Operation, Runner
+from runners_app.models import Account, ApiToken, Credential, Event, Limits, Operation, Runner
 from runners_app.overview.attention import (
     EXPIRES_SOON,
     is_nearly_used,
@@ -80,12 +80,15 @@ def seen_by(user: "User", facts: Iterable[Fact | Event]) -> set[str]:
         "": set(whole),
         "runner": _visible(Runner.objects.visible_to(user), facts, "runner"),
         "operation": _visible(Operation.objects.visible_to(user), facts, "operation"),
+        "api_token": _visible(ApiToken.objects.filter(owner=user), facts, "api_token"),
     }
     return {fact.key for fact in facts if (fact.item_pk or fact.account_pk) in visible[fact.item]}
 
 
 def _visible(
-    rows: "QuerySet[Runner] | QuerySet[Operation]", facts: list[Fact | Event], item: str
+    rows: "QuerySet[Runner] | QuerySet[Operation] | QuerySet[ApiToken]",
+    facts: list[Fact | Event],
+    item: str,
 ) -> set[int]:
     pks = [fact.item_pk for fact in facts if fact.item == item]
     return set(rows.filter(pk__in=pks).values_list("pk", flat=True)) if pks else set()
@@ -107,11 +110,34 @@ def _credential(row: Credential, account: Account, now: datetime) -> Fact:
         topic, title = f"refused:{row.pk}:{account.pk}", f"The credential of {account} is disabled"
         return Fact(K.CREDENTIAL_REFUSED, topic, title, path, account.pk)
 
-    left = row.token_expires_at - now
-    days = next(days for days in EXPIRES_IN_DAYS if left <= timedelta(days=days))
-    title = f"The token of {account} expires within {days} {'day' if days == 1 else 'days'}"
+    stage = _stage_of_expiry(row.token_expires_at, now)
+    title = f"The token of {account} expires within {stage} {'day' if stage == '1' else 'days'}"
     topic = f"expires:{row.pk}:{account.pk}:{row.token_expires_at:%Y-%m-%d}"
-    return Fact(K.TOKEN_EXPIRING, topic, title, path, account.pk, stage=str(days))
+    return Fact(K.TOKEN_EXPIRING, topic, title, path, account.pk, stage=stage)
+
+
+def _stage_of_expiry(expires_at: datetime, now: datetime) -> str:
+    """The smallest number of days within which it expires: 1, 7 or 14."""
+    left = expires_at - now
+    return str(next(days for days in EXPIRES_IN_DAYS if left <= timedelta(days=days)))
+
+
+def _api_tokens(now: datetime) -> Iterator[Fact]:
+    """Only the owner's mailbox and shared channels get these; an expired token needs nobody."""
+    rows = ApiToken.objects.valid(now).filter(expires_at__lte=now + EXPIRES_SOON)
+    for row in rows.select_related("owner"):
+        stage = _stage_of_expiry(row.expires_at, now)
+        within = f"within {stage} {'day' if stage == '1' else 'days'}"
+        yield Fact(
+            K.API_TOKEN_EXPIRING,
+            f"api-token:{row.pk}",
+            f"The API token {row.name} of {row.owner} expires {within}",
+            reverse("your-tokens"),
+            0,
+            "api_token",
+            row.pk,
+            stage=stage,
+        )
 
 
 def _readings(now: datetime) -> Iterator[Fact]:
@@ -169,4 +195,5 @@ FINDERS: tuple[Callable[[datetime], Iterator[Fact]], ...] = (
     _runners,
     _operations,
     _static_ips,
+    _api_tokens,
 )

@@ -18,6 +18,7 @@ HIDDEN = "[hidden]"
 SHAPES = re.compile(
     r"gh[pousr]_[A-Za-z0-9_.\-]{20,}"
     r"|github_pat_[A-Za-z0-9_]{20,}"
+    r"|ts_[A-Za-z0-9_\-]{40,}"
     # Bounded and possessive: a long eyJeyJeyJ… would take minutes otherwise.
     r"|eyJ[A-Za-z0-9_\-]{10,1000}+\.[A-Za-z0-9_\-]{10,}+\.[A-Za-z0-9_\-]*"
     r"|gAAAA[A-Za-z0-9_\-]{40,}={0,2}"

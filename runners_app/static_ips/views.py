@@ -17,6 +17,13 @@ from django.views.decorators.http import require_POST, require_safe
 from runners_app.models import Account, Limits, Reading, Runner, RunnerGroup
 from runners_app.models.visibility import limited_by
 from runners_app.static_ips.changes import RangeChange, changed_since
+from runners_app.static_ips.feeds import (
+    add_headers,
+    check_feed,
+    etag_of,
+    not_modified,
+    refused,
+)
 from runners_app.static_ips.filters import StaticIpFilter
 from runners_app.static_ips.ranges import Network, in_order, networks_of
 from runners_app.templatetags.pictures import Point
@@ -139,11 +146,26 @@ def static_ip_ranges(request: Request, form: str) -> HttpResponse | StreamingHtt
     """
     listed, found, holders = _find(request)
     name, filters = "static-ip-ranges", asked_of(listed)
+    feed = check_feed(request.user, request.GET.get("account", ""))
+    if feed.refusal:
+        return refused(feed)
+
+    lines: list[str] = []
+    cells: list[Row] = []
     if form == "txt":
-        return export_text(request, name, _enabled_ranges(holders), asked=filters)
-    rows = _with_group(found).select_related("account").order_by("account__slug", "name", "pk")
-    cells = list(_range_rows(rows))
-    return export(request, form, name, RANGE_COLUMNS, cells, count=cells.__len__, asked=filters)
+        lines = _enabled_ranges(holders)
+    else:
+        rows = _with_group(found).select_related("account").order_by("account__slug", "name", "pk")
+        cells = list(_range_rows(rows))
+    etag = etag_of([form, *lines, *cells])
+    response: HttpResponse | StreamingHttpResponse | None = not_modified(request, etag)
+    if response is None and form == "txt":
+        response = export_text(request, name, lines, asked=filters)
+    elif response is None:
+        count = cells.__len__
+        response = export(request, form, name, RANGE_COLUMNS, cells, count=count, asked=filters)
+    add_headers(response, etag, feed)
+    return response
 
 
 def _range_rows(rows: "QuerySet[Any]") -> Iterator[Row]:
@@ -174,11 +196,21 @@ def static_ip_changes(request: Request, form: str) -> HttpResponse | StreamingHt
     listed, changes = _changes(request, since)
     name = "static-ip-changes"
     filters = [("since", since.isoformat(timespec="minutes")), *asked_of(listed)]
-    if form == "txt":
+    feed = check_feed(request.user, request.GET.get("account", ""))
+    if feed.refusal:
+        return refused(feed)
+
+    rows = list(map(_change_row, changes))
+    etag = etag_of([form, *rows])
+    response: HttpResponse | StreamingHttpResponse | None = not_modified(request, etag)
+    if response is None and form == "txt":
         lines = [f"{'+' if each.is_added else '-'} {each.network}" for each in changes]
-        return export_text(request, name, lines, asked=filters)
-    rows = map(_change_row, changes)
-    return export(request, form, name, CHANGE_COLUMNS, rows, count=changes.__len__, asked=filters)
+        response = export_text(request, name, lines, asked=filters)
+    elif response is None:
+        count = rows.__len__
+        response = export(request, form, name, CHANGE_COLUMNS, rows, count=count, asked=filters)
+    add_headers(response, etag, feed)
+    return response
 
 
 def _change_row(each: RangeChange) -> Row:

@@ -14,6 +14,7 @@ from django_htmx.middleware import HtmxDetails
 from structlog.contextvars import bind_contextvars
 
 from runners_app.models import Account, Runner, RunnerGroup
+from runners_app.models.accounts import limited_token_of
 from runners_app.models.visibility import OwnedQuerySet, limited_by
 from runners_app.web.freshness import with_freshness
 from runners_app.web.numbers import number_in
@@ -110,6 +111,8 @@ def administrator_or_403(request: Request) -> None:
     """Raises PermissionDenied unless the user is an administrator."""
     if not (request.user.is_active and request.user.is_superuser):
         raise PermissionDenied("Only administrators may do this.")
+    if limited_token_of(request.user) is not None:
+        raise PermissionDenied("A token that is limited to some accounts may not do this.")
 
 
 def version_of(accounts: Iterable[Account], *parts: object) -> str:

@@ -121,6 +121,12 @@ github_callback             ANY     404       404      404     404      404
 openid_connect_login        ANY     404       404      404     404      404
 openid_connect_callback     ANY     404       404      404     404      404
 metrics                     GET     404       404      404     404      404
+api-docs                    GET     200       200      200     200      200
+your-tokens                 GET     200       200      200     200      200
+your-tokens                 POST    422       422      422     422      422
+your-token-revoke           POST    404       404      404     404      404
+tokens                      GET     403       403      403     403      200
+token-revoke                POST    403       403      403     403      404
 overview                    GET     200       200      200     200      200
 accounts                    GET     200       200      200     200      200
 accounts-export             GET     200       200      200     200      200
@@ -297,7 +303,12 @@ def named_addresses(patterns: list[URLPattern | URLResolver], prefix: str = "/")
     return found
 
 
-ADDRESSES = named_addresses(get_resolver().url_patterns)
+# The API has a table of its own, by scope: tests/api/test_who_may.py.
+ADDRESSES = {
+    name: path
+    for name, path in named_addresses(get_resolver().url_patterns).items()
+    if not path.startswith("/api/v1/") or name == "api-docs"
+}
 
 
 def test_the_table_and_the_resolver_know_the_same_addresses() -> None:
@@ -527,7 +538,8 @@ groups-explain      ?organization=account ?runner=runner
 groups-explain-ask  organization=account
 operation-settle    runner=runner
 """
-# Forms that name no row but that of their address. Those of administrators are in the next test.
+# Forms that name no row but that of their address, and the form of a new token, whose accounts
+# tests/api/test_tokens.py tries. Those of administrators are in the next test.
 NO_REFERENCES = """
 account-disconnect account-observe account-pause account-refresh account-token
 account_change_password account_login account_logout account_reauthenticate batch-go-on
@@ -537,11 +549,12 @@ mfa_download_recovery_codes mfa_edit_webauthn mfa_generate_recovery_codes mfa_lo
 mfa_reauthenticate mfa_reauthenticate_webauthn mfa_remove_webauthn operation-again operation-agree
 operation-cancel runner-delete runners-refresh self-hosted-delete session-end sessions-end setup
 sign-in sign-out static-ips-refresh your-notices your-notices-test confirm-provider
+your-token-revoke your-tokens
 """
 FOR_ADMINISTRATORS = """
 account-new app app-new app-refresh channel channel-delete channel-new channel-test demo-remove
 person-active person-administrator person-give person-groups person-new person-password
-person-second-factor person-take
+person-second-factor person-take token-revoke
 """
 # What the rest of a form must say, so that it gets as far as the reference.
 FILLED = {

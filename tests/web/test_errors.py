@@ -62,7 +62,7 @@ def test_a_form_out_of_date_says_that_nothing_was_changed(admin: User, acme: Acc
 def test_a_bad_request_shows_the_reason_given_by_the_view(as_admin: Client) -> None:
     answer = as_admin.get("/static-ips/changes.txt")
     assert answer.status_code == 400
-    assert "Say since when" in words_of(answer)
+    assert "Add the start of the period" in words_of(answer)
     assert "Nothing was changed." in words_of(answer)
 
 

@@ -1,0 +1,176 @@
+"""The API's frame: authentication by scope, problem documents, ETags, and paging by key."""
+
+import hashlib
+from typing import Any, TypeVar
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.cache import get_conditional_response
+from django.utils.http import quote_etag
+from ninja import NinjaAPI, Query, Schema
+from ninja.errors import ValidationError
+from ninja.security import HttpBearer
+from pydantic import Field
+
+from runners_app.api.authentication import CHALLENGE, has_scope
+from runners_app.api.problems import CONTENT_TYPE, ApiError, Problem, problem
+from runners_app.models import Account, ApiToken
+from runners_app.web.numbers import number_in
+from runners_app.web.pages import Request
+from runners_app.web.paging import Find, Order, page_by_key
+
+M = TypeVar("M", bound=Model)
+SAFE = ("GET", "HEAD")
+MOST_ROWS = 100
+# Every operation may answer these; each is a problem document.
+ERRORS = {
+    400: "The request is malformed.",
+    401: "No valid token, or one used from another address.",
+    403: "The token lacks the scope, or its owner the role.",
+    404: "It does not exist, or you may not see it.",
+    409: "It cannot be done in the present state.",
+    412: "It changed since it was read (If-Match).",
+    422: "Fields are invalid, or the Idempotency-Key was used for another request.",
+    429: "Too many requests; see Retry-After.",
+    503: "Trackside is not ready; see Retry-After.",
+}
+
+
+class Scoped(HttpBearer):
+    """A token with this scope or, for reading, a session of the same browser."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__()
+        self.scope = scope
+
+    def __call__(self, request: HttpRequest) -> Any:
+        user = request.user
+        is_token = getattr(user, "api_token", None) is not None
+        # Pages of other sites can make a browser send its cookie, but cannot read the answer.
+        if not user.is_authenticated or not (is_token or request.method in SAFE):
+            raise ApiError(401, "Send an API token, as Bearer or Basic.", headers=CHALLENGE)
+        if not has_scope(request, self.scope):  # type: ignore[arg-type]
+            raise ApiError(403, f"This token lacks the scope {self.scope}.")
+        return user
+
+    def authenticate(self, request: HttpRequest, token: str) -> Any:
+        """Unused: the middleware has checked the token by now."""
+
+
+READ, WRITE, EXPORT = (Scoped(scope) for scope in ApiToken.Scope.values)
+
+
+class Api(NinjaAPI):
+    """Answers ETags and 304, and describes its errors in the OpenAPI document."""
+
+    def create_response(self, request: HttpRequest, data: Any, **kwargs: Any) -> HttpResponse:
+        response: HttpResponse = super().create_response(request, data, **kwargs)
+        if request.method in SAFE and response.status_code == 200:
+            etag = quote_etag(hashlib.sha256(response.content).hexdigest()[:32])
+            response.headers["ETag"] = etag
+            conditional = get_conditional_response(request, etag=etag, response=response)
+            if conditional is not None:
+                conditional.headers["ETag"] = etag
+                return conditional
+        return response
+
+    def get_openapi_operation_id(self, operation: Any) -> str:
+        """The name of the view, so that generated clients have readable methods."""
+        return str(operation.view_func.__name__)
+
+    def get_openapi_schema(self, **kwargs: Any) -> Any:
+        document = super().get_openapi_schema(**kwargs)
+        reference = {"$ref": "#/components/schemas/Problem"}
+        for methods in document["paths"].values():
+            for operation in methods.values():
+                for status, description in ERRORS.items():
+                    operation["responses"][status] = {
+                        "description": description,
+                        "content": {CONTENT_TYPE: {"schema": reference}},
+                    }
+        schemas = document["components"]["schemas"]
+        schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(schemas["Problem"].pop("$defs", {}))
+        return document
+
+
+def add_error_handlers(api: Api) -> None:
+    """Answer every error as a problem document."""
+
+    @api.exception_handler(ApiError)
+    def on_api_error(request: HttpRequest, error: ApiError) -> HttpResponse:
+        return problem(error.status, error.detail, errors=error.errors, headers=error.headers)
+
+    @api.exception_handler(ValidationError)
+    def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+        fields = [
+            (".".join(str(part) for part in each["loc"][1:]), str(each["msg"]))
+            for each in error.errors
+        ]
+        return problem(422, "Some fields are invalid. Nothing was changed.", errors=fields)
+
+    @api.exception_handler(Http404)
+    def on_not_found(request: HttpRequest, error: Http404) -> HttpResponse:
+        return problem(404, "It does not exist, or you may not see it.")
+
+    @api.exception_handler(PermissionDenied)
+    def on_forbidden(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
+        return problem(403, str(error) or "Your role does not allow this.")
+
+
+class Paged(Schema):
+    """`after` of a page is the `next` of the page before it."""
+
+    after: str = Field("", description="Where the page starts: `next` of the page before.")
+    limit: int = Field(50, ge=1, le=MOST_ROWS, description="Rows per page.")
+
+
+PageQuery = Query[Paged]
+
+
+def list_page(
+    request: Request,
+    response: HttpResponse,
+    rows: "QuerySet[M]",
+    order: Order,
+    paged: Paged,
+    *,
+    find: Find = "all",
+) -> tuple[list[M], str | None]:
+    """One page of rows, and the `after` of the next; sets the Link header (RFC 8288)."""
+    place = request.GET.copy()
+    place.pop("before", None)
+    page = page_by_key(rows, order, place, size=paged.limit, find=find)
+    if not page.after:
+        return page.rows, None
+    query = request.GET.copy()
+    query["after"] = page.after
+    link = request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
+    response.headers["Link"] = f'<{link}>; rel="next"'
+    return page.rows, page.after
+
+
+def account_or_404(request: Request, name: str) -> Account:
+    """An account by primary key, or by `organization:acme` or `enterprise:acme`.
+
+    Raises Http404 for one the user may not see, and for a name that two servers share.
+    """
+    accounts = Account.objects.visible_to(request.user).select_related("credential")
+    kind, colon, slug = name.partition(":")
+    if colon:
+        found = list(accounts.filter(kind=kind, slug__iexact=slug)[:2])
+    else:
+        found = list(accounts.filter(pk=number_in(name) or 0))
+    if len(found) != 1:
+        raise Http404
+    return found[0]
+
+
+def reference_of(account: Account) -> str:
+    """How the API names an account: `organization:acme`."""
+    return f"{account.kind}:{account.slug}"
+
+
+def url_to(request: Request, path: str) -> str:
+    return request.build_absolute_uri(f"/api/v1/{path}")

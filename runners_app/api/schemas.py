@@ -1,0 +1,487 @@
+"""What the API answers and takes, with GitHub's field names where GitHub has one."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from ninja import Field, Schema
+from typing_extensions import TypeAliasType
+
+from runners_app.models import Account, ApiToken, Image, ImageVersion, MachineSize, RunnerGroup
+
+# JSON of operations and audit entries, whose keys depend on the kind.
+Value = TypeAliasType("Value", "str | int | float | bool | list[Value] | dict[str, Value] | None")
+
+
+class PageOf(Schema):
+    next: str | None = Field(None, description="`after` of the next page; null on the last one.")
+
+
+# --- Accounts
+
+
+class AccountOut(Schema):
+    pk: int
+    account: str = Field(description="How other resources name it, for example organization:acme.")
+    kind: Account.Kind
+    slug: str
+    api_url: str
+    plan: str
+    role: str = Field(description="The user's role in it: viewer or manager.")
+    observe_only: bool
+    paused: bool
+    demo: bool
+    connected_at: datetime
+    url: str
+
+
+class AccountPage(PageOf):
+    rows: list[AccountOut]
+
+
+class ReadingOut(Schema):
+    """The sync state of one resource of an account."""
+
+    resource: str
+    last_good_at: datetime | None
+    due_at: datetime | None
+    error: str = Field(description="Kind of the failure; empty after a success.")
+    error_message: str
+
+
+# --- Runners
+
+
+class ImageDetails(Schema):
+    id: str
+    size_gb: int | None
+    display_name: str
+    source: str
+    version: str
+
+
+class MachineSizeDetails(Schema):
+    id: str
+    cpu_cores: int | None
+    memory_gb: int | None
+    storage_gb: int | None
+
+
+class PublicIp(Schema):
+    enabled: bool
+    prefix: str
+    length: int | None
+
+
+class RunnerOut(Schema):
+    """A GitHub-hosted runner, in GitHub's field names and a few of Trackside's."""
+
+    id: int
+    name: str
+    runner_group_id: int | None
+    image_details: ImageDetails
+    machine_size_details: MachineSizeDetails
+    status: str
+    platform: str
+    maximum_runners: int | None
+    public_ip_enabled: bool
+    public_ips: list[PublicIp]
+    last_active_on: datetime | None
+    image_gen: bool
+    pk: int
+    account: str
+    group: str | None = Field(description="Name of its runner group.")
+    owner: str | None = Field(description="The team it belongs to.")
+    tags: list[str]
+    status_since: datetime
+    first_seen_at: datetime
+    observed_at: datetime
+    gone_at: datetime | None
+    settings_etag: str = Field(description="Of its settings, for If-Match; use and status keep it.")
+    url: str
+    html_url: str
+
+
+class RunnerPage(PageOf):
+    rows: list[RunnerOut]
+
+
+class ImageChoice(Schema, extra="forbid"):
+    id: str
+    source: Literal["github", "partner", "custom"] = "github"
+    version: str | None = Field(None, description="Of a custom image; null follows the latest.")
+
+
+class NewRunner(Schema, extra="forbid"):
+    """The body of GitHub's own create request."""
+
+    name: str
+    image: ImageChoice
+    size: str
+    runner_group_id: int
+    maximum_runners: int
+    enable_static_ip: bool = False
+    image_gen: bool = False
+
+
+class RunnerChange(Schema, extra="forbid"):
+    """The fields to change; all others stay as they are."""
+
+    name: str | None = None
+    runner_group_id: int | None = None
+    maximum_runners: int | None = None
+    enable_static_ip: bool | None = None
+    size: str | None = None
+    image_id: str | None = None
+    image_source: Literal["github", "partner", "custom"] | None = None
+    image_version: str | None = None
+    image_gen: bool | None = None
+
+
+# --- Operations
+
+
+class OperationEventOut(Schema):
+    at: datetime
+    state: str
+    by: str
+    note: str
+    request_id: str
+
+
+class OperationOut(Schema):
+    """One write to GitHub, from the request to its proven outcome."""
+
+    id: int
+    kind: str
+    state: str
+    account: str
+    target: str
+    target_id: int | None
+    target_name: str
+    target_version: str
+    requested_by: str
+    wanted: dict[str, Value]
+    reason: str = Field(description="Why it is in this state, in words.")
+    refusal: "Refusal | None" = Field(description="GitHub's words if it was rejected.")
+    batch: UUID | None
+    requested_at: datetime
+    sent_at: datetime | None
+    finished_at: datetime | None
+    is_finished: bool
+    needs_person: bool = Field(description="Whether it waits for a decision.")
+    url: str
+    html_url: str
+
+
+class RefusalError(Schema):
+    field: str = ""
+    code: str = ""
+    message: str = ""
+
+
+class Refusal(Schema):
+    status: int
+    message: str
+    errors: list[RefusalError]
+    request_id: str
+
+
+class OperationDetail(OperationOut):
+    events: list[OperationEventOut]
+
+
+class OperationPage(PageOf):
+    rows: list[OperationOut]
+
+
+class OperationRef(Schema):
+    id: int
+    state: str
+    url: str
+
+
+class Accepted(Schema):
+    """The operation that was created. Its outcome follows within seconds; see `url`."""
+
+    operation: OperationRef
+
+
+class Change(Schema):
+    field: str
+    before: Value
+    after: Value
+
+
+class Preview(Schema):
+    """What would change; nothing was created."""
+
+    changes: list[Change]
+
+
+class BatchOut(Schema):
+    """The operations of one bulk change, with how many are in each state."""
+
+    id: UUID
+    states: dict[str, int]
+    operations: list[OperationOut]
+
+
+# --- Images, sizes, groups
+
+
+class ImageOut(Schema):
+    pk: int
+    account: str
+    id: str
+    source: str
+    name: str
+    platform: str
+    size_gb: int | None
+    versions_count: int | None
+    latest_version: str
+    state: str
+    first_seen_at: datetime
+    gone_at: datetime | None
+    url: str
+
+    @staticmethod
+    def of(row: Image, account: str, url: str) -> "ImageOut":
+        return ImageOut(
+            pk=row.pk,
+            account=account,
+            id=row.github_id,
+            source=row.source,
+            name=row.name,
+            platform=row.platform,
+            size_gb=row.size_gb,
+            versions_count=row.versions_count,
+            latest_version=row.latest_version,
+            state=row.state,
+            first_seen_at=row.first_seen_at,
+            gone_at=row.gone_at,
+            url=url,
+        )
+
+
+class ImagePage(PageOf):
+    rows: list[ImageOut]
+
+
+class ImageVersionOut(Schema):
+    pk: int
+    version: str
+    state: str
+    state_details: str
+    size_gb: int | None
+    created_on: datetime | None
+    gone_at: datetime | None
+
+    @staticmethod
+    def of(row: ImageVersion) -> "ImageVersionOut":
+        return ImageVersionOut(
+            pk=row.pk,
+            version=row.version,
+            state=row.state,
+            state_details=row.state_details,
+            size_gb=row.size_gb,
+            created_on=row.created_on,
+            gone_at=row.gone_at,
+        )
+
+
+class SizeOut(Schema):
+    account: str
+    id: str
+    cpu_cores: int | None
+    memory_gb: int | None
+    storage_gb: int | None
+
+    @staticmethod
+    def of(row: MachineSize, account: str) -> "SizeOut":
+        return SizeOut(
+            account=account,
+            id=row.github_id,
+            cpu_cores=row.cpu_cores,
+            memory_gb=row.memory_gb,
+            storage_gb=row.storage_gb,
+        )
+
+
+class SizePage(PageOf):
+    rows: list[SizeOut]
+
+
+class GroupOut(Schema):
+    pk: int
+    account: str
+    id: int
+    name: str
+    visibility: str
+    default: bool
+    inherited: bool
+    allows_public_repositories: bool
+    restricted_to_workflows: bool
+    selected_workflows: list[str]
+    network_configuration_id: str | None
+    first_seen_at: datetime
+    gone_at: datetime | None
+    settings_etag: str
+    url: str
+    html_url: str
+
+    @staticmethod
+    def of(row: RunnerGroup, account: str, etag: str, url: str, html_url: str) -> "GroupOut":
+        return GroupOut(
+            pk=row.pk,
+            account=account,
+            id=row.github_id,
+            name=row.name,
+            visibility=row.visibility,
+            default=row.default,
+            inherited=row.inherited,
+            allows_public_repositories=row.allows_public_repositories,
+            restricted_to_workflows=row.restricted_to_workflows,
+            selected_workflows=[str(each) for each in row.selected_workflows],
+            network_configuration_id=row.network_configuration_id or None,
+            first_seen_at=row.first_seen_at,
+            gone_at=row.gone_at,
+            settings_etag=etag,
+            url=url,
+            html_url=html_url,
+        )
+
+
+class GroupPage(PageOf):
+    rows: list[GroupOut]
+
+
+class AccessOut(Schema):
+    """A repository of an organization's group, or an organization of an enterprise's."""
+
+    id: int
+    name: str
+    private: bool | None
+
+
+class AccessPage(PageOf):
+    rows: list[AccessOut]
+
+
+class NewGroup(Schema, extra="forbid"):
+    name: str
+    visibility: Literal["all", "private", "selected"] = "selected"
+    allows_public_repositories: bool = False
+    restricted_to_workflows: bool = False
+    selected_workflows: list[str] = Field(default_factory=list)
+    network_configuration_id: str | None = None
+    members: list[str] = Field(
+        default_factory=list, description="Names of repositories or organizations to give access."
+    )
+
+
+class GroupChange(Schema, extra="forbid"):
+    """The fields to change; all others stay as they are."""
+
+    name: str | None = None
+    visibility: Literal["all", "private", "selected"] | None = None
+    allows_public_repositories: bool | None = None
+    restricted_to_workflows: bool | None = None
+    selected_workflows: list[str] | None = None
+    network_configuration_id: str | None = None
+    members: list[str] = Field(
+        default_factory=list, description="Names of repositories or organizations to add."
+    )
+
+
+# --- Static IPs, explain, audit
+
+
+class RangeOut(Schema):
+    range: str
+    enabled: bool
+    account: str
+    runner: str
+    runner_id: int
+    group: str | None
+
+
+class RangeList(Schema):
+    as_of: datetime | None
+    rows: list[RangeOut]
+
+
+class RangeChangeOut(Schema):
+    change: Literal["added", "removed"]
+    range: str
+    account: str
+    runner: str
+    runner_id: int
+    at: datetime
+
+
+class RangeChangeList(Schema):
+    as_of: datetime | None
+    since: datetime
+    rows: list[RangeChangeOut]
+
+
+class StepOut(Schema):
+    question: str
+    verdict: Literal["yes", "no", "unknown", "skipped"]
+    words: str
+    remedy: str = Field(description="What would change the verdict; empty if nothing must.")
+
+
+class ExplainedOut(Schema):
+    """Whether jobs of the repository may run on one runner, and why."""
+
+    runner: str
+    self_hosted: bool
+    account: str
+    group: str | None
+    verdict: Literal["yes", "no", "unknown", "skipped"]
+    steps: list[StepOut]
+    as_of: datetime | None
+
+
+class ExplainedList(Schema):
+    rows: list[ExplainedOut]
+
+
+class AuditOut(Schema):
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    account: str
+    subject: str
+    details: dict[str, Value]
+
+
+class AuditPage(PageOf):
+    rows: list[AuditOut]
+
+
+class TokenOut(Schema):
+    """The token this request came with."""
+
+    name: str
+    owner: str
+    scopes: list[str]
+    limited: bool
+    expires_at: datetime
+
+    @staticmethod
+    def of(token: ApiToken) -> "TokenOut":
+        return TokenOut(
+            name=token.name,
+            owner=token.owner.get_username(),
+            scopes=token.scopes,
+            limited=token.limited,
+            expires_at=token.expires_at,
+        )
+
+
+OperationOut.model_rebuild()
+OperationDetail.model_rebuild()

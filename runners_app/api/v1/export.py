@@ -1,0 +1,137 @@
+"""Settings of runners as Terraform, YAML, JSON or CSV."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+from typing import Literal
+
+from django.http import HttpResponse
+from ninja import Query, Router
+from pydantic import Field
+
+from runners_app.api import terraform
+from runners_app.api.core import EXPORT, reference_of
+from runners_app.api.v1.runners import RunnerQuery, filtered
+from runners_app.models import Account, GroupAccess, Runner, RunnerGroup
+from runners_app.security.record_export import record_export
+from runners_app.web.addresses import address_of
+from runners_app.web.downloads import plain_cell
+from runners_app.web.pages import Request
+
+router = Router(tags=["export"], auth=EXPORT)
+COLUMNS = (
+    "account",
+    "id",
+    "name",
+    "image_id",
+    "image_source",
+    "image_version",
+    "size",
+    "runner_group_id",
+    "group",
+    "maximum_runners",
+    "public_ip_enabled",
+    "image_gen",
+)
+CONTENT_TYPES = {"json": "application/json", "yaml": "application/yaml", "csv": "text/csv"}
+
+
+def _text(*content_types: str) -> dict[str, object]:
+    """The description of an answer that is a text file."""
+    content = {each: {"schema": {"type": "string"}} for each in content_types}
+    return {"responses": {200: {"description": "A text file.", "content": content}}}
+
+
+class TerraformQuery(RunnerQuery):
+    removed: bool = Field(
+        False, description="Blocks that take the runners out of Terraform and keep them on GitHub."
+    )
+
+
+class SettingsQuery(RunnerQuery):
+    format: Literal["yaml", "json", "csv"] = "yaml"
+
+
+@router.get("/export/terraform", openapi_extra=_text("text/plain"))
+def export_terraform(request: Request, query: Query[TerraformQuery]) -> HttpResponse:
+    """Runners and their groups as HCL with import blocks, one part per organization."""
+    rows, _ = filtered(request, query.account)
+    runners = list(rows.present().order_by("name", "pk"))
+    accounts = Account.objects.in_bulk({runner.account_id for runner in runners})
+    used = {(runner.account_id, runner.group_id) for runner in runners}
+    groups = [
+        group
+        for group in RunnerGroup.objects.visible_to(request.user).filter(
+            account__in=accounts, gone_at=None
+        )
+        if (group.account_id, group.github_id) in used
+    ]
+    access: dict[int, list[GroupAccess]] = {}
+    for line in GroupAccess.objects.filter(group__in=groups):
+        access.setdefault(line.group_id, []).append(line)
+
+    text = terraform.export(runners, groups, accounts, access=access, removed=query.removed).text()
+    _record(request, "runners-terraform", "tf", len(runners), query)
+    headers = {"Content-Disposition": 'attachment; filename="runners.tf"'}
+    return HttpResponse(text, content_type="text/plain; charset=utf-8", headers=headers)
+
+
+@router.get("/export/settings", openapi_extra=_text(*CONTENT_TYPES.values()))
+def export_settings(request: Request, query: Query[SettingsQuery]) -> HttpResponse:
+    """What can be set of each runner, in GitHub's field names."""
+    found, _ = filtered(request, query.account)
+    rows = list(_rows(request, found.present().select_related("account").order_by("name", "pk")))
+    if query.format == "json":
+        text = json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+    elif query.format == "yaml":
+        text = terraform.to_yaml(rows)
+    else:
+        out = io.StringIO()
+        writer = csv.writer(out)
+        writer.writerow(COLUMNS)
+        for row in rows:
+            writer.writerow([plain_cell(row[column]) for column in COLUMNS])
+        text = out.getvalue()
+    _record(request, "runner-settings", query.format, len(rows), query)
+    name = f'attachment; filename="runners.{query.format}"'
+    return HttpResponse(
+        text,
+        content_type=f"{CONTENT_TYPES[query.format]}; charset=utf-8",
+        headers={"Content-Disposition": name},
+    )
+
+
+def _rows(request: Request, runners: Iterable[Runner]) -> Iterable[dict[str, object]]:
+    groups = RunnerGroup.objects.visible_to(request.user)
+    names = {
+        (account, github_id): name
+        for account, github_id, name in groups.values_list("account_id", "github_id", "name")
+    }
+    for row in runners:
+        yield {
+            "account": reference_of(row.account),
+            "id": row.github_id,
+            "name": row.name,
+            "image_id": row.image_id,
+            "image_source": row.image_source,
+            "image_version": row.fixed_image_version,
+            "size": row.size,
+            "runner_group_id": row.group_id,
+            "group": names.get((row.account_id, row.group_id or 0)),
+            "maximum_runners": row.maximum_runners,
+            "public_ip_enabled": row.static_ip,
+            "image_gen": row.image_gen,
+        }
+
+
+def _record(request: Request, name: str, file_format: str, rows: int, query: RunnerQuery) -> None:
+    filters = [(key, str(value)) for key, value in query.dict(exclude_defaults=True).items()]
+    record_export(
+        name,
+        by=request.user,
+        form=file_format,
+        rows=rows,
+        asked=filters,
+        address=address_of(request),
+    )

@@ -1,0 +1,141 @@
+"""The `trackside` command, against a Trackside that runs as for users."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.processes import ROOT, Process, free_port, manage, responds, run
+from tests.simulator_handle import SimulatorHandle
+
+START_SECONDS = 180
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A shell with the command, and a token of the administrator."""
+
+    environment: dict[str, str]
+
+    def __call__(self, script: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["sh", "-c", script],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+
+@pytest.fixture(scope="module")
+def shell(
+    simulator_process: SimulatorHandle, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shell]:
+    simulator_process.reset()
+    simulator_process.set_speed(100_000)
+    folder, port = tmp_path_factory.mktemp("installation"), free_port()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "DJANGO_SETTINGS_MODULE": "dashboard.settings",
+        "DJANGO_SUPERUSER_PASSWORD": "a password for tests",
+        "TRACKSIDE_DATA_DIR": str(folder),
+        "DEMO_API_ORIGINS": simulator_process.base_url,
+        "WRITE_SPACING_SECONDS": "0",
+        "OBSERVE_INTERVAL_SECONDS": "0.5",
+    }
+    manage(environment, "migrate", "--verbosity", "0")
+    names = ("--username", "ada", "--email", "ada@example.com")
+    manage(environment, "createsuperuser", "--noinput", *names)
+    token = manage(environment, "create_api_token", "ada", "--name", "x", "--scope", "read,write")
+    address = ("--kind", "organization", "--api-url", simulator_process.base_url, "--token-stdin")
+    subprocess.run(
+        [sys.executable, "manage.py", "connect_account", "acme", *address],
+        env=environment,
+        cwd=ROOT,
+        input=simulator_process.account("acme").token,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    manage(environment, "sync", "acme")
+    command = folder / "trackside"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m runners_app.api.cli "$@"\n')
+    command.chmod(0o700)
+    serve = [sys.executable, "manage.py", "serve", "--port", str(port), "--no-demo"]
+    url = f"http://127.0.0.1:{port}"
+    with run(Process(serve, environment=environment, log=folder / "serve.log")) as server:
+        server.wait_until(lambda: responds(f"{url}/livez"), START_SECONDS)
+        yield Shell(
+            {
+                "PATH": f"{folder}:{os.environ['PATH']}",
+                "PYTHONPATH": str(ROOT),
+                "TRACKSIDE_URL": url,
+                "TRACKSIDE_TOKEN": token.strip(),
+            }
+        )
+
+
+@pytest.mark.timeout(600)  # it starts a whole Trackside
+def test_the_script_of_the_documentation_works(shell: Shell) -> None:
+    text = (ROOT / "docs" / "api.md").read_text()
+    script = next(
+        each for each in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if "set -eu" in each
+    )
+    done = shell(script)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "create_runner nightly-large: confirmed" in done.stdout
+    assert "update_runner nightly-large: confirmed" in done.stdout
+    assert re.search(
+        r"organization:acme +nightly-large +Ready +8-core +gpu-research +5", done.stdout
+    )
+    assert "delete_runner nightly-large: confirmed" in done.stdout
+
+
+def test_lists_are_tables_or_json(shell: Shell) -> None:
+    table = shell("trackside runners list org:acme").stdout.splitlines()
+    rows = json.loads(shell("trackside runners list org:acme --json").stdout)
+    assert len(table) == len(rows) + 1 == 13
+    assert table[0].split()[:3] == ["pk", "account", "name"]
+    assert {row["account"] for row in rows} == {"organization:acme"}
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        ("trackside runners show 999999", 4, "does not exist"),
+        ("trackside runners list --colour", 2, "usage"),
+        ("TRACKSIDE_TOKEN=ts_x trackside runners list", 3, "unknown"),
+        ("TRACKSIDE_URL=http://127.0.0.1:1 trackside runners list", 6, "cannot be reached"),
+        ("TRACKSIDE_TOKEN= trackside runners list", 2, "TRACKSIDE_TOKEN"),
+        ("trackside export yaml", 3, "scope export"),
+        ("trackside runners create organization:acme x --image no --size 1 --group 1", 4, "no"),
+    ],
+)
+def test_exit_codes_tell_scripts_what_happened(
+    shell: Shell, command: str, code: int, words: str
+) -> None:
+    done = shell(command)
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+
+
+def test_a_dry_run_shows_the_change(shell: Shell) -> None:
+    rows = json.loads(shell("trackside runners list 'org:acme status:ready' --json").stdout)
+    done = shell(f"trackside runners edit {rows[0]['pk']} --maximum 77 --dry-run")
+    assert done.stdout == f"maximum_runners: {rows[0]['maximum_runners']} -> 77\n"
+    operations = shell("trackside runners show nothing").returncode
+    assert operations == 4
+
+
+def test_explanations_and_ranges_are_printed(shell: Shell) -> None:
+    explained = shell("trackside explain organization:acme web").stdout
+    assert re.search(r"^(yes|no|unknown) ", explained, re.MULTILINE)
+    ranges = shell("trackside ips --account organization:acme").stdout.split()
+    assert ranges
+    assert all("/" in each for each in ranges)
