@@ -444,6 +444,8 @@ if LEASE_SECONDS <= GITHUB_DEADLINE:
         "LEASE_SECONDS must be longer than GITHUB_DEADLINE: a lease must outlast a request."
     )
 WRITE_SPACING_SECONDS = env.float("WRITE_SPACING_SECONDS", default=1.0)
+# Counts the writes sent, outside the database; with Redis, it is kept there instead.
+SENT_MARK = DATA_DIR / "sent-mark"
 LOST_ANSWER_SPACING_SECONDS = env.float("LOST_ANSWER_SPACING_SECONDS", default=15.0)
 LOST_CREATE_SECONDS = env.float("LOST_CREATE_SECONDS", default=180.0)
 UNKNOWN_LIMIT_SECONDS = env.float("UNKNOWN_LIMIT_SECONDS", default=900.0)

@@ -12,6 +12,8 @@ from runners_app.models import App, Credential
 from runners_app.models.clock import database_now
 from runners_app.monitoring import incidents
 from runners_app.notices.notices import send_due, watch_and_send
+from runners_app.operations.holds import hold_overdue
+from runners_app.operations.restored import hold_if_restored
 from runners_app.security.audit_chain import link_entries, log_head
 from runners_app.worker.cut_times import cut_now_and_then
 from runners_app.worker.pruning import prune
@@ -23,6 +25,8 @@ def wake_due_credentials() -> None:
     """Find due work in the tables, so that losing every message is harmless."""
     now = database_now()
     cut_now_and_then(now)
+    hold_if_restored()
+    hold_overdue(now)
     for credential_id in Credential.objects.due(now):
         wake(credential_id)
     for app_id in App.objects.unanswered(now).values_list("pk", flat=True):

@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
@@ -34,8 +35,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _quick_settings(settings: Settings) -> None:
-    """Fast password hashes, plain static files, and no pause between writes."""
+def _quick_settings(settings: Settings, tmp_path: Path) -> None:
+    """Fast password hashes, plain static files, no pause between writes, and a mark of its own."""
+    settings.SENT_MARK = tmp_path / "sent-mark"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.STORAGES = {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}

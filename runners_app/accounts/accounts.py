@@ -21,7 +21,8 @@ from runners_app.security.redaction import hide
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-SLUG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98}[A-Za-z0-9_])?")
+# Old accounts may end in a hyphen.
+SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
 class CannotConnect(ValueError):
@@ -226,6 +227,9 @@ def check_now(account: Account, *, by: "User") -> None:
     """Schedule every reading now, including those that stopped after refusals."""
     if account.credential.quarantined_at:
         release_from_quarantine(account.credential, by=by)
+    if by.is_superuser and account.readings.filter(error="identity").exists():
+        # An administrator has read that it may be another account, and says that it is not.
+        Account.objects.filter(pk=account.pk).update(identity_confirmed_at=timezone.now())
     Credential.objects.filter(pk=account.credential_id).update(check_due_at=timezone.now())
     Reading.objects.schedule_now(account)
     Account.objects.filter(pk=account.pk).raise_versions()

@@ -14,7 +14,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from runners_app.accounts import github_apps as storing
 from runners_app.accounts.accounts import CannotConnect
 from runners_app.accounts.forms import GITHUB, AppForm
-from runners_app.models import App
+from runners_app.credentials.credentials import wake_stopped
+from runners_app.models import App, Credential
 from runners_app.models.accounts import web_origin
 from runners_app.web.numbers import numbers_in
 from runners_app.web.pages import (
@@ -120,7 +121,9 @@ def _lines(row: App) -> list[dict[str, Any]]:
 
 @require_POST
 def app_refresh(request: Request, pk: int) -> HttpResponse:
-    """Have a worker list the installations again."""
+    """Have a worker list the installations again, and wake everything of theirs that stopped."""
     administrator_or_403(request)
-    storing.ask_installations(get_object_or_404(App, pk=pk))
+    app = get_object_or_404(App, pk=pk)
+    storing.ask_installations(app)
+    wake_stopped(Credential.objects.filter(app=app), by=request.user)
     return redirect(reverse("app", args=[pk]))

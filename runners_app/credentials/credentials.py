@@ -2,22 +2,32 @@
 
 import hashlib
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from runners_app.credentials.leases import Lease
-from runners_app.github import AnswerMeta, AppAuth, GitHubClient, RateLimited, TokenAuth
+from runners_app.credentials.wake import wake_on_commit
+from runners_app.github import (
+    AnswerMeta,
+    AppAuth,
+    GitHubClient,
+    GitHubError,
+    NotFound,
+    RateLimited,
+    TokenAuth,
+)
 from runners_app.models import Account, App, AuditEntry, Credential, Reading
+from runners_app.models.clock import database_now
 from runners_app.security import audit
 from runners_app.security.redaction import hide
-from runners_app.security.secrets import seal, unseal
+from runners_app.security.secrets import SecretUnreadable, seal, unseal
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+    from django.db.models import QuerySet
 
 log = logging.getLogger(__name__)
 # Idle clients, and so open connections, of this process by credential and sealed secret. A worker
@@ -26,6 +36,7 @@ _clients: dict[tuple[int, str], GitHubClient] = {}
 MOST_CLIENTS = 200
 RENEW_BEFORE = timedelta(minutes=5)
 MOST_LIMITS_IN_A_ROW = 6
+RETRY_REFUSED, RETRIES_LAST = timedelta(minutes=15), timedelta(hours=2)
 GAVE_UP = (
     "GitHub asked repeatedly to slow down, without saying for how long. Trackside waited for an "
     "hour in total and then stopped, because going on can get the token banned. "
@@ -174,7 +185,7 @@ def _renew_installation_token(credential: Credential) -> None:
     if (
         credential.sealed_installation_token
         and expires_at
-        and expires_at - timezone.now() > RENEW_BEFORE
+        and expires_at - database_now() > RENEW_BEFORE
     ):
         return
     if credential.app is None or credential.installation_id is None:
@@ -213,8 +224,10 @@ def pause(credential_id: int, limited: RateLimited) -> None:
     """
     credential = Credential.objects.get(pk=credential_id)
     until, in_a_row = limited.wait_until, 0
+    waits: dict[str, datetime] = {"progress_at": until}  # what waits is not stale before its end
     if not (limited.primary or limited.meta.retry_after is not None):
         in_a_row = credential.limits_in_a_row + 1
+        waits = {}
         until += timedelta(minutes=2**credential.limits_in_a_row - 1)
     if in_a_row > MOST_LIMITS_IN_A_ROW:
         quarantine(credential_id, GAVE_UP, error="refused")
@@ -226,6 +239,7 @@ def pause(credential_id: int, limited: RateLimited) -> None:
             paused_until=until,
             pause_reason=f"GitHub's rate limit: {reason}.",
             limits_in_a_row=in_a_row,
+            **waits,
         )
         Account.objects.filter(credential=credential).raise_versions()
 
@@ -240,18 +254,22 @@ def refused(credential_id: int, reason: str) -> None:
         sealed_installation_token="", refusals_in_a_row=1
     )
     Reading.objects.filter(account__credential=credential, error="credential").update(
-        due_at=timezone.now()
+        due_at=database_now()
     )
 
 
 def quarantine(credential_id: int, reason: str, *, error: str = "credential") -> None:
-    """Stop using a credential until a person replaces it: repeated 401s can get valid ones blocked.
+    """Stop using a credential: repeated 401s can get valid ones blocked.
 
-    `reason` is shown on the readings of all its accounts, as an error of kind `error`.
+    `reason` is shown on the readings of all its accounts, as an error of kind `error`. A credential
+    that was refused is tried with one request every RETRY_REFUSED for a while; then, as after
+    other reasons, it waits for a person.
     """
+    now = database_now()
+    retry_at = now + RETRY_REFUSED if error == "credential" else None
     with transaction.atomic():
         rows = Credential.objects.filter(pk=credential_id, quarantined_at=None)
-        if not rows.update(quarantined_at=timezone.now(), quarantine_reason=reason):
+        if not rows.update(quarantined_at=now, quarantine_reason=reason, retry_at=retry_at):
             return
         credential = Credential.objects.get(pk=credential_id)
         audit.record(
@@ -262,7 +280,7 @@ def quarantine(credential_id: int, reason: str, *, error: str = "credential") ->
         )
         readings = Reading.objects.filter(account__credential=credential)
         readings.update(error=error, error_message=reason)
-        readings.filter(error_since=None).update(error_since=timezone.now())
+        readings.filter(error_since=None).update(error_since=now)
         Account.objects.filter(credential=credential).raise_versions()
 
 
@@ -272,15 +290,56 @@ def quarantine_app(app: App, reason: str) -> None:
         quarantine(credential.pk, reason)
 
 
+def retry_quarantined(credential: Credential, lease: Lease) -> None:
+    """Try a quarantined credential with one request, and use it again if GitHub accepts it.
+
+    If not, it is tried again after RETRY_REFUSED, for RETRIES_LAST in all; the installations of one
+    App share these attempts.
+    """
+    try:
+        client = open_client(credential, lease)
+        try:
+            client.get_rate_limit()
+        finally:
+            keep_client(credential, client)
+    except NotFound:  # a server without rate limits; or, of an App, an installation that is gone
+        accepted = credential.kind != Credential.Kind.INSTALLATION
+    except (GitHubError, SecretUnreadable, ValueError):
+        accepted = False
+    else:
+        accepted = True
+
+    if accepted:
+        release_from_quarantine(credential, by=None)
+        return
+    now = database_now()
+    since = credential.quarantined_at or now
+    rows = Credential.objects.filter(pk=credential.pk)
+    if credential.app_id is not None:
+        rows |= Credential.objects.filter(app_id=credential.app_id, retry_at__lte=now)
+    rows.update(retry_at=now + RETRY_REFUSED if now - since < RETRIES_LAST else None)
+
+
+def wake_stopped(credentials: "QuerySet[Credential]", *, by: "User") -> None:
+    """Try disabled credentials again, and read what is failing, at a person's request."""
+    for credential in credentials:
+        if credential.quarantined_at is not None:
+            release_from_quarantine(credential, by=by)
+        failing = Reading.objects.failing().filter(account__credential=credential)
+        failing.update(due_at=database_now(), failures=0)
+        wake_on_commit(credential.pk)
+
+
 def release_from_quarantine(credential: Credential, *, by: "User | None") -> None:
-    """Use a credential again for all its accounts, at a person's request."""
-    credential.quarantined_at = credential.paused_until = None
+    """Use a credential again for all its accounts: a person asked for it, or GitHub accepts it."""
+    credential.quarantined_at = credential.paused_until = credential.retry_at = None
     credential.quarantine_reason = ""
     credential.limits_in_a_row = credential.refusals_in_a_row = 0
     credential.save(
         update_fields=[
             "quarantined_at",
             "quarantine_reason",
+            "retry_at",
             "paused_until",
             "limits_in_a_row",
             "refusals_in_a_row",

@@ -81,6 +81,10 @@ class Lease:
         """Keep the next write at a distance; called before a write is sent and after it ended."""
         self.pending["next_write_at"] = database_now() + _spacing()
 
+    def note_progress(self) -> None:
+        """GitHub answered a write: what else waits for this credential is not stale."""
+        self.pending["progress_at"] = database_now()
+
     def _seconds_until_next_write(self) -> float:
         booked = (
             self.pending.get("next_write_at")

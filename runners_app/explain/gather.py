@@ -242,6 +242,19 @@ def _candidate(
     return Candidate(row, account, group, theirs, sharing)
 
 
+def _is_proven(known: Known, enterprise: Account, theirs: RunnerGroup) -> bool:
+    """Whether an inherited group of this name can only be this enterprise's.
+
+    An organization belongs to one enterprise at most: the one whose access lists name it.
+    """
+    named = [group for group in known.groups.values() if group.name == theirs.name]
+    rivals = {group.account_id for group in named if group.account_id != known.organization.pk}
+    if len(rivals) < 2:
+        return True
+    naming = {group.account_id for group in known.groups.values() if group.pk in known.listed}
+    return naming & {each.pk for each in known.enterprises} == {enterprise.pk}
+
+
 def _sharing(
     known: Known,
     enterprise: Account,
@@ -253,6 +266,13 @@ def _sharing(
         return SharingFacts(str(enterprise), theirs.name, shared=shared, reason=reason)
 
     here = known.organization
+    if group is not None and not _is_proven(known, enterprise, theirs):
+        reason = (
+            f"More than one enterprise has a group named {theirs.name}, and nothing read so far "
+            f"shows which of them {here} belongs to. A group of its enterprise that names {here} "
+            "on its access list would prove it."
+        )
+        return facts(None, reason)
     if group is not None and is_shown:
         return facts(True)
     if group is not None:

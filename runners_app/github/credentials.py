@@ -32,6 +32,13 @@ class CredentialCalls(Caller):
             raise ValueError("Only organizations can be asked for")
         return self._one("GET", owner.path, parsing.organization)
 
+    def get_organization_by_id(self, organization_id: int) -> Answer[Organization]:
+        """The organization with this number, whatever its name is now. NotFound if there is none.
+
+        Not in GitHub's description; its `Link` headers lead to such addresses.
+        """
+        return self._one("GET", f"/organizations/{organization_id:d}", parsing.organization)
+
     def get_app(self) -> Answer[App]:
         """The App whose `AppAuth` this client has.
 

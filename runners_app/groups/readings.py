@@ -11,7 +11,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.utils import timezone
 
 from runners_app.github import (
     BadCredentials,
@@ -39,6 +38,7 @@ from runners_app.models import (
     SelfHostedRunner,
     SharedRunner,
 )
+from runners_app.models.clock import database_now
 from runners_app.readings.fetcher import Fetched, Fetcher
 from runners_app.readings.publish import Counts, RowSet
 from runners_app.readings.rows import Values
@@ -178,7 +178,7 @@ def _publish_fetched_list(group: RunnerGroup, found: RowSet, fetched: Fetched) -
         # Shown until a second list, read unconditionally, agrees.
         found.kept |= absent
         forget_pages(fetched.responses, group)
-        since = since or timezone.now()
+        since = since or database_now()
     else:
         since = None
     row.update(access_missing_since=since)
@@ -212,7 +212,7 @@ def publish_list(
     """
     replaced = _replace(found)
     if replaced.counts.any or first:
-        RunnerGroup.objects.filter(pk=group.pk).update(access_observed_at=timezone.now())
+        RunnerGroup.objects.filter(pk=group.pk).update(access_observed_at=database_now())
     if not first and (replaced.added or replaced.removed):
         _keep_history(group, replaced, operation)
     return replaced.counts
@@ -236,7 +236,10 @@ def _replace(found: RowSet) -> Replaced:
         if key not in stored
     ]
     found.model._default_manager.bulk_create(fresh, batch_size=500)
-    gone = [row for key, row in stored.items() if key not in found.rows and key not in found.kept]
+    gone = []
+    if found.complete:
+        listed = found.rows.keys() | found.kept
+        gone = [row for key, row in stored.items() if key not in listed]
     found.model._default_manager.filter(pk__in=[row.pk for row in gone]).delete()
     changed = [
         row
@@ -264,7 +267,7 @@ def _assign(row: models.Model, values: Values) -> bool:
 
 def _keep_history(group: RunnerGroup, replaced: Replaced, operation: Operation | None) -> None:
     noun = "repositories" if group.account.kind == Account.Kind.ORGANIZATION else "organizations"
-    now = timezone.now()
+    now = database_now()
     FieldChange.objects.bulk_create(
         FieldChange(
             account=group.account,
@@ -302,7 +305,7 @@ def fetch_access_checks(fetcher: Fetcher) -> None:
 def _continue_with_rest(reading: Reading, fetched: Fetched) -> Counts:
     """Schedule the next reading now if checks are left, instead of after the interval."""
     if AccessCheck.objects.unanswered().filter(account=reading.account).exists():
-        Reading.objects.filter(pk=reading.pk).update(due_at=timezone.now())
+        Reading.objects.filter(pk=reading.pk).update(due_at=database_now())
     return Counts()
 
 
@@ -323,7 +326,7 @@ def _check(fetcher: Fetcher, check: AccessCheck) -> Callable[[Fetched], Counts]:
 
 def _answer(check: AccessCheck, fetched: Fetched, *, group_ids: list[int], refusal: str) -> Counts:
     rows = AccessCheck.objects.filter(pk=check.pk, asked_at=check.asked_at)
-    written = rows.update(answered_at=timezone.now(), group_ids=group_ids, refusal=refusal)
+    written = rows.update(answered_at=database_now(), group_ids=group_ids, refusal=refusal)
     return Counts(changed=written)
 
 

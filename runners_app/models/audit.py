@@ -26,6 +26,7 @@ class AuditEntry(models.Model):
         PROVIDER_DISCONNECTED = "provider.disconnected", "Disconnected a sign-in provider"
         SESSIONS_ENDED = "sessions.ended", "Ended sessions elsewhere"
         ACCOUNT_CONNECTED = "account.connected", "Connected an account"
+        ACCOUNT_RENAMED = "account.renamed", "Followed the new name of an organization"
         ACCOUNT_TOKEN_REPLACED = "account.token_replaced", "Replaced a token"
         APP_STORED = "app.stored", "Stored a GitHub App"
         CHANNEL_ADDED = "channel.added", "Added a channel for notices"

@@ -70,11 +70,14 @@ class App(models.Model):
 
 class CredentialQuerySet(models.QuerySet["Credential"]):
     def usable(self, now: datetime) -> "CredentialQuerySet":
-        """Neither quarantined, nor paused at GitHub's request, nor leased by a worker."""
+        """Neither paused at GitHub's request, nor leased by a worker, nor quarantined.
+
+        A quarantined one that may be tried again is among them.
+        """
         return self.filter(
+            Q(quarantined_at=None) | Q(retry_at__lte=now),
             Q(paused_until=None) | Q(paused_until__lte=now),
             Q(lease_expires_at=None) | Q(lease_expires_at__lte=now),
-            quarantined_at=None,
         )
 
     def due(self, now: datetime) -> list[int]:
@@ -82,7 +85,9 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         account = Q(account__credential=OuterRef("pk"))
         readings = Reading.objects.due(now).filter(account)
         operations = Operation.objects.due(now).filter(account)
-        has_work = Exists(readings) | Exists(operations) | Q(check_due_at__lte=now)
+        has_work = (
+            Exists(readings) | Exists(operations) | Q(check_due_at__lte=now) | Q(retry_at__lte=now)
+        )
         return list(self.usable(now).filter(has_work).order_by("pk").values_list("pk", flat=True))
 
 

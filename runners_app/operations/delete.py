@@ -26,6 +26,7 @@ from runners_app.operations.steps import (
     confirm,
     give_up_unsent,
     keep_observing,
+    need_attention,
     step,
 )
 
@@ -51,7 +52,7 @@ class Deletion:
 
     @property
     def steps(self) -> Steps:
-        return Steps(self.start, self.probe, self.observe)
+        return Steps(self.start, self.probe, self.observe, self.resolve, self.resource)
 
     def start(self, operation: Operation, work: Work) -> None:
         """While nothing was applied: check that it is still the same item, then send the DELETE.
@@ -70,10 +71,8 @@ class Deletion:
             give_up_unsent(operation, work, note)
             return
 
-        name = self.name(operation) if self.name else None
-        if name is not None and name != operation.target_name:
+        if conflict := self._renamed(operation):
             note = "It was renamed after its deletion was requested. Nothing was sent."
-            conflict = {"name": [name, operation.target_name, "Delete it"]}
             give_up_unsent(operation, work, note, conflict=conflict)
             return
         self._send(operation, work)
@@ -86,13 +85,16 @@ class Deletion:
             raise
         except (*UNREACHED, Refused) as error:
             note = f"The answer was lost, and it could not be read. {error}"
-            retry_probe(operation, work, note, error)
+            retry_probe(operation, work, note)
             return
         if status == GONE:
             begin_observing(operation, work, "The answer was lost, but it is gone.")
         elif status == "Deleting":
             note = "The answer was lost, but GitHub shows it as Deleting."
             begin_observing(operation, work, note)
+        elif conflict := self._renamed(operation):
+            note = "The answer was lost, and it was renamed since. Nothing more was sent."
+            need_attention(operation, work, note, conflict=conflict)
         else:
             absent(operation, work, again=lambda: self._send(operation, work))
 
@@ -102,17 +104,27 @@ class Deletion:
             status = self._status_or_gone(operation, work)
         except STOPS:
             raise
-        except Refused as error:
-            note = f"GitHub accepted the deletion, but then did not show it. {error}"
-            retry_probe(operation, work, note, error)
-            return
-        except UNREACHED as error:
+        except (*UNREACHED, Refused) as error:
             keep_observing(operation, work, f"It could not be read since. {error}")
             return
         if status != GONE:
             keep_observing(operation, work, f"GitHub still shows it as {status}.")
         else:
             self._compare_with_list(operation, work)
+
+    def resolve(self, operation: Operation, work: Work) -> None:
+        """In state `needs_attention`: confirm if the list that was just read proves it gone."""
+        if operation.sends and not self.is_listed(operation):
+            with step(work):
+                confirm(operation, work, "A later reading shows that it is gone.")
+                self.on_gone(operation)
+
+    def _renamed(self, operation: Operation) -> dict[str, list[object]]:
+        """The conflict if it has another name than the person saw; empty if not."""
+        name = self.name(operation) if self.name else None
+        if name is None or name == operation.target_name:
+            return {}
+        return {"name": [name, operation.target_name, "Delete it"]}
 
     def _send(self, operation: Operation, work: Work) -> None:
         def call() -> Answer[Any] | NotFound:
@@ -136,7 +148,7 @@ class Deletion:
                 "GitHub answers 404, which may also mean that the token can no longer see it. "
                 f"{result.failure_message}"
             )
-            retry_probe(operation, work, note, result.error)
+            keep_observing(operation, work, note)
         elif result.failure is not None:
             note = f"GitHub answers 404; the list could not be read. {result.failure_message}"
             keep_observing(operation, work, note)

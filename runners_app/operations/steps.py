@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from runners_app.credentials.leases import Lease
 from runners_app.models import Operation
+from runners_app.models.clock import database_now
 from runners_app.operations.transitions import move, stay
 
 if TYPE_CHECKING:
@@ -42,12 +42,15 @@ class Steps:
 
     `start` is called while nothing was applied, `probe` in state `unknown` to find out whether it
     was applied, and `observe` in state `observing` until GitHub shows the effect. Kinds whose
-    answer already shows the outcome have no `observe`.
+    answer already shows the outcome have no `observe`. `resolve` is called in state
+    `needs_attention` after a reading of `resolved_by`, and confirms what the tables then prove.
     """
 
     start: "Step"
     probe: "Step"
     observe: "Step | None" = None
+    resolve: "Step | None" = None
+    resolved_by: str = ""
 
 
 @contextmanager
@@ -96,7 +99,7 @@ def give_up_unsent(operation: Operation, held: Held, note: str, **fields: Any) -
 
 def begin_observing(operation: Operation, held: Held, note: str, request_id: str = "") -> None:
     """GitHub accepted the request: observe from now on until the effect shows."""
-    now = timezone.now()
+    now = database_now()
     with step(held):
         move(
             operation,
@@ -110,13 +113,13 @@ def begin_observing(operation: Operation, held: Held, note: str, request_id: str
 
 def keep_observing(operation: Operation, held: Held, note: str) -> None:
     """Observe again later; after OBSERVE_LIMIT_SECONDS a person is asked."""
-    since = operation.observing_since or timezone.now()
-    if (timezone.now() - since).total_seconds() > settings.OBSERVE_LIMIT_SECONDS:
+    since = operation.observing_since or database_now()
+    if (database_now() - since).total_seconds() > settings.OBSERVE_LIMIT_SECONDS:
         minutes = round(settings.OBSERVE_LIMIT_SECONDS / 60)
         text = f"GitHub accepted it, but the effect has not shown for {minutes} minutes. {note}"
         need_attention(operation, held, text)
     else:
-        remain(operation, held, seconds=_observe_interval(held), note=note, refused_probes=0)
+        remain(operation, held, seconds=_observe_interval(held), note=note)
 
 
 def _observe_interval(held: Held) -> float:

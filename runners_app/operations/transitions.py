@@ -46,6 +46,8 @@ def move(
     }
     if to in FINAL:
         values |= {"finished_at": database_now(), "next_step_at": None}
+    if to in FINAL or to == S.OBSERVING:
+        values["unknown_since"] = None
     _write(operation, values)
     add_event(operation, note=note, by=by, request_id=request_id)
 

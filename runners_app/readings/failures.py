@@ -19,10 +19,10 @@ from runners_app.github import (
     Refused,
 )
 from runners_app.models import Reading
+from runners_app.models.clock import database_now
 from runners_app.readings.fetcher import IncompleteList
+from runners_app.readings.identity import IdentityChanged, Renamed
 from runners_app.security.secrets import SecretUnreadable
-
-TRIES_OF_A_REFUSAL = 3
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,10 @@ def failure_of(error: Exception, reading: Reading) -> Failure:
             return Failure(kind, message, _after_refusal(reading))
         case Refused():
             return Failure("refused", f"GitHub refused: {error.message}", _after_refusal(reading))
+        case IdentityChanged():
+            return Failure("identity", str(error), _after_refusal(reading))
+        case Renamed():
+            return Failure("incomplete", str(error), timedelta(0))
         case IncompleteList():
             return Failure("incomplete", f"{error} It is read again.", _backoff(reading))
         case ProxyFailed():
@@ -166,6 +170,7 @@ def in_words(permissions: str) -> str:
 
 
 NEXT_STEPS = {
+    "identity": "Check what the name belongs to at GitHub. If it is still yours, check again.",
     "credential": "Replace the token, or check where the App is installed.",
     "permission": "Give the token what it lacks, or replace it. Then check again.",
     "sso": "Authorise the token for single sign-on. Then check again.",
@@ -210,8 +215,13 @@ def next_step(reading: Reading) -> str:
     return NEXT_STEPS.get(reading.error, "")
 
 
-def _after_refusal(reading: Reading) -> timedelta | None:
-    return timedelta(seconds=30) if reading.failures + 1 < TRIES_OF_A_REFUSAL else None
+def _after_refusal(reading: Reading) -> timedelta:
+    """After 5 minutes, then every 15 for two hours, then hourly: it may be granted again."""
+    if not reading.failures:
+        return timedelta(minutes=5)
+    since = reading.error_since or database_now()
+    often = database_now() - since < timedelta(hours=2)
+    return timedelta(minutes=15) if often else timedelta(hours=1)
 
 
 def _backoff(reading: Reading) -> timedelta:

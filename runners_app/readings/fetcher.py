@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.utils import timezone
 
 from runners_app.github import GitHubClient, KnownPage, NotFound, Page
 from runners_app.github import Limits as GitHubLimits
 from runners_app.models import CachedResponse, Reading
+from runners_app.models.clock import database_now
 from runners_app.readings.publish import Counts, RowSet
 from runners_app.readings.rows import Values
 
@@ -80,7 +80,7 @@ class Fetcher:
         self.owner = reading.account.owner
         self.between_pages = between_pages
 
-        begun = timezone.now()
+        begun = database_now()
         since = reading.missing_since
         proof = timedelta(seconds=settings.ABSENCE_PROOF_SECONDS)
         self.unconditional = unconditional or (since is not None and begun - since >= proof)

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.utils import timezone
 
 from runners_app.models import (
     Account,
@@ -18,6 +17,7 @@ from runners_app.models import (
     Runner,
     RunnerGroup,
 )
+from runners_app.models.clock import database_now
 from runners_app.readings.rows import Values, hash_of
 
 ITEMS: dict[type[models.Model], str] = {
@@ -112,7 +112,7 @@ def publish_rows(
     Rows observed after `begun` are left alone, so that a slow list does not undo a newer write.
     Changes go into the history as made by `operation`, or outside Trackside.
     """
-    now = timezone.now()
+    now = database_now()
     stored = {
         key: (pk, row_hash, observed_at, gone_at)
         for pk, key, row_hash, observed_at, gone_at in rows.model._default_manager.filter(

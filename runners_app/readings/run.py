@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F, Subquery
 
 from runners_app.credentials.leases import Lease, LeaseLost
-from runners_app.github import BadCredentials, GitHubClient, GitHubError, RateLimited
+from runners_app.github import BadCredentials, GitHubClient, GitHubError, NotFound, RateLimited
 from runners_app.github import Limits as GitHubLimits
 from runners_app.models import (
     Account,
@@ -28,10 +28,18 @@ from runners_app.models import (
 from runners_app.models.clock import database_now
 from runners_app.readings.failures import Failure, failure_of
 from runners_app.readings.fetcher import Fetched, Fetcher, IncompleteList
+from runners_app.readings.identity import (
+    IdentityChanged,
+    Renamed,
+    check_enterprise,
+    check_organization,
+    follow_rename,
+)
 from runners_app.readings.publish import Counts, RowSet, publish_rows
 from runners_app.readings.schedule import due_after, interval_of
 from runners_app.security.secrets import SecretUnreadable
 
+FAILURES = (GitHubError, IncompleteList, SecretUnreadable, IdentityChanged, Renamed)
 Fetch = Callable[[Fetcher], None]
 
 
@@ -77,14 +85,36 @@ def run_reading(
     fetcher = Fetcher(reading, client, between_pages, unconditional=unconditional)
     try:
         fetch(fetcher)
+        if has_news(reading, fetcher.fetched):
+            check_organization(reading.account, client)
+            check_enterprise(reading.account, fetcher.fetched.row_sets, client)
+    except NotFound as error:
+        return _fail_not_found(reading, error, client, lease, clock)
     except (BadCredentials, RateLimited) as error:
         try:
             return fail_reading(reading, error, lease, time.perf_counter() - clock)
         except LeaseLost:  # the caller must stop using the credential all the same
             raise error from None
-    except (GitHubError, IncompleteList, SecretUnreadable) as error:
+    except FAILURES as error:
         return fail_reading(reading, error, lease, time.perf_counter() - clock)
     return _publish(reading, fetcher.fetched, lease, clock)
+
+
+def _fail_not_found(
+    reading: Reading, error: NotFound, client: GitHubClient, lease: Lease, clock: float
+) -> RunResult:
+    """A 404 may mean that the organization was renamed: then follow it."""
+    reason: Exception = error
+    try:
+        follow_rename(reading.account, client)
+    except (BadCredentials, RateLimited, *FAILURES) as found_out:
+        reason = found_out
+    return fail_reading(reading, reason, lease, time.perf_counter() - clock)
+
+
+def has_news(reading: Reading, fetched: Fetched) -> bool:
+    """Whether the pages differ from those that were published last, or must prove something."""
+    return bool(reading.missing_since or fetched.incomplete or _changed_responses(fetched))
 
 
 def _publish(reading: Reading, fetched: Fetched, lease: Lease, clock: float) -> RunResult:
@@ -116,9 +146,7 @@ def _publish_content(reading: Reading, fetched: Fetched) -> Counts:
     # Pages that were not modified have rows that were not: writing a row in another way deletes
     # the cached responses. Missing rows, and lists that do not add up, are the exceptions.
     account = reading.account
-    row_sets = fetched.row_sets
-    if not (reading.missing_since or fetched.incomplete or _changed_responses(fetched)):
-        row_sets = []
+    row_sets = fetched.row_sets if has_news(reading, fetched) else []
     # Checked first, because publishing sets `observed_at` itself.
     is_outdated = any(_was_written_since(rows, fetched.begun) for rows in row_sets)
 

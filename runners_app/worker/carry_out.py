@@ -1,13 +1,18 @@
 """Carrying out operations: one step at a time, chosen by kind and state."""
 
-from runners_app.models import Operation
+from contextlib import suppress
+
+from runners_app.github import BadCredentials, GitHubError, RateLimited
+from runners_app.models import Operation, Reading
 from runners_app.models.clock import database_now
-from runners_app.operations.send import Work
-from runners_app.operations.steps import step
-from runners_app.operations.transitions import move
+from runners_app.operations.send import Work, retry_start
+from runners_app.operations.steps import remain, step
+from runners_app.operations.transitions import NotMoved, move
+from runners_app.readings.identity import IdentityChanged, Renamed, check_organization
 from runners_app.worker.steps import STEPS
 
 S = Operation.State
+IDENTITY_SECONDS = 30
 
 
 def carry_out(operation: Operation, work: Work) -> None:
@@ -16,8 +21,12 @@ def carry_out(operation: Operation, work: Work) -> None:
     if operation.state == S.SENT and not operation.known_not_applied:
         with step(work):
             note = "The worker died before the answer came. Trackside checks if it was applied."
-            move(operation, S.UNKNOWN, note=note, next_step_at=database_now(), absent_since=None)
+            now = database_now()
+            fields = {"next_step_at": now, "absent_since": None, "unknown_since": now}
+            move(operation, S.UNKNOWN, note=note, **fields)
 
+    if operation.state in (S.REQUESTED, S.SENT) and not _is_same_account(operation, work):
+        return
     steps = STEPS[operation.kind]
     by_state = {
         S.REQUESTED: steps.start,
@@ -29,6 +38,44 @@ def carry_out(operation: Operation, work: Work) -> None:
     if take is None:
         raise ValueError(f"An operation of kind {operation.kind} is never {operation.state}.")
     take(operation, work)
+
+
+def _is_same_account(operation: Operation, work: Work) -> bool:
+    """Whether the organization's name still means the one that was connected.
+
+    If not, or if GitHub cannot be asked, the operation waits. An answer counts for
+    IDENTITY_SECONDS in this worker's shift.
+    """
+    account, now = operation.account, database_now()
+    checked_at = work.identities.get(account.pk)
+    if checked_at is not None and (now - checked_at).total_seconds() < IDENTITY_SECONDS:
+        return True
+    try:
+        check_organization(account, work.client)
+    except (BadCredentials, RateLimited):
+        raise
+    except Renamed as error:
+        remain(operation, work, seconds=0, note=str(error))
+        return False
+    except IdentityChanged as error:
+        remain(operation, work, seconds=IDENTITY_SECONDS, note=f"Not sent. {error}")
+        return False
+    except GitHubError as error:
+        note = f"Not sent yet: GitHub could not be asked whose name {account.slug} is. {error}"
+        retry_start(operation, work, note)
+        return False
+    work.identities[account.pk] = now
+    return True
+
+
+def resolve(reading: Reading, work: Work) -> None:
+    """After a good reading: confirm operations that need attention, if our tables prove them."""
+    waiting = Operation.objects.filter(account=reading.account, state=S.NEEDS_ATTENTION)
+    for operation in waiting.select_related("account"):
+        steps = STEPS[operation.kind]
+        if steps.resolve is not None and steps.resolved_by == reading.resource:
+            with suppress(NotMoved):  # a person decided at the same time
+                steps.resolve(operation, work)
 
 
 def next_due(credential_id: int) -> Operation | None:

@@ -17,6 +17,7 @@ from runners_app.credentials.leases import Lease, LeaseLost, Stopping, take_leas
 from runners_app.github import BadCredentials, GitHubClient, GitHubError, NotFound, RateLimited
 from runners_app.models import Account, Credential, Operation, Reading
 from runners_app.models.clock import database_now
+from runners_app.operations.holds import hold_overdue
 from runners_app.operations.send import Work
 from runners_app.operations.steps import step
 from runners_app.operations.transitions import NotMoved, stay
@@ -60,8 +61,11 @@ def work_credential(credential_id: int, holder: str) -> None:
 
 def _has_work(credential_id: int) -> bool:
     now = database_now()
-    if not Credential.objects.usable(now).filter(pk=credential_id).exists():
+    usable = Credential.objects.usable(now).filter(pk=credential_id)
+    if not usable.exists():
         return False
+    if usable.filter(retry_at__lte=now).exists():
+        return True
     if carry_out.next_due(credential_id) is not None or next_due(credential_id, now) is not None:
         return True
     return credential_check.is_check_due(credential_id)
@@ -69,10 +73,14 @@ def _has_work(credential_id: int) -> bool:
 
 def _work(lease: Lease, deadline: float) -> None:
     credential = Credential.objects.select_related("app").get(pk=lease.credential_id)
+    if credential.quarantined_at is not None:
+        credentials.retry_quarantined(credential, lease)
+        return
     client = _open(credential, lease)
     if client is None:
         return
     work = Work(lease, client, FETCHERS)
+    hold_overdue(database_now(), account__credential_id=credential.pk)
     bind_contextvars(credential=credential.pk)
     try:
         _carry_out_due(work, deadline)
@@ -190,15 +198,20 @@ def _carry_out_due(work: Work, deadline: float) -> None:
 def _rest(operation: Operation, work: Work, seconds: float, note: str | None = None) -> None:
     """Take no step for some seconds, whatever its state is by now."""
     with step(work), suppress(NotMoved):
-        operation.refresh_from_db(fields=["state", "sends", "known_not_applied", "reason"])
+        operation.refresh_from_db(
+            fields=["state", "sends", "known_not_applied", "held_because", "reason"]
+        )
         stay(operation, seconds=seconds, note=note)
 
 
 def _run(reading: Reading, work: Work, between_pages: Callable[[], None]) -> RunResult:
     try:
-        return run_reading(
+        result = run_reading(
             reading, work.client, work.lease, work.fetchers[reading.resource], between_pages
         )
+        if result.failure is None:
+            carry_out.resolve(reading, work)
+        return result
     except (LeaseLost, BadCredentials, RateLimited):
         raise
     except Exception as error:  # contained in its reading, like every failure

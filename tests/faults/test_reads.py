@@ -110,22 +110,39 @@ class TestR1PermissionLost:
             == "https://github.com/orgs/acme/sso?authorization_request=1"
         )
 
-    def test_after_three_refusals_it_stops_until_a_person_acts(
+    def test_a_refused_reading_is_tried_again_for_ever_and_ever_less_often(
         self, acme: Account, simulator: SimulatorHandle
     ) -> None:
         simulator.add_fault("GET", LIST, "status", status=403, times=0)
         read_again(acme, "runners")
-        for _ in range(5):
-            runners = Reading.objects.filter(account=acme, resource="runners", due_at__isnull=False)
-            runners.update(due_at=timezone.now())
-            work_once(acme)
-        assert reading(acme).due_at is None
-        assert reading(acme).failures == 3
-        tries = [request for request in simulator.requests("GET") if request["status"] == 403]
-        assert len(tries) == 3
+        assert minutes_until_due(acme) == 5
+        read_again_as_it_is(acme)
+        assert minutes_until_due(acme) == 15
+        Reading.objects.update(error_since=timezone.now() - timedelta(hours=3))
+        read_again_as_it_is(acme)
+        assert minutes_until_due(acme) == 60
         simulator.clear_faults()
-        read_again(acme, "runners")
+        read_again_as_it_is(acme)
         assert (reading(acme).error, reading(acme).failures) == ("", 0)
+
+
+def read_again_as_it_is(account: Account) -> None:
+    """Let the time of the next try come, without a person's refresh."""
+    due = Reading.objects.filter(account=account, resource="runners")
+    due.update(due_at=timezone.now())
+    work_once(account)
+
+
+def minutes_until_retry(account: Account) -> float:
+    retry_at = credential_of(account).retry_at
+    assert retry_at is not None
+    return (retry_at - timezone.now()).total_seconds() / 60
+
+
+def minutes_until_due(account: Account) -> int:
+    due_at = reading(account).due_at
+    assert due_at is not None
+    return round((due_at - timezone.now()).total_seconds() / 60)
 
 
 class TestR2Unauthorized:
@@ -140,6 +157,37 @@ class TestR2Unauthorized:
         assert credential_of(acme).quarantined_at
         assert "401" in shown(as_admin, f"/accounts/{acme.pk}/")
         assert Runner.objects.present().filter(account=acme).count() == 12
+
+    def test_a_refused_token_is_tried_again_and_recovers_by_itself(
+        self, acme: Account, simulator: SimulatorHandle
+    ) -> None:
+        token = simulator.account("acme").token
+        simulator.change_token(token, revoked=True)
+        read_again(acme, "runners")
+        simulator.clear_requests()
+        assert 14 <= minutes_until_retry(acme) <= 15
+        for _ in range(3):  # only one request each time, and only when it is time
+            Credential.objects.update(retry_at=timezone.now())
+            work_once(acme)
+            work_once(acme)
+        assert [request["status"] for request in simulator.requests()] == [401] * 3
+
+        simulator.change_token(token, revoked=False)
+        Credential.objects.update(retry_at=timezone.now())
+        work_once(acme)
+        work_once(acme)
+        assert credential_of(acme).quarantined_at is None
+        assert reading(acme).error == ""
+
+    def test_after_two_hours_a_refused_token_waits_for_a_person(
+        self, acme: Account, simulator: SimulatorHandle
+    ) -> None:
+        simulator.change_token(simulator.account("acme").token, revoked=True)
+        read_again(acme, "runners")
+        now = timezone.now()
+        Credential.objects.update(retry_at=now, quarantined_at=now - timedelta(hours=2))
+        work_once(acme)
+        assert credential_of(acme).retry_at is None
 
     def test_other_credentials_go_on(
         self, acme: Account, globex: Account, simulator: SimulatorHandle

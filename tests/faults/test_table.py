@@ -13,9 +13,10 @@ ROWS = [
     *(f"R{n}" for n in range(1, 7)),
     *(f"P{n}" for n in range(1, 8)),
     *(f"F{n}" for n in range(3, 8)),
+    *("A1", "A2", "A3", "A4", "I1", "H1", "H2", "H3", "S11"),
 ]
 ROW = re.compile(
-    r"^\| (?P<row>[WRPF]\d) \| .* \| (?P<verbs>[^|]+) \| (?P<tests>[^|]+) \|$", re.MULTILINE
+    r"^\| (?P<row>[A-Z]\d+) \| .* \| (?P<verbs>[^|]+) \| (?P<tests>[^|]+) \|$", re.MULTILINE
 )
 
 

@@ -14,7 +14,15 @@ from pytest_django import Settings
 
 from runners_app.credentials.credentials import keep_client, open_client
 from runners_app.credentials.leases import take_lease
-from runners_app.models import Account, CachedResponse, FieldChange, Operation, Reading, Runner
+from runners_app.models import (
+    Account,
+    CachedResponse,
+    Credential,
+    FieldChange,
+    Operation,
+    Reading,
+    Runner,
+)
 from runners_app.operations.send import Work as Held
 from runners_app.readings.run import run_reading
 from runners_app.runners.readings import fetch_runners
@@ -54,6 +62,14 @@ def fault(simulator: SimulatorHandle, verb: Verb, shape: dict[str, Any], **more:
 def runner_of(operation: Operation) -> Runner:
     assert operation.target_id is not None
     return Runner.objects.get(account=operation.account, github_id=operation.target_id)
+
+
+def let_lost_time_pass() -> None:
+    """Make lost operations look as if GitHub had shown no effect for as long as is waited."""
+    long_ago = timezone.now() - timedelta(hours=1)
+    Operation.objects.filter(state=S.UNKNOWN).update(
+        absent_since=long_ago, next_step_at=timezone.now()
+    )
 
 
 def states_of(operation: Operation) -> list[str]:
@@ -171,16 +187,27 @@ class TestW1AppliedAndResponseLost:
         assert FieldChange.objects.get(field="maximum_runners").operation == operation
 
     def test_a_create_refused_on_its_second_try_is_looked_for_again(
-        self, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
+        self,
+        acme: Account,
+        admin: User,
+        simulator: SimulatorHandle,
+        github: Github,
+        settle: Settle,
+        settings: Settings,
     ) -> None:
-        """GitHub's list may lag: the first try was applied, but two lists did not show it."""
-        hidden = {"total_count": 0, "runners": []}
+        """GitHub's list lags for longer than a lost create is looked for."""
+        settings.LOST_CREATE_SECONDS = 600
         fault(simulator, CREATE, shapes.APPLIED["the connection drops"])
-        simulator.add_fault(
-            "GET", "hosted-runners\\?", "status", status=200, body=hidden, skip=1, times=2
-        )
-        operation = settle(CREATE.request(acme, admin))
-        assert (operation.state, operation.sends) == (S.CONFIRMED, 2)
+        simulator.add_fault("GET", "hosted-runners\\?", "lag", seconds=600, times=0)
+        operation = CREATE.request(acme, admin)
+        work_once(acme)
+        let_lost_time_pass()
+        work_once(acme)
+        operation.refresh_from_db()
+        assert (operation.state, operation.sends) == (S.UNKNOWN, 2)
+        simulator.clear_faults()
+        operation = settle(operation)
+        assert operation.state == S.CONFIRMED
         assert applied(simulator, "POST") == 1
         assert github.has_taken_effect(operation)
 
@@ -231,7 +258,7 @@ class TestW2NotAppliedAndResponseLost:
         settle: Settle,
         settings: Settings,
     ) -> None:
-        settings.LOST_ANSWER_SPACING_SECONDS = 0.6
+        settings.LOST_CREATE_SECONDS = 0.6
         fault(simulator, CREATE, shapes.NOT_APPLIED["the connection drops"])
         operation = settle(CREATE.request(acme, admin))
         lost, resent = (
@@ -250,11 +277,14 @@ class TestW2NotAppliedAndResponseLost:
         simulator: SimulatorHandle,
         github: Github,
         settle: Settle,
+        settings: Settings,
     ) -> None:
+        settings.LOST_CREATE_SECONDS = settings.ABSENCE_PROOF_SECONDS = 600
         fault(simulator, verb, shapes.NOT_APPLIED["the connection drops"])
         operation = verb.request(acme, admin)
         work_once(acme)
         Operation.objects.update(confirmed_at=timezone.now() - timedelta(minutes=16))
+        let_lost_time_pass()
         operation = settle(operation)
         assert operation.state == S.NEEDS_ATTENTION
         assert applied(simulator, verb.method) == 0
@@ -464,14 +494,21 @@ class TestW6Deletes:
         assert "Stuck" in operation.reason
 
     def test_a_404_alone_does_not_prove_a_deletion(
-        self, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle
+        self,
+        acme: Account,
+        admin: User,
+        simulator: SimulatorHandle,
+        github: Github,
+        settle: Settle,
+        settings: Settings,
     ) -> None:
         """A credential that has lost its permission gets 404 everywhere."""
+        settings.OBSERVE_LIMIT_SECONDS = 0.3
         operation = DELETE_RUNNER.request(acme, admin)
         simulator.add_fault(None, "hosted-runners", "status", status=404, times=0)
         operation = settle(operation)
         assert operation.state == S.NEEDS_ATTENTION
-        assert "may no longer see it" in operation.reason
+        assert "can no longer see it" in operation.reason
 
     def test_the_refusal_of_an_image_in_use_is_quoted(
         self,
@@ -598,7 +635,11 @@ class TestP7OldOperationsAreNotSentUnasked:
         fault(simulator, verb, shapes.LIMITED["a 403 with retry-after"])
         operation = verb.request(acme, admin)
         work_once(acme)
-        Operation.objects.update(confirmed_at=timezone.now() - timedelta(minutes=16))
+        long_ago = timezone.now() - timedelta(minutes=16)
+        Operation.objects.update(confirmed_at=long_ago)
+        operation.refresh_from_db()
+        assert not operation.waits_for_person, "GitHub gave a time, which does not count"
+        Credential.objects.update(progress_at=long_ago)
         operation = settle(operation)
         assert operation.waits_for_person
         assert "Not sent in time" in page_of(as_admin, operation)

@@ -38,6 +38,8 @@ S = Operation.State
 @pytest.fixture(autouse=True)
 def _quick(settings: Settings) -> None:
     settings.LOST_ANSWER_SPACING_SECONDS = 0
+    settings.LOST_CREATE_SECONDS = 0
+    settings.ABSENCE_PROOF_SECONDS = 0
     settings.RETRY_SECONDS = 0
     settings.OBSERVE_INTERVAL_SECONDS = 0
 

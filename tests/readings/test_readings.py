@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from runners_app.models import (
     Account,
@@ -104,7 +106,7 @@ def test_a_change_reverted_at_github_is_read_although_the_list_is_as_it_was_befo
     assert runner.maximum_runners == at_first
 
 
-def test_a_row_missing_from_a_later_page_is_gone_although_the_first_page_is_unchanged(
+def test_a_row_missing_from_a_later_page_is_gone_once_proven_although_the_first_page_is_unchanged(
     acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
     rows = list(Repository.objects.present().filter(account=acme).order_by("pk"))
@@ -122,5 +124,9 @@ def test_a_row_missing_from_a_later_page_is_gone_although_the_first_page_is_unch
 
     read(listed[-1:])
     assert Repository.objects.present().filter(account=acme).count() == len(listed)
+    read([])
+    assert Repository.objects.present().filter(account=acme).count() == len(listed)
+    Repository.objects.update(missing_since=timezone.now() - timedelta(seconds=61))
+    Reading.objects.update(missing_since=timezone.now() - timedelta(seconds=61))
     read([])
     assert list(Repository.objects.filter(account=acme).exclude(gone_at=None)) == [rows[-1]]

@@ -8,7 +8,7 @@ from runners_app.groups.settings import GroupSettings
 from runners_app.groups.steps.calls import publish_group
 from runners_app.groups.steps.names import ids_are_known
 from runners_app.models import Operation, Reading, RunnerGroup
-from runners_app.operations.listing import list_first, read_now
+from runners_app.operations.listing import list_first, read_as_proof
 from runners_app.operations.send import Work, absent, retry_probe, send
 from runners_app.operations.steps import confirm, need_attention, step
 
@@ -44,13 +44,13 @@ def send_now(operation: Operation, work: Work) -> None:
 
 def probe(operation: Operation, work: Work) -> None:
     """From `unknown`: a complete list shows whether the group was created."""
-    result = read_now(operation, R.GROUPS, work)
+    result = read_as_proof(operation, R.GROUPS, work)
     if result.failure is not None:
         note = (
             "The answer was lost, and the list of runner groups could not be read. "
             f"{result.failure.message}"
         )
-        retry_probe(operation, work, note, result.error)
+        retry_probe(operation, work, note)
         return
     found = _new_group(operation)
     if found is None:

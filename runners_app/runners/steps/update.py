@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from runners_app.models import Operation, Reading
+from runners_app.models import Operation, Reading, Runner
 from runners_app.operations.observe import (
     Target,
     read_after_loss,
@@ -102,6 +102,14 @@ def observe(operation: Operation, work: Work) -> None:
         _confirm_seen(operation, work, "The runner has the new values.")
     else:
         keep_observing(operation, work, "GitHub does not show the new values yet.")
+
+
+def resolve(operation: Operation, work: Work) -> None:
+    """From `needs_attention`: confirm if the list that was just read shows the new values."""
+    rows = Runner.objects.present().filter(account=operation.account)
+    row = rows.filter(github_id=operation.target_github_id).first()
+    if row is not None and operation.sends and RunnerSettings.of(row).has(body_of(operation)):
+        _confirm_seen(operation, work, "A later reading shows the new values.")
 
 
 def _confirm_seen(operation: Operation, work: Work, note: str) -> None:

@@ -1,6 +1,7 @@
 """Organizations, their repositories, the user behind a token, and the rate limit."""
 
 from base64 import b64encode
+from dataclasses import replace
 from typing import Any
 from zlib import crc32
 
@@ -173,6 +174,15 @@ def get_organization(call: Call) -> Response:
         if not call.newest_version:
             response["secret_scanning_push_protection_custom_link_enabled"] = False
     return Response(200, response)
+
+
+def get_organization_by_id(call: Call) -> Response:
+    """GET /organizations/{organization_id}: the organization under its present name."""
+    for account in call.world.accounts.values():
+        is_asked_for = str(account.id) == call.params["organization_id"]
+        if account.kind == "organization" and is_asked_for and not account.renamed:
+            return get_organization(replace(call, target=account))
+    raise not_found()
 
 
 def _sees_plan(call: Call) -> bool:

@@ -168,6 +168,12 @@ ROUTES: list[Route] = [
         NETWORKS,
     ),
     _plain("GET", "/orgs/{org}", organizations.get_organization, Need(who="anyone")),
+    _plain(
+        "GET",
+        "/organizations/{organization_id}",
+        organizations.get_organization_by_id,
+        Need(who="anyone"),
+    ),
     _plain("GET", "/orgs/{org}/repos", organizations.list_repositories, Need(who="anyone")),
     _plain("GET", "/user", organizations.get_user, Need()),
     _plain("GET", "/users/{username}", organizations.get_user_by_name, Need(who="anyone")),
