@@ -22,6 +22,10 @@ described = pytest.mark.skipif(
 )
 
 
+# Redirects of renamed organizations lead there.
+UNDOCUMENTED = "GET /organizations/{}"
+
+
 def without_names(operation: str) -> str:
     return re.sub(r"\{\w+\}", "{}", operation)
 
@@ -29,7 +33,8 @@ def without_names(operation: str) -> str:
 def simulated_operations() -> list[str]:
     """The simulator's routes as GitHub writes them: "GET /orgs/{org}/actions/hosted-runners"."""
     known = {without_names(operation): operation for operation in models.operations("2026-03-10")}
-    return [known.get(operation, operation) for operation in map(operation_of, ROUTES)]
+    routes = [operation_of(route) for route in ROUTES]
+    return [known.get(route, route) for route in routes if route != UNDOCUMENTED]
 
 
 def operation_of(route: Any) -> str:
@@ -37,6 +42,7 @@ def operation_of(route: Any) -> str:
     return f"{route.method} " + re.sub(r"\(\?P<\w+>.*?\)(?=/|$)", "{}", pattern)
 
 
+NEW_WEBHOOK = {"name": "web", "config": {"url": "http://127.0.0.1:9/", "content_type": "json"}}
 PLACES = {
     "{org}": "acme",
     "{username}": "acme",
@@ -69,10 +75,61 @@ def concrete(simulator: SimulatorHandle, operation: str) -> str:
         "{repository_id}": str(repository_id(simulator)),
         "{org_id}": str(organization_id(simulator)),
     }
+    places |= webhook_places(simulator, path) | run_places(simulator, path)
     for place, value in places.items():
         path = path.replace(place, value)
     assert "{" not in path
     return path
+
+
+def webhook_places(simulator: SimulatorHandle, path: str) -> dict[str, str]:
+    """A webhook with a delivery in its log: its ping, or for the App's, which has none, a job's."""
+    if "{hook_id}" not in path and not path.startswith("/app/hook"):
+        return {}
+    if path.startswith("/app"):
+        call, deliveries = caller_of(simulator, app_jwt(simulator)), "/app/hook/deliveries"
+        call("PATCH", "/app/hook/config", json={"url": f"{simulator.base_url}/hook"})
+        places = {}
+    else:
+        call = caller_of(simulator, simulator.account("acme").token)
+        hook = call("POST", "/orgs/acme/hooks", json=NEW_WEBHOOK).json()
+        deliveries, places = (
+            f"/orgs/acme/hooks/{hook['id']}/deliveries",
+            {"{hook_id}": str(hook["id"])},
+        )
+    if "{delivery_id}" not in path:
+        return places
+
+    add_run(simulator)
+    for _ in range(100):
+        if logged := call("GET", deliveries).json():
+            return {**places, "{delivery_id}": str(logged[0]["id"])}
+        time.sleep(0.1)
+    raise AssertionError("No delivery was logged.")
+
+
+def run_places(simulator: SimulatorHandle, path: str) -> dict[str, str]:
+    """A workflow run of a repository of acme's."""
+    if "{repo}" not in path:
+        return {}
+    job = add_run(simulator)
+    owner, _, name = str(job["repository"]).rpartition("/")
+    return {
+        "{owner}": owner or "acme",
+        "{repo}": name,
+        "{run_id}": str(job["run_id"]),
+        "{attempt_number}": "1",
+        "{job_id}": str(job["id"]),
+    }
+
+
+def add_run(simulator: SimulatorHandle) -> dict[str, Any]:
+    url = f"{simulator.base_url}/_simulator/jobs"
+    added = requests.post(url, json={"runs": 1, "organization": "acme"}, timeout=10).json()["jobs"]
+    jobs = requests.get(url, timeout=10).json()["jobs"]
+    job = next(job for job in jobs if job["id"] == added[0])
+    time.sleep(max(0.0, job["created_on"] - time.time()) + 0.1)
+    return job
 
 
 def network_id(simulator: SimulatorHandle, scope: str) -> str:
@@ -100,6 +157,11 @@ def body_of(simulator: SimulatorHandle, operation: str) -> Any:
     last = path.rpartition("/")[2]
     return {
         "hosted-runners": NEW_RUNNER,
+        "hooks": NEW_WEBHOOK,
+        "{hook_id}": {"active": True},
+        "config": {"url": "http://127.0.0.1:9/"},
+        "pings": None,
+        "attempts": None,
         "{hosted_runner_id}": {"maximum_runners": 3, "enable_static_ip": True},
         "runner-groups": {
             "name": "new-group",

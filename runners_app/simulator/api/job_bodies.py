@@ -71,8 +71,9 @@ def _steps(job: Job, status: str) -> list[Body]:
     ]
 
 
-def describe_run(run: Run, jobs: list[Job], repository: str, base_url: str, now: float) -> Body:
-    own = f"{base_url}/repos/{repository}/actions/runs/{run.id}"
+def describe_run(run: Run, jobs: list[Job], repository: Body, base_url: str, now: float) -> Body:
+    name = repository["full_name"]
+    own = f"{base_url}/repos/{name}/actions/runs/{run.id}"
     statuses = {status_of(job, now) for job in jobs}
     done = statuses <= {"completed"}
     ended = max((job.completed_on for job in jobs), default=run.created_on)
@@ -92,11 +93,22 @@ def describe_run(run: Run, jobs: list[Job], repository: str, base_url: str, now:
         else None,
         "workflow_id": len(run.workflow),
         "url": own,
-        "html_url": f"https://github.com/{repository}/actions/runs/{run.id}",
+        "html_url": f"https://github.com/{name}/actions/runs/{run.id}",
         "created_at": timestamp(run.created_on),
         "updated_at": timestamp(min(now, ended)),
         "run_started_at": timestamp(run.attempts[-1]),
+        "display_title": run.workflow,
+        "pull_requests": [],
+        "head_commit": None,
         "jobs_url": f"{own}/jobs",
+        "logs_url": f"{own}/logs",
+        "artifacts_url": f"{own}/artifacts",
+        "cancel_url": f"{own}/cancel",
+        "rerun_url": f"{own}/rerun",
+        "check_suite_url": f"{base_url}/repos/{name}/check-suites/{run.id}",
+        "workflow_url": f"{base_url}/repos/{name}/actions/workflows/{len(run.workflow)}",
+        "repository": repository,
+        "head_repository": repository,
     }
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from runners_app.simulator.api.call import Call, wrapped_page
 from runners_app.simulator.api.job_bodies import describe_job, describe_run
+from runners_app.simulator.api.organizations import describe_repository
 from runners_app.simulator.api.wire import Response, not_found, page_of
 from runners_app.simulator.world.jobs import Job, Run
 from runners_app.simulator.world.lifecycle import timestamp
@@ -28,17 +29,17 @@ def list_runs(call: Call) -> Response:
     ]
     found.sort(key=lambda run: -run.created_on)
     found = found[:MOST_FOUND] if created else found
-    name = f"{account.slug}/{repository.name}"
+    body = describe_repository(call, account, repository)
     described = [
-        describe_run(run, _jobs(call, run), name, call.request.base_url, call.wall) for run in found
+        describe_run(run, _jobs(call, run), body, call.request.base_url, call.wall) for run in found
     ]
     return wrapped_page(call, "workflow_runs", described)
 
 
 def get_run(call: Call) -> Response:
     account, repository = _repository(call)
-    run, name = _run(call), f"{account.slug}/{repository.name}"
-    body = describe_run(run, _jobs(call, run), name, call.request.base_url, call.wall)
+    run, described = _run(call), describe_repository(call, account, repository)
+    body = describe_run(run, _jobs(call, run), described, call.request.base_url, call.wall)
     return Response(200, body)
 
 
