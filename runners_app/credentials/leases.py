@@ -108,6 +108,8 @@ class Lease:
         Call it first in each publishing transaction. Raises LeaseLost.
         """
         budget = self._mine().only("rate_limit", "rate_remaining", "rate_reset_at")
+        # NO KEY: a transaction that holds an account checks its foreign key when it commits, and
+        # would otherwise wait for a worker that waits for the account.
         credential = next(iter(budget.select_for_update(no_key=True)), None)
         if credential is None:
             raise LeaseLost

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from allauth.account import app_settings
 from allauth.account.internal.flows.login import get_authentication_records, record_authentication
@@ -64,7 +65,8 @@ def ask_for_proof(request: HttpRequest, *, enrols: bool = False) -> HttpResponse
     if get_reauthentication_flows(request.user):
         raise ReauthenticationRequired
     if SocialAccount.objects.filter(user=request.user, provider=OIDC).exists():
-        return suspend_request(request, reverse("confirm-provider"))
+        suspended: HttpResponse = suspend_request(request, reverse("confirm-provider"))
+        return suspended
     if enrols and _proved_at(request, only_again=False):
         return None
     raise PermissionDenied(ENROL_FIRST)
@@ -127,6 +129,6 @@ def finish_proof(request: HttpRequest, sociallogin: "SocialLogin") -> HttpRespon
         provider=account.provider,
         uid=account.uid,
     )
-    request.GET = QueryDict(mutable=True)
-    request.GET["next"] = state[NEXT]
+    # allauth goes on to the address in the query string.
+    request.GET = QueryDict(urlencode({"next": state[NEXT]}))
     return resume_request(request) or redirect("you")

@@ -223,7 +223,7 @@ def test_an_account_is_given_changed_and_taken(
         "membership.given",
         "membership.taken",
     ]
-    assert written[1].details == {"role": "manager", "before": "viewer"}
+    assert written[1].details == {"role": "manager", "before": "viewer", "operations_held": 0}
 
 
 def test_an_unknown_role_is_refused(as_admin: Client, lead: User, account: Account) -> None:

@@ -37,7 +37,7 @@ def test_pages_of_a_session_may_not_be_stored_or_framed(as_admin: Client, path: 
 def test_cookies_cannot_be_read_by_scripts(client: Client, admin: User) -> None:
     answer = client.post("/sign-in/", {"username": "ada", "password": "a password for tests"})
     assert answer.status_code == 302
-    assert set(answer.cookies) == {"sessionid", "csrftoken"}
+    assert set(answer.cookies) == {"sessionid", "csrftoken", "browser"}
     for cookie in answer.cookies.values():
         assert cookie["httponly"]
         assert cookie["samesite"] == "Lax"
