@@ -12,10 +12,12 @@ ROWS = [
     *(f"W{n}" for n in range(1, 8)),
     *(f"R{n}" for n in range(1, 7)),
     *(f"P{n}" for n in range(1, 8)),
-    *(f"F{n}" for n in range(3, 8)),
+    "A1",
+    *(f"F{n}" for n in range(1, 8)),
+    "N1",
 ]
 ROW = re.compile(
-    r"^\| (?P<row>[WRPF]\d) \| .* \| (?P<verbs>[^|]+) \| (?P<tests>[^|]+) \|$", re.MULTILINE
+    r"^\| (?P<row>[WRPAFN]\d) \| .* \| (?P<verbs>[^|]+) \| (?P<tests>[^|]+) \|$", re.MULTILINE
 )
 
 
