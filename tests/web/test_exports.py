@@ -385,5 +385,5 @@ class TestRangesChangedSince:
     ) -> None:
         answer = client.get("/static-ips/changes.txt", {"since": since})
         assert answer.status_code == 400
-        assert "Say since when" in answer.content.decode()
+        assert "Add the start of the period" in answer.content.decode()
         assert client.get("/static-ips/", {"since": since}).status_code == 200
