@@ -15,7 +15,8 @@ def group_annotate(request: Request, pk: int) -> HttpResponse:
     row = visible_or_404(RunnerGroup.objects.select_related("account"), request, pk)
     annotate_or_403(visible_account_or_404(request, row.account_id))
     initial = {name: getattr(row, name) for name in FIELDS}
-    form = AnnotationForm(request.POST or None, initial=initial)
+    data = request.POST if request.method == "POST" else None
+    form = AnnotationForm(data, initial=initial)
     if form.is_valid():
         annotate([(row, form.cleaned_data)], by=request.user)
         return redirect("group", row.pk)

@@ -49,7 +49,8 @@ def preferences(request: Request) -> HttpResponse:
     """Show or change preferences. A request by a script sends one field and gets 204."""
     current = preferences_of(request.user)
     initial = {name: getattr(current, name) for name in PreferencesForm.base_fields}
-    form = PreferencesForm(request.POST or None, initial=initial)
+    data = request.POST if request.method == "POST" else None
+    form = PreferencesForm(data, initial=initial)
     if form.is_valid():
         sent = {name: value for name, value in form.cleaned_data.items() if name in request.POST}
         save_preferences(request.user, **sent)

@@ -24,7 +24,8 @@ def runner_annotate(request: Request, pk: int) -> HttpResponse:
     row = visible_or_404(Runner.objects.select_related("account"), request, pk)
     annotate_or_403(visible_account_or_404(request, row.account_id))
     initial = {name: getattr(row, name) for name in FIELDS}
-    form = AnnotationForm(request.POST or None, initial=initial)
+    data = request.POST if request.method == "POST" else None
+    form = AnnotationForm(data, initial=initial)
     if form.is_valid():
         annotate([(row, form.cleaned_data)], by=request.user)
         return redirect("runner", row.pk)
@@ -41,7 +42,8 @@ def runners_annotate(request: Request) -> HttpResponse:
         account.pk for account in Account.objects.visible_to(request.user) if may_annotate(account)
     }
     rows = [runner for runner in runners if runner.account_id in allowed]
-    form = BulkAnnotationForm(request.POST or None)
+    data = request.POST if request.method == "POST" else None
+    form = BulkAnnotationForm(data)
     if rows and form.is_valid():
         count = annotate([(row, form.values_for(row)) for row in rows], by=request.user)
         messages.success(request, f"Owner and tags of {count:,} runners were changed.")

@@ -13,7 +13,7 @@ from runners_app.runners.columns import COLUMNS, LIST, columns_of
 from runners_app.runners.facets import read_facets
 from runners_app.runners.filters import RunnerFilter
 from runners_app.runners.list_views import NOT_FILTERS, vocabulary_of
-from runners_app.web.pages import Request, query_without, render_page
+from runners_app.web.pages import Request, id_or_404, query_without, render_page
 from runners_app.web.paging import PAGE_SIZES
 from runners_app.web.preferences import preferences_of, rows_of, save_preferences
 from runners_app.web.search import Term, write
@@ -110,14 +110,13 @@ def _save_view(request: Request) -> HttpResponse:
                 _store_view(request, name, query.urlencode())
                 messages.success(request, f"The view “{name}” is saved.")
         case "delete":
-            view = get_object_or_404(
-                SavedView, user=request.user, list=LIST, pk=request.POST.get("view")
-            )
+            pk = id_or_404(request.POST.get("view", ""))
+            view = get_object_or_404(SavedView, user=request.user, list=LIST, pk=pk)
             view.delete()
             if preferences.of_list(LIST).get("default") == view.query:
                 _remember(request, default="")
             messages.success(request, f"The view “{view.name}” is deleted.")
-        case _:
+        case "apply":
             values: dict[str, Any] = {}
             if request.POST.get("density") in Preferences.Density.values:
                 values["density"] = request.POST["density"]
