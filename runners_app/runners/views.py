@@ -92,7 +92,7 @@ def workflow_of(row: Runner) -> str:
 def group_of(row: Runner) -> RunnerGroup | None:
     """The runner's group, if it can be read."""
     groups = RunnerGroup.objects.filter(account_id=row.account_id)
-    return groups.filter(github_id=row.group_id).first()
+    return groups.filter(github_id=row.group_id or 0).first()
 
 
 def image_of(row: Runner) -> Image | None:

@@ -103,6 +103,9 @@ def _tags(runner: Runner) -> str:
     return f'<td data-label="Tags" class="wraps">{tags}</td>'
 
 
+YES, NO = "Yes", '<span class="muted">No</span>'
+CUSTOM = ' <span class="badge badge-muted">Custom</span>'
+
 Cell = Callable[[Runner], str]
 CELLS: dict[str, Cell] = {
     "account": _account,
@@ -127,5 +130,3 @@ CELLS: dict[str, Cell] = {
     "owner": lambda runner: f'<td data-label="Owner" class="wraps">{escape(runner.owner)}</td>',
     "tags": _tags,
 }
-YES, NO = "Yes", '<span class="muted">No</span>'
-CUSTOM = ' <span class="badge badge-muted">Custom</span>'

@@ -355,7 +355,7 @@ def filters(context: template.Context, target: str) -> SafeString:
     return format_html(
         'hx-get="{}" hx-target="{}" hx-swap="outerHTML" hx-push-url="true"'
         ' hx-trigger="submit, change target:select, input changed delay:80ms'
-        ' from:find input[type=search]" hx-sync="this:replace"',
+        ' from:find input[type=search]" hx-sync="this:queue last"',
         context["request"].path,
         target,
     )

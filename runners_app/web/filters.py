@@ -95,8 +95,8 @@ class TokenFilter:
         return bool(self.terms)
 
     @cached_property
-    def qs(self) -> "QuerySet[Any]":
-        """The rows that match every term."""
+    def qs(self) -> Any:
+        """The rows that match every term, as a QuerySet of the kind that was given."""
         rows = self.rows
         if sum(not term.word for term in self.terms) > MOST_WORDS:
             self.problems.append(Problem(f"A search has at most {MOST_WORDS} words."))

@@ -128,7 +128,7 @@ def _corrected(message: str, terms: Sequence[Term], wrong: Term, right: Term) ->
     return Problem(message, str(right), corrected)
 
 
-class Matches(Lookup):  # type: ignore[type-arg]  # not generic at run time
+class Matches(Lookup):
     """`column LIKE pattern` regardless of case; the pattern comes from `pattern_of`."""
 
     lookup_name = "matches"

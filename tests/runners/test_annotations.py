@@ -94,7 +94,7 @@ def test_the_side_panel_shows_the_open_runner_with_links_to_its_group_and_image(
     runner = Runner.objects.get(account=acme, name="golden-linux-16core")
     page = client.get(f"/runners/?q=golden&open={runner.pk}").content.decode()
     assert f'data-panel="{runner.pk}"' in page
-    group = RunnerGroup.objects.get(account=acme, github_id=runner.group_id)
+    group = RunnerGroup.objects.get(account=acme, github_id=runner.group_id or 0)
     assert f'href="/groups/{group.pk}/"' in page
     headers = {"HX-Request": "true", "HX-Target": "panel"}
     part = client.get(f"/runners/?open={runner.pk}", headers=headers).content.decode()

@@ -392,7 +392,7 @@ def test_a_selection_belongs_to_the_user_who_made_it(
     selection = Selection.objects.get()
     Membership.objects.create(user=lead, account=acme, role="manager")
     client.force_login(lead)
-    assert client.get("/runners/bulk/edit/", {"selection": selection.pk}).status_code == 404
+    assert client.get("/runners/bulk/edit/", {"selection": str(selection.pk)}).status_code == 404
 
 
 def test_the_same_form_with_other_values_is_another_batch(as_admin: Client, acme: Account) -> None:
