@@ -1,5 +1,7 @@
 """Owner, tags and notes of runners and groups: found, exported, changed in bulk, with history."""
 
+from collections.abc import Callable
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -9,10 +11,12 @@ from runners_app.models import (
     AuditEntry,
     FieldChange,
     Membership,
+    Reading,
     Runner,
     RunnerGroup,
 )
 from runners_app.templatetags.words import yaml_string
+from tests.simulator_handle import SimulatorHandle
 
 
 def test_owner_tags_and_note_of_a_runner_are_kept_found_and_exported(
@@ -25,7 +29,7 @@ def test_owner_tags_and_note_of_a_runner_are_kept_found_and_exported(
     page = as_admin.get(f"/runners/{runner.pk}/").content.decode()
     assert "Platform team" in page
     assert "Ask before deleting." in page
-    for q in ("tag:gpu", "tag:ML", "tag:g*", 'owner:"platform team"', "owner:plat*", "-tag:none"):
+    for q in ("tag:gpu", "tag:ML", "tag:gp*", 'owner:"platform team"', "owner:plat*", "-tag:none"):
         rows = as_admin.get("/runners/", {"q": q}).context["page"].rows
         assert [row.pk for row in rows] == [runner.pk], q
     assert as_admin.get("/runners/", {"q": "tag:gp"}).context["total"] == 0
@@ -45,13 +49,16 @@ def test_owner_tags_and_note_of_a_runner_are_kept_found_and_exported(
 
 
 def test_a_reading_keeps_what_was_annotated(
-    as_admin: Client, acme: Account, work: object, simulator: object
+    acme: Account, work: Callable[[Account], None], simulator: SimulatorHandle
 ) -> None:
-    Runner.objects.update(owner="ada", tags="keep", maximum_runners=1, row_hash="")
-    acme.readings.filter(resource="runners").update(due_at=acme.connected_at)
-    work(acme)  # type: ignore[operator]
-    assert not Runner.objects.filter(maximum_runners=1).exists()
-    assert set(Runner.objects.values_list("owner", "tags")) == {("ada", "keep")}
+    Runner.objects.update(owner="ada", tags="keep", note="Ask first.")
+    runner = Runner.objects.filter(account=acme).earliest("pk")
+    simulator.change_runner("organization", "acme", runner.github_id, maximum_runners=9)
+    Reading.objects.schedule_now(acme, "runners")
+    work(acme)
+    runner.refresh_from_db()
+    kept = (runner.maximum_runners, runner.owner, runner.tags, runner.note)
+    assert kept == (9, "ada", "keep", "Ask first.")
 
 
 def test_selected_runners_get_an_owner_and_tags_at_once(
