@@ -240,7 +240,7 @@ LOGOUT_REDIRECT_URL = "sign-in"
 
 # --- Sign-in: local people whom administrators add, and the providers set up here.
 AUTHENTICATION_BACKENDS = [
-    "allauth.account.auth_backends.AuthenticationBackend",
+    "runners_app.people.backends.Backend",
 ]
 REQUIRE_MFA_FOR_ADMINS = env.bool("REQUIRE_MFA_FOR_ADMINS", default=False)
 # Whether a new user of a provider becomes a person here, without access to any account. Otherwise

@@ -12,6 +12,7 @@ from runners_app.activity import views as operations
 from runners_app.api import token_views as tokens
 from runners_app.api.v1 import api as v1
 from runners_app.explain import views as explain
+from runners_app.groups import annotation_views as group_annotations
 from runners_app.groups import export as groups_export
 from runners_app.groups import form_views as group_forms
 from runners_app.groups import views as groups
@@ -22,12 +23,15 @@ from runners_app.monitoring import health_views as health
 from runners_app.monitoring import metrics_views as metrics
 from runners_app.notices import views as notices
 from runners_app.overview import views as overview
+from runners_app.people import preference_views as preferences
 from runners_app.people import sign_in_views as sign_in
 from runners_app.people import views as people
+from runners_app.runners import annotation_views as annotations
 from runners_app.runners import bulk_views as bulk
 from runners_app.runners import export as runners_export
 from runners_app.runners import form_views as runner_forms
 from runners_app.runners import list_views as runner_list
+from runners_app.runners import menu_views as runner_menus
 from runners_app.runners import views as runners
 from runners_app.static_ips import views as static_ips
 
@@ -37,6 +41,7 @@ urlpatterns = [
     path("metrics", metrics.metrics, name="metrics"),
     path("setup/", sign_in.setup, name="setup"),
     path("you/", sign_in.you, name="you"),
+    path("you/preferences/", preferences.preferences, name="preferences"),
     path("you/sessions/end/", sign_in.sessions_end, name="sessions-end"),
     path("you/sessions/<str:key>/end/", sign_in.session_end, name="session-end"),
     path("", overview.overview, name="overview"),
@@ -92,7 +97,8 @@ urlpatterns = [
     path("audit/", audit.audit, name="audit"),
     path("audit/export.<str:form>", audit.audit_export, name="audit-export"),
     path("runners/", runner_list.runners, name="runners"),
-    path("runners/words/", runner_list.runner_words, name="runner-words"),
+    path("runners/filters/", runner_menus.runners_filters, name="runners-filters"),
+    path("runners/view/", runner_menus.runners_view, name="runners-view"),
     path("runners/refresh/", runners.runners_refresh, name="runners-refresh"),
     path("runners/export.<str:form>", runners_export.runners, name="runners-export"),
     path("runners/name/", runner_forms.runner_name, name="runner-name"),
@@ -100,8 +106,10 @@ urlpatterns = [
     path("runners/new/", runner_forms.runner_new, name="runner-new"),
     path("runners/bulk/new/", bulk.runners_new, name="runners-new"),
     path("runners/bulk/edit/", bulk.runners_edit, name="runners-edit"),
+    path("runners/bulk/annotate/", annotations.runners_annotate, name="runners-annotate"),
     path("runners/bulk/delete/", bulk.runners_delete, name="runners-delete"),
     path("runners/<int:pk>/", runners.runner, name="runner"),
+    path("runners/<int:pk>/annotate/", annotations.runner_annotate, name="runner-annotate"),
     path("runners/<int:pk>/edit/", runner_forms.runner_edit, name="runner-edit"),
     path("runners/<int:pk>/delete/", runner_forms.runner_delete, name="runner-delete"),
     path("operations/", operations.operations, name="operations"),
@@ -138,6 +146,7 @@ urlpatterns = [
     ),
     path("groups/explain/ask/", explain.groups_explain_ask, name="groups-explain-ask"),
     path("groups/<int:pk>/", groups.group, name="group"),
+    path("groups/<int:pk>/annotate/", group_annotations.group_annotate, name="group-annotate"),
     path("groups/<int:pk>/edit/", group_forms.group_edit, name="group-edit"),
     path("groups/<int:pk>/delete/", group_forms.group_delete, name="group-delete"),
     path("groups/<int:pk>/access/", group_forms.group_access, name="group-access"),

@@ -21,6 +21,9 @@ GROUP_COLUMNS = (
     "selected_workflows",
     "network_configuration_id",
     "runners",
+    "owner",
+    "tags",
+    "note",
     "first_seen_at",
     "gone_at",
 )
@@ -45,6 +48,9 @@ def groups(request: Request, form: str) -> StreamingHttpResponse:
         "selected_workflows",
         "network_configuration_id",
         "members",
+        "owner",
+        "tags",
+        "note",
         "first_seen_at",
         "gone_at",
     )

@@ -1,54 +1,47 @@
-"""Filter of the groups list: query parameters, or `word:value` in the search box."""
+"""The filter of the runner groups list."""
 
 from typing import ClassVar
 
-import django_filters
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
-from runners_app.models import RunnerGroup
-from runners_app.web.filters import GONE, CatalogFilter
+from runners_app.web.filters import ACCOUNT_WORDS, GONE, CatalogFilter, Unusable
 from runners_app.web.numbers import number_in
+
+YES_NO = ("yes", "no")
 
 
 class GroupFilter(CatalogFilter):
-    """By visibility, public repositories, origin and state; a number also matches GitHub's id."""
+    """Filter runner groups by account, visibility, origin and words in the name."""
 
-    TERMS: ClassVar[dict[str, str]] = {
-        name: name for name in ("visibility", "public", "inherited", "state")
+    WORDS: ClassVar[dict[str, str]] = {
+        **ACCOUNT_WORDS,
+        "visibility": "visibility",
+        "public": "public",
+        "inherited": "inherited",
+        "state": "state",
+        "owner": "owner",
+        "tag": "tag",
     }
+    LABELS: ClassVar[dict[str, str]] = {"public": "Public repositories", "inherited": "Origin"}
 
-    visibility = django_filters.CharFilter(
-        field_name="visibility", lookup_expr="iexact", label="Visibility"
-    )
-    public = django_filters.ChoiceFilter(
-        choices=[("yes", "Allowed"), ("no", "Not allowed")],
-        method="by_public",
-        label="Public repositories",
-    )
-    inherited = django_filters.ChoiceFilter(
-        choices=[("yes", "From the enterprise"), ("no", "Own")],
-        method="by_inherited",
-        label="Origin",
-    )
-    state = django_filters.ChoiceFilter(choices=[("gone", "Gone")], method="by_gone", label="State")
-
-    class Meta:
-        model = RunnerGroup
-        fields: tuple[str, ...] = ()
-
-    def matching(self, word: str) -> Q:
-        found, number = Q(name__icontains=word), number_in(word)
+    def by_text(self, value: str) -> Q:
+        found, number = super().by_text(value), number_in(value)
         return found if number is None else found | Q(github_id=number)
 
-    def by_public(
-        self, rows: QuerySet[RunnerGroup], name: str, value: str
-    ) -> QuerySet[RunnerGroup]:
-        return rows.filter(allows_public_repositories=value.lower() == "yes")
+    def by_visibility(self, value: str) -> Q:
+        return self.text_is("visibility", value)
 
-    def by_inherited(
-        self, rows: QuerySet[RunnerGroup], name: str, value: str
-    ) -> QuerySet[RunnerGroup]:
-        return rows.filter(inherited=value.lower() == "yes")
+    def by_public(self, value: str) -> Q:
+        if value.lower() not in YES_NO:
+            raise Unusable(YES_NO)
+        return Q(allows_public_repositories=value.lower() == "yes")
 
-    def by_gone(self, rows: QuerySet[RunnerGroup], name: str, value: str) -> QuerySet[RunnerGroup]:
-        return rows.filter(gone_at__isnull=value.lower() != GONE)
+    def by_inherited(self, value: str) -> Q:
+        if value.lower() not in YES_NO:
+            raise Unusable(YES_NO)
+        return Q(inherited=value.lower() == "yes")
+
+    def by_state(self, value: str) -> Q:
+        if value.lower() != GONE:
+            raise Unusable([GONE])
+        return Q(gone_at__isnull=False)

@@ -15,6 +15,7 @@ from runners_app.models import (
     SelfHostedRunner,
     SharedRunner,
 )
+from runners_app.web.annotations import may_annotate
 from runners_app.web.forms import new_nonce
 from runners_app.web.freshness import freshness_of, freshness_of_one, unchanged
 from runners_app.web.lists import count_once, order_of, read_again
@@ -27,6 +28,7 @@ from runners_app.web.pages import (
     query_without,
     render_page,
     version_of,
+    visible_account_or_404,
     visible_or_404,
 )
 from runners_app.web.paging import Order, page_by_key
@@ -112,6 +114,7 @@ def group(request: Request, pk: int) -> HttpResponse:
         if row.inherited
         else [],
         "may_manage": manages,
+        "may_annotate": may_annotate(visible_account_or_404(request, row.account_id)),
         "targets": list(_other_groups(row)) if manages else [],
         "nonce": new_nonce(),
         "runners": runners[:RUNNERS_SHOWN],

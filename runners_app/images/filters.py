@@ -2,26 +2,18 @@
 
 from typing import ClassVar
 
-import django_filters
 from django.db.models import Q
 
-from runners_app.models import Image
-from runners_app.web.filters import CatalogFilter
+from runners_app.web.filters import ACCOUNT_WORDS, CatalogFilter
 
 
 class ImageFilter(CatalogFilter):
     """Filter images by account, platform, state and words in the name."""
 
-    TERMS: ClassVar[dict[str, str]] = {"platform": "platform", "state": "state"}
+    WORDS: ClassVar[dict[str, str]] = {**ACCOUNT_WORDS, "platform": "platform", "state": "state"}
 
-    platform = django_filters.CharFilter(
-        field_name="platform", lookup_expr="iexact", label="Platform"
-    )
-    state = django_filters.CharFilter(method="by_state", label="State")
+    def by_text(self, value: str) -> Q:
+        return super().by_text(value) | Q(github_id=value)
 
-    class Meta:
-        model = Image
-        fields: tuple[str, ...] = ()
-
-    def matching(self, word: str) -> Q:
-        return Q(name__icontains=word) | Q(github_id=word)
+    def by_platform(self, value: str) -> Q:
+        return self.text_is("platform", value)

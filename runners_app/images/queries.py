@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -32,6 +34,7 @@ from runners_app.models import (
     Runner,
 )
 from runners_app.models.operations import OperationQuerySet
+from runners_app.web.filters import TokenFilter
 from runners_app.web.numbers import number_in
 from runners_app.web.pages import version_of
 from runners_app.web.paging import KeyPage, Order, page_by_key
@@ -78,19 +81,19 @@ def attach_accounts(rows: Iterable[Image], accounts: Sequence[Account]) -> None:
         row.account = by_id[row.account_id]
 
 
-def attach_used_by(images: list[Image], user: User, account: str = "") -> None:
+def attach_used_by(images: list[Image], user: User, slugs: Sequence[str] = ()) -> None:
     """Set `used_by`, the number of visible runners on each image; all images have one source.
 
-    A custom image counts the runners of its own account, any other those of the account with this
-    slug, or of all visible accounts if the slug is empty.
+    A custom image counts the runners of its own account, any other those of the accounts with
+    these slugs, or of all visible accounts if there are none.
     """
     if not images:
         return
     source = images[0].source
     runners = Runner.objects.visible_to(user).present().filter(image_source=source)
     runners = runners.filter(image_id__in={image.github_id for image in images})
-    if source != CUSTOM and account:
-        runners = runners.filter(account__slug__iexact=account)
+    if source != CUSTOM and slugs:
+        runners = runners.filter(reduce(or_, (TokenFilter.by_account(slug) for slug in slugs)))
 
     counts: Counter[tuple[int, str]] = Counter()
     by_image = runners.values_list("account_id", "image_id").annotate(count=Count("pk"))

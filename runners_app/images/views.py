@@ -69,7 +69,7 @@ def images(request: Request) -> HttpResponse:
     else:
         page, total = one_row_per_image(found, order, request.GET)
     attach_accounts(page.rows, accounts)
-    attach_used_by(page.rows, request.user, listed.form.cleaned_data.get("account", ""))
+    attach_used_by(page.rows, request.user, listed.values_of("account"))
 
     context = {
         "accounts": accounts,

@@ -31,6 +31,7 @@ from runners_app.models.jobs import (
 from runners_app.models.limits import Limits
 from runners_app.models.notices import Channel, Event, Notice
 from runners_app.models.operations import Operation, OperationEvent
+from runners_app.models.preferences import Preferences, SavedView, Selection
 from runners_app.models.readings import CachedResponse, Reading, ReadingRun
 from runners_app.models.runners import Runner
 from runners_app.models.sign_ins import FailedSignIn, Session, SignInCount
@@ -72,11 +73,14 @@ __all__ = [
     "PoolLevels",
     "PoolSlo",
     "PoolSums",
+    "Preferences",
     "Reading",
     "ReadingRun",
     "Repository",
     "Runner",
     "RunnerGroup",
+    "SavedView",
+    "Selection",
     "SelfHostedRunner",
     "Session",
     "SharedRunner",

@@ -74,6 +74,7 @@ class AuditEntry(models.Model):
         BATCH_CONTINUED = "batch.continued", "Confirmed the rest of a bulk change"
         API_TOKEN_CREATED = "api_token.created", "Created an API token"
         API_TOKEN_REVOKED = "api_token.revoked", "Revoked an API token"
+        ANNOTATED = "annotated", "Changed owner, tags or note"
         LIST_EXPORTED = "list.exported", "Exported a list"
 
     at = models.DateTimeField(db_index=True)

@@ -40,6 +40,15 @@ class RunnerGroup(ListedModel):
         null=True, help_text="Since when a list lacks lines that are shown until this is proven."
     )
 
+    # Kept in Trackside only.
+    owner = models.CharField(
+        max_length=200, blank=True, db_default="", help_text="The person or team to ask."
+    )
+    tags = models.CharField(
+        max_length=1000, blank=True, db_default="", help_text="Lower case, joined by spaces."
+    )
+    note = models.TextField(blank=True, db_default="")
+
     objects = RunnerGroupQuerySet.as_manager()
 
     # Set by code that reads many rows at once.
@@ -63,6 +72,10 @@ class RunnerGroup(ListedModel):
             self.allows_public_repositories
             and self.inherited_allows_public_repositories is not False
         )
+
+    @property
+    def tag_list(self) -> list[str]:
+        return self.tags.split()
 
     @property
     def has_access_list(self) -> bool:

@@ -74,6 +74,22 @@ class Runner(ListedModel):
         help_text="What the search box searches.",
     )
 
+    name_key = models.GeneratedField(
+        expression=Lower("name"),
+        output_field=models.CharField(max_length=500),
+        db_persist=True,
+        help_text="Lists are in this order.",
+    )
+
+    # Kept in Trackside only.
+    owner = models.CharField(
+        max_length=200, blank=True, db_default="", help_text="The person or team to ask."
+    )
+    tags = models.CharField(
+        max_length=1000, blank=True, db_default="", help_text="Lower case, joined by spaces."
+    )
+    note = models.TextField(blank=True, db_default="")
+
     objects = RunnerQuerySet.as_manager()
 
     group_name: str = ""  # set by pages, which read the names of all groups at once
@@ -83,19 +99,24 @@ class Runner(ListedModel):
             models.UniqueConstraint(fields=["account", "github_id"], name="runner_unique"),
         )
         indexes = (
-            models.Index(fields=["name", "id"], name="runner_by_name"),
-            models.Index(fields=["status", "id"], name="runner_by_status_and_id"),
-            models.Index(fields=["account", "name", "id"], name="runner_by_account"),
-            models.Index(fields=["group_id", "name", "id"], name="runner_by_group"),
+            models.Index(fields=["name_key", "id"], name="runner_by_name_key"),
+            models.Index(fields=["status", "name_key", "id"], name="runner_by_status_key"),
+            models.Index(fields=["account", "name_key", "id"], name="runner_by_account_key"),
+            models.Index(fields=["group_id", "name_key", "id"], name="runner_by_group_key"),
             models.Index(fields=["image_id", "account"], name="runner_by_image"),
-            models.Index(fields=["static_ip", "name", "id"], name="runner_by_static_ip"),
+            models.Index(fields=["static_ip", "name_key", "id"], name="runner_by_static_ip_key"),
             models.Index(
-                fields=["name", "id"], condition=Q(gone_at__isnull=False), name="runner_gone"
+                fields=["name_key", "id"],
+                condition=Q(gone_at__isnull=False),
+                name="runner_gone_key",
             ),
             models.Index(fields=["cpu_cores", "id"], name="runner_by_size"),
             models.Index(fields=["maximum_runners", "id"], name="runner_by_maximum"),
             models.Index(fields=["last_active_on", "id"], name="runner_by_activity"),
             models.Index(fields=["status_since", "id"], name="runner_by_status_since"),
+            models.Index(fields=["first_seen_at", "id"], name="runner_by_first_seen"),
+            models.Index(fields=["owner", "name_key", "id"], name="runner_by_owner"),
+            models.Index(fields=["tags", "id"], name="runner_by_tags"),
         )
 
     def __str__(self) -> str:
@@ -110,9 +131,18 @@ class Runner(ListedModel):
         return self.gone_at or self.status_since
 
     @property
+    def status_start_was_seen(self) -> bool:
+        """Whether the status began after Trackside first saw the runner."""
+        return self.gone_at is not None or self.status_since > self.first_seen_at
+
+    @property
     def fixed_image_version(self) -> str | None:
         """The image version the runner is pinned to; None if it follows the latest."""
         return None if self.follows_latest else self.image_version
+
+    @property
+    def tag_list(self) -> list[str]:
+        return self.tags.split()
 
     @property
     def is_moving(self) -> bool:

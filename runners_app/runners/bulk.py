@@ -5,13 +5,13 @@ resolves the name to its own id. Runners to which the change does not apply are 
 reason.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
-
-from django.db import transaction
 
 from runners_app.models import (
     Account,
@@ -23,16 +23,16 @@ from runners_app.models import (
     Runner,
     RunnerGroup,
 )
-from runners_app.runners.requests import (
-    request_create,
-    request_delete_runner,
-    request_update,
-)
+from runners_app.operations.batch import BatchItem, request_batch
 from runners_app.runners.settings import RunnerSettings
 from runners_app.runners.sizes import fits
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+
+# Runners of one bulk change; at one write a second, these take 80 minutes.
+MOST_AT_ONCE = 5000
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,31 @@ class BulkPlan:
     impossible: list[tuple[Runner, str]] = field(default_factory=list)
     unchanged: list[Runner] = field(default_factory=list)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Differs as soon as the runners or their changes are not the ones the user was shown."""
         shown = [(item.runner.pk, sorted(item.changes.items(), key=str)) for item in self.items]
         return sha256(repr(shown).encode()).hexdigest()[:20]
+
+    @property
+    def seconds(self) -> int:
+        """How long GitHub takes at least: each credential sends one write a second."""
+        return seconds_of(item.runner for item in self.items)
+
+
+def seconds_of(runners: Iterable[Runner]) -> int:
+    """How long one write per runner takes at least, at one a second for each credential."""
+    return max(Counter(runner.account.credential_id for runner in runners).values(), default=0)
+
+
+def digest_of(runners: Iterable[Runner]) -> str:
+    """Differs as soon as the runners are not the ones the user was shown."""
+    return sha256(repr([runner.pk for runner in runners]).encode()).hexdigest()[:20]
+
+
+def batch_of(nonce: UUID, digest: str) -> UUID:
+    """The batch of a form with a plan: sent twice, both are one; with another plan, another one."""
+    return uuid5(nonce, digest)
 
 
 class NotApplicable(Exception):
@@ -248,47 +268,67 @@ def values_of_clone(runner: Runner, account: Account) -> dict[str, Any]:
     }
 
 
-@transaction.atomic
 def request_updates(
     items: Sequence[Item], *, by: "User", batch: UUID, first: int | None = None
 ) -> None:
-    """Request one operation per item, as one batch.
+    """Request one operation per item, as one batch; see `request_batch` for `first`."""
+    request_batch(
+        Operation.Kind.UPDATE_RUNNER,
+        [
+            BatchItem(
+                item.runner.account,
+                str(item.runner.pk),
+                {
+                    "wanted": item.wanted.stored(),
+                    "base": item.base.stored(),
+                    "target_id": item.runner.github_id,
+                    "target_name": item.runner.name,
+                },
+            )
+            for item in items
+        ],
+        by=by,
+        batch=batch,
+        subject=f"{len(items):,} runners",
+        first=first,
+    )
 
-    With `first`, only that many are sent; the rest are held until a person continues the batch.
-    """
-    operations = [
-        request_update(
-            item.runner,
-            item.wanted,
-            base=item.base,
-            by=by,
-            nonce=str(uuid5(batch, str(item.runner.pk))),
-            batch=batch,
-        )
-        for item in items
-    ]
-    if first is not None:
-        hold([operation.pk for operation in operations[first:]])
 
-
-@transaction.atomic
 def request_creates(wanted: Mapping[Account, RunnerSettings], *, by: "User", batch: UUID) -> None:
     """Request the same runner in several accounts: one operation per account."""
-    for account, values in wanted.items():
-        request_create(
-            account, values, by=by, nonce=str(uuid5(batch, f"account {account.pk}")), batch=batch
-        )
+    request_batch(
+        Operation.Kind.CREATE_RUNNER,
+        [
+            BatchItem(
+                account,
+                f"account {account.pk}",
+                {"wanted": settings.stored(), "target_name": settings.name},
+            )
+            for account, settings in wanted.items()
+        ],
+        by=by,
+        batch=batch,
+        subject=f"{len(wanted):,} runners",
+    )
 
 
-@transaction.atomic
 def request_deletes(runners: Sequence[Runner], *, by: "User", batch: UUID) -> None:
     """Request the deletion of runners: one operation per runner."""
-    for runner in runners:
-        request_delete_runner(runner, by=by, nonce=str(uuid5(batch, str(runner.pk))), batch=batch)
-
-
-def hold(operation_ids: Sequence[int]) -> None:
-    """Hold operations of a batch that is tried on its first ones, until `go_on`."""
-    Operation.objects.filter(pk__in=operation_ids, state=Operation.State.REQUESTED).update(
-        held_because=Operation.HeldBecause.STAGED
+    request_batch(
+        Operation.Kind.DELETE_RUNNER,
+        [
+            BatchItem(
+                runner.account,
+                str(runner.pk),
+                {
+                    "base": RunnerSettings.of(runner).stored(),
+                    "target_id": runner.github_id,
+                    "target_name": runner.name,
+                },
+            )
+            for runner in runners
+        ],
+        by=by,
+        batch=batch,
+        subject=f"{len(runners):,} runners",
     )

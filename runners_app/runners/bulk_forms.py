@@ -60,7 +60,7 @@ class BulkForm(forms.Form):
         self._offer(
             "image_version",
             list(dict.fromkeys(versions.values_list("version", flat=True))),
-            "Latest",
+            "Latest, if you choose an image",
         )
 
     def _offer(self, name: str, values: list[str], empty: str = UNCHANGED) -> None:

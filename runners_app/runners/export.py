@@ -35,6 +35,9 @@ RUNNER_COLUMNS = (
     "public_ips",
     "last_active_on",
     "builds_images",
+    "owner",
+    "tags",
+    "note",
     "first_seen_at",
     "gone_at",
 )
@@ -76,6 +79,9 @@ def _runner_rows(rows: "QuerySet[Any]") -> Iterator[Row]:
             row.ip_ranges,
             row.last_active_on,
             row.image_gen,
+            row.owner,
+            row.tags.split(),
+            row.note,
             row.first_seen_at,
             row.gone_at,
         )

@@ -32,6 +32,8 @@ class Facets:
     platforms: set[str] = field(default_factory=set)
     sizes: set[str] = field(default_factory=set)
     images: set[str] = field(default_factory=set)
+    owners: set[str] = field(default_factory=set)
+    tags: set[str] = field(default_factory=set)
     groups: dict[int, str] = field(default_factory=dict)
     not_offered: set[tuple[str, str]] = field(default_factory=set)
 
@@ -68,17 +70,28 @@ def _fill(missing: dict[int, Facets], user: "User | None") -> None:
     of_groups = groups.filter(account__in=missing).values_list("account_id", "github_id", "name")
     for account, github_id, name in of_groups:
         missing[account].groups[github_id] = name
-    columns = ("account_id", "status", "platform", "size", "image_name", "image_source", "image_id")
+    columns = (
+        "account_id",
+        "status",
+        "platform",
+        "size",
+        "image_name",
+        "image_source",
+        "image_id",
+        "owner",
+        "tags",
+    )
     runners = Runner.objects.visible_to(user) if user else Runner.objects.all()
     of_runners = runners.present().filter(account__in=missing).order_by().values_list(*columns)
-    for account, status, platform, size, image, source, image_id, count in of_runners.annotate(
-        count=Count("pk")
-    ):
+    for row in of_runners.annotate(count=Count("pk")):
+        account, status, platform, size, image, source, image_id, owner, tags, count = row
         facets = missing[account]
         facets.runners += count
         facets.statuses.add(status)
         facets.platforms.add(platform)
         facets.sizes.add(size)
         facets.images.add(image)
+        facets.owners.add(owner)
+        facets.tags.update(tags.split())
         if image_id and source in listed[account] and (source, image_id) not in offered[account]:
             facets.not_offered.add((source, image_id))

@@ -10,6 +10,7 @@ from django.urls import reverse
 from runners_app.models import Account, Image, MachineSize, Runner
 from runners_app.runners.choices import Choices, choices_for
 from runners_app.runners.settings import RunnerSettings
+from runners_app.templatetags.words import plain_value
 from runners_app.web.forms import SettingsForm
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -82,6 +83,8 @@ class RunnerForm(SettingsForm):
         self._offer_images()
         self._follow_image()
         self._offer_groups()
+        if runner is not None:
+            self._show_current_values(runner)
         if (limits := self.choices.limits) is not None:
             self.fields["enable_static_ip"].help_text = (
                 f"{limits.used} of {limits.maximum} runners in {account} have them;"
@@ -149,6 +152,24 @@ class RunnerForm(SettingsForm):
         if self.runner and self.runner.group_id and self.runner.group_id not in dict(groups):
             groups.append((self.runner.group_id, f"Group {self.runner.group_id}"))
         self._field("group").choices = groups
+
+    def _show_current_values(self, runner: Runner) -> None:
+        """Name GitHub's value where the form starts with another one, as after a conflict.
+
+        A script shows it for every field that is changed.
+        """
+        for name, value in initial_of(RunnerSettings.of(runner)).items():
+            field = self._field(name)
+            choices = [
+                option
+                for key, label in getattr(field, "choices", [])
+                for option in (label if isinstance(label, list | tuple) else [(key, label)])
+            ]
+            labels = {str(key): str(label) for key, label in choices}
+            shown = labels.get(str(value)) or plain_value(value)
+            field.widget.attrs["data-before"] = shown
+            if str(self.get_initial_for_field(field, name)) != str(value):
+                field.help_text = f"On GitHub now: {shown}. {field.help_text}".strip()
 
     def _field(self, name: str) -> Any:
         return self.fields[name]

@@ -13,13 +13,14 @@ def support_facts(runner: Runner, operations: Iterable[Operation]) -> str:
     static_ips = ", ".join(runner.ip_ranges)
     if not static_ips:
         static_ips = "on, no ranges assigned yet" if runner.static_ip else "off"
+    since = "since" if runner.status_start_was_seen else "at least since"
     last_active = "never"
     if runner.last_active_on:
         last_active = f"{runner.last_active_on:%Y-%m-%d %H:%M:%S} UTC"
     lines = [
         f"{account.get_kind_display()}: {account.slug} at {account.api_url}",
         f"GitHub-hosted larger runner: {runner.name}, id {runner.github_id}",
-        f"Status: {runner.status} since {runner.status_since:%Y-%m-%d %H:%M:%S} UTC",
+        f"Status: {runner.status} {since} {runner.status_since:%Y-%m-%d %H:%M:%S} UTC",
         f"Image: {runner.image_name or 'unknown'}, id {runner.image_id or 'unknown'}, source"
         f" {runner.image_source or 'unknown'}, version {runner.image_version or 'latest'}",
         f"Size: {runner.size or 'unknown'}, platform {runner.platform or 'unknown'}",

@@ -5,8 +5,10 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from runners_app.jobs.prices import PRICES_AS_OF, usd_per_hour
-from runners_app.models import FieldChange, Image, Operation, Reading, Runner
+from runners_app.models import FieldChange, Image, Operation, Reading, Runner, RunnerGroup
 from runners_app.runners.support_facts import support_facts
+from runners_app.templatetags.words import yaml_string
+from runners_app.web.annotations import may_annotate
 from runners_app.web.change_words import Names
 from runners_app.web.freshness import freshness_of_one, unchanged
 from runners_app.web.lists import read_again
@@ -18,6 +20,7 @@ from runners_app.web.pages import (
     may_manage,
     render_page,
     version_of,
+    visible_account_or_404,
     visible_or_404,
 )
 
@@ -68,14 +71,34 @@ def runner(request: Request, pk: int) -> HttpResponse:
         "operations": recent,
         "image_is_offered": _is_offered(row),
         "may_manage": may_manage(request, account) and row.gone_at is None,
+        "may_annotate": may_annotate(visible_account_or_404(request, account.pk)),
         "version": version,
         "cost": usd_per_hour(row.platform, row.size, row.maximum_runners),
         "prices_as_of": PRICES_AS_OF,
-        "workflow": f"runs-on: {row.name}",
+        "workflow": workflow_of(row),
+        "group": group_of(row),
+        "image": image_of(row),
         "moving": row.is_moving or any(operation.is_moving for operation in recent),
         **freshness_of_one(account, reading),
     }
     return render_page(request, "runners/detail.html", context, fragment="facts")
+
+
+def workflow_of(row: Runner) -> str:
+    """The line of a workflow that runs a job on a runner."""
+    return f"runs-on: {yaml_string(row.name)}"
+
+
+def group_of(row: Runner) -> RunnerGroup | None:
+    """The runner's group, if it can be read."""
+    groups = RunnerGroup.objects.filter(account_id=row.account_id)
+    return groups.filter(github_id=row.group_id or 0).first()
+
+
+def image_of(row: Runner) -> Image | None:
+    """The runner's image, if it is stored."""
+    images = Image.objects.filter(account_id=row.account_id, github_id=row.image_id)
+    return images.filter(source=row.image_source or Image.Source.GITHUB).first()
 
 
 def _changes(request: Request, row: Runner) -> list[FieldChange]:

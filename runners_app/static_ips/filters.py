@@ -1,39 +1,35 @@
 """The filter of the static IPs page."""
 
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import ClassVar
 
-import django_filters
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q
 
-from runners_app.models import Runner, RunnerGroup
-from runners_app.web.filters import CatalogFilter
+from runners_app.models import RunnerGroup
+from runners_app.web.filters import ACCOUNT_WORDS, CatalogFilter
 
 
 class StaticIpFilter(CatalogFilter):
     """Filter runners with static IPs by account, group name, words, or an address or range.
 
-    An address or a range as the only word finds the runners whose ranges contain it.
+    An address or a range as the only text finds the runners whose ranges contain it.
     """
 
-    TERMS: ClassVar[dict[str, str]] = {"group": "group"}
+    WORDS: ClassVar[dict[str, str]] = {**ACCOUNT_WORDS, "group": "group"}
 
-    group = django_filters.CharFilter(method="by_group", label="Group")
+    def by_text(self, value: str) -> Q:
+        return Q() if self.network else super().by_text(value)
 
-    class Meta:
-        model = Runner
-        fields: tuple[str, ...] = ()
-
-    def search(self, rows: QuerySet[Runner], name: str, value: str) -> QuerySet[Runner]:
-        return rows if self.network else super().search(rows, name, value)
-
-    def by_group(self, rows: QuerySet[Runner], name: str, value: str) -> QuerySet[Runner]:
+    def by_group(self, value: str) -> Q:
         groups = RunnerGroup.objects.filter(
-            account=OuterRef("account"), github_id=OuterRef("group_id"), name__iexact=value
+            self.text_is("name", value),
+            account=OuterRef("account"),
+            github_id=OuterRef("group_id"),
         )
-        return rows.filter(Exists(groups))
+        return Q(Exists(groups))
 
-    @property
+    @cached_property
     def network(self) -> IPv4Network | IPv6Network | None:
         """The address or range in the search box; None if it holds anything else."""
         try:

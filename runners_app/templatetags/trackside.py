@@ -354,7 +354,8 @@ def filters(context: template.Context, target: str) -> SafeString:
     """Attributes of a filter form that let htmx reload only the list `target` and set the URL."""
     return format_html(
         'hx-get="{}" hx-target="{}" hx-swap="outerHTML" hx-push-url="true"'
-        ' hx-trigger="submit, change target:select" hx-sync="this:queue last"',
+        ' hx-trigger="submit, change target:select, input changed delay:80ms'
+        ' from:find input[type=search]" hx-sync="this:queue last"',
         context["request"].path,
         target,
     )

@@ -1,5 +1,6 @@
 """GitHub's field names and values in words, available in every template."""
 
+import json
 import re
 from datetime import datetime
 
@@ -110,3 +111,17 @@ def browser_name(user_agent: str) -> str:
     browser = next((name for part, name in BROWSERS if part in user_agent), "Unknown browser")
     system = next((name for part, name in SYSTEMS if part in user_agent), "")
     return f"{browser} on {system}" if system else browser
+
+
+# Words that YAML 1.1 or 1.2 reads as true, false or nothing.
+YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
+YAML_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
+
+
+@register.filter
+def yaml_string(text: object) -> str:
+    """A text as YAML reads it back as that text: in quotes unless it clearly needs none."""
+    plain = str(text)
+    if YAML_PLAIN.fullmatch(plain) and plain.lower() not in YAML_WORDS:
+        return plain
+    return json.dumps(plain, ensure_ascii=False)

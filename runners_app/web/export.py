@@ -13,6 +13,7 @@ from django.http import Http404, HttpResponse, StreamingHttpResponse
 from runners_app.security.record_export import record_export
 from runners_app.web.addresses import address_of
 from runners_app.web.downloads import FORMATS, Row, export_answer
+from runners_app.web.filters import TokenFilter
 from runners_app.web.pages import Request
 
 if TYPE_CHECKING:
@@ -71,8 +72,11 @@ def _write_entry(
     )
 
 
-def asked_of(listed: "FilterSet") -> list[tuple[str, str]]:
-    """The filters in force; values the form refuses are left out, as they filter nothing."""
+def asked_of(listed: "FilterSet | TokenFilter") -> list[tuple[str, str]]:
+    """The filters in force as (parameter, value)."""
+    if isinstance(listed, TokenFilter):
+        parameters = ("q", *dict.fromkeys(listed.WORDS.values()))
+        return [(name, value) for name in parameters if (value := str(listed.data.get(name, "")))]
     listed.form.is_valid()
     return [
         (name, str(value))

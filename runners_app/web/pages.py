@@ -16,6 +16,7 @@ from structlog.contextvars import bind_contextvars
 from runners_app.models import Account, Runner, RunnerGroup
 from runners_app.models.accounts import limited_token_of
 from runners_app.models.visibility import OwnedQuerySet, limited_by
+from runners_app.web.filters import TokenFilter
 from runners_app.web.freshness import with_freshness
 from runners_app.web.numbers import number_in
 
@@ -130,8 +131,10 @@ def is_unchanged(request: Request, version: str) -> bool:
     return bool(request.htmx) and request.GET.get("version") == version
 
 
-def chips_of(listed: "FilterSet", query: QueryDict) -> list[dict[str, str]]:
-    """The filters in force, each with `label`, `value` and the query string to `remove` it."""
+def chips_of(listed: "FilterSet | TokenFilter", query: QueryDict) -> list[dict[str, str]]:
+    """The filters in force as label, value and the query string without them."""
+    if isinstance(listed, TokenFilter):
+        return listed.chips(query)
     values = listed.form.cleaned_data if listed.form.is_valid() else {}
     chips = []
     for name, value in values.items():

@@ -1,35 +1,36 @@
-"""Paging by key: `?after=` and `?before=` name a row's place, so a deep page costs no more than the
-first.
+"""Paging by key: `?after=` and `?before=` name a row's place in the order, so that a deep page
+costs no more than the first one.
 
-A place is the row's sort value and primary key, as URL-safe text. One that cannot be decoded leads
-to the first page.
+A place is the sort value, the primary key and the number of the row, written as URL-safe text. An
+unreadable place leads to the first page.
 """
 
 import base64
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from django.db import models
-from django.db.models import F, Func, Value
+from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThan, LessThan
 from django.http import QueryDict
 
 M = TypeVar("M", bound=models.Model)
-Place = tuple[Any, int]
 PAGE_SIZES = (25, 50, 100)
 Find = Literal["all", "few", "many"]
-# NUL and lone surrogates, which no database stores as text.
-NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
+# NUL, and halves of characters: text with them is in no database.
+UNFIT = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
 class Order:
-    """One column to sort by, ties broken by primary key. Nulls come last in either direction."""
+    """One column to sort by, ties broken by primary key. A nullable column sorts its empty rows
+    last.
+    """
 
     column: str
     descending: bool = False
@@ -38,50 +39,196 @@ class Order:
 
 @dataclass(frozen=True)
 class KeyPage(Generic[M]):
-    """One page of rows, with the places of its neighbours; empty where there is none."""
+    """Rows in order, and the places to go on from; empty where there is nothing more."""
 
     rows: list[M]
     after: str
     before: str
     size: int = 50
-    is_beyond: bool = False  # no row is left after the place that was given
+    is_beyond: bool = False  # nothing is left after or before the requested place
+    first: int = 1  # number of the first row in the whole list, as of when the walk began
 
     sizes: ClassVar[tuple[int, ...]] = PAGE_SIZES
+
+    @property
+    def last(self) -> int:
+        """The number of the last row."""
+        return self.first + len(self.rows) - 1
+
+
+@dataclass(frozen=True)
+class Place:
+    """A row's place in an order: sort value, primary key, and its number in the list.
+
+    `part` is the key of its part where the order has parts.
+    """
+
+    value: Any
+    pk: int
+    number: int = 0
+    part: str = ""
 
 
 def page_by_key(
     rows: "models.QuerySet[M]", order: Order, query: QueryDict, *, size: int = 0, find: Find = "all"
 ) -> KeyPage[M]:
-    """One page of `size` rows, by default as many as `?size_of_page=` says.
+    """One page of `size` rows, else as many as `?size_of_page=` says; reads one more to know
+    whether a page follows.
 
-    Reads one row more to know whether another page follows. `find` says how much of the table the
-    filters left, which decides how the rows are looked up (see `_in_order`).
+    `find` says what a filter has left of the rows: it decides how to find them, see `_in_order`.
     """
-    size = size or _size_of_page(query)
+    size = _size_of_page(query, size)
     backwards = "before" in query and "after" not in query
-    place = _decode(query.get("before" if backwards else "after", ""), order, rows.model)
+    place = _read(query.get("before" if backwards else "after", ""), order, rows.model)
     backwards = backwards and place is not None
-
     found = _from_place(rows, order, place, backwards, size + 1, find)
-    has_more, found = len(found) > size, found[:size]
-    if backwards:
-        found.reverse()
-        has_after, has_before = bool(found), has_more
-    else:
-        has_after, has_before = has_more, bool(place and found)
+    return _page(found, place, backwards, size, lambda row: (getattr(row, order.column), row.pk))
 
+
+def _page(
+    found: list[M],
+    place: Place | None,
+    backwards: bool,
+    size: int,
+    place_of: Callable[[M], tuple[Any, ...]],
+) -> KeyPage[M]:
+    """The page of rows found from a place on, of which one more than a page was looked for.
+
+    `place_of` answers what `_write` and `_read` make a place of, without the row's number.
+    """
+    more, found = len(found) > size, found[:size]
+    first = place.number + 1 if place else 1
+    if place and backwards:
+        found.reverse()
+        first = max(1, place.number - len(found)) if more else 1
+
+    def write(index: int) -> str:
+        row = found[index]
+        return _write(place_of(row), first + (index if index >= 0 else len(found) + index))
+
+    has_after = bool(found) if backwards else more
+    has_before = more if backwards else bool(place and found)
     return KeyPage(
         found,
-        after=_encode(found[-1], order) if has_after else "",
-        before=_encode(found[0], order) if has_before else "",
-        size=size,
+        write(-1) if has_after else "",
+        write(0) if has_before else "",
+        size,
         is_beyond=bool(place and not found and not backwards),
+        first=first,
     )
 
 
-def _size_of_page(query: QueryDict) -> int:
-    size = query.get("size_of_page", "")
-    return int(size) if size in {str(each) for each in PAGE_SIZES} else 50
+def _size_of_page(query: QueryDict, size: int) -> int:
+    wanted = query.get("size_of_page", "")
+    return int(wanted) if wanted in {str(each) for each in PAGE_SIZES} else size or 50
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows with one value of a column, for orders by that value and then by name.
+
+    `key` is the value's place among the parts; `rows` is the condition.
+    """
+
+    key: str
+    rows: Q
+
+
+REST = "\U0010ffff"  # the key of rows that belong to no part; sorts last
+BY_NAME = "name_key"
+
+
+def page_by_parts(
+    rows: "models.QuerySet[M]",
+    parts: Sequence[Part],
+    query: QueryDict,
+    *,
+    key_of: Callable[..., str],
+    columns: Sequence[str],
+    descending: bool = False,
+    size: int = 0,
+    find: Find = "all",
+) -> KeyPage[M]:
+    """One page of rows ordered by their part and within it by `name_key`, for any column with few
+    values: no index has to hold the names of groups or accounts.
+
+    `key_of` answers the key of a row's part from the values of `columns`. Descending reverses the
+    parts only. A small result is sorted here, because it may lie in a few of many parts.
+    """
+    size = _size_of_page(query, size)
+    backwards = "before" in query and "after" not in query
+    place = _read_part_place(query.get("before" if backwards else "after", ""))
+    backwards = backwards and place is not None
+    if find == "few":
+        found = _sorted_by_parts(rows, key_of, columns, descending, place, backwards, size + 1)
+    else:
+        found = _walk_parts(rows, parts, descending, place, backwards, size + 1, find)
+
+    def place_of(row: M) -> tuple[Any, ...]:
+        key = key_of(*(getattr(row, column) for column in columns))
+        return getattr(row, BY_NAME), row.pk, key
+
+    return _page(found, place, backwards, size, place_of)
+
+
+def _sorted_by_parts(
+    rows: "models.QuerySet[M]",
+    key_of: Callable[..., str],
+    columns: Sequence[str],
+    descending: bool,
+    place: Place | None,
+    backwards: bool,
+    count: int,
+) -> list[M]:
+    places = [
+        (key_of(*values), name, pk)
+        for name, pk, *values in rows.order_by().values_list(BY_NAME, "pk", *columns)
+    ]
+    places.sort(key=lambda each: each[1:])
+    places.sort(key=lambda each: each[0], reverse=descending)
+    if place is not None:
+
+        def is_beyond(each: tuple[str, str, int]) -> bool:
+            if each[0] != place.part:
+                return (each[0] > place.part) != (descending != backwards)
+            mine = (place.value, place.pk)
+            return each[1:] < mine if backwards else each[1:] > mine
+
+        places = [each for each in places if is_beyond(each)]
+    keys = [pk for *_, pk in (reversed(places) if backwards else places)][:count]
+    by_key = rows.in_bulk(keys)
+    return [by_key[key] for key in keys if key in by_key]
+
+
+def _walk_parts(
+    rows: "models.QuerySet[M]",
+    parts: Sequence[Part],
+    descending: bool,
+    place: Place | None,
+    backwards: bool,
+    count: int,
+    find: Find,
+) -> list[M]:
+    known = Q(pk__in=[])
+    for part in parts:
+        known |= part.rows
+    ordered = sorted([*parts, Part(REST, ~known)], key=lambda part: part.key)
+    if descending != backwards:
+        ordered.reverse()
+
+    by_name = Order(BY_NAME)
+    found: list[M] = []
+    for part in ordered:
+        is_after = place is None or (part.key > place.part) != (descending != backwards)
+        if place and part.key != place.part and not is_after:
+            continue
+        within = rows.filter(part.rows)
+        if place and part.key == place.part:
+            within = within.filter(_beyond(by_name, place, backwards))
+        found += _in_order(within, by_name, backwards, count - len(found), find)
+        if len(found) == count:
+            break
+    return found
 
 
 def _from_place(
@@ -92,20 +239,21 @@ def _from_place(
     count: int,
     find: Find,
 ) -> list[M]:
-    """The first `count` rows beyond a place, read from the index from there on.
+    """The first `count` rows beyond a place, read by index from there on.
 
-    Nulls come last in either direction, so they are a query of their own: NULLS LAST, or an OR of
-    two conditions, would make the database walk the whole index.
+    Empty values stand at the end of either direction, so they are asked for on their own: NULLS
+    LAST, or an OR of two conditions, would make the database walk the whole index.
     """
-    parts = [rows]
-    if order.nullable:
-        with_value = rows.filter(**{f"{order.column}__isnull": False})
-        parts = [with_value, rows.filter(**{f"{order.column}__isnull": True})]
-    first = 1 if order.nullable and place and place[0] is None else 0
-    numbers = range(first, -1, -1) if backwards else range(first, len(parts))
-
+    parts = [
+        rows.filter(**{f"{order.column}__isnull": False}),
+        rows.filter(**{f"{order.column}__isnull": True}),
+    ]
+    if not order.nullable:
+        parts = [rows]
+    first = 1 if order.nullable and place and place.value is None else 0
+    wanted = range(first, -1, -1) if backwards else range(first, len(parts))
     found: list[M] = []
-    for number in numbers:
+    for number in wanted:
         part = parts[number]
         if place and number == first:
             part = part.filter(_beyond(order, place, backwards))
@@ -118,16 +266,16 @@ def _from_place(
 def _in_order(
     rows: "models.QuerySet[M]", order: Order, backwards: bool, count: int, find: Find
 ) -> Iterable[M]:
-    """The first rows in order. Filtered rows are looked up by primary key first, which an index
-    alone may answer.
+    """The first rows in order. What is filtered is found by primary key first, which an index alone
+    may answer.
 
-    A planner assumes that matches are spread evenly over the order, and walks it until it has met
-    enough of them. They are not: names begin with what people search for. If few rows match
-    ("few"), they are therefore found by the filter's own index, and sorted afterwards.
+    A database expects matches to be spread evenly over the order and walks it until it has met
+    enough of them. They are not: names begin with what people look for. So few that an index leads
+    to are found first, and sorted after.
     """
     column: Any = F(order.column)
     if find == "few":
-        column = Coalesce(column, column)  # the same value, but no index is sorted by it
+        column = Coalesce(column, column)  # the same value, in an order that no index promises
     descending = order.descending != backwards
     ordering = [column.desc(), F("pk").desc()] if descending else [column.asc(), F("pk").asc()]
     if find == "all":
@@ -138,7 +286,7 @@ def _in_order(
 
 
 def _beyond(order: Order, place: Place, backwards: bool) -> Any:
-    value, pk = place
+    value, pk = place.value, place.pk
     further = LessThan if order.descending != backwards else GreaterThan
     if value is None:
         return further(F("pk"), Value(pk))
@@ -146,38 +294,58 @@ def _beyond(order: Order, place: Place, backwards: bool) -> Any:
 
 
 class _Row(Func):
-    """A row value, as in `(status, id) > (2, 7)`, looked up in an index as one key."""
+    """`(status, id) > ('Ready', 7)`: what databases look up in an index as one key."""
 
     function = ""
     output_field = models.BooleanField()
 
 
-def _encode(row: models.Model, order: Order) -> str:
-    value = getattr(row, order.column)
-    place = json.dumps([value.isoformat() if isinstance(value, datetime) else value, row.pk])
-    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+def _write(place: tuple[Any, ...], number: int) -> str:
+    value, pk, *part = place
+    text = value.isoformat() if isinstance(value, datetime) else value
+    place_text = json.dumps([text, pk, number, *part])
+    return base64.urlsafe_b64encode(place_text.encode()).decode().rstrip("=")
 
 
-def _decode(text: str, order: Order, model: type[models.Model]) -> Place | None:
+def _read(text: str, order: Order, model: type[models.Model]) -> Place | None:
     column = model._meta.get_field(order.column)
     try:
-        value, pk = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        value, pk, number = _decode(text)
         if value is not None and isinstance(column, models.DateTimeField):
             value = datetime.fromisoformat(value)
     except (ValueError, TypeError, RecursionError):
         return None
     fits = order.nullable if value is None else _fits(value, column)
-    return (value, pk) if fits and _is_number(pk) and pk > 0 else None
+    return Place(value, pk, number) if fits and _are_positive(pk, number) else None
+
+
+def _read_part_place(text: str) -> Place | None:
+    try:
+        value, pk, number, part = _decode(text)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    are_texts = all(isinstance(each, str) and not UNFIT.search(each) for each in (value, part))
+    return Place(value, pk, number, part) if are_texts and _are_positive(pk, number) else None
+
+
+def _decode(text: str) -> Any:
+    return json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+
+
+def _are_positive(*values: object) -> bool:
+    return all(isinstance(value, int) and _is_number(value) and value > 0 for value in values)
 
 
 def _fits(value: object, column: object) -> bool:
-    """Whether any database can compare the column with this value, which may be made up."""
+    """Whether every database compares the column with the value: whoever writes an address may have
+    made it up.
+    """
     match column:
         case models.DateTimeField():
             return isinstance(value, datetime) and value.utcoffset() == timedelta(0)
         case models.IntegerField():
             return _is_number(value)
-    return isinstance(value, str) and not NOT_STORABLE.search(value)
+    return isinstance(value, str) and not UNFIT.search(value)
 
 
 def _is_number(value: object) -> bool:

@@ -3,7 +3,7 @@
 document.documentElement.classList.add('js');
 try {
   const theme = localStorage.getItem('theme');
-  if (theme) document.documentElement.dataset.theme = theme;
+  if (theme && !document.documentElement.dataset.theme) document.documentElement.dataset.theme = theme;
 } catch {
   // Without storage the system's theme applies.
 }

@@ -37,12 +37,21 @@ const toast = (message, level = 'info') => {
   if (level === 'info' || level === 'success') setTimeout(() => element.remove(), 8000);
 };
 
+// --- Preferences, remembered for the user on every machine
+
+const remember = (values) => {
+  if (!('signedIn' in document.body.dataset)) return;
+  const headers = { 'HX-Request': 'true', ...JSON.parse(document.body.getAttribute('hx-headers')) };
+  fetch(document.body.dataset.preferences, { method: 'POST', headers, body: new URLSearchParams(values) }).catch(() => {});
+};
+
 // --- Theme
 
 const chooseTheme = (theme) => {
   if (theme) document.documentElement.dataset.theme = theme;
   else delete document.documentElement.dataset.theme;
   storage.set('theme', theme);
+  remember({ theme });
 };
 
 document.addEventListener('change', ({ target }) => {
@@ -70,7 +79,11 @@ const relative = (moment, now) => {
   return seconds > 0 ? `${words} ago` : `in ${words}`;
 };
 
-const LOCAL = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' });
+const LOCAL = new Intl.DateTimeFormat(undefined, {
+  dateStyle: 'medium',
+  timeStyle: 'long',
+  timeZone: document.body.dataset.timeZone,
+});
 
 const refreshTimes = (root = document) => {
   const now = Date.now();
@@ -89,24 +102,33 @@ const refreshTimes = (root = document) => {
 
 // --- Copying
 
-const copy = async (button) => {
-  const text = button.dataset.copy || button.closest('.code').querySelector('code').textContent;
+const copyText = async (text, place = document.body) => {
+  const focused = document.activeElement;
   try {
     await navigator.clipboard.writeText(text);
   } catch {
     // Browsers offer the clipboard only over HTTPS; this older way works without.
     const area = document.createElement('textarea');
     area.value = text;
-    button.append(area);
+    place.append(area);
     area.select();
     const copied = document.execCommand('copy');
     area.remove();
-    button.focus();
-    if (!copied) return say('Could not copy');
+    focused?.focus();
+    if (!copied) {
+      say('Could not copy');
+      return false;
+    }
   }
+  say('Copied');
+  return true;
+};
+
+const copy = async (button) => {
+  const text = button.dataset.copy || button.closest('.code').querySelector('code').textContent;
+  if (!(await copyText(text, button))) return;
   button.dataset.copied = '';
   setTimeout(() => delete button.dataset.copied, 1500);
-  return say('Copied');
 };
 
 // --- Dialogs, menus and clicks
@@ -158,6 +180,86 @@ document.addEventListener('click', (event) => {
   countTicked(table);
 });
 
+// --- The side panel of a list, and its current row
+
+const panel = () => document.getElementById('panel');
+
+const rowsOfList = () => [...document.querySelectorAll('.table-list tbody tr[id]')];
+
+const currentRow = () => document.querySelector('.table-list tr.is-current') ?? document.activeElement?.closest('.table-list tbody tr');
+
+const setCurrent = (row) => {
+  for (const other of document.querySelectorAll('.table-list tr.is-current')) other.classList.remove('is-current');
+  row.classList.add('is-current');
+};
+
+const moveCurrent = (step) => {
+  const rows = rowsOfList();
+  const row = rows[Math.max(0, Math.min(rows.length - 1, rows.indexOf(currentRow()) + step))];
+  if (!row) return;
+  setCurrent(row);
+  row.querySelector('.row-link').focus({ preventScroll: true });
+  row.scrollIntoView({ block: 'nearest' });
+  if (panel()?.querySelector('.panel-body')) openPanel(row, 'replaceState');
+};
+
+const addressWith = (pk) => {
+  const address = new URL(location.href);
+  if (pk) address.searchParams.set('open', pk);
+  else address.searchParams.delete('open');
+  return address.pathname + address.search;
+};
+
+const openPanel = async (row, change = 'pushState') => {
+  const address = addressWith(row.id.slice(1));
+  setCurrent(row);
+  history[change]({ htmx: true }, '', address);
+  await htmx.ajax('GET', address, { target: '#panel', swap: 'innerHTML' });
+  if (change === 'pushState') panel().querySelector('h2')?.focus();
+  refreshTimes(panel());
+};
+
+const closePanel = () => {
+  panel().replaceChildren();
+  history.pushState({ htmx: true }, '', addressWith(''));
+  currentRow()?.querySelector('.row-link').focus({ preventScroll: true });
+};
+
+document.addEventListener('click', (event) => {
+  if (event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  if (event.target.closest('[data-close-panel]')) {
+    event.preventDefault();
+    closePanel();
+    return;
+  }
+  const row = panel() && event.target.closest('.table-list tbody tr[id]');
+  if (!row || event.target.closest('input, button, a:not(.row-link), .tick') || ownsSelection(row)) return;
+  event.preventDefault();
+  openPanel(row);
+});
+
+// What single keys do in a list that has a panel.
+const LIST_KEYS = {
+  j: () => moveCurrent(1),
+  k: () => moveCurrent(-1),
+  x: (row) => row.querySelector('.tick input')?.click(),
+  o: (row) => location.assign(row.querySelector('.row-link').href),
+  c: (row) => copyText(row.querySelector('.row-link').textContent),
+  e: (row) => {
+    const edit = document.querySelector('.table-list tbody .tick input:checked') && document.querySelector('[data-key="e"]');
+    if (edit) edit.click();
+    else if (row.querySelector('.tick input')) location.assign(`${row.querySelector('.row-link').href}edit/`);
+  },
+};
+
+const pressListKey = (key) => {
+  if (!panel() || !(key in LIST_KEYS)) return false;
+  const row = currentRow();
+  if (!row && key !== 'j' && key !== 'k') return false;
+  LIST_KEYS[key](row);
+  return true;
+};
+
 // --- Keyboard
 
 let waitingForPlace = 0;
@@ -171,7 +273,11 @@ document.addEventListener('keydown', (event) => {
     if (menu) {
       menu.open = false;
       menu.querySelector('summary').focus();
-    } else if (target.matches?.('input[type=search]')) target.blur();
+    } else if (target.matches?.('input[type=search]')) {
+      if (!target.value) return target.blur();
+      target.value = '';
+      target.form.requestSubmit();
+    } else if (panel()?.querySelector('.panel-body')) closePanel();
     return;
   }
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
@@ -184,6 +290,8 @@ document.addEventListener('keydown', (event) => {
     link.click();
   } else if (key === 'g') {
     waitingForPlace = Date.now();
+  } else if (pressListKey(key)) {
+    event.preventDefault();
   } else if (key === '?') {
     event.preventDefault();
     openDialog('shortcuts');
@@ -240,6 +348,35 @@ document.addEventListener('input', ({ target }) => {
 
 addEventListener('beforeunload', (event) => {
   if ([...changedForms].some((form) => form.isConnected)) event.preventDefault();
+});
+
+// An edit shows each changed value beside the one before.
+const valueOf = (control) => {
+  if (control.type === 'checkbox') return control.checked ? 'yes' : 'no';
+  return control.selectedOptions ? (control.selectedOptions[0]?.textContent ?? '') : control.value;
+};
+
+const showChange = (control) => {
+  const field = control.closest('.field');
+  field.querySelector('[data-change]')?.remove();
+  const before = control.dataset.before;
+  const after = valueOf(control);
+  if (after === before) return;
+  const line = document.createElement('div');
+  line.className = 'field-help before-after';
+  line.dataset.change = '';
+  for (const [tag, text] of Object.entries({ del: before, span: '→', ins: after || 'none' })) {
+    line.append(Object.assign(document.createElement(tag), { textContent: text }));
+  }
+  field.append(line);
+};
+
+const showChanges = () => {
+  for (const control of document.querySelectorAll('[data-shows-changes] [data-before]')) showChange(control);
+};
+
+document.addEventListener('input', ({ target }) => {
+  if ('before' in target.dataset && target.closest('[data-shows-changes]')) showChange(target);
 });
 
 // Submitting leaves the page, and loses the input if the server is down or the session has ended. So check both first.
@@ -479,6 +616,17 @@ document.addEventListener('change', ({ target }) => {
   counter.hidden = counter.textContent === '0';
 });
 
+// Typing goes on in one entry of the history: only the first letter makes a new one.
+let typedPath = null;
+
+document.addEventListener('focusin', () => (typedPath = null));
+
+document.addEventListener('htmx:beforeHistoryUpdate', ({ detail }) => {
+  if (!detail.elt.matches('form[role=search]')) return;
+  if (typedPath === location.pathname + location.search) detail.history.type = 'replace';
+  typedPath = detail.history.path;
+});
+
 // Empty filters do not belong in the URL.
 document.addEventListener('htmx:configRequest', ({ detail: { elt, parameters } }) => {
   if (!elt.matches('form[role=search]')) return;
@@ -515,6 +663,7 @@ document.addEventListener('htmx:afterSwap', (event) => {
   const successor = target.isConnected ? target : document.getElementById(target.id);
   if (successor && !event.detail.isPoll) announce(successor);
   refreshTimes(successor ?? document);
+  showChanges();
 });
 
 // Events that the server sends in an HX-Trigger header.
@@ -553,6 +702,7 @@ const start = () => {
   if (singleKeys) singleKeys.checked = storage.get('single-keys') !== 'off';
   refreshTimes();
   for (const table of document.querySelectorAll('table:has(.tick)')) countTicked(table);
+  showChanges();
 };
 
 start();

@@ -94,6 +94,10 @@ PAGES = {
     ),
     "runner-clone": Shown("/runners/new/?clone={runner}"),
     "runner-edit": Shown("/runners/{runner}/edit/"),
+    "runner-annotate": Shown("/runners/{runner}/annotate/"),
+    "runners-annotate": Shown("/runners/bulk/annotate/?runner={runner}"),
+    "runners-filters": Shown("/runners/filters/"),
+    "runners-view": Shown("/runners/view/"),
     "runner-conflict": Shown(
         "/runners/{legacy}/edit/", then=save_from("legacy_base", raise_maximum), status=409
     ),
@@ -115,6 +119,7 @@ PAGES = {
     "group-new-account": Shown("/groups/new/"),
     "group-new": Shown("/groups/new/?account=1"),
     "group-edit": Shown("/groups/{group}/edit/"),
+    "group-annotate": Shown("/groups/{group}/annotate/"),
     "group-conflict": Shown(
         "/groups/{changed_group}/edit/", then=save_from("group_base", rename), status=409
     ),
@@ -148,6 +153,7 @@ PAGES = {
     "notice-channel-new": Shown("/notices/new/"),
     "notice-channel": Shown("{channel}"),
     "you": Shown("/you/"),
+    "preferences": Shown("/you/preferences/"),
     "you-lead": Shown("/you/", by="lead"),
     "you-notices": Shown("/you/notices/"),
     "you-password": Shown("/you/password/"),
@@ -209,7 +215,6 @@ NO_PAGES = {
     "livez": "plain text",
     "readyz": "JSON",
     "metrics": "plain text",
-    "runner-words": FRAGMENT,
     "runner-name": FRAGMENT,
     "runner-cost": FRAGMENT,
     "groups-explain-repositories": FRAGMENT,

@@ -9,8 +9,8 @@ from tests.browser.conftest import SignIn
 
 pytestmark = pytest.mark.browser
 POLL = re.compile(r"/runners/\?(.*&)?version=")
-FILTERED = re.compile(r"/runners/\?platform=linux-x64$")
-LISTS = ("/runners/", "/images/", "/groups/", "/operations/", "/audit/")
+FILTERED = re.compile(r"/runners/\?q=platform%3Alinux-x64$")
+LISTS = ("/images/", "/groups/", "/operations/", "/audit/")
 
 
 def height_of_toolbar(page: Page) -> float:
@@ -39,26 +39,24 @@ def test_a_wide_screen_shows_all_filters_without_a_button(sign_in: SignIn, addre
 
 def test_the_button_counts_the_active_filters(sign_in: SignIn) -> None:
     visit = sign_in("lead", width=360)
-    page = visit.open("/runners/?status=Ready")
+    page = visit.open("/images/?source=github&state=gone")
     counter = page.locator("[data-filters]")
     expect(counter).to_have_text("1")
     page.locator(".filters summary").click()
     page.get_by_label("Platform", exact=True).select_option("linux-x64")
     expect(counter).to_have_text("2")
-    expect(page.locator("#runners .chip")).to_have_count(2)
-    visit.screenshot("runners-filters-open-light-360")
+    expect(page.locator("#images .chip")).to_have_count(2)
+    visit.screenshot("images-filters-open-light-360")
     page.get_by_label("Platform", exact=True).select_option("")
-    page.get_by_label("Status", exact=True).select_option("")
+    page.get_by_label("State", exact=True).select_option("")
     expect(counter).to_be_hidden()
 
 
 def test_filters_work_on_a_phone_without_javascript(sign_in: SignIn) -> None:
     page = sign_in("lead", width=360, javascript=False).open("/runners/")
-    page.locator(".filters summary").click()
-    page.get_by_label("Status", exact=True).select_option("Stuck")
-    page.get_by_role("button", name="Filter", exact=True).click()
-    expect(page.locator("[data-filters]")).to_have_text("1")
-    expect(page.locator("#runners .chip")).to_contain_text("Stuck")
+    page.get_by_label("Search runners").fill("status:stuck")
+    page.get_by_label("Search runners").press("Enter")
+    expect(page.locator("#runners .chip")).to_contain_text("stuck")
 
 
 def make_older(page: Page) -> None:
@@ -79,7 +77,8 @@ def test_a_pending_poll_does_not_replace_the_response_to_a_filter(sign_in: SignI
     with page.expect_request(POLL):
         page.clock.run_for(40_000)
     with page.expect_request(FILTERED):
-        page.get_by_label("Platform", exact=True).select_option("linux-x64")
+        page.get_by_label("Search runners").fill("platform:linux-x64")
+        page.clock.run_for(200)
     with page.expect_response(POLL):
         polls[0].continue_()
     page.clock.run_for(70_000)
@@ -100,7 +99,40 @@ def test_the_list_is_announced_only_after_a_filter_has_changed(sign_in: SignIn) 
     expect(page.locator("#runners:not(.older)")).to_be_visible()
     page.clock.run_for(1_000)
     expect(page.locator("#announcer")).to_be_empty()
-    page.get_by_label("Platform", exact=True).select_option("linux-x64")
+    page.get_by_label("Search runners").fill("platform:linux-x64")
+    page.clock.run_for(200)
     expect(page.locator("#runners .chip")).to_contain_text("linux-x64")
     page.clock.run_for(1_000)
     expect(page.locator("#announcer")).to_contain_text(re.compile(r"\d+ runners?"))
+
+
+def test_a_filter_shows_results_while_typing_and_escape_clears_it(sign_in: SignIn) -> None:
+    page = sign_in("admin").open("/runners/")
+    search = page.get_by_label("Search runners")
+    search.press_sequentially("golden-* status:ready,stuck")
+    expect(page.locator("#runners .chip")).to_have_count(2)
+    expect(page.locator("tbody tr").first).to_contain_text("golden-")
+    search.press("Escape")
+    expect(search).to_have_value("")
+    expect(page.locator("#runners .chip")).to_have_count(0)
+    page.go_back()
+    expect(page.locator("#runners .chip")).to_have_count(2)
+
+
+def test_an_unknown_word_is_explained_with_a_link_to_the_nearest_one(sign_in: SignIn) -> None:
+    page = sign_in("admin").open("/runners/")
+    page.get_by_label("Search runners").fill("stauts:ready")
+    expect(page.locator(".filter-problems")).to_contain_text("“stauts:” is not a filter.")
+    page.get_by_role("link", name="status:ready").click()
+    expect(page.get_by_label("Search runners")).to_have_value("status:ready")
+    expect(page.locator(".filter-problems")).to_have_count(0)
+
+
+def test_the_menu_of_filters_adds_and_removes_values(sign_in: SignIn) -> None:
+    page = sign_in("admin").open("/runners/")
+    page.locator("#filters summary").click()
+    page.locator("#filters").get_by_role("link", name="Stuck", exact=True).click()
+    expect(page.get_by_label("Search runners")).to_have_value("status:Stuck")
+    page.locator("#filters summary").click()
+    page.locator("#filters").get_by_role("link", name="Stuck", exact=True).click()
+    expect(page.locator("#runners .chip")).to_have_count(0)

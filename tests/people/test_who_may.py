@@ -82,6 +82,8 @@ you                         GET     200       200      200     200      200
 sessions-end                POST    302       302      302     302      302
 confirm-provider            GET     404       404      404     404      404
 confirm-provider            POST    404       404      404     404      404
+preferences                 GET     200       200      200     200      200
+preferences                 POST    302       302      302     302      302
 session-end                 POST    302       302      302     302      302
 account_change_password     GET     200       200      200     200      200
 account_change_password     POST    200       200      200     200      200
@@ -172,7 +174,11 @@ audit                       GET     403       403      403     403      200
 audit-export                GET     403       403      403     403      200
 runners                     GET     200       200      200     200      200
 runners-export              GET     200       200      200     200      200
-runner-words                GET     200       200      200     200      200
+runners-filters             GET     200       200      200     200      200
+runners-view                GET     200       200      200     200      200
+runners-view                POST    302       302      302     302      302
+runners-annotate            GET     200       200      200     200      200
+runners-annotate            POST    422       422      422     422      422
 runners-refresh             POST    302       302      302     302      302
 runner-name                 GET     404       403      403     200      200
 runner-cost                 GET     404       200      200     200      200
@@ -186,6 +192,10 @@ runners-delete              GET     200       200      200     200      200
 runners-delete              POST    422       422      422     422      422
 runner:mine                 GET     404       200      200     200      200
 runner:other                GET     404       404      200     200      200
+runner-annotate:mine        GET     404       403      403     200      200
+runner-annotate:mine        POST    404       403      403     302      302
+runner-annotate:other       GET     404       404      403     200      200
+runner-annotate:other       POST    404       404      403     302      302
 runner-edit:mine            GET     404       403      403     200      200
 runner-edit:mine            POST    404       403      403     422      422
 runner-edit:other           GET     404       404      403     200      200
@@ -238,6 +248,10 @@ group:mine                  GET     404       200      200     200      200
 group:other                 GET     404       404      200     200      200
 group-new                   GET     403       403      403     200      200
 group-new                   POST    403       403      403     422      422
+group-annotate:mine         GET     404       403      403     200      200
+group-annotate:mine         POST    404       403      403     302      302
+group-annotate:other        GET     404       404      403     200      200
+group-annotate:other        POST    404       404      403     302      302
 group-edit:mine             GET     404       403      403     200      200
 group-edit:mine             POST    404       403      403     422      422
 group-edit:other            GET     404       404      403     200      200
@@ -530,6 +544,7 @@ runner-cost         ?account=account
 runners-new         ?account=account
 runners-edit        ?runner=runner
 runners-delete      ?runner=runner
+runners-annotate    ?runner=runner
 group-new           ?again=operation ?account=account account=account
 group-edit          ?again=operation
 group-access        line=repository
@@ -550,6 +565,7 @@ mfa_reauthenticate mfa_reauthenticate_webauthn mfa_remove_webauthn operation-aga
 operation-cancel runner-delete runners-refresh self-hosted-delete session-end sessions-end setup
 sign-in sign-out static-ips-refresh your-notices your-notices-test confirm-provider
 your-token-revoke your-tokens
+group-annotate preferences runner-annotate runners-view
 """
 FOR_ADMINISTRATORS = """
 account-new app app-new app-refresh channel channel-delete channel-new channel-test demo-remove

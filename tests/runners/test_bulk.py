@@ -1,7 +1,9 @@
 """Bulk edit, create and delete: the preview is exact, and only what it showed is requested."""
 
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.models import User
@@ -9,8 +11,20 @@ from django.db import connection
 from django.http import HttpResponseBase
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from runners_app.models import Account, Image, Membership, Operation, Reading, Runner
+from runners_app.models import (
+    Account,
+    AuditEntry,
+    Image,
+    Membership,
+    Operation,
+    OperationEvent,
+    Reading,
+    Runner,
+    Selection,
+)
+from runners_app.runners.bulk import MOST_AT_ONCE
 from tests.simulator_handle import SimulatorHandle
 
 Work = Callable[[Account], None]
@@ -30,7 +44,8 @@ def confirm(client: Client, address: str, query: Query, **fields: str) -> HttpRe
     page = client.get(address, query)
     form = page.context["confirm"] if "confirm" in page.context else page.context["form"]
     given = {"nonce": form["nonce"].value(), "digest": form["digest"].value(), **fields}
-    return client.post(f"{address}?{page.wsgi_request.META['QUERY_STRING']}", given)
+    query = {**query, "selection": str(page.context["selection"].pk)}
+    return client.post(f"{address}?{urlencode(query, doseq=True)}", given)
 
 
 def test_a_bulk_edit_in_two_organizations_is_previewed_and_then_carried_out(
@@ -84,13 +99,14 @@ def test_the_preview_says_why_a_change_does_not_apply_to_a_runner(
         assert reason in plan.impossible[0][1]
 
 
-def test_a_set_of_runners_that_changed_since_the_preview_is_previewed_again(
+def test_runners_that_changed_since_the_preview_are_previewed_again(
     as_admin: Client, acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:
     query: Query = {"matching": "account=acme&q=golden", "maximum_runners": "3"}
     page = as_admin.get("/runners/bulk/edit/", query)
     form = page.context["confirm"]
-    simulator.create_runner("organization", "acme", name="golden-new")
+    runner = page.context["plan"].items[0].runner
+    simulator.change_runner("organization", "acme", runner.github_id, maximum_runners=9)
     Reading.objects.schedule_now(acme, "runners")
     work(acme)
     given = {"nonce": form["nonce"].value(), "digest": form["digest"].value()}
@@ -287,9 +303,9 @@ def test_runners_in_accounts_that_the_user_can_only_view_are_left_out(
     assert {reason for _, reason in plan.impossible} == {"You can view globex but not change it."}
 
 
-def test_runners_that_the_user_cannot_see_are_not_selected(as_lead: Client, acme: Account) -> None:
+def test_runners_that_the_user_cannot_see_are_not_found(as_lead: Client, acme: Account) -> None:
     page = as_lead.get("/runners/bulk/edit/", Query(runner=ids(acme), maximum_runners="21"))
-    assert "No runner is selected" in page.content.decode()
+    assert page.status_code == 404
 
 
 def test_planning_a_bulk_change_takes_a_constant_number_of_queries(
@@ -303,12 +319,107 @@ def test_planning_a_bulk_change_takes_a_constant_number_of_queries(
     assert counts[0] == counts[1]
 
 
+def add_runners(account: Account, count: int) -> None:
+    now = timezone.now()
+    pattern = Runner.objects.filter(account=account, platform="linux-x64", status="Ready").first()
+    assert pattern is not None
+    Runner.objects.bulk_create(
+        Runner(
+            account=account,
+            github_id=500_000 + number,
+            name=f"many-{number}",
+            status="Ready",
+            platform=pattern.platform,
+            image_id=pattern.image_id,
+            image_source=pattern.image_source,
+            image_name=pattern.image_name,
+            size=pattern.size,
+            group_id=pattern.group_id,
+            maximum_runners=10 + number % 2,
+            observed_at=now,
+            first_seen_at=now,
+            status_since=now,
+        )
+        for number in range(count)
+    )
+    Account.objects.raise_versions()
+
+
+def test_five_thousand_runners_are_changed_with_one_audit_entry_and_one_version(
+    as_admin: Client, acme: Account
+) -> None:
+    add_runners(acme, MOST_AT_ONCE)
+    query: Query = {"matching": "q=many-", "maximum_runners": "21"}
+    page = as_admin.get("/runners/bulk/edit/", query)
+    assert page.context["page"].paginator.num_pages == 50
+    assert page.context["groups"] == [(("maximum_runners", "different values", 21), 5000)]
+    assert "Takes about 83 minutes" in page.content.decode()
+
+    version = Account.objects.get(pk=acme.pk).version
+    form = page.context["confirm"]
+    given = {"nonce": form["nonce"].value(), "digest": form["digest"].value()}
+    address = f"/runners/bulk/edit/?selection={page.context['selection'].pk}&maximum_runners=21"
+    began = monotonic()
+    with CaptureQueriesContext(connection) as queries:
+        assert as_admin.post(address, given).status_code == 302
+    print(monotonic() - began, len(queries))  # noqa: T201 -- shown when it fails
+    assert Operation.objects.count() == OperationEvent.objects.count() == MOST_AT_ONCE
+    assert Account.objects.get(pk=acme.pk).version == version + 1
+    entry = AuditEntry.objects.get(action="operation.update_runner")
+    assert entry.details["operations"] == MOST_AT_ONCE
+    assert entry.details["wanted"] == {"maximum_runners": 21}
+
+    as_admin.post(address, given)
+    assert Operation.objects.count() == MOST_AT_ONCE, "a form that arrives twice is one batch"
+
+
+def test_more_runners_than_the_limit_are_refused_with_the_limit(
+    as_admin: Client, acme: Account
+) -> None:
+    add_runners(acme, MOST_AT_ONCE + 1)
+    answer = as_admin.get("/runners/bulk/edit/", {"matching": "q=many-"})
+    assert answer.status_code == 400
+    assert "More than 5,000 runners match" in answer.content.decode()
+    page = as_admin.get("/runners/?q=many-").content.decode()
+    assert "too many, the limit is 5,000" in page
+
+
+def test_a_selection_belongs_to_the_user_who_made_it(
+    client: Client, admin: User, lead: User, acme: Account
+) -> None:
+    client.force_login(admin)
+    client.get("/runners/bulk/edit/", Query(runner=ids(acme)))
+    selection = Selection.objects.get()
+    Membership.objects.create(user=lead, account=acme, role="manager")
+    client.force_login(lead)
+    assert client.get("/runners/bulk/edit/", {"selection": str(selection.pk)}).status_code == 404
+
+
+def test_the_same_form_with_other_values_is_another_batch(as_admin: Client, acme: Account) -> None:
+    page = as_admin.get("/runners/bulk/edit/", Query(runner=ids(acme), maximum_runners="21"))
+    nonce = page.context["confirm"]["nonce"].value()
+    for maximum in ("21", "22"):
+        query = Query(selection=page.context["selection"].pk, maximum_runners=maximum)
+        plan = as_admin.get("/runners/bulk/edit/", query).context["plan"]
+        given = {"nonce": nonce, "digest": plan.digest}
+        as_admin.post(f"/runners/bulk/edit/?{urlencode(query)}", given)
+    assert Operation.objects.values("batch").distinct().count() == 2
+
+
 @pytest.mark.parametrize(
     "query",
-    ["", "runner=x", "runner=99999999999999999999", "matching=q%3D%2500", "runner=1&size=no"],
+    [
+        "",
+        "selection=x",
+        "selection=6f1c8b0e-0000-4000-8000-000000000000",
+        "runner=x",
+        "runner=99999999999999999999",
+        "matching=q%3D%2500",
+        "runner=1&size=no",
+    ],
 )
 def test_invalid_addresses_never_break_the_bulk_pages(
     as_admin: Client, acme: Account, query: str
 ) -> None:
     for address in ("edit", "delete"):
-        assert as_admin.get(f"/runners/bulk/{address}/?{query}").status_code in (200, 422)
+        assert as_admin.get(f"/runners/bulk/{address}/?{query}").status_code in (200, 404, 422)

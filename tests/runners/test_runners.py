@@ -18,6 +18,12 @@ from tests.simulator_handle import SimulatorHandle
 Work = Callable[[Account], None]
 STATUSES = ("Ready", "Shutdown", "Provisioning")
 
+SORTS = [
+    *("name", "-name", "size", "-maximum", "active", "-active", "since", "-seen", "tags"),
+    *("account", "-account", "status", "-status", "image", "platform", "group", "-group"),
+    *("owner", "static_ip"),
+]
+
 
 def form_of(client: Client, address: str) -> dict[str, str]:
     """The form fields of a page as a browser would submit them."""
@@ -110,30 +116,22 @@ class TestList:
         shown = as_admin.get("/runners/", {"group": group.name}).context["page"].rows
         assert {row.group_id for row in shown} == {group.github_id}
 
-    @pytest.mark.parametrize(
-        "sort", ["name", "-name", "status", "size", "-maximum", "active", "-active", "since"]
-    )
-    def test_paging_by_key_shows_every_runner_once_in_both_directions(
-        self,
-        as_admin: Client,
-        acme: Account,
-        globex: Account,
-        umbrella: Account,
-        sort: str,
+    def test_every_sort_pages_through_every_runner_once_in_both_directions(
+        self, as_admin: Client, acme: Account, globex: Account, umbrella: Account
     ) -> None:
-        forward: list[int] = []
-        query: dict[str, str] = {"sort": sort, "size_of_page": "25"}
-        page = as_admin.get("/runners/", query).context["page"]
-        pages = [[row.pk for row in page.rows]]
-        while page.after:
-            page = as_admin.get("/runners/", {**query, "after": page.after}).context["page"]
-            pages.append([row.pk for row in page.rows])
-        forward = [pk for rows in pages for pk in rows]
-        assert sorted(forward) == sorted(Runner.objects.values_list("pk", flat=True))
-        back = as_admin.get("/runners/", {**query, "before": page.before}).context["page"]
-        assert [row.pk for row in back.rows] == pages[-2]
+        for sort in SORTS:
+            query: dict[str, str] = {"sort": sort, "size_of_page": "25"}
+            page = as_admin.get("/runners/", query).context["page"]
+            pages = [[row.pk for row in page.rows]]
+            while page.after:
+                page = as_admin.get("/runners/", {**query, "after": page.after}).context["page"]
+                pages.append([row.pk for row in page.rows])
+            shown = [pk for rows in pages for pk in rows]
+            assert sorted(shown) == sorted(Runner.objects.values_list("pk", flat=True)), sort
+            back = as_admin.get("/runners/", {**query, "before": page.before}).context["page"]
+            assert [row.pk for row in back.rows] == pages[-2], sort
 
-    @pytest.mark.parametrize("words", ["q", "qx", "q x 7", "X Q"])
+    @pytest.mark.parametrize("words", ["qx", "QX 7x"])
     @pytest.mark.parametrize("sort", ["name", "-name", "status"])
     def test_matches_of_short_words_are_paged_in_order(
         self, as_admin: Client, acme: Account, words: str, sort: str

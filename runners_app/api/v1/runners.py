@@ -53,7 +53,7 @@ from runners_app.web.paging import Find, Order
 
 router = Router(tags=["runners"])
 SORTS = {
-    "name": Order("name"),
+    "name": Order("name_key"),
     "status": Order("status"),
     "since": Order("status_since"),
     "active": Order("last_active_on", nullable=True),
@@ -89,11 +89,11 @@ def filtered(request: Request, account: str) -> tuple[RunnerQuerySet, Find]:
     if account:
         rows = rows.filter(account=account_or_404(request, account))
     listed = RunnerFilter(data, queryset=rows)
-    if not listed.form.is_valid():
-        raise invalid(listed.form.errors, {})
     found: RunnerQuerySet = listed.qs if listed.shows_gone else listed.qs.filter(gone_at=None)
-    is_filtered = account or any(data.get(name) for name in RunnerFilter.base_filters)
-    if not is_filtered:
+    if listed.problems:
+        errors = [("q", problem.message) for problem in listed.problems]
+        raise ApiError(422, "The filter cannot be used.", errors=errors)
+    if not account and not listed.is_active:
         return found, "all"
     return found, "few" if listed.is_by_index else "many"
 
@@ -145,8 +145,8 @@ def runners_out(request: Request, runners: Iterable[Runner]) -> list[RunnerOut]:
             pk=row.pk,
             account=reference_of(accounts[row.account_id]),
             group=names.get((row.account_id, row.group_id or 0)),
-            owner=None,
-            tags=[],
+            owner=row.owner or None,
+            tags=row.tag_list,
             status_since=row.status_since,
             first_seen_at=row.first_seen_at,
             observed_at=row.observed_at,
