@@ -13,7 +13,7 @@ import logging
 import ssl
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from celery.schedules import crontab
@@ -22,7 +22,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 from dashboard.data_dir import Keys, make_keys, read_keys
 from dashboard.environment import Environment
-from runners_app.github.proxy import ProxySettings
+
+if TYPE_CHECKING:
+    from runners_app.github import ProxySettings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -84,9 +86,11 @@ if GITHUB_CA_FILE and not SIMULATOR_ONLY:
 # `serve` sets it to the address of the simulator that it starts for the demo.
 DEMO_API_ORIGINS = env.list("DEMO_API_ORIGINS", default=[])
 # The way out where there is no other, and what is reached without it; the demo's simulator always.
-OUTGOING_PROXY: ProxySettings | None = None
+OUTGOING_PROXY: "ProxySettings | None" = None
 OUTGOING_NO_PROXY = env.list("OUTGOING_NO_PROXY", default=[])
 if address := env.str("OUTGOING_PROXY", default=""):
+    from runners_app.github import ProxySettings  # takes a while, which others need not wait for
+
     simulators = [urlsplit(origin).netloc for origin in DEMO_API_ORIGINS]
     try:
         OUTGOING_PROXY = ProxySettings(address, [*OUTGOING_NO_PROXY, *simulators])

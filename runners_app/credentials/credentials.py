@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from runners_app.credentials.leases import Lease
 from runners_app.credentials.wake import wake_on_commit
 from runners_app.github import (
     AnswerMeta,
     AppAuth,
+    ClockSkewed,
     GitHubClient,
     GitHubError,
+    InstallationToken,
     NotFound,
     RateLimited,
     TokenAuth,
@@ -34,6 +37,8 @@ log = logging.getLogger(__name__)
 # takes the client out while it uses it.
 _clients: dict[tuple[int, str], GitHubClient] = {}
 MOST_CLIENTS = 200
+# By how much the clock of each API is ahead of this machine's, as its last answer told.
+_clock_skews: dict[str, float] = {}
 RENEW_BEFORE = timedelta(minutes=5)
 MOST_LIMITS_IN_A_ROW = 6
 RETRY_REFUSED, RETRIES_LAST = timedelta(minutes=15), timedelta(hours=2)
@@ -131,7 +136,11 @@ def app_client(app: App) -> GitHubClient:
     Raises SecretUnreadable. The caller closes it.
     """
     key = unseal(app.sealed_key, uid=app.uid, api_url=app.api_url)
-    return _client(app.api_url, AppAuth(app.issuer, key))
+    auth = AppAuth(app.issuer, key)
+    auth.clock_skew_seconds = _clock_skews.get(app.api_url, 0.0)
+    client = _client(app.api_url, auth)
+    client.on_answer = lambda meta: _note_clock(app.api_url, meta)
+    return client
 
 
 def _client(api_url: str, auth: AppAuth | TokenAuth) -> GitHubClient:
@@ -158,7 +167,7 @@ def open_client(credential: Credential, lease: Lease) -> GitHubClient:
         secret = unseal(sealed, uid=credential.uid, api_url=credential.api_url)
         client = _client(credential.api_url, TokenAuth(secret))
     client.before_request = lease.before_request
-    client.on_answer = lambda meta: _note_answer(lease, meta)
+    client.on_answer = lambda meta: _note_answer(credential.api_url, lease, meta)
     return client
 
 
@@ -185,14 +194,14 @@ def _renew_installation_token(credential: Credential) -> None:
     if (
         credential.sealed_installation_token
         and expires_at
-        and expires_at - database_now() > RENEW_BEFORE
+        and expires_at - _github_now(credential.api_url) > RENEW_BEFORE
     ):
         return
     if credential.app is None or credential.installation_id is None:
         raise UnusableToken("This installation has lost its App. Connect it again.")
     client = app_client(credential.app)
     try:
-        token = client.create_installation_access_token(credential.installation_id).data
+        token = _mint(client, credential.installation_id)
     finally:
         client.close()
     credential.sealed_installation_token = seal(
@@ -202,7 +211,31 @@ def _renew_installation_token(credential: Credential) -> None:
     credential.save(update_fields=["sealed_installation_token", "installation_token_expires_at"])
 
 
-def _note_answer(lease: Lease, meta: AnswerMeta) -> None:
+def _mint(client: GitHubClient, installation_id: int) -> InstallationToken:
+    """A new token. A signature refused for its time is signed once more, by GitHub's clock, which
+    the refusal has told.
+    """
+    try:
+        return client.create_installation_access_token(installation_id).data
+    except ClockSkewed as error:
+        log.warning("%s", error)
+    return client.create_installation_access_token(installation_id).data
+
+
+def _github_now(api_url: str) -> datetime:
+    """The time by GitHub's clock, or by the database's until an answer has told GitHub's."""
+    if api_url not in _clock_skews:
+        return database_now()
+    return timezone.now() + timedelta(seconds=_clock_skews[api_url])
+
+
+def _note_clock(api_url: str, meta: AnswerMeta) -> None:
+    if meta.clock_skew_seconds is not None:
+        _clock_skews[api_url] = meta.clock_skew_seconds
+
+
+def _note_answer(api_url: str, lease: Lease, meta: AnswerMeta) -> None:
+    _note_clock(api_url, meta)
     limit = meta.rate_limit
     if limit is not None and limit.resource in (None, "core"):
         lease.pending.update(
