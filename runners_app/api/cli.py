@@ -45,7 +45,8 @@ class Client:
         try:
             answer = self.session.request(method, url, timeout=TIMEOUT_SECONDS, **options)
         except requests.RequestException as error:
-            raise Failed(f"{self.base} cannot be reached: {error}", UNREACHABLE) from None
+            reason = type(error).__name__
+            raise Failed(f"{self.base} cannot be reached ({reason}).", UNREACHABLE) from None
         if answer.ok:
             return answer
         try:
