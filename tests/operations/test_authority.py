@@ -1,12 +1,10 @@
 """Nothing is sent for a person who lost the right to it, as GitHub's ledger shows."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
 from django.test import Client
 
 from runners_app.groups.requests import request_update_group
@@ -105,29 +103,6 @@ def test_a_manager_confirms_a_held_operation_and_answers_for_it(
     assert (operation.held_because, operation.confirmed_by) == ("", admin)
     work(acme)
     assert writes(simulator) == ["DELETE"]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_right_lost_while_the_worker_prepares_the_request_keeps_it_from_being_sent(
-    acme: Account, manager: User, admin: User, simulator: SimulatorHandle, work: Work
-) -> None:
-    """The worker has read the operation and asks GitHub about the runner when the right goes."""
-    (operation,) = request_deletions(acme, manager, 1)
-    simulator.add_fault("GET", "hosted-runners/[0-9]+$", "delay", seconds=2, times=1)
-
-    def lose() -> None:
-        try:
-            set_active(manager, False, by=admin)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(1) as pool:
-        lost = pool.submit(lose)
-        work(acme)
-        lost.result()
-    operation.refresh_from_db()
-    assert writes(simulator) == []
-    assert operation.held_because == "actor"
 
 
 def test_between_two_steps_the_second_is_not_sent_and_a_person_decides(
