@@ -12,8 +12,8 @@ ROWS = [
     *(f"W{n}" for n in range(1, 8)),
     *(f"R{n}" for n in range(1, 7)),
     *(f"P{n}" for n in range(1, 8)),
-    *(f"F{n}" for n in range(3, 8)),
-    *("A1", "A2", "A3", "A4", "I1", "H1", "H2", "H3", "S11"),
+    *(f"F{n}" for n in range(1, 8)),
+    *("A1", "A2", "A3", "A4", "I1", "H1", "H2", "H3", "S11", "N1"),
 ]
 ROW = re.compile(
     r"^\| (?P<row>[A-Z]\d+) \| .* \| (?P<verbs>[^|]+) \| (?P<tests>[^|]+) \|$", re.MULTILINE

@@ -97,10 +97,11 @@ def test_a_full_redis_refuses_a_wake_up_without_an_error(
 def test_a_worker_survives_a_full_redis_and_goes_on(
     environment: dict[str, str], redis_server: Redis
 ) -> None:
-    with start_worker(
-        environment, "--without-gossip", "--without-mingle", "--loglevel", "INFO"
-    ) as worker:
-        worker.wait_until(lambda: "ready" in worker.output(), 90)
+    def takes_messages() -> bool:
+        return any(each["cmd"] == "brpop" for each in redis_server.client().client_list())
+
+    with start_worker(environment, "--without-gossip", "--without-mingle") as worker:
+        worker.wait_until(takes_messages, 90)
         fill(redis_server)
         time.sleep(5)
         assert worker.is_running
