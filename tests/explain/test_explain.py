@@ -174,6 +174,34 @@ def test_an_enterprise_group_not_shown_to_the_organization_is_a_no_but_its_defau
     assert found["in-Default"].answer.verdict == "unknown"
 
 
+def test_a_group_name_of_two_enterprises_is_unknown_until_an_access_list_proves_whose_it_is(
+    as_admin: Client, acme: Account, umbrella: Account
+) -> None:
+    shared = group_of(umbrella, "enterprise-shared")
+    other = Account.objects.create(
+        kind="enterprise",
+        slug="weyland",
+        api_url=umbrella.api_url,
+        credential=umbrella.credential,
+    )
+    now = timezone.now()
+    seen = {"account": other, "observed_at": now, "first_seen_at": now}
+    theirs = RunnerGroup.objects.create(
+        github_id=shared.github_id, name=shared.name, visibility="all", **seen
+    )
+    SelfHostedRunner.objects.create(
+        github_id=1, name="a-foreign-machine", group_id=theirs.github_id, status="online", **seen
+    )
+    GroupAccess.objects.filter(group__account=umbrella).delete()
+    found = answers(as_admin, acme, repository(acme).name)["a-foreign-machine"]
+    assert found.answer.verdict == "unknown"
+    assert "More than one enterprise" in found.answer.deciding.words
+
+    GroupAccess.objects.create(group=theirs, github_id=1, name=acme.slug)
+    found = answers(as_admin, acme, repository(acme).name)["a-foreign-machine"]
+    assert found.answer.verdict == "yes"
+
+
 def test_an_unknown_answer_names_the_missing_permission(
     as_admin: Client, acme: Account, simulator: SimulatorHandle, work: Work
 ) -> None:

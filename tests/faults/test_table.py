@@ -13,7 +13,7 @@ ROWS = [
     *(f"R{n}" for n in range(1, 7)),
     *(f"P{n}" for n in range(1, 8)),
     *(f"F{n}" for n in range(1, 8)),
-    *("A1", "A2", "A3", "A4", "I1", "H1", "H2", "H3", "S11", "N1"),
+    *("A1", "A2", "A3", "A4", "I1", "I2", "H1", "H2", "H3", "N1", "S11"),
 ]
 ROW = re.compile(
     r"^\| (?P<row>[A-Z]\d+) \| .* \| (?P<verbs>[^|]+) \| (?P<tests>[^|]+) \|$", re.MULTILINE
