@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from celery.beat import ScheduleEntry, Scheduler
+from celery.beat import Scheduler
 from celery.schedules import crontab
 from django.conf import settings
 
@@ -42,7 +42,7 @@ class Beat(Scheduler):
                 self.apply_entry(entry, producer=self.producer)
         return LONGEST_SLEEP_SECONDS if not self._due_at else self._seconds_left()
 
-    def _is_due(self, entry: ScheduleEntry) -> bool:
+    def _is_due(self, entry: Any) -> bool:
         """Whether an entry is due now; if so, its next time is set."""
         if isinstance(entry.schedule, crontab):
             is_due: bool = entry.is_due().is_due

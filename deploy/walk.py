@@ -53,7 +53,7 @@ def documented(start: str) -> str:
     lines = [line for block in blocks for line in block.splitlines() if line.startswith(start)]
     if not lines:
         raise Failed(f"docs/operating.md has no command that begins with: {start}")
-    return lines[0]
+    return str(lines[0])
 
 
 class Walk:

@@ -116,7 +116,7 @@ def _insert_operations(common: Operation, rows: Sequence[Mapping[str, Any]]) -> 
         for row in rows
     ]
     quote = connection.ops.quote_name
-    columns = ", ".join(quote(field.column) for field in fields)
+    columns = ", ".join(quote(str(field.column)) for field in fields)
     places = ", ".join(["%s"] * len(fields))
     with connection.cursor() as cursor:
         cursor.executemany(

@@ -66,7 +66,7 @@ def read_mark() -> int | None:
     try:
         if settings.REDIS_URL:
             stored = _redis().get(REDIS_KEY)
-            return None if stored is None else int(stored)  # type: ignore[arg-type]
+            return None if stored is None else int(stored)
         return int(Path(settings.SENT_MARK).read_text())
     except (RedisError, OSError, ValueError):
         return None

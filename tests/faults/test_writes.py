@@ -433,7 +433,7 @@ class TestW5TwoPeopleSaveTheSameForm:
         assert second.state == S.CANCELLED
         assert (second.conflict or {})["maximum_runners"][0] == first.wanted["maximum_runners"]
         assert applied(simulator, "PATCH") == 1
-        assert "somebody changed it meanwhile" in page_of(as_admin, second)
+        assert "changed at GitHub since the form was opened" in page_of(as_admin, second)
 
     def test_different_fields_are_both_saved(
         self, acme: Account, admin: User, simulator: SimulatorHandle, github: Github, settle: Settle

@@ -42,7 +42,7 @@ def violations(version: str, operation: str, body: Any) -> list[str]:
     source = operations(version)[operation]
     package = importlib.import_module(f"{package_of(version)}.models")
     names = [name for name in re.findall(r"\w+", source) if name not in ("list", "Union", "None")]
-    model = reduce(or_, [getattr(package, name) for name in names])
+    model: Any = reduce(or_, [getattr(package, name) for name in names])
     try:
         parsed = type_validate_python(list[model] if source.startswith("list") else model, body)
     except ValidationError as error:

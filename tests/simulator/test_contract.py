@@ -127,7 +127,7 @@ def add_run(simulator: SimulatorHandle) -> dict[str, Any]:
     url = f"{simulator.base_url}/_simulator/jobs"
     added = requests.post(url, json={"runs": 1, "organization": "acme"}, timeout=10).json()["jobs"]
     jobs = requests.get(url, timeout=10).json()["jobs"]
-    job = next(job for job in jobs if job["id"] == added[0])
+    job: dict[str, Any] = next(job for job in jobs if job["id"] == added[0])
     time.sleep(max(0.0, job["created_on"] - time.time()) + 0.1)
     return job
 
