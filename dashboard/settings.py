@@ -502,6 +502,13 @@ LOGGING = {
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
         "audit": {"class": "logging.StreamHandler", "formatter": "bare"},
+        # A person at a terminal has the audit page; the lines are for the file.
+        "audit file": {
+            "class": "logging.FileHandler",
+            "filename": DATA_DIR / "audit.log",
+            "delay": True,
+            "formatter": "bare",
+        },
         "mails": {"class": "dashboard.logs.MaskedMails", "formatter": "line", "level": "ERROR"},
     },
     "root": {
@@ -514,7 +521,11 @@ LOGGING = {
         "django.request": {"level": "ERROR"},  # the lines of requests have refusals already
         "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
         # Each audit entry as one line of JSON, to be kept outside of the database.
-        "audit": {"handlers": ["audit"], "level": "INFO", "propagate": False},
+        "audit": {
+            "handlers": ["audit" if LOG_FORMAT == "json" else "audit file"],
+            "level": "INFO",
+            "propagate": False,
+        },
         "celery": {"level": "WARNING"},
         "urllib3": {"level": "WARNING"},  # its lines contain addresses
     },

@@ -111,10 +111,10 @@ def test_an_empty_list_tells_each_role_what_to_do(as_admin: Client, as_lead: Cli
 
 
 @pytest.mark.usefixtures("acme", "globex", "umbrella")
-def test_the_list_costs_ten_queries_however_many_accounts(
+def test_the_list_costs_eleven_queries_however_many_accounts(
     as_admin: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         as_admin.get("/accounts/")
 
 
@@ -129,7 +129,7 @@ def test_connecting_leads_to_a_page_that_follows_the_first_sync(
     assert account is not None
     page = text(as_admin, f"/accounts/{account.pk}/")
     assert "Being read for the first time" in page
-    assert "0 of 10 parts" in page
+    assert "0 of 13 parts" in page
     assert "Waiting its turn" in page
     work(account)
     page = text(as_admin, f"/accounts/{account.pk}/")
