@@ -113,8 +113,10 @@ def _scope(account: Account, need: Need) -> str:
 def _was_read(reading: Reading | None) -> bool | None:
     if reading is None:
         return None
-    if reading.error in ("permission", "not_found", "credential"):
+    if reading.error in ("permission", "sso", "not_found", "credential"):
         return False
+    if reading.error in ("forbidden", "ip_allow_list", "suspended", "token_policy"):
+        return None  # refused, for reasons that say nothing about this right
     return True if reading.last_good_at else None
 
 

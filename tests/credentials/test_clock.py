@@ -57,7 +57,7 @@ def test_an_app_works_with_a_clock_that_is_an_hour_off(
         work(account)
         assert mints(simulator) == [401, 201, 201], "signed by GitHub's clock at once"
     assert not Credential.objects.exclude(quarantined_at=None).exists()
-    assert not Reading.objects.filter(account=account).exclude(error="").exists()
+    assert not Reading.objects.filter(resource="runners").exclude(error="").exists()
 
 
 def test_a_signature_refused_for_its_time_disables_nothing(
@@ -77,7 +77,7 @@ def test_a_signature_refused_for_its_time_disables_nothing(
     Reading.objects.schedule_now(account)
     work(account)
     assert Runner.objects.present().filter(account=account).exists()
-    assert not Reading.objects.filter(account=account).exclude(error="").exists()
+    assert not Reading.objects.filter(resource="runners").exclude(error="").exists()
 
 
 def test_a_wrong_key_still_disables_the_app(
