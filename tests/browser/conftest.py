@@ -29,7 +29,7 @@ from tests.processes import wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OUTPUT = ROOT / "test-output" / "screenshots"
-START_SECONDS = 60
+START_SECONDS = 150
 ADD_UP_SHIFTS = """
 window.shifts = [];
 new PerformanceObserver((list) => {
