@@ -180,8 +180,7 @@ class Account(models.Model):
             return f"{self} is paused: nothing is read from it or written to it."
         if self.role != Membership.Role.MANAGER:
             return (
-                f"You may look at {self} but not change it. "
-                "Ask an administrator for the manager role."
+                f"You can view {self} but not change it. Ask an administrator for the manager role."
             )
         return ""
 

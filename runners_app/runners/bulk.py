@@ -164,23 +164,11 @@ def make_plan(runners: Sequence[Runner], change: DesiredChange) -> BulkPlan:
     return plan
 
 
-def why_not(runner: Runner) -> str:
-    """Why this runner's account cannot be changed; empty if it can."""
-    account = runner.account
-    if account.may_be_changed:
-        return ""
-    if account.observe_only:
-        return f"{account} is set to observe only."
-    if account.paused:
-        return f"{account} is paused."
-    return f"You can view {account} but not change it."
-
-
 def _wanted(
     runner: Runner, base: RunnerSettings, change: DesiredChange, catalog: Catalog
 ) -> RunnerSettings:
     """The settings the runner would get. Raises NotApplicable."""
-    if reason := why_not(runner):
+    if reason := runner.account.why_unchangeable:
         raise NotApplicable(reason)
     wanted: dict[str, Any] = {}
     if change.maximum_runners is not None:

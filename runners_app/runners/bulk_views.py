@@ -202,7 +202,7 @@ def runners_new(request: Request) -> HttpResponse:
 def runners_delete(request: Request) -> HttpResponse:
     """Delete the selected runners, after their number was typed."""
     selection, runners = selected_runners(request)
-    reasons = {runner.account_id: bulk.why_not(runner) for runner in runners}
+    reasons = {runner.account_id: runner.account.why_unchangeable for runner in runners}
     impossible = [(runner, reasons[runner.account_id]) for runner in runners]
     impossible = [(runner, reason) for runner, reason in impossible if reason]
     possible = [runner for runner in runners if not reasons[runner.account_id]]

@@ -99,13 +99,7 @@ def manage_or_403(request: Request, account: Account) -> None:
     """Raises PermissionDenied, with the reason, unless `may_manage`."""
     if may_manage(request, account):
         return
-    if account.observe_only:
-        raise PermissionDenied(f"{account} is set to observe only: Trackside writes nothing there.")
-    if account.paused:
-        raise PermissionDenied(f"{account} is paused: nothing is read from it or written to it.")
-    raise PermissionDenied(
-        f"You can view {account} but not change it. Ask an administrator for the manager role."
-    )
+    raise PermissionDenied(account.why_unchangeable)
 
 
 def administrator_or_403(request: Request) -> None:

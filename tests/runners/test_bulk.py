@@ -300,7 +300,8 @@ def test_runners_in_accounts_that_the_user_can_only_view_are_left_out(
     query: Query = {"runner": [*ids(acme), *ids(globex)], "maximum_runners": "21"}
     plan = as_lead.get("/runners/bulk/edit/", query).context["plan"]
     assert {item.runner.account for item in plan.items} == {acme}
-    assert {reason for _, reason in plan.impossible} == {"You can view globex but not change it."}
+    reason = "You can view globex but not change it. Ask an administrator for the manager role."
+    assert {each for _, each in plan.impossible} == {reason}
 
 
 def test_runners_that_the_user_cannot_see_are_not_found(as_lead: Client, acme: Account) -> None:
