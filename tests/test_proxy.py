@@ -34,6 +34,8 @@ CLAIMED = {
 }
 Ask = Callable[[str], dict[str, str]]
 
+# The first test to need it waits for a migration, on a busy machine for minutes.
+pytestmark = pytest.mark.timeout(300)
 STRANGERS = 200
 PAGES = 12
 BODY = 60_000
