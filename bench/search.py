@@ -121,18 +121,21 @@ def main(seed: int) -> None:
 
 
 def _deep(sort: str) -> str:
-    """The address of the page after nine tenths of all runners."""
+    """The address of the page after nine tenths of all runners, or of those of a status."""
     from runners_app.models import Runner
-    from runners_app.runners.list_views import SORTS
-    from runners_app.web.paging import _encode
+    from runners_app.runners.columns import ORDERS
+    from runners_app.web.paging import _write
 
-    order = SORTS.get(sort.removeprefix("-"), SORTS["name"])
-    sign = "-" if sort.startswith("-") else ""
+    order = ORDERS.get(sort.removeprefix("-"), ORDERS["name"])
+    sign = "-" if sort.startswith("-") and order is not ORDERS["name"] else ""
     rows = Runner.objects.exclude(**{order.column: None}).order_by(
         f"{sign}{order.column}", f"{sign}pk"
     )
-    last = rows[rows.count() * 9 // 10]
-    return f"/runners/?{urlencode({'sort': sort, 'after': _encode(last, order)})}"
+    number = rows.count() * 9 // 10
+    last = rows[number]
+    by_status = (last.status.lower(),) if sort == "-status" else ()
+    place = _write((getattr(last, order.column), last.pk, *by_status), number)
+    return f"/runners/?{urlencode({'sort': sort, 'after': place})}"
 
 
 if __name__ == "__main__":

@@ -47,7 +47,8 @@ class Beat(Scheduler):
         if isinstance(entry.schedule, crontab):
             is_due: bool = entry.is_due().is_due
             if is_due:
-                self.schedule[entry.name] = self.reserve(entry)
+                schedule: dict[str, Any] = self.schedule
+                schedule[entry.name] = self.reserve(entry)
             return is_due
         now = uptime()
         if now < self._due_at.get(entry.name, now):

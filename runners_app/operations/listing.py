@@ -48,7 +48,7 @@ def read_as_proof(operation: Operation, resource: str, work: Work) -> RunResult:
     age = timedelta(seconds=settings.LOST_ANSWER_SPACING_SECONDS)
     sent_at = operation.unknown_since or operation.sent_at
     is_recent = begun is not None and database_now() - begun < age
-    if result is None or not is_recent or sent_at is None or begun <= sent_at:
+    if result is None or not is_recent or sent_at is None or begun is None or begun <= sent_at:
         begun = database_now()
         result = read_now(operation, resource, work, unconditional=True)
         work.lists[key] = (begun, result)

@@ -22,8 +22,14 @@ def carry_out(operation: Operation, work: Work) -> None:
         with step(work):
             note = "The worker died before the answer came. Trackside checks if it was applied."
             now = database_now()
-            fields = {"next_step_at": now, "absent_since": None, "unknown_since": now}
-            move(operation, S.UNKNOWN, note=note, **fields)
+            move(
+                operation,
+                S.UNKNOWN,
+                note=note,
+                next_step_at=now,
+                absent_since=None,
+                unknown_since=now,
+            )
 
     if operation.state in (S.REQUESTED, S.SENT) and not _is_same_account(operation, work):
         return

@@ -183,7 +183,7 @@ def owners(acme: Account, values: dict[str, dict[str, object]], admin: User) -> 
                 limited=role == "limited",
             )
             if role == "limited":
-                membership.groups.add(RunnerGroup.objects.get(pk=values["mine"]["group"]))
+                membership.groups.add(RunnerGroup.objects.get(pk=str(values["mine"]["group"])))
     return found
 
 

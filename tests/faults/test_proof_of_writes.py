@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -41,7 +42,7 @@ class TestA2LostCreates:
     )
     def test_a_lost_create_is_found_once_github_shows_it(
         self,
-        distortion: dict[str, object],
+        distortion: dict[str, Any],
         acme: Account,
         admin: User,
         simulator: SimulatorHandle,
@@ -66,7 +67,9 @@ class TestA2LostCreates:
         simulator.add_fault("GET", LIST, "status", status=502, skip=1)
         work_once(acme)
         (made,) = (row for row in github.runners() if row["name"] == operation.target_name)
-        simulator.change_runner("organization", "acme", made["id"], name="renamed-within-seconds")
+        simulator.change_runner(
+            "organization", "acme", int(str(made["id"])), name="renamed-within-seconds"
+        )
         operation = settle(operation)
         assert (operation.state, operation.target_id) == (S.CONFIRMED, made["id"])
         assert len(simulator.requests("POST")) == 1

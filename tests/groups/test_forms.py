@@ -108,7 +108,7 @@ def test_a_repeated_post_creates_one_operation(as_admin: Client, acme: Account) 
                 "restricted_to_workflows": "on",
                 "selected_workflows": "acme/api/.github/workflows/deploy.yml",
             },
-            "the branch, tag or commit after the @ is needed",
+            "with the branch, tag or commit after the @",
         ),
         (
             {"restricted_to_workflows": "on", "selected_workflows": "deploy.yml@main"},
