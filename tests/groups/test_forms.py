@@ -101,7 +101,7 @@ def test_a_repeated_post_creates_one_operation(as_admin: Client, acme: Account) 
         ({"visibility": "all", "members": "api"}, "Only a group for selected ones has a list"),
         (
             {"members": "no-such-repository"},
-            "no such repository, as far as read: no-such-repository",
+            "knows no such repository in acme: no-such-repository",
         ),
         (
             {
@@ -217,7 +217,7 @@ def test_deleting_first_shows_what_is_inside(as_admin: Client, acme: Account) ->
     group = group_of(acme, "Default")
     page = as_admin.get(f"/groups/{group.pk}/delete/").content.decode()
     assert "GitHub deletes only empty groups" in page
-    assert "GitHub does not delete it" in page
+    assert "GitHub does not let it be deleted" in page
 
 
 # The access list
@@ -286,7 +286,7 @@ def test_ticking_nothing_creates_no_operation(as_admin: Client, acme: Account) -
         {"action": "remove", "line": "1"},
     ):
         answer = as_admin.post(f"/groups/{group.pk}/access/", body, follow=True)
-        assert "Nothing was asked for" in answer.content.decode()
+        assert "No operation was created" in answer.content.decode()
     assert not Operation.objects.exists()
 
 
@@ -392,7 +392,7 @@ def test_runners_are_not_moved_before_a_group_is_chosen(as_admin: Client, acme: 
     assert page.content.decode().count('required><option value="">Choose a group</option>') == 2
     body = {"nonce": page.context["nonce"], "group": "", "runner": [machine.pk]}
     answer = as_admin.post(f"/groups/{group.pk}/self-hosted/", body, follow=True)
-    assert "choose the group to move them to. Nothing was asked for." in answer.content.decode()
+    assert "choose the group to move them to. No operation was created." in answer.content.decode()
     runner = Runner.objects.filter(account=acme, group_id=group.github_id)[0]
     answer = as_admin.get(f"/runners/bulk/edit/?runner={runner.pk}&group=&change=1")
     assert answer.status_code == 422
