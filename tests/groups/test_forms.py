@@ -100,7 +100,7 @@ def test_a_repeated_post_creates_one_operation(as_admin: Client, acme: Account) 
         ({"name": "Enterprise-Shared"}, "already has a runner group of this name"),
         (
             {"visibility": "all", "members": "api"},
-            "Only a group with visibility “Selected” has a list",
+            "Only a group with visibility “Selected”",
         ),
         (
             {"members": "no-such-repository"},
