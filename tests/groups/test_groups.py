@@ -230,7 +230,7 @@ class TestDetail:
         row = group(acme, "sandbox")
         few = queries(client, f"/groups/{row.pk}/")
         Runner.objects.filter(account=acme).update(group_id=row.github_id)
-        assert queries(client, f"/groups/{row.pk}/") == few <= 12
+        assert queries(client, f"/groups/{row.pk}/") <= few <= 12
 
 
 def test_the_detail_page_rejects_post(client: Client, admin: User) -> None:
