@@ -254,10 +254,7 @@ def test_a_file_of_authorities_that_cannot_be_read_is_said_at_start(
         [sys.executable, "-c", START], env=environment, capture_output=True, text=True, timeout=60
     )
     assert done.returncode != 0
-    assert (
-        f"GITHUB_CA_FILE names {file}, which holds no certificates Trackside can read"
-        in done.stderr
-    )
+    assert f"GITHUB_CA_FILE is {file}, which has no certificates that can be read" in done.stderr
 
 
 @pytest.mark.parametrize(
