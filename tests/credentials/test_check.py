@@ -189,7 +189,7 @@ def test_the_rights_of_a_disabled_token_are_unknown_and_replacing_it_is_advised(
         client.force_login(person)
         page = client.get(f"/accounts/{account.pk}/").content.decode()
         table = page.partition('id="rights"')[2].partition('id="runs"')[0]
-        assert "The token is out of use, so nothing of this is known to work." in table
+        assert "The token is disabled," in table
         assert advice in table
         assert table.count("Not known") == 6
         assert "Add the scope" not in table

@@ -233,10 +233,10 @@ def test_a_poll_answers_204_until_an_account_changes(acme: Account, as_admin: Cl
 
 
 @pytest.mark.usefixtures("acme", "globex", "umbrella")
-def test_it_costs_thirteen_queries_however_many_accounts_and_runners(
+def test_it_costs_fourteen_queries_however_many_accounts_and_runners(
     as_admin: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         as_admin.get("/")
 
 
