@@ -5,7 +5,9 @@ runners.
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from runners_app.groups.readings import QUESTIONS_AT_ONCE
 from runners_app.models import (
@@ -25,6 +27,12 @@ from tests.simulator_handle import SimulatorHandle
 Work = Callable[[Account], None]
 
 
+@pytest.fixture(autouse=True)
+def _absence_is_proven_at_once(settings: Settings) -> None:
+    """By a second list; the time between them has tests of its own."""
+    settings.ABSENCE_PROOF_SECONDS = 0
+
+
 def group_of(account: Account, name: str) -> RunnerGroup:
     return RunnerGroup.objects.present().get(account=account, name=name)
 
@@ -34,6 +42,8 @@ def names_with_access(group: RunnerGroup) -> set[str]:
 
 
 def read_anew(account: Account, work: Work, *resources: str) -> None:
+    Reading.objects.schedule_now(account, *resources)
+    work(account)
     Reading.objects.schedule_now(account, *resources)
     work(account)
 
