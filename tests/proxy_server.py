@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import select
 import socket
 import ssl
 import threading
@@ -88,17 +89,25 @@ def proxy_server() -> Iterator[Proxy]:
             if proxy.upstream:
                 server = proxy.upstream.wrap_socket(server, server_hostname=host)
             with client, server:
-                start(pump, server, client)
-                pump(client, server)
+                while pass_on(client, server) and pass_on(server, client):
+                    select.select([client, server], [], [], 30)
+                for sock in (client, server):
+                    with suppress(OSError):
+                        sock.shutdown(socket.SHUT_RDWR)
 
-        def pump(source: socket.socket, target: socket.socket) -> None:
-            with suppress(OSError):
+        def pass_on(source: socket.socket, target: socket.socket) -> bool:
+            """Pass on what has arrived; whether more may come. One thread does both directions,
+            because two must not use one TLS connection at once.
+            """
+            source.setblocking(False)
+            with suppress(BlockingIOError, ssl.SSLWantReadError):
                 while chunk := source.recv(65_536):
                     proxy.seen += chunk
+                    target.setblocking(True)
                     target.sendall(chunk)
-            for sock in (source, target):
-                with suppress(OSError):
-                    sock.shutdown(socket.SHUT_RDWR)
+                    target.setblocking(False)
+                return False
+            return True
 
         start(accept)
         try:
