@@ -7,6 +7,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.test import Client
@@ -32,6 +33,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"simulator", "simulator_process"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("processes")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static_folder() -> None:
+    """Servers in tests serve static files from their source: `collectstatic` has not run."""
+    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 
 
 @pytest.fixture(autouse=True)

@@ -86,5 +86,10 @@ def resolve(reading: Reading, work: Work) -> None:
 
 def next_due(credential_id: int) -> Operation | None:
     """The oldest operation of a credential whose next step is due."""
+    waiting = Operation.objects.filter(
+        account__credential_id=credential_id, state__in=Operation.CARRIED_BY_WORKER
+    )
+    if not waiting.exists():  # asked between any two pages of a reading, and most often so
+        return None
     due = Operation.objects.due(database_now()).filter(account__credential_id=credential_id)
     return due.select_related("account").first()

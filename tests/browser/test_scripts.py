@@ -3,11 +3,9 @@ policy.
 """
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Browser, ConsoleMessage, Page
@@ -74,12 +72,6 @@ OVER: dict[str, dict[str, Any]] = {
     r"/app$": {"name": P, "slug": P, "owner": {"login": P}},
     r"/app/installations\?": {},
 }
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _static_folder() -> None:
-    """Serve static files from their source: `collectstatic` has not run."""
-    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 
 
 @pytest.fixture

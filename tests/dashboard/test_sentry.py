@@ -58,7 +58,7 @@ def test_an_error_is_reported_without_secrets(
     def fail() -> None:
         raise RuntimeError(f"{token} at https://ada:{password}@github.example with {jwt}")
 
-    monkeypatch.setattr("runners_app.monitoring.health.look", fail)
+    monkeypatch.setattr("runners_app.monitoring.health.check", fail)
     client.raise_request_exception = False
     client.cookies["sessionid"] = pat
     assert (

@@ -4,9 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -26,6 +24,7 @@ from runners_app.models import (
     SharedRunner,
 )
 from tests.groups.test_readings import group_of
+from tests.queries import queries
 from tests.simulator_handle import SimulatorHandle, start_simulator
 
 Work = Callable[[Account], None]
@@ -393,14 +392,6 @@ def fill(account: Account) -> None:
         )
         for n in range(100)
     )
-
-
-def queries(client: Client, address: str) -> int:
-    with CaptureQueriesContext(
-        connection,
-    ) as captured:
-        assert client.get(address).status_code == 200
-    return len(captured)
 
 
 def test_one_repository_is_explained_within_eleven_queries(

@@ -2,13 +2,11 @@
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.cache import cache
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from runners_app.models import Account, FieldChange, Membership, Runner, RunnerGroup
+from tests.queries import queries
 
 POLL = {"HX-Request": "true"}
 
@@ -21,13 +19,6 @@ def text(client: Client, address: str, **query: str) -> str:
     response = client.get(address, query)
     assert response.status_code == 200
     return " ".join(response.content.decode().split())
-
-
-def queries(client: Client, address: str) -> int:
-    cache.clear()
-    with CaptureQueriesContext(connection) as captured:
-        assert client.get(address).status_code == 200
-    return len(captured)
 
 
 class TestList:

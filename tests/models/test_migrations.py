@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
-from django.db.migrations import AddField
+from django.db.migrations import AddField, CreateModel
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations.base import Operation
 from django.db.models import Field, ManyToManyField
@@ -26,8 +26,11 @@ def operations_since_the_first() -> Iterator[tuple[str, Operation]]:
 
 def added_fields() -> Iterator[Field]:  # type: ignore[type-arg] # of many kinds
     """Fields added to existing tables, as they are now."""
-    for _, operation in operations_since_the_first():
-        if isinstance(operation, AddField):
+    new: set[tuple[str, str]] = set()
+    for migration, operation in operations_since_the_first():
+        if isinstance(operation, CreateModel):
+            new.add((migration, operation.name_lower))
+        elif isinstance(operation, AddField) and (migration, operation.model_name_lower) not in new:
             try:
                 yield apps.get_model("runners_app", operation.model_name)._meta.get_field(
                     operation.name

@@ -23,6 +23,7 @@ def test_six_setups_at_once_add_one_administrator(tmp_path: Path) -> None:
     with start_postgresql() as postgresql, start_redis() as redis_server:
         environment = scaled_out(postgresql, redis_server, tmp_path)
         manage(environment, "migrate", "--verbosity", "0")
+        manage(environment, "collectstatic", "--noinput", "--verbosity", "0")
         code = manage(environment, "setup_code").split()[-1]
         with start_web(environment) as web:
             forms = [_form(web.url) for _ in range(6)]

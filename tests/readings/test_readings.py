@@ -53,7 +53,8 @@ def test_reading_an_unchanged_organization_writes_no_row_and_costs_no_rate_budge
     work(acme)
     assert list(Runner.objects.order_by("pk").values()) == before
     assert Account.objects.get(pk=acme.pk).version == version
-    for reading in acme.readings.exclude(resource="access_checks"):
+    # Answers to questions are always asked anew; the history of jobs is read once, page by page.
+    for reading in acme.readings.exclude(resource__in=("access_checks", "job_history")):
         run = reading.runs.latest("pk")
         assert (run.outcome, run.not_modified) == ("unchanged", run.requests), (
             f"{reading} cost rate budget"

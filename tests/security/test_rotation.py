@@ -108,7 +108,7 @@ def test_a_secret_that_no_key_opens_is_named_and_left_as_it_is(
     err = StringIO()
     with pytest.raises(CommandError, match="Keep the older keys"):
         call_command("rotate_keys", stdout=StringIO(), stderr=err)
-    assert f"credential {under_old_key[3].pk}: no key" in err.getvalue()
+    assert f"credential {under_old_key[3].pk}: none of CREDENTIAL_KEYS" in err.getvalue()
 
 
 def test_a_secret_does_not_open_for_another_address(under_old_key: list[Credential]) -> None:

@@ -5,13 +5,11 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.cache import cache
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from runners_app.models import Account, Limits, Membership, Reading, Runner
+from tests.queries import queries
 from tests.simulator_handle import SimulatorHandle
 
 Work = Callable[[Account], None]
@@ -31,13 +29,6 @@ def give_range(runner: Runner, *ranges: str, enabled: bool = True) -> None:
     ]
     runner.static_ip = True
     runner.save(update_fields=["public_ips", "static_ip"])
-
-
-def queries(client: Client, address: str) -> int:
-    cache.clear()
-    with CaptureQueriesContext(connection) as captured:
-        assert client.get(address).status_code == 200
-    return len(captured)
 
 
 def test_it_shows_used_and_remaining_static_ips_per_account(

@@ -205,7 +205,9 @@ def test_a_restored_backup_of_postgresql_is_complete_and_works(
     ]
     subprocess.run(dump, check=True, timeout=60)
     restore = shlex.split(
-        found(r"pg_restore --username trackside --dbname trackside (.*) < trackside.dump")[1]
+        found(
+            r"pg_restore --username trackside --dbname trackside (.*) < /srv/backup/trackside.dump"
+        )[1]
     )
     assert restore[0] == "--clean"
     command = [
@@ -224,7 +226,7 @@ def test_a_restored_backup_of_postgresql_is_complete_and_works(
 
 def test_a_restored_backup_of_sqlite_is_complete(embedded: dict[str, str], tmp_path: Path) -> None:
     before = content(embedded)
-    commands = found(r"(mkdir -p -m 700 backup\n.*?)```")[1].replace(
+    commands = found(r"(mkdir -p -m 700 backup keys-backup\n.*?)```")[1].replace(
         ".venv/bin/python", sys.executable
     )
     subprocess.run(["/bin/sh", "-ec", commands], cwd=tmp_path, check=True, timeout=60)
