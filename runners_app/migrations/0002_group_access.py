@@ -143,5 +143,5 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('group', 'github_id'), name='shared_runner_unique')],
             },
         ),
-        migrations.RunPython(add_readings, migrations.RunPython.noop),
+        migrations.RunPython(add_readings, migrations.RunPython.noop, elidable=True),
     ]

@@ -155,5 +155,5 @@ class Migration(migrations.Migration):
                 name="account_by_github_id",
             ),
         ),
-        migrations.RunPython(mark_staged, migrations.RunPython.noop),
+        migrations.RunPython(mark_staged, migrations.RunPython.noop, elidable=True),
     ]

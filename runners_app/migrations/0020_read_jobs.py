@@ -56,5 +56,5 @@ class Migration(migrations.Migration):
             name='resource',
             field=models.CharField(choices=[('runners', 'Runners'), ('limits', 'Static IPs'), ('groups', 'Runner groups'), ('catalog', 'GitHub and partner images, sizes, platforms'), ('custom_images', 'Custom images'), ('image_versions', 'Image versions'), ('group_access', 'Access to runner groups'), ('repositories', 'Repositories'), ('self_hosted_runners', 'Self-hosted runners'), ('access_checks', 'Questions about one repository'), ('open_jobs', 'Jobs open for long'), ('job_deliveries', 'Job events that got lost'), ('job_history', 'Jobs of the last weeks')], max_length=20),
         ),
-        migrations.RunPython(add_readings, migrations.RunPython.noop),
+        migrations.RunPython(add_readings, migrations.RunPython.noop, elidable=True),
     ]
