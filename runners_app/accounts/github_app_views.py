@@ -27,6 +27,7 @@ from runners_app.web.pages import (
 )
 
 PERMISSIONS = {
+    "actions": "read",
     "organization_administration": "write",
     "organization_self_hosted_runners": "write",
     "organization_hosted_runner_custom_images": "write",

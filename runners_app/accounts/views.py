@@ -241,6 +241,7 @@ def token_help(asked: dict[str, str]) -> TokenHelp:
     permissions = {
         "organization_administration": "read",
         "organization_self_hosted_runners": "read",
+        "actions": "read",
     }
     target = {"target_name": asked["slug"]} if asked.get("slug") else {}
     fine_grained = {"name": name, **target, **permissions}

@@ -7,12 +7,13 @@ from runners_app.models.accounts import web_origin
 
 R, K = Reading.Resource, Operation.Kind
 ENTERPRISE_SCOPE = "manage_runners:enterprise"
-RUNNERS, GROUPS = "manage_runners:org", "admin:org"
+RUNNERS, GROUPS, REPOSITORIES = "manage_runners:org", "admin:org", "repo"
 # Scopes that include others.
 CONTAINS = {"admin:org": {RUNNERS}, "admin:enterprise": {ENTERPRISE_SCOPE}}
 LEVELS = {"read": {"read", "write", "admin"}, "write": {"write", "admin"}}
 ADMINISTRATION = ("organization_administration", "Administration")
 SELF_HOSTED = ("organization_self_hosted_runners", "Self-hosted runners")
+ACTIONS = ("actions", "Actions")
 IMAGES = ("organization_hosted_runner_custom_images", "Hosted runner custom images")
 
 
@@ -56,6 +57,7 @@ NEEDS = (
         "write",
         kinds=(K.DELETE_IMAGE, K.DELETE_IMAGE_VERSION),
     ),
+    Need("See jobs that no event told of", REPOSITORIES, ACTIONS, "read", R.JOB_HISTORY),
 )
 
 
@@ -79,10 +81,16 @@ def rights_of(account: Account, readings: list[Reading]) -> list[Right]:
     Answers count more than what GitHub lists, because single sign-on and policies can also stand
     in the way. With a disabled credential all are unknown, and no scope would change that.
     """
+    is_enterprise = account.kind == Account.Kind.ENTERPRISE
+    needs = [
+        need
+        for need in NEEDS
+        if not (is_enterprise and need.reading in Reading.OF_ORGANIZATIONS_ONLY)
+    ]
     if account.credential.quarantined_at:
-        return [Right(need.what, _requirement(account, need), None) for need in NEEDS]
+        return [Right(need.what, _requirement(account, need), None) for need in needs]
     by_resource = {reading.resource: reading for reading in readings}
-    return [_right(account, need, by_resource) for need in NEEDS]
+    return [_right(account, need, by_resource) for need in needs]
 
 
 def _right(account: Account, need: Need, readings: dict[str, Reading]) -> Right:

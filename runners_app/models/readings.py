@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
 from django.db import models
+from django.db.models import Q
 
 from runners_app.models.accounts import Account
 from runners_app.models.clock import database_now
@@ -34,8 +35,12 @@ class ReadingQuerySet(OwnedQuerySet["Reading"]):
         )
 
     def failing(self) -> Self:
-        """Readings with an error that a person may have to fix, unlike a rate limit."""
-        return self.exclude(error__in=("", "rate_limit", "not_offered"))
+        """Readings with an error that a person may have to fix, unlike a rate limit.
+
+        Jobs are an addition: a credential that may not read them is what somebody chose.
+        """
+        chosen = Q(error="permission", resource__in=Reading.OF_JOBS)
+        return self.exclude(error__in=("", "rate_limit", "not_offered")).exclude(chosen)
 
     def stale(self, now: datetime) -> Self:
         """Overdue without an error: no worker is running."""
@@ -90,6 +95,7 @@ class Reading(models.Model):
             Resource.JOB_HISTORY,
         }
     )
+    OF_JOBS = frozenset({Resource.JOB_DELIVERIES, Resource.OPEN_JOBS, Resource.JOB_HISTORY})
     # Resources that change together: a change of the key makes the values due at once.
     FOLLOW_UP: ClassVar[dict[str, tuple[str, ...]]] = {
         Resource.CUSTOM_IMAGES: (Resource.IMAGE_VERSIONS,),

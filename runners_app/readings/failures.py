@@ -155,6 +155,7 @@ def _quoted(error: Refused) -> str:
 
 
 PERMISSIONS = {
+    "actions": "Actions",
     "organization_administration": "Administration",
     "organization_self_hosted_runners": "Self-hosted runners",
     "organization_hosted_runner_custom_images": "Hosted runner custom images",

@@ -34,11 +34,11 @@ def verdicts(account: Account) -> list[bool | None]:
 @pytest.mark.parametrize(
     ("note", "expected"),
     [
-        ("main", [True] * 6),
-        ("runners-only", [True, True, False, False, True, True]),
-        ("read-only", [False] * 6),
-        ("fine-grained", [True, None, True, None, True, None]),
-        ("fine-grained-without-self-hosted-runners", [True, None, False, None, True, None]),
+        ("main", [True] * 7),
+        ("runners-only", [True, True, False, False, True, True, False]),
+        ("read-only", [False] * 7),
+        ("fine-grained", [True, None, True, None, True, None, True]),
+        ("fine-grained-without-self-hosted-runners", [True, None, False, None, True, None, True]),
     ],
 )
 @pytest.mark.django_db
@@ -191,5 +191,5 @@ def test_the_rights_of_a_disabled_token_are_unknown_and_replacing_it_is_advised(
         table = page.partition('id="rights"')[2].partition('id="runs"')[0]
         assert "The token is disabled," in table
         assert advice in table
-        assert table.count("Not known") == 6
+        assert table.count("Not known") == 7
         assert "Add the scope" not in table

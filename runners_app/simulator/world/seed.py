@@ -22,6 +22,7 @@ from runners_app.simulator.world.state import (
 
 DAY = 86_400
 APP_PERMISSIONS = {
+    "actions": "read",
     "metadata": "read",
     "organization_administration": "write",
     "organization_hosted_runner_custom_images": "write",

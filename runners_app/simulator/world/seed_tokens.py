@@ -14,6 +14,7 @@ FULL_ORGANIZATION_SCOPES = [
 ]
 FULL_ENTERPRISE_SCOPES = ["admin:enterprise", "read:user", "write:network_configurations"]
 FULL_PERMISSIONS = {
+    "actions": "read",
     "metadata": "read",
     "organization_administration": "write",
     "organization_hosted_runner_custom_images": "write",
