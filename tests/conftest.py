@@ -15,10 +15,10 @@ from pytest_django import Settings
 
 from dashboard import celery_app
 from dashboard.logs import Formatter
-from runners_app.accounts.accounts import connect_with_token
 from runners_app.models import Account
 from runners_app.security.audit_guard import remove_guard
 from runners_app.worker.work import work_credential
+from tests.connected import connect
 from tests.simulator_handle import SimulatorHandle, start_simulator
 
 
@@ -93,6 +93,12 @@ def simulator(simulator_process: SimulatorHandle, settings: Settings) -> Simulat
 
 
 @pytest.fixture
+def in_earnest(simulator: SimulatorHandle) -> None:
+    """Read the accounts of this test over HTTP, although another test already did."""
+    simulator.was_changed = True
+
+
+@pytest.fixture
 def log_lines() -> Iterator[StringIO]:
     """The log as the settings' handler writes it, as JSON, from DEBUG on."""
     out = StringIO()
@@ -119,33 +125,18 @@ def work() -> Callable[[Account], None]:
 @pytest.fixture
 def acme(db: None, simulator: SimulatorHandle, work: Callable[[Account], None]) -> Account:
     """The organization acme, connected and read."""
-    return _connect(simulator, "acme", work)
+    return connect(simulator, "acme", work)
 
 
 @pytest.fixture
 def globex(db: None, simulator: SimulatorHandle, work: Callable[[Account], None]) -> Account:
-    return _connect(simulator, "globex", work)
+    return connect(simulator, "globex", work)
 
 
 @pytest.fixture
 def umbrella(db: None, simulator: SimulatorHandle, work: Callable[[Account], None]) -> Account:
     """The enterprise umbrella, connected and read."""
-    return _connect(simulator, "umbrella", work)
-
-
-def _connect(simulator: SimulatorHandle, slug: str, work: Callable[[Account], None]) -> Account:
-    known = simulator.account(slug)
-    account = connect_with_token(
-        known.slug,
-        kind=known.kind,
-        api_url=simulator.base_url,
-        token=known.token,
-        by=None,
-        demo=False,
-    )
-    work(account)
-    account.refresh_from_db()
-    return account
+    return connect(simulator, "umbrella", work)
 
 
 @pytest.fixture

@@ -40,6 +40,10 @@ class SimulatorHandle:
         """What a client takes as ``api_url``; with the prefix, if there is one."""
         self.origin = "/".join(self.base_url.split("/")[:3])
         self.accounts = [SimulatedAccount(**account) for account in announcement["accounts"]]
+        self.wall = time.time()
+        """The time the seeded world began, in seconds since 1970."""
+        self.was_changed = True
+        """Whether a control changed the world since it was reset."""
 
     @property
     def pid(self) -> int:
@@ -100,7 +104,9 @@ class SimulatorHandle:
         """Return to the seeded world; ``runners``, ``seed``, ``organizations``, ``speed`` and
         ``latency_ms`` change it.
         """
-        answered = self.control("POST", "reset", overrides)
+        self.wall += int(time.time() - self.wall)  # worlds then differ by whole seconds alone
+        answered = self.control("POST", "reset", {**overrides, "wall": self.wall})
+        self.was_changed = bool(overrides)
         self.accounts = [SimulatedAccount(**account) for account in answered["accounts"]]
 
     def advance(self, seconds: float) -> None:
@@ -157,6 +163,7 @@ class SimulatorHandle:
         """Call any control by its path under ``/_simulator/``. Raises RuntimeError if it is
         refused.
         """
+        self.was_changed = self.was_changed or method != "GET"
         answer = self._session.request(
             method,
             f"{self.origin}/_simulator/{name}",

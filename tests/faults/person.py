@@ -2,6 +2,7 @@
 
 import html
 import re
+import time
 
 import requests
 
@@ -9,6 +10,7 @@ INPUT = re.compile(r"<input[^>]*>")
 SELECT = re.compile(r"<select[^>]*name=\"(?P<name>\w+)\".*?</select>", re.DOTALL)
 CHOSEN = re.compile(r"<option value=\"(?P<value>[^\"]*)\" selected")
 SECONDS = 60.0
+SIGN_INS = 60
 
 
 class Person:
@@ -19,8 +21,12 @@ class Person:
         self.session = requests.Session()
         self.session.trust_env = False
         form = fields_of(self.get("/sign-in/").text)
-        answer = self.post("/sign-in/", {**form, "username": name, "password": password})
-        assert answer.status_code == 302, "could not sign in"
+        for _ in range(SIGN_INS):
+            answer = self.post("/sign-in/", {**form, "username": name, "password": password})
+            if answer.status_code != 429:  # few passwords are hashed at once
+                break
+            time.sleep(int(answer.headers["Retry-After"]))
+        assert answer.status_code == 302, f"could not sign in: {answer.status_code}"
 
     def get(self, path: str, seconds: float = SECONDS) -> requests.Response:
         return self.session.get(self.url + path, timeout=seconds, allow_redirects=False)

@@ -24,6 +24,7 @@ from runners_app.models import (
 )
 from tests.simulator_handle import SimulatorHandle
 
+pytestmark = pytest.mark.usefixtures("in_earnest")
 Work = Callable[[Account], None]
 
 
@@ -246,13 +247,19 @@ def test_a_truncated_list_is_read_completely_next_time(
     line = {"id": first.github_id, "name": first.name, "private": True}
     to_next = {"Link": f'<{simulator.base_url}{path}?per_page=100&page=2>; rel="next"'}
     page = {"total_count": 2, "repositories": [line]}
-    simulator.add_fault("GET", f"{path}.*page=2$", "status", status=404)
     simulator.add_fault(
-        "GET", f"{path}[?]", "status", status=200, body=page, headers=to_next, times=2
+        "GET",
+        f"{path}[?]per_page=100$",
+        "status",
+        status=200,
+        body=page,
+        headers=to_next,
+        times=0,
     )
+    simulator.add_fault("GET", f"{path}.*&page=2$", "status", status=404, times=2)
     read_anew(acme, work, "group_access")
     page2 = {"total_count": 2, "repositories": [{**line, "id": last.github_id, "name": last.name}]}
-    simulator.add_fault("GET", f"{path}.*page=2$", "status", status=200, body=page2)
+    simulator.add_fault("GET", f"{path}.*&page=2$", "status", status=200, body=page2, times=0)
     read_anew(acme, work, "group_access")
     assert names_with_access(group) == {first.name, last.name}
 

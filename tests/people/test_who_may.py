@@ -274,6 +274,17 @@ static-ips                  GET     200       200      200     200      200
 static-ips-refresh          POST    302       302      302     302      302
 static-ip-ranges            GET     200       200      200     200      200
 static-ip-changes           GET     200       200      200     200      200
+insight                     GET     200       200      200     200      200
+insight-waits               GET     200       200      200     200      200
+insight-capacity            GET     200       200      200     200      200
+insight-usage               GET     200       200      200     200      200
+insight-coverage            GET     200       200      200     200      200
+insight-jobs                GET     200       200      200     200      200
+insight-export              GET     200       200      200     200      200
+pool-usage:mine             GET     404       200      200     200      200
+pool-usage:other            GET     404       404      200     200      200
+job-events                  GET     404       403      403     200      200
+job-events                  POST    404       403      403     302      302
 """
 
 
@@ -352,6 +363,8 @@ def path_of(name: str, things: Things) -> str:
     pks = {
         "account": things.account.pk,
         "runner": things.runner.pk,
+        "pool": things.runner.pk,
+        "job": things.account.pk,
         "image": things.image.pk,
         "group": things.group.pk,
         "operation": things.operation.pk,
@@ -363,6 +376,7 @@ def path_of(name: str, things: Things) -> str:
     path = (
         ADDRESSES[name]
         .replace("<uuid:batch>", str(things.operation.batch))
+        .replace("<str:table>", "waits")
         .replace("<str:form>", "csv")
         .replace("<str:key>", "no-such-session")
     )
@@ -559,7 +573,7 @@ NO_REFERENCES = """
 account-disconnect account-observe account-pause account-refresh account-token
 account_change_password account_login account_logout account_reauthenticate batch-go-on
 batch-retry batch-stop group-delete groups-refresh image-delete image-version-delete
-images-refresh mfa_activate_totp mfa_add_webauthn mfa_authenticate mfa_deactivate_totp
+images-refresh job-events mfa_activate_totp mfa_add_webauthn mfa_authenticate mfa_deactivate_totp
 mfa_download_recovery_codes mfa_edit_webauthn mfa_generate_recovery_codes mfa_login_webauthn
 mfa_reauthenticate mfa_reauthenticate_webauthn mfa_remove_webauthn operation-again operation-agree
 operation-cancel runner-delete runners-refresh self-hosted-delete session-end sessions-end setup

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
+import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
@@ -23,6 +24,7 @@ from runners_app.runners.requests import request_update
 from runners_app.runners.settings import RunnerSettings
 from tests.simulator_handle import SimulatorHandle
 
+pytestmark = pytest.mark.usefixtures("in_earnest")
 Work = Callable[[Account], None]
 
 

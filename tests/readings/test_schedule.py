@@ -14,6 +14,8 @@ from tests.simulator_handle import SimulatorHandle
 R = Reading.Resource
 NOW = timezone.now()
 
+pytestmark = pytest.mark.usefixtures("in_earnest")
+
 
 @pytest.fixture
 def quiet(acme: Account) -> Reading:

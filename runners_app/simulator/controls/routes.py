@@ -81,14 +81,15 @@ def _clear_faults(simulator: "Simulator", request: Request, _: dict[str, str]) -
 
 
 def _reset(simulator: "Simulator", request: Request, _: dict[str, str]) -> Response:
-    """Return to the seeded world; the body may change its size (``seed``, ``runners``, …) and
-    ``latency_ms``.
+    """Return to the seeded world; the body may change its size (``seed``, ``runners``, …),
+    ``latency_ms``, and the time at which it begins (``wall``, in seconds since 1970).
     """
     wanted = json_object(request)
     latency_ms = float(wanted.pop("latency_ms", simulator.options.latency_ms))
+    wall = float(wanted.pop("wall", time.time()))
     size = replace(simulator.options.size, **wanted)
     pem = simulator.world.app.pem
-    simulator.world = seed.make_world(size, time.time())
+    simulator.world = seed.make_world(size, wall)
     simulator.world.app.pem = pem
     simulator.latency_ms = latency_ms
     simulator.ledger.clear()
