@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 from django.apps import apps
 from django.conf import settings
@@ -23,7 +24,7 @@ from django.utils import timezone
 
 from runners_app.accounts.accounts import connect_with_token
 from runners_app.models import Account
-from runners_app.readings import publish
+from runners_app.readings.rows import hash_of
 from tests.simulator_handle import SimulatorHandle
 
 Ids = dict[type[Model], int]
@@ -106,19 +107,16 @@ def _rows(before: Ids) -> list[list[dict[str, Any]]]:
 
 @contextmanager
 def _hashes() -> Iterator[dict[str, dict[str, Any]]]:
-    """Hash → values of each row that is published."""
-    hash_of, hashed = publish.hash_of, dict[str, dict[str, Any]]()
+    """Hash → values of each row that is published until the end of the block."""
+    hashed = dict[str, dict[str, Any]]()
 
     def remember(values: dict[str, Any]) -> str:
         made = hash_of(values)
         hashed[made] = dict(values)
         return made
 
-    publish.hash_of = remember  # type: ignore[assignment] # until the end of the block
-    try:
+    with patch("runners_app.readings.publish.hash_of", remember):
         yield hashed
-    finally:
-        publish.hash_of = hash_of
 
 
 def _store(known: Remembered, wall: float) -> None:
@@ -141,7 +139,7 @@ def _moved(row: Model, ours: timedelta, theirs: timedelta, values: dict[str, Any
         if isinstance(at, datetime):
             setattr(moved, field.attname, at + (theirs if field.attname in values else ours))
     if values:
-        moved.row_hash = publish.hash_of(  # type: ignore[attr-defined]
+        moved.row_hash = hash_of(  # type: ignore[attr-defined]
             {
                 name: value + theirs if isinstance(value, datetime) else value
                 for name, value in values.items()
