@@ -58,6 +58,7 @@ def groups(request: Request) -> HttpResponse:
     context = {
         "accounts": accounts,
         "chips": chips_of(listed, request.GET),
+        "problems": listed.problems,
         "page": page,
         "total": count_once("groups", version, found.count),
         "version": version,

@@ -74,6 +74,7 @@ def images(request: Request) -> HttpResponse:
     context = {
         "accounts": accounts,
         "chips": chips_of(listed, request.GET),
+        "problems": listed.problems,
         "page": page,
         "total": total,
         "version": version,

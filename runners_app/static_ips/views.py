@@ -118,6 +118,7 @@ def static_ips(request: Request) -> HttpResponse:
     context = {
         "accounts": accounts,
         "chips": chips_of(listed, request.GET),
+        "problems": listed.problems,
         "gauges": gauges[:GAUGES_SHOWN],
         "more_gauges": gauges[GAUGES_SHOWN:],
         "page": page,

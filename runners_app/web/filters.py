@@ -31,7 +31,7 @@ NONE = "none"
 # Unusable control characters: PostgreSQL rejects NUL even in a lookup.
 UNUSABLE = re.compile("[\0\ud800-\udfff]")
 # More words than anyone types; a database gives up on thousands after half a minute.
-MOST_WORDS = 20
+MOST_TERMS = 20
 MOST_VALUES = 50
 PLACE = ("after", "before", "version", "open")
 
@@ -94,12 +94,22 @@ class TokenFilter:
     def is_active(self) -> bool:
         return bool(self.terms)
 
+    @property
+    def is_too_long(self) -> bool:
+        """Whether the database and the page would take too long over this search."""
+        return len(self.terms) > MOST_TERMS or any(
+            len(term.values) > MOST_VALUES for term in self.terms
+        )
+
     @cached_property
     def qs(self) -> Any:
         """The rows that match every term, as a QuerySet of the kind that was given."""
         rows = self.rows
-        if sum(not term.word for term in self.terms) > MOST_WORDS:
-            self.problems.append(Problem(f"A search has at most {MOST_WORDS} words."))
+        if self.is_too_long:
+            limit = (
+                f"A search has at most {MOST_TERMS} terms, each with at most {MOST_VALUES} values."
+            )
+            self.problems.append(Problem(limit))
             return rows.none()
         for term in self.terms:
             condition = self._condition(term)
@@ -110,7 +120,7 @@ class TokenFilter:
 
     def _condition(self, term: Term) -> Q | None:
         """What a term means; None where nothing can match."""
-        values = [value for value in term.values if value][:MOST_VALUES]
+        values = [value for value in term.values if value]
         parameter = self.WORDS.get(term.word, "")
         if term.word and not parameter:
             self.problems.append(problem_of_word(self.terms, term, list(self.WORDS)))
@@ -200,6 +210,9 @@ class TokenFilter:
         rest = query.copy()
         for parameter in ("q", *self.WORDS.values(), *PLACE):
             rest.pop(parameter, None)
+        if self.is_too_long:
+            remove = f"?{rest.urlencode() or 'q='}"
+            return [{"label": "Search", "value": f"{len(self.terms)} terms", "remove": remove}]
         chips = []
         for term in self.terms:
             others = rest.copy()

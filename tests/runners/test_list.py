@@ -131,6 +131,12 @@ def test_each_filter_and_order_is_cached_separately(
     assert made.partition(b'id="runners"')[2] == kept.partition(b'id="runners"')[2]
 
 
+def test_more_values_than_the_limit_are_refused_and_none_is_dropped(as_admin: Client) -> None:
+    values = ",".join(f"tag{number}" for number in range(51))
+    page = as_admin.get("/runners/", {"q": f"tag:{values}"}).content.decode()
+    assert "each with at most 50 values" in page
+
+
 @pytest.mark.parametrize(
     "path", ["/runners/", "/runners/export.csv", "/images/", "/groups/", "/static-ips/"]
 )
@@ -140,4 +146,6 @@ def test_a_search_for_thousands_of_words_matches_nothing(
     """Otherwise the database gives up after half a minute."""
     answer = as_admin.get(path, {"q": "1 " * 1900})
     assert answer.status_code == 200
+    assert len(answer.getvalue()) < 500_000
+    assert path.endswith("csv") or "A search has at most 20 terms" in answer.getvalue().decode()
     assert Runner.objects.all()[0].name not in answer.getvalue().decode()
