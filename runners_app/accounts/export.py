@@ -29,11 +29,16 @@ ACCOUNT_COLUMNS = (
 
 
 @require_safe
-def accounts(request: Request, form: str) -> StreamingHttpResponse:
-    """Every account the user may see; `form` is csv or json."""
+def accounts(request: Request, file_format: str) -> StreamingHttpResponse:
+    """Every account the user may see; `file_format` is csv or json."""
     found = read_accounts(request.user, timezone.now())
     return export(
-        request, form, "accounts", ACCOUNT_COLUMNS, map(_account_row, found), count=found.__len__
+        request,
+        file_format,
+        "accounts",
+        ACCOUNT_COLUMNS,
+        map(_account_row, found),
+        count=found.__len__,
     )
 
 

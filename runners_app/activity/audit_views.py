@@ -76,14 +76,14 @@ def _chips(form: AuditFilterForm) -> list[dict[str, str]]:
 
 
 @require_safe
-def audit_export(request: Request, form: str) -> StreamingHttpResponse:
+def audit_export(request: Request, file_format: str) -> StreamingHttpResponse:
     """All matching entries, newest first, as CSV or JSON, without the entry of this export."""
     administrator_or_403(request)
     filters = AuditFilterForm(request.GET)
     rows = filters.narrow(AuditEntry.objects.filter(at__lte=timezone.now()).order_by("-at", "-pk"))
-    asked = [(name, str(value)) for name, value in filters.params.items()]
+    given = [(name, str(value)) for name, value in filters.params.items()]
     cells = _cells(rows.iterator(chunk_size=CHUNK))
-    return export(request, form, "audit", HEADER, cells, count=rows.count, asked=asked)
+    return export(request, file_format, "audit", HEADER, cells, count=rows.count, filters=given)
 
 
 def _cells(entries: Iterable[AuditEntry]) -> Iterator[Row]:

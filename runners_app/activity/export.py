@@ -10,7 +10,7 @@ from runners_app.activity.filters import OperationFilter
 from runners_app.models import Account, Operation
 from runners_app.web.change_words import Names
 from runners_app.web.downloads import Row
-from runners_app.web.export import CHUNK, asked_of, export
+from runners_app.web.export import CHUNK, export, filters_in_force
 from runners_app.web.pages import Request
 
 OPERATION_COLUMNS = (
@@ -33,7 +33,7 @@ OPERATION_COLUMNS = (
 
 
 @require_safe
-def operations(request: Request, form: str) -> StreamingHttpResponse:
+def operations(request: Request, file_format: str) -> StreamingHttpResponse:
     """All matching operations, newest first."""
     listed = OperationFilter(request.GET, queryset=Operation.objects.visible_to(request.user))
     columns = (
@@ -56,12 +56,12 @@ def operations(request: Request, form: str) -> StreamingHttpResponse:
     cells = listed.qs.order_by("-pk").values_list("account", *columns).iterator(chunk_size=CHUNK)
     return export(
         request,
-        form,
+        file_format,
         "operations",
         OPERATION_COLUMNS,
         _without_other_groups(request, cells),
         count=listed.qs.count,
-        asked=asked_of(listed),
+        filters=filters_in_force(listed),
     )
 
 

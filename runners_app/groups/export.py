@@ -6,7 +6,7 @@ from django.views.decorators.http import require_safe
 
 from runners_app.groups.filters import GroupFilter
 from runners_app.models import Runner, RunnerGroup
-from runners_app.web.export import CHUNK, _counted, _present_unless_asked, asked_of, export
+from runners_app.web.export import CHUNK, counted, export, filters_in_force, present_unless_asked
 from runners_app.web.pages import Request
 
 GROUP_COLUMNS = (
@@ -30,8 +30,8 @@ GROUP_COLUMNS = (
 
 
 @require_safe
-def groups(request: Request, form: str) -> StreamingHttpResponse:
-    """Every group the user may see that matches the filter; `form` is csv or json."""
+def groups(request: Request, file_format: str) -> StreamingHttpResponse:
+    """Every group the user may see that matches the filter; `file_format` is csv or json."""
     listed = GroupFilter(request.GET, queryset=RunnerGroup.objects.visible_to(request.user))
     members = Runner.objects.present().filter(
         account=OuterRef("account"), group_id=OuterRef("github_id")
@@ -54,14 +54,14 @@ def groups(request: Request, form: str) -> StreamingHttpResponse:
         "first_seen_at",
         "gone_at",
     )
-    rows = _present_unless_asked(listed).annotate(members=_counted(members))
+    rows = present_unless_asked(listed).annotate(members=counted(members))
     cells = rows.order_by("account__slug", "name", "pk").values_list(*columns)
     return export(
         request,
-        form,
+        file_format,
         "groups",
         GROUP_COLUMNS,
         cells.iterator(chunk_size=CHUNK),
         count=rows.count,
-        asked=asked_of(listed),
+        filters=filters_in_force(listed),
     )

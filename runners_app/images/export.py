@@ -6,7 +6,7 @@ from django.views.decorators.http import require_safe
 
 from runners_app.images.filters import ImageFilter
 from runners_app.models import Image, Runner
-from runners_app.web.export import CHUNK, _counted, _present_unless_asked, asked_of, export
+from runners_app.web.export import CHUNK, counted, export, filters_in_force, present_unless_asked
 from runners_app.web.pages import Request
 
 IMAGE_COLUMNS = (
@@ -26,8 +26,8 @@ IMAGE_COLUMNS = (
 
 
 @require_safe
-def images(request: Request, form: str) -> StreamingHttpResponse:
-    """Download the images of `?source=`; `form` is `csv` or `json`.
+def images(request: Request, file_format: str) -> StreamingHttpResponse:
+    """Download the images of `?source=`; `file_format` is `csv` or `json`.
 
     An image that many accounts are offered has one row for each of them.
     """
@@ -38,7 +38,7 @@ def images(request: Request, form: str) -> StreamingHttpResponse:
     )
     users = Runner.objects.visible_to(request.user).present().filter(image_source=source)
     users = users.filter(account=OuterRef("account"), image_id=OuterRef("github_id"))
-    rows = _present_unless_asked(listed).annotate(users=_counted(users))
+    rows = present_unless_asked(listed).annotate(users=counted(users))
     columns = (
         "account__slug",
         "source",
@@ -56,10 +56,10 @@ def images(request: Request, form: str) -> StreamingHttpResponse:
     cells = rows.order_by("account__slug", "name", "pk").values_list(*columns)
     return export(
         request,
-        form,
+        file_format,
         "images",
         IMAGE_COLUMNS,
         cells.iterator(chunk_size=CHUNK),
         count=rows.count,
-        asked=[("source", source), *asked_of(listed)],
+        filters=[("source", source), *filters_in_force(listed)],
     )

@@ -155,7 +155,9 @@ def jobs(request: Request) -> HttpResponse:
 
 
 @require_safe
-def insight_export(request: Request, table: str, form: str) -> HttpResponse | StreamingHttpResponse:
+def insight_export(
+    request: Request, table: str, file_format: str
+) -> HttpResponse | StreamingHttpResponse:
     """Each table as CSV or JSON, with the window and filters of its page."""
     asked = asked_of(request, "30d" if table == "usage" else "7d")
     question, by = asked.question, _by(request, "repository" if table == "usage" else "pool")
@@ -164,7 +166,7 @@ def insight_export(request: Request, table: str, form: str) -> HttpResponse | St
         found = question.started().select_related("account", "repository", "workflow", "pool")
         rows = tables.job_cells(found.order_by("-started_at", "-pk").iterator(1000))
         return export(
-            request, form, name, tables.JOBS, rows, count=found.count, asked=asked.filters
+            request, file_format, name, tables.JOBS, rows, count=found.count, filters=asked.filters
         )
     made: dict[str, tuple[tuple[str, ...], Any]] = {
         "queue": (tables.QUEUE, lambda: tables.queue_cells(question)),
@@ -179,7 +181,9 @@ def insight_export(request: Request, table: str, form: str) -> HttpResponse | St
         raise Http404
     columns, make = made[table]
     cells = make()
-    return export(request, form, name, columns, cells, count=cells.__len__, asked=asked.filters)
+    return export(
+        request, file_format, name, columns, cells, count=cells.__len__, filters=asked.filters
+    )
 
 
 @require_safe

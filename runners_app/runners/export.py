@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from runners_app.models import Runner, RunnerGroup
 from runners_app.runners.filters import RunnerFilter
 from runners_app.web.downloads import Row
-from runners_app.web.export import CHUNK, _present_unless_asked, asked_of, export
+from runners_app.web.export import CHUNK, export, filters_in_force, present_unless_asked
 from runners_app.web.pages import Request
 
 RUNNER_COLUMNS = (
@@ -44,14 +44,20 @@ RUNNER_COLUMNS = (
 
 
 @require_safe
-def runners(request: Request, form: str) -> StreamingHttpResponse:
-    """Download the filtered runners; `form` is `csv` or `json`."""
+def runners(request: Request, file_format: str) -> StreamingHttpResponse:
+    """Download the filtered runners; `file_format` is `csv` or `json`."""
     listed = RunnerFilter(request.GET, queryset=Runner.objects.visible_to(request.user))
     groups = RunnerGroup.objects.filter(account=OuterRef("account"), github_id=OuterRef("group_id"))
-    rows = _present_unless_asked(listed).annotate(group_title=Subquery(groups.values("name")[:1]))
+    rows = present_unless_asked(listed).annotate(group_title=Subquery(groups.values("name")[:1]))
     cells = _runner_rows(rows.select_related("account"))
     return export(
-        request, form, "runners", RUNNER_COLUMNS, cells, count=rows.count, asked=asked_of(listed)
+        request,
+        file_format,
+        "runners",
+        RUNNER_COLUMNS,
+        cells,
+        count=rows.count,
+        filters=filters_in_force(listed),
     )
 
 

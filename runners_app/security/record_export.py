@@ -14,25 +14,31 @@ LONGEST_FILTER = 500
 
 
 def record_export(
-    name: str, *, by: "User", form: str, rows: int, asked: Iterable[tuple[str, str]], address: str
+    name: str,
+    *,
+    by: "User",
+    file_format: str,
+    rows: int,
+    filters: Iterable[tuple[str, str]],
+    address: str,
 ) -> None:
     """Record an export before its first row is sent.
 
-    `form` is the file format, `asked` are the filters as pairs of name and value, and `address` is
+    `filters` are those in force as pairs of name and value, and `address` is
     that of the client.
     """
     details: dict[str, object] = {
         "rows": rows,
-        "format": form,
-        "filter": _filter_text(asked) or None,
+        "format": file_format,
+        "filter": _filter_text(filters) or None,
         "address": address[:100] or None,
     }
     audit.record(AuditEntry.Action.LIST_EXPORTED, by=by, subject=name, details=details)
 
 
-def _filter_text(asked: Iterable[tuple[str, str]]) -> str:
+def _filter_text(filters: Iterable[tuple[str, str]]) -> str:
     """The filters on one line, without unprintable characters or secrets that were typed in."""
-    text = ", ".join(f"{name}={value}" for name, value in asked if value)
+    text = ", ".join(f"{name}={value}" for name, value in filters if value)
     printable = "".join(
         each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in redact(text)
     )

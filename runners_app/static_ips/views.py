@@ -28,7 +28,7 @@ from runners_app.static_ips.filters import StaticIpFilter
 from runners_app.static_ips.ranges import Network, in_order, networks_of
 from runners_app.templatetags.pictures import Point
 from runners_app.web.downloads import Row
-from runners_app.web.export import asked_of, export, export_text
+from runners_app.web.export import export, export_text, filters_in_force
 from runners_app.web.freshness import line_of, unchanged
 from runners_app.web.lists import read_again
 from runners_app.web.pages import (
@@ -139,32 +139,34 @@ def static_ips(request: Request) -> HttpResponse:
 
 
 @require_safe
-def static_ip_ranges(request: Request, form: str) -> HttpResponse | StreamingHttpResponse:
-    """Download the filtered ranges; `form` is `txt`, `csv` or `json`.
+def static_ip_ranges(request: Request, file_format: str) -> HttpResponse | StreamingHttpResponse:
+    """Download the filtered ranges; `file_format` is `txt`, `csv` or `json`.
 
     Text holds each enabled range once, one per line; CSV and JSON hold all ranges with their
     runners.
     """
     listed, found, holders = _find(request)
-    name, filters = "static-ip-ranges", asked_of(listed)
+    name, filters = "static-ip-ranges", filters_in_force(listed)
     feed = check_feed(request.user, request.GET.get("account", ""))
     if feed.refusal:
         return refused(feed)
 
     lines: list[str] = []
     cells: list[Row] = []
-    if form == "txt":
+    if file_format == "txt":
         lines = _enabled_ranges(holders)
     else:
         rows = _with_group(found).select_related("account").order_by("account__slug", "name", "pk")
         cells = list(_range_rows(rows))
-    etag = etag_of([form, *lines, *cells])
+    etag = etag_of([file_format, *lines, *cells])
     response: HttpResponse | StreamingHttpResponse | None = not_modified(request, etag)
-    if response is None and form == "txt":
-        response = export_text(request, name, lines, asked=filters)
+    if response is None and file_format == "txt":
+        response = export_text(request, name, lines, filters=filters)
     elif response is None:
         count = cells.__len__
-        response = export(request, form, name, RANGE_COLUMNS, cells, count=count, asked=filters)
+        response = export(
+            request, file_format, name, RANGE_COLUMNS, cells, count=count, filters=filters
+        )
     add_headers(response, etag, feed)
     return response
 
@@ -184,8 +186,8 @@ def _range_rows(rows: "QuerySet[Any]") -> Iterator[Row]:
 
 
 @require_safe
-def static_ip_changes(request: Request, form: str) -> HttpResponse | StreamingHttpResponse:
-    """Download the ranges added and removed since `?since=`; `form` is `txt`, `csv` or `json`.
+def static_ip_changes(request: Request, file_format: str) -> HttpResponse | StreamingHttpResponse:
+    """Download the ranges added and removed since `?since=`, as `txt`, `csv` or `json`.
 
     Raises BadRequest without a valid `?since=`.
     """
@@ -196,20 +198,22 @@ def static_ip_changes(request: Request, form: str) -> HttpResponse | StreamingHt
         )
     listed, changes = _changes(request, since)
     name = "static-ip-changes"
-    filters = [("since", since.isoformat(timespec="minutes")), *asked_of(listed)]
+    filters = [("since", since.isoformat(timespec="minutes")), *filters_in_force(listed)]
     feed = check_feed(request.user, request.GET.get("account", ""))
     if feed.refusal:
         return refused(feed)
 
     rows = list(map(_change_row, changes))
-    etag = etag_of([form, *rows])
+    etag = etag_of([file_format, *rows])
     response: HttpResponse | StreamingHttpResponse | None = not_modified(request, etag)
-    if response is None and form == "txt":
+    if response is None and file_format == "txt":
         lines = [f"{'+' if each.is_added else '-'} {each.network}" for each in changes]
-        response = export_text(request, name, lines, asked=filters)
+        response = export_text(request, name, lines, filters=filters)
     elif response is None:
         count = rows.__len__
-        response = export(request, form, name, CHANGE_COLUMNS, rows, count=count, asked=filters)
+        response = export(
+            request, file_format, name, CHANGE_COLUMNS, rows, count=count, filters=filters
+        )
     add_headers(response, etag, feed)
     return response
 

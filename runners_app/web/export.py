@@ -33,7 +33,7 @@ def export(
     rows: Iterable[Row],
     *,
     count: Callable[[], int],
-    asked: Filters = (),
+    filters: Filters = (),
 ) -> StreamingHttpResponse:
     """A download of `rows`, with an audit entry that says how many there are (`count`).
 
@@ -43,17 +43,17 @@ def export(
         raise Http404
     if request.method == "HEAD":
         return export_answer(file_format, name, header, ())
-    _write_entry(request, file_format, name, count(), asked)
+    _write_entry(request, file_format, name, count(), filters)
     return export_answer(file_format, name, header, rows)
 
 
 def export_text(
-    request: Request, name: str, lines: Sequence[str], *, asked: Filters
+    request: Request, name: str, lines: Sequence[str], *, filters: Filters
 ) -> HttpResponse:
     """The same as plain text, one item per line."""
     body = ""
     if request.method != "HEAD":
-        _write_entry(request, "txt", name, len(lines), asked)
+        _write_entry(request, "txt", name, len(lines), filters)
         body = "".join(f"{line}\n" for line in lines)
     headers = {"Cache-Control": "no-store"}
     return HttpResponse(body, content_type="text/plain; charset=utf-8", headers=headers)
@@ -65,14 +65,14 @@ def _write_entry(
     record_export(
         name,
         by=request.user,
-        form=file_format,
+        file_format=file_format,
         rows=rows,
-        asked=filters,
+        filters=filters,
         address=address_of(request),
     )
 
 
-def asked_of(listed: "FilterSet | TokenFilter") -> list[tuple[str, str]]:
+def filters_in_force(listed: "FilterSet | TokenFilter") -> list[tuple[str, str]]:
     """The filters in force as (parameter, value)."""
     if isinstance(listed, TokenFilter):
         parameters = ("q", *dict.fromkeys(listed.WORDS.values()))
@@ -85,13 +85,13 @@ def asked_of(listed: "FilterSet | TokenFilter") -> list[tuple[str, str]]:
     ]
 
 
-def _present_unless_asked(listed: Any) -> "QuerySet[Any]":
+def present_unless_asked(listed: Any) -> "QuerySet[Any]":
     """The filtered rows, as on the page: rows that are gone only if the filter asks for them."""
     rows: QuerySet[Any] = listed.qs if listed.shows_gone else listed.qs.filter(gone_at=None)
     return rows
 
 
-def _counted(rows: "QuerySet[Any]") -> Coalesce:
+def counted(rows: "QuerySet[Any]") -> Coalesce:
     """An annotation: how many of `rows` there are for each row of the outer query."""
     counts = rows.order_by().values("account").annotate(count=Count("pk")).values("count")
     return Coalesce(Subquery(counts, output_field=IntegerField()), 0)

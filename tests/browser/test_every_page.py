@@ -232,7 +232,7 @@ def test_every_url_that_is_a_page_is_checked() -> None:
         route_of(shown) for shown in (*PAGES.values(), *ENTRANCE.values(), *EMPTY.values(), SETUP)
     }
     readable = {line.name for line in LINES if line.method in ("GET", "ANY")}
-    pages = {name for name in readable if "<str:form>" not in ADDRESSES[name]}
+    pages = {name for name in readable if "<str:file_format>" not in ADDRESSES[name]}
     unseen = {name for name in pages if ADDRESSES[name] not in seen}
     assert unseen - set(NO_PAGES) == set(), (
         "pages nobody looks at: add them to tests/browser/pages.py"

@@ -129,7 +129,7 @@ def is_complaint(message: ConsoleMessage) -> bool:
 def addresses(account: Account, pks: dict[str, int]) -> Iterator[str]:
     readable = {line.name for line in LINES if line.method == "GET"}
     for name, path in ADDRESSES.items():
-        is_page = not path.startswith(NO_PAGES) and "<str:form>" not in path
+        is_page = not path.startswith(NO_PAGES) and "<str:file_format>" not in path
         if name not in readable or not is_page:
             continue
         path = path.replace("<int:account_id>", str(account.pk)).replace(

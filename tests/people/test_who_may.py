@@ -377,7 +377,7 @@ def path_of(name: str, things: Things) -> str:
         ADDRESSES[name]
         .replace("<uuid:batch>", str(things.operation.batch))
         .replace("<str:table>", "waits")
-        .replace("<str:form>", "csv")
+        .replace("<str:file_format>", "csv")
         .replace("<str:key>", "no-such-session")
     )
     path = path.replace("<int:account_id>", str(things.account.pk))

@@ -243,8 +243,8 @@ def open_pages(browser: Client) -> Iterator[tuple[str, str]]:
     """Every page and export, with the first primary keys where a URL has one."""
     for name, path in ADDRESSES.items():
         paths = (
-            [path.replace("<str:form>", form) for form in ("csv", "json")]
-            if "<str:form>" in path
+            [path.replace("<str:file_format>", form) for form in ("csv", "json")]
+            if "<str:file_format>" in path
             else [path]
         )
         if "<uuid" in path or "sign-out" in path:

@@ -180,7 +180,7 @@ class TestAuditLog:
             )
 
     def test_every_url_with_a_format_is_tested(self) -> None:
-        exports = [path for path in ADDRESSES.values() if "<str:form>" in path]
+        exports = [path for path in ADDRESSES.values() if "<str:file_format>" in path]
         untested = [
             path
             for path in exports

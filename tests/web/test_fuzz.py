@@ -158,7 +158,7 @@ def send(client: Client, data: st.DataObject, pks: list[int]) -> tuple[int, str]
     """Send one request and roll its changes back. Returns its status and a description."""
     name = data.draw(st.sampled_from(sorted(ADDRESSES)))
     path = ADDRESSES[name].replace(
-        "<str:form>", data.draw(st.sampled_from(("csv", "json", "txt", "x")))
+        "<str:file_format>", data.draw(st.sampled_from(("csv", "json", "txt", "x")))
     )
     path = path.replace("<uuid:batch>", "00000000-0000-0000-0000-000000000000")
     for argument in ("<int:pk>", "<int:account_id>", "<int:version_id>", "<int:repository_id>"):

@@ -130,8 +130,8 @@ def _record(request: Request, name: str, file_format: str, rows: int, query: Run
     record_export(
         name,
         by=request.user,
-        form=file_format,
+        file_format=file_format,
         rows=rows,
-        asked=filters,
+        filters=filters,
         address=address_of(request),
     )
