@@ -18,6 +18,7 @@ from runners_app.groups import form_views as group_forms
 from runners_app.groups import views as groups
 from runners_app.images import export as images_export
 from runners_app.images import views as images
+from runners_app.insight import slo_views
 from runners_app.insight import views as insight
 from runners_app.monitoring import health_views as health
 from runners_app.monitoring import metrics_views as metrics
@@ -85,6 +86,7 @@ urlpatterns = [
     path("insight/usage/", insight.usage, name="insight-usage"),
     path("insight/coverage/", insight.coverage, name="insight-coverage"),
     path("insight/pools/<int:pk>/usage/", insight.pool_usage, name="pool-usage"),
+    path("insight/pools/<int:pk>/slo/", slo_views.pool_slo, name="pool-slo"),
     path("insight/jobs/", insight.jobs, name="insight-jobs"),
     path(
         "insight/<str:table>/export.<str:file_format>",

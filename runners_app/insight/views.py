@@ -21,6 +21,7 @@ from runners_app.jobs import live, queries
 from runners_app.jobs.hooks import address_of, hook_for, secret_of, want_hook
 from runners_app.models import Account, Runner
 from runners_app.security.secrets import SecretUnreadable
+from runners_app.web.annotations import may_annotate
 from runners_app.web.export import export
 from runners_app.web.pages import (
     Request,
@@ -190,7 +191,11 @@ def insight_export(
 def pool_usage(request: Request, pk: int) -> HttpResponse:
     """A fragment of the runner's page, which must not wait for sums of jobs."""
     runner = visible_or_404(Runner.objects.all(), request, pk)
-    context = {"usage": queries.usage_of_pool(request.user, runner.pk), "pool": runner.pk}
+    context = {
+        "usage": queries.usage_of_pool(request.user, runner.pk),
+        "pool": runner.pk,
+        "may_set_slo": may_annotate(visible_account_or_404(request, runner.account_id)),
+    }
     return render(request, "insight/pool_usage.html", context)
 
 

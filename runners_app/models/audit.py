@@ -74,6 +74,7 @@ class AuditEntry(models.Model):
         BATCH_CONTINUED = "batch.continued", "Confirmed the rest of a bulk change"
         API_TOKEN_CREATED = "api_token.created", "Created an API token"
         API_TOKEN_REVOKED = "api_token.revoked", "Revoked an API token"
+        POOL_SLO_SET = "pool.slo_set", "Set the SLO of a runner"
         ANNOTATED = "annotated", "Changed owner, tags or note"
         LIST_EXPORTED = "list.exported", "Exported a list"
 

@@ -21,6 +21,11 @@ class Event(models.Model):
         RUNNER_STUCK = "runner_stuck", "A runner is Stuck, or Provisioning for 30 minutes"
         OPERATION_WAITS = "operation_waits", "An operation needs a decision"
         STATIC_IPS = "static_ips", "Static IPs are 80 % used, or all"
+        JOB_WAITS = "job_waits", "A job waits for longer than the SLO of its runner"
+        SLO_MISSED = "slo_missed", "Too many jobs waited for longer than the SLO of a runner"
+        JOB_EVENTS_SILENT = "job_events_silent", "Job events of an account stopped arriving"
+        JOB_COVERAGE = "job_coverage", "The runner of too many jobs is not known"
+        LABEL_WITHOUT_POOL = "label_without_pool", "Jobs ask for a label that no runner has"
         API_TOKEN_EXPIRING = "api_token_expiring", "An API token expires in 14, 7 or 1 days"
 
     kind = models.CharField(max_length=30, choices=Kind)

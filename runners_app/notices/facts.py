@@ -5,7 +5,6 @@ stages (a token expires within 14, 7, 1 days): they share a topic, and each stag
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,14 @@ from django.db.models import Q
 from django.urls import reverse
 
 from runners_app.models import Account, ApiToken, Credential, Event, Limits, Operation, Runner
+from runners_app.notices.fact import Fact
+from runners_app.notices.job_facts import (
+    hooks_silent,
+    labels_without_pool,
+    pools_unknown,
+    slo_missed,
+    waiting_too_long,
+)
 from runners_app.overview.attention import (
     EXPIRES_SOON,
     is_nearly_used,
@@ -30,28 +37,6 @@ if TYPE_CHECKING:
 # The stages of an expiring token; the last is the first to be reached.
 EXPIRES_IN_DAYS = (1, 7, EXPIRES_SOON.days)
 K = Event.Kind
-
-
-@dataclass(frozen=True)
-class Fact:
-    """One thing that needs a person. Event has the same fields, and repeats them after its end.
-
-    `account_pk` is the account it is about. If it is about one runner or operation, `item` names
-    the model and `item_pk` the row, and only users who may see that row may see the fact.
-    """
-
-    kind: str
-    topic: str
-    title: str
-    path: str
-    account_pk: int
-    item: str = ""
-    item_pk: int = 0
-    stage: str = ""
-
-    @property
-    def key(self) -> str:
-        return f"{self.topic}:{self.stage}" if self.stage else self.topic
 
 
 def is_cut_short(event: Event) -> bool:
@@ -196,4 +181,9 @@ FINDERS: tuple[Callable[[datetime], Iterator[Fact]], ...] = (
     _operations,
     _static_ips,
     _api_tokens,
+    waiting_too_long,
+    slo_missed,
+    hooks_silent,
+    pools_unknown,
+    labels_without_pool,
 )

@@ -283,6 +283,10 @@ insight-jobs                GET     200       200      200     200      200
 insight-export              GET     200       200      200     200      200
 pool-usage:mine             GET     404       200      200     200      200
 pool-usage:other            GET     404       404      200     200      200
+pool-slo:mine               GET     404       403      403     200      200
+pool-slo:mine               POST    404       403      403     422      422
+pool-slo:other              GET     404       404      403     200      200
+pool-slo:other              POST    404       404      403     422      422
 job-events                  GET     404       403      403     200      200
 job-events                  POST    404       403      403     302      302
 """
@@ -577,7 +581,7 @@ images-refresh job-events mfa_activate_totp mfa_add_webauthn mfa_authenticate mf
 mfa_download_recovery_codes mfa_edit_webauthn mfa_generate_recovery_codes mfa_login_webauthn
 mfa_reauthenticate mfa_reauthenticate_webauthn mfa_remove_webauthn operation-again operation-agree
 operation-cancel runner-delete runners-refresh self-hosted-delete session-end sessions-end setup
-sign-in sign-out static-ips-refresh your-notices your-notices-test confirm-provider
+sign-in pool-slo sign-out static-ips-refresh your-notices your-notices-test confirm-provider
 your-token-revoke your-tokens
 group-annotate preferences runner-annotate runners-view
 """
