@@ -311,7 +311,7 @@ class TestW3TheNameIsTaken:
         assert (operation.state, operation.target_id) == (S.REJECTED, None)
         page = page_of(as_admin, operation)
         assert "A runner with this name already exists" in page
-        assert "It was not made by this operation" in page
+        assert "This operation did not create it" in page
         assert operation.refusal
         assert operation.refusal["request_id"] in page
         form = as_admin.get(f"/runners/new/?again={operation.pk}").context["form"]
