@@ -15,6 +15,7 @@ from pytest_django import Settings
 
 from dashboard import celery_app
 from dashboard.logs import Formatter
+from runners_app.credentials import credentials
 from runners_app.models import Account
 from runners_app.security.audit_guard import remove_guard
 from runners_app.worker.work import work_credential
@@ -56,10 +57,12 @@ def _quick_settings(settings: Settings, tmp_path: Path) -> None:
 @pytest.fixture(autouse=True)
 def _empty_caches() -> None:
     """Each test has a new database, in which the versions that cached pages are keyed by start
-    over.
+    over, and settings of its own, which kept clients would not know.
     """
     for cache in caches.all():
         cache.clear()
+    while credentials._clients:
+        credentials._clients.popitem()[1].close()
 
 
 @pytest.fixture(autouse=True)
