@@ -51,6 +51,7 @@ urlpatterns = [
     path("accounts/new/", accounts.account_new, name="account-new"),
     path("accounts/apps/new/", apps.app_new, name="app-new"),
     path("accounts/apps/<int:pk>/", apps.app, name="app"),
+    path("accounts/apps/<int:pk>/job-events/", apps.app_hook, name="app-hook"),
     path("accounts/apps/<int:pk>/refresh/", apps.app_refresh, name="app-refresh"),
     path("accounts/remove-demo/", accounts.demo_remove, name="demo-remove"),
     path("accounts/<int:pk>/", accounts.account, name="account"),

@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -15,7 +16,8 @@ from runners_app.accounts import github_apps as storing
 from runners_app.accounts.accounts import CannotConnect
 from runners_app.accounts.forms import GITHUB, AppForm
 from runners_app.credentials.credentials import wake_stopped
-from runners_app.models import App, Credential
+from runners_app.jobs.hooks import address_of, hook_for
+from runners_app.models import App, Credential, Hook
 from runners_app.models.accounts import web_origin
 from runners_app.web.numbers import numbers_in
 from runners_app.web.pages import (
@@ -61,9 +63,17 @@ def make_url(request: Request) -> str:
         "name": "Trackside",
         "url": request.build_absolute_uri("/"),
         "public": "false",
-        "webhook_active": "false",
+        **_hook_facts(),
     }
     return f"{web_origin(GITHUB)}/settings/apps/new?{urlencode({**facts, **PERMISSIONS})}"
+
+
+def _hook_facts() -> dict[str, str]:
+    """Job events go to our address, if it is known; its own inbox is set once the App is stored."""
+    base = settings.HOOKS_URL or settings.PUBLIC_URL
+    if not base:
+        return {"webhook_active": "false"}
+    return {"webhook_active": "true", "webhook_url": base, "events[]": "workflow_job"}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -87,7 +97,9 @@ def app(request: Request, pk: int) -> HttpResponse:
         and row.asked_at is not None
         and (timezone.now() - row.asked_at).total_seconds() > 60
     )
-    version = version_of([], row.asked_at, row.answered_at, lost)
+    hook = Hook.objects.filter(app=row, wanted=True).first()
+    told = (hook.error, hook.last_ping_at, hook.first_job_at) if hook else ()
+    version = version_of([], row.asked_at, row.answered_at, lost, *told)
     if is_unchanged(request, version):
         return HttpResponse(status=204)
     lines = _lines(row)
@@ -98,6 +110,8 @@ def app(request: Request, pk: int) -> HttpResponse:
         "may_connect": may_connect,
         "version": version,
         "is_late": lost,
+        "hook": hook,
+        "hook_address": address_of(hook) if hook else "",
     }
     return render_page(request, "accounts/github_apps/detail.html", context, fragment="live")
 
@@ -118,6 +132,17 @@ def _lines(row: App) -> list[dict[str, Any]]:
             }
         )
     return lines
+
+
+@require_POST
+def app_hook(request: Request, pk: int) -> HttpResponse:
+    """Have a worker let the App's hook post job events of all its organizations here."""
+    administrator_or_403(request)
+    app = get_object_or_404(App, pk=pk)
+    Hook.objects.filter(pk=hook_for(app).pk).update(wanted=True, error="")
+    storing.ask_installations(app)
+    messages.success(request, "Trackside sets the address of the App's webhook now.")
+    return redirect("app", pk)
 
 
 @require_POST

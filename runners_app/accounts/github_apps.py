@@ -17,6 +17,7 @@ from runners_app.credentials.credentials import (
 from runners_app.credentials.leases import LeaseLost
 from runners_app.credentials.wake import wake_app_on_commit
 from runners_app.github import GitHubClient, GitHubError, Installation
+from runners_app.jobs.hooks import point_app_hook
 from runners_app.models import Account, App, AuditEntry, Credential
 from runners_app.security import audit
 from runners_app.security.secrets import SecretUnreadable
@@ -96,6 +97,7 @@ def _ask_github(app: App) -> dict[str, Any]:
     try:
         itself = client.get_app().data
         installations = _installations(client)
+        point_app_hook(client, app)
     finally:
         client.close()
     return {

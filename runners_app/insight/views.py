@@ -218,6 +218,7 @@ def job_events(request: Request, pk: int) -> HttpResponse:
         secret = ""
     context = {
         "account": account,
+        "app": account.credential.app if request.user.is_superuser else None,
         "hook": hook,
         "secret": secret,
         "address": address_of(hook),

@@ -7,8 +7,9 @@ import uuid
 
 from django.conf import settings
 
+from runners_app.github import GitHubClient, GitHubError
 from runners_app.models import Account, App, Hook, Reading
-from runners_app.security.secrets import seal, unseal
+from runners_app.security.secrets import SecretUnreadable, seal, unseal
 
 
 def hook_for(owner: Account | App) -> Hook:
@@ -31,6 +32,25 @@ def want_hook(account: Account) -> Hook:
         Hook.objects.filter(pk=hook.pk).update(wanted=True, error="")
         Reading.objects.schedule_now(account, Reading.Resource.JOB_DELIVERIES)
     return hook
+
+
+def point_app_hook(client: GitHubClient, app: App) -> None:
+    """In a worker: let the App's hook post here, if somebody wanted that. A refusal is stored.
+
+    GitHub: apps/get-webhook-config-for-app, apps/update-webhook-config-for-app.
+    """
+    hook = Hook.objects.filter(app=app, wanted=True).first()
+    address = address_of(hook) if hook else ""
+    if hook is None or not address:
+        return
+    error = ""
+    try:
+        # GitHub never tells the secret: it is set until a delivery proves it.
+        if client.get_app_hook_config().data.url != address or hook.last_event_at is None:
+            client.update_app_hook_config(address, secret_of(hook))
+    except (GitHubError, SecretUnreadable) as refused:
+        error = str(refused)
+    Hook.objects.filter(pk=hook.pk).update(error=error)
 
 
 def address_of(hook: Hook) -> str:

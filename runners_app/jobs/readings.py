@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
 
-from runners_app.github import Forbidden, Invalid, NotFound
+from runners_app.credentials.credentials import app_client
+from runners_app.github import Forbidden, GitHubClient, Invalid, NotFound, Page
 from runners_app.github.webhooks import WebhookDelivery
 from runners_app.github.workflow_runs import RawJob, WorkflowRun
 from runners_app.jobs import store
@@ -22,7 +26,7 @@ from runners_app.jobs.hooks import address_of, secret_of
 from runners_app.jobs.normalise import JobFacts, Phase, from_rest
 from runners_app.jobs.store import Told
 from runners_app.jobs.sums import hour_of
-from runners_app.models import Delivery, Hook, Job, JobRepository, JobsVersion, Repository
+from runners_app.models import Account, Delivery, Hook, Job, JobRepository, JobsVersion, Repository
 from runners_app.readings.fetcher import Fetched, Fetcher
 from runners_app.readings.publish import Counts
 
@@ -82,15 +86,72 @@ def fetch_lost_deliveries(fetcher: Fetcher) -> None:
     point at an address that never answers.
     """
     hook = Hook.objects.select_related("account").filter(account=fetcher.account).first()
-    if hook is None:
-        return
-    try:
-        if not _is_there(fetcher, hook):
+    if hook is not None:
+        try:
+            if not _is_there(fetcher, hook):
+                return
+        except (Forbidden, NotFound, Invalid) as error:
+            Hook.objects.filter(pk=hook.pk).update(error=str(error))
             return
-    except (Forbidden, NotFound, Invalid) as error:
-        Hook.objects.filter(pk=hook.pk).update(error=str(error))
-        return
-    missing = _missing(fetcher, hook)
+        _repair(fetcher, hook, _OrganizationLog(fetcher, hook))
+    elif (hook := _hook_of_app(fetcher.account)) is not None and hook.app is not None:
+        client = app_client(hook.app)
+        client.before_request = fetcher.client.before_request
+        with closing(client):
+            _repair(fetcher, hook, _AppLog(client))
+
+
+def _hook_of_app(account: Account) -> Hook | None:
+    """The hook of the App that an account is connected by; one account repairs for all of them."""
+    app = account.credential.app_id
+    hook = Hook.objects.select_related("app").filter(app=app, wanted=True).first() if app else None
+    first = Account.objects.filter(credential__app=app, paused=False).order_by("pk").first()
+    return hook if first == account else None
+
+
+class _Log(Protocol):
+    """A hook's log of deliveries at GitHub."""
+
+    def pages(self) -> Iterator[Page[WebhookDelivery]]: ...
+    def one(self, delivery: int) -> WebhookDelivery: ...
+    def redeliver(self, delivery: int) -> None: ...
+
+
+@dataclass(frozen=True)
+class _OrganizationLog:
+    fetcher: Fetcher
+    hook: Hook
+
+    def pages(self) -> Iterator[Page[WebhookDelivery]]:
+        client, owner = self.fetcher.client, self.fetcher.owner
+        return client.list_organization_hook_deliveries(owner, self.hook.github_id or 0)
+
+    def one(self, delivery: int) -> WebhookDelivery:
+        client, owner = self.fetcher.client, self.fetcher.owner
+        hook = self.hook.github_id or 0
+        return client.get_organization_hook_delivery(owner, hook, delivery).data
+
+    def redeliver(self, delivery: int) -> None:
+        client, owner = self.fetcher.client, self.fetcher.owner
+        client.redeliver_organization_hook_delivery(owner, self.hook.github_id or 0, delivery)
+
+
+@dataclass(frozen=True)
+class _AppLog:
+    client: GitHubClient
+
+    def pages(self) -> Iterator[Page[WebhookDelivery]]:
+        return self.client.list_app_hook_deliveries()
+
+    def one(self, delivery: int) -> WebhookDelivery:
+        return self.client.get_app_hook_delivery(delivery).data
+
+    def redeliver(self, delivery: int) -> None:
+        self.client.redeliver_app_hook_delivery(delivery)
+
+
+def _repair(fetcher: Fetcher, hook: Hook, deliveries: _Log) -> None:
+    missing = _missing(fetcher, hook, deliveries)
     known = Delivery.objects.filter(hook=hook, guid__in=missing)
     asked = dict(known.filter(outcome=Delivery.Outcome.ASKED).values_list("guid", "received_at"))
     here = set(known.values_list("guid", flat=True)) - set(asked)
@@ -100,9 +161,9 @@ def fetch_lost_deliveries(fetcher: Fetcher) -> None:
             continue
         repaired += 1
         if guid not in asked:
-            _ask_again(fetcher, hook, delivery, now)
+            _ask_again(fetcher, hook, deliveries, delivery, now)
         elif (now - asked[guid]).total_seconds() > ASKED_TIMES * settings.LOST_DELIVERY_SECONDS:
-            _read_from_log(fetcher, hook, delivery)
+            _read_from_log(fetcher, hook, deliveries, delivery)
         fetcher.between_pages()
 
 
@@ -148,12 +209,11 @@ def _find_hook(fetcher: Fetcher, hook: Hook) -> bool:
     return False
 
 
-def _missing(fetcher: Fetcher, hook: Hook) -> dict[str, WebhookDelivery]:
+def _missing(fetcher: Fetcher, hook: Hook, deliveries: _Log) -> dict[str, WebhookDelivery]:
     """By GUID, the newest attempt of job events of the last three days that no row tells of."""
     attempts: dict[str, WebhookDelivery] = {}
     now = timezone.now()
-    pages = fetcher.client.list_organization_hook_deliveries(fetcher.owner, hook.github_id or 0)
-    for number, page in enumerate(pages):
+    for number, page in enumerate(deliveries.pages()):
         fetcher.note(page)
         items = page.items or ()
         for delivery in items:
@@ -171,7 +231,9 @@ def _missing(fetcher: Fetcher, hook: Hook) -> dict[str, WebhookDelivery]:
     return {guid: delivery for guid, delivery in old.items() if guid not in arrived}
 
 
-def _ask_again(fetcher: Fetcher, hook: Hook, delivery: WebhookDelivery, now: datetime) -> None:
+def _ask_again(
+    fetcher: Fetcher, hook: Hook, deliveries: _Log, delivery: WebhookDelivery, now: datetime
+) -> None:
     """The row is written first: what arrives then counts as repaired, not as received when it
     happened.
     """
@@ -186,17 +248,15 @@ def _ask_again(fetcher: Fetcher, hook: Hook, delivery: WebhookDelivery, now: dat
         },
     )
     fetcher.fetched.requests += 1
-    fetcher.client.redeliver_organization_hook_delivery(
-        fetcher.owner, hook.github_id or 0, delivery.id
-    )
+    deliveries.redeliver(delivery.id)
 
 
-def _read_from_log(fetcher: Fetcher, hook: Hook, delivery: WebhookDelivery) -> None:
+def _read_from_log(
+    fetcher: Fetcher, hook: Hook, deliveries: _Log, delivery: WebhookDelivery
+) -> None:
     fetcher.fetched.requests += 1
-    read = fetcher.client.get_organization_hook_delivery(
-        fetcher.owner, hook.github_id or 0, delivery.id
-    )
-    body = json.dumps(read.data.payload or {}).encode()
+    read = deliveries.one(delivery.id)
+    body = json.dumps(read.payload or {}).encode()
     asked = Delivery.objects.filter(hook=hook, guid=delivery.guid, outcome=Delivery.Outcome.ASKED)
     asked.update(outcome=Delivery.Outcome.STORED, body=body, live=False)
 

@@ -146,6 +146,7 @@ app-new                     GET     403       403      403     403      200
 app-new                     POST    403       403      403     403      422
 app                         GET     403       403      403     403      200
 app                         POST    403       403      403     403      302
+app-hook                    POST    403       403      403     403      302
 app-refresh                 POST    403       403      403     403      302
 demo-remove                 POST    403       403      403     403      302
 people                      GET     403       403      403     403      200
@@ -586,6 +587,7 @@ your-token-revoke your-tokens
 group-annotate preferences runner-annotate runners-view
 """
 FOR_ADMINISTRATORS = """
+app-hook
 account-new app app-new app-refresh channel channel-delete channel-new channel-test demo-remove
 person-active person-administrator person-give person-groups person-new person-password
 person-second-factor person-take token-revoke
