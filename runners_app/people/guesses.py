@@ -32,11 +32,21 @@ _hashing = threading.BoundedSemaphore(HASHED_AT_ONCE)
 
 
 class TooManyGuesses(Exception):
-    """A limit is reached; nothing was hashed. `retry_after` is in seconds."""
+    """A limit is reached; nothing was hashed. Says so to the user; `retry_after` is in seconds."""
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__(f"Too many wrong passwords; try again in {retry_after} seconds.")
+        minutes = ceil(retry_after / 60)
+        wait = f"{minutes} minutes" if minutes > 1 else f"{retry_after} seconds"
+        super().__init__(f"Too many sign-ins failed. Wait {wait}, then try again.")
         self.retry_after = retry_after
+
+
+class TooManyAtOnce(TooManyGuesses):
+    """Enough passwords are being hashed in this process."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.args = ("Others are signing in at this moment. Try again in a second.",)
 
 
 @dataclass(frozen=True)
@@ -92,12 +102,12 @@ def network_of(address: str) -> str:
 
 @contextmanager
 def hashing() -> Iterator[None]:
-    """Hash one password. Raises TooManyGuesses if enough are being hashed in this process.
+    """Hash one password. Raises TooManyAtOnce if enough are being hashed in this process.
 
     It never waits: waiting requests would take every thread of the server.
     """
     if not _hashing.acquire(blocking=False):
-        raise TooManyGuesses(1)
+        raise TooManyAtOnce
     try:
         yield
     finally:

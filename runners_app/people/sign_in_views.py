@@ -3,7 +3,6 @@
 The pages of second factors and providers are allauth's.
 """
 
-from math import ceil
 from typing import Any
 
 from allauth.account.decorators import reauthentication_required
@@ -75,10 +74,8 @@ class LimitsGuesses:
         """Answer 429, with the time to wait in Retry-After."""
         view: Any = self
         form = view.get_form_class()(**{**view.get_form_kwargs(), "data": None, "files": None})
-        minutes = ceil(error.retry_after / 60)
-        wait = f"{minutes} minutes" if minutes > 1 else f"{error.retry_after} seconds"
         form.cleaned_data = {}
-        form.add_error(None, f"Too many sign-ins failed. Wait {wait}, then try again.")
+        form.add_error(None, str(error))
         response: HttpResponse = view.render_to_response(view.get_context_data(form=form))
         response.status_code = 429
         response.headers["Retry-After"] = str(error.retry_after)
