@@ -17,8 +17,7 @@ from runners_app.notices.job_facts import (
     hooks_silent,
     labels_without_pool,
     pools_unknown,
-    slo_missed,
-    waiting_too_long,
+    slos_not_kept,
 )
 from runners_app.overview.attention import (
     EXPIRES_SOON,
@@ -181,8 +180,7 @@ FINDERS: tuple[Callable[[datetime], Iterator[Fact]], ...] = (
     _operations,
     _static_ips,
     _api_tokens,
-    waiting_too_long,
-    slo_missed,
+    slos_not_kept,
     hooks_silent,
     pools_unknown,
     labels_without_pool,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from django.db.models import Count, Exists, F, Min, OuterRef, Q
 from django.urls import reverse
@@ -16,9 +15,6 @@ from runners_app.jobs.attribution import STANDARD_GROUP
 from runners_app.jobs.normalise import Phase
 from runners_app.models import Event, Hook, Job, PoolSlo
 from runners_app.notices.fact import Fact
-
-if TYPE_CHECKING:
-    from django.db.models import QuerySet
 
 K = Event.Kind
 # Both windows must be over: the long one ignores a bad minute, the short one ends with the trouble.
@@ -29,13 +25,22 @@ SILENT_FOR = timedelta(hours=1)
 ASKED_FOR = timedelta(minutes=10)
 
 
-def waiting_too_long(now: datetime) -> Iterator[Fact]:
+def slos_not_kept(now: datetime) -> Iterator[Fact]:
+    """Facts about the pools whose SLO somebody set with notices."""
+    rows = PoolSlo.objects.filter(notices=True, pool__gone_at=None, pool__account__demo=False)
+    watched = list(rows.select_related("pool__account").order_by("pk"))
+    if watched:
+        yield from _waiting_too_long(watched, now)
+        yield from _missed(watched, now)
+
+
+def _waiting_too_long(watched: list[PoolSlo], now: datetime) -> Iterator[Fact]:
     """One fact per pool whose oldest waiting job is over the SLO."""
     wanting = Job.objects.open().filter(
         pool__slo__notices=True, started_at=None, phase__gte=Phase.QUEUED
     )
     oldest = dict(wanting.values_list("pool").annotate(Min("queued_at")))
-    for slo in _watched():
+    for slo in watched:
         since = oldest.get(slo.pool_id)
         if since is not None and now - since >= timedelta(seconds=slo.seconds):
             title = (
@@ -45,7 +50,7 @@ def waiting_too_long(now: datetime) -> Iterator[Fact]:
             yield _of_pool(K.JOB_WAITS, f"job-waits:{slo.pool_id}", title, slo, "insight")
 
 
-def slo_missed(now: datetime) -> Iterator[Fact]:
+def _missed(watched: list[PoolSlo], now: datetime) -> Iterator[Fact]:
     """One fact per pool for which too many jobs waited too long, in each of the windows."""
     counts = {}
     for window, _ in BURN_WINDOWS:
@@ -56,7 +61,7 @@ def slo_missed(now: datetime) -> Iterator[Fact]:
         )
         for pool, number, late in counted:
             counts[pool, window] = (number, late)
-    for slo in _watched():
+    for slo in watched:
         found = [counts.get((slo.pool_id, window), (0, 0)) for window, _ in BURN_WINDOWS]
         if all(
             number >= least and late > OVER_SHARE * number
@@ -125,12 +130,6 @@ def labels_without_pool(now: datetime) -> Iterator[Fact]:
         topic = f"label:{pk}:{labels}"[:200]
         title = f"Jobs of {slug} wait for {labels}, a label that no runner has"
         yield Fact(K.LABEL_WITHOUT_POOL, topic, title, reverse("insight"), pk)
-
-
-def _watched() -> QuerySet[PoolSlo]:
-    """The SLOs that notices were asked for."""
-    rows = PoolSlo.objects.filter(notices=True, pool__gone_at=None, pool__account__demo=False)
-    return rows.select_related("pool__account").order_by("pk")
 
 
 def _of_pool(kind: str, topic: str, title: str, slo: PoolSlo, page: str) -> Fact:

@@ -22,6 +22,7 @@ from playwright.sync_api import (
     ConsoleMessage,
     Page,
     Request,
+    expect,
     sync_playwright,
 )
 
@@ -30,6 +31,7 @@ from tests.processes import wait_for
 ROOT = Path(__file__).resolve().parent.parent.parent
 OUTPUT = ROOT / "test-output" / "screenshots"
 START_SECONDS = 150
+expect.set_options(timeout=20_000)  # two cores run two of these installations
 ADD_UP_SHIFTS = """
 window.shifts = [];
 new PerformanceObserver((list) => {

@@ -327,7 +327,8 @@ def test_the_number_of_queries_is_constant(world: World, admin: User) -> None:
             with CaptureQueriesContext(connection) as context:
                 ask(Question(admin, since, until, accounts=(account.pk,)), "pool")
             counts.append(len(context))
-        assert max(counts) <= 20
+        # Jobs at both ends, sums of hours and days between: five pieces, depending on the hour.
+        assert max(counts) <= 25
 
 
 def test_filters_narrow(world: World, admin: User) -> None:

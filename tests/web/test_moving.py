@@ -231,6 +231,7 @@ def test_a_restored_backup_of_sqlite_is_complete(embedded: dict[str, str], tmp_p
     )
     subprocess.run(["/bin/sh", "-ec", commands], cwd=tmp_path, check=True, timeout=60)
     assert (tmp_path / "backup").stat().st_mode & 0o777 == 0o700
+    shutil.copy(tmp_path / "keys-backup/keys.json", tmp_path / "backup")
     restored = {**embedded, "TRACKSIDE_DATA_DIR": str(tmp_path / "backup")}
     assert content(restored) == before
     assert "not modified" in manage(restored, "sync", "acme")
