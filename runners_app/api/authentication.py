@@ -30,6 +30,7 @@ DOWNLOADS = frozenset(
         "audit-export",
         "groups-export",
         "images-export",
+        "insight-export",
         "operations-export",
         "runners-export",
         "static-ip-changes",

@@ -1,7 +1,9 @@
 """The API's frame: authentication by scope, problem documents, ETags, and paging by key."""
 
 import hashlib
-from typing import Any, TypeVar
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
@@ -11,7 +13,7 @@ from django.utils.http import quote_etag
 from ninja import NinjaAPI, Query, Schema
 from ninja.errors import ValidationError
 from ninja.security import HttpBearer
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from runners_app.api.authentication import CHALLENGE, has_scope
 from runners_app.api.problems import CONTENT_TYPE, ApiError, Problem, problem
@@ -22,6 +24,7 @@ from runners_app.web.paging import Find, Order, page_by_key
 
 M = TypeVar("M", bound=Model)
 SAFE = ("GET", "HEAD")
+YEARS = range(2000, 2200)  # arithmetic with days and offsets stays within what a datetime holds
 MOST_ROWS = 100
 # Every operation may answer these; each is a problem document.
 ERRORS = {
@@ -117,6 +120,21 @@ def add_error_handlers(api: Api) -> None:
     @api.exception_handler(PermissionDenied)
     def on_forbidden(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
         return problem(403, str(error) or "Your role does not allow this.")
+
+
+def _with_plus(value: object) -> object:
+    """A plus that was not encoded arrives as a space: 2026-11-01T08:00:00 00:00."""
+    return re.sub(r" (\d\d:?\d\d)$", r"+\1", value) if isinstance(value, str) else value
+
+
+def _in_utc(value: datetime) -> datetime:
+    if value.year not in YEARS:
+        raise ValueError(f"Give a year from {YEARS.start} to {YEARS.stop - 1}.")
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# A time in a query string: 2026-11-01, 2026-11-01T08:00:00Z. UTC unless it has an offset.
+Moment = Annotated[datetime, BeforeValidator(_with_plus), AfterValidator(_in_utc)]
 
 
 class Paged(Schema):

@@ -541,7 +541,9 @@ def jobs_of_pools(
     found: dict[int, list[Job]] = defaultdict(list)
     visible = Job.objects.visible_to(question.user).real().on_larger()
     rows = visible.filter(pool__in=[runner.pk for runner in runners]).overlapping(since, until)
-    for job in rows.only("pool_id", "queued_at", "started_at", "ended_at"):
+    # All that a span is made of: a deferred field would cost a query per job.
+    fields = ("queue_seconds", "run_seconds", "estimated", "approval_seconds")
+    for job in rows.only("pool_id", "queued_at", "started_at", "ended_at", *fields):
         found[job.pool_id or 0].append(job)
     return found
 

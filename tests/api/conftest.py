@@ -8,6 +8,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from runners_app.api.tokens import create_token
+from tests.insight.conftest import busy, org, sender
+
+__all__ = ["busy", "org", "sender"]
 
 MakeToken = Callable[..., str]
 

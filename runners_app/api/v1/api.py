@@ -6,7 +6,16 @@ from django.urls import URLPattern, URLResolver
 from django.views.decorators.http import require_safe
 
 from runners_app.api.core import Api, add_error_handlers
-from runners_app.api.v1 import accounts, catalog, export, facts, groups, operations, runners
+from runners_app.api.v1 import (
+    accounts,
+    catalog,
+    export,
+    facts,
+    groups,
+    insight,
+    operations,
+    runners,
+)
 from runners_app.web.pages import Request
 
 DESCRIPTION = """Every GitHub-hosted runner of every organization and enterprise in Trackside.
@@ -24,7 +33,7 @@ api = Api(
     docs_url=None,
 )
 add_error_handlers(api)
-for module in (accounts, runners, operations, catalog, groups, facts, export):
+for module in (accounts, runners, operations, catalog, groups, facts, insight, export):
     api.add_router("", module.router)
 
 

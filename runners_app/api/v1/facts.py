@@ -8,6 +8,7 @@ from pydantic import Field
 
 from runners_app.api.core import (
     READ,
+    Moment,
     Paged,
     account_or_404,
     list_page,
@@ -45,7 +46,7 @@ class RangeQuery(Schema):
 
 
 class ChangeQuery(RangeQuery):
-    since: datetime = Field(description="For example 2026-11-01T08:00:00Z.")
+    since: Moment = Field(description="For example 2026-11-01T08:00:00Z.")
 
 
 class ExplainQuery(Schema):
@@ -115,9 +116,6 @@ def list_static_ips(request: Request, query: RangeFilters) -> RangeList:
 @router.get("/static-ips/changes", response=RangeChangeList)
 def list_static_ip_changes(request: Request, query: ChangeFilters) -> RangeChangeList:
     """The ranges that were added and removed since a moment."""
-    if query.since.tzinfo is None:
-        example = "For example 2026-11-01T08:00:00Z."
-        raise ApiError(422, "The time needs an offset.", errors=[("since", example)])
     found, as_of = _proven(request, query)
     changes = [
         RangeChangeOut(
