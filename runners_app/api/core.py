@@ -55,10 +55,18 @@ class Scoped(HttpBearer):
             raise ApiError(401, "Send an API token, as Bearer or Basic.", headers=CHALLENGE)
         if not has_scope(request, self.scope):  # type: ignore[arg-type]
             raise ApiError(403, f"This token lacks the scope {self.scope}.")
+        if _has_nul(request):
+            raise ApiError(422, "Text cannot contain the character NUL. Nothing was changed.")
         return user
 
     def authenticate(self, request: HttpRequest, token: str) -> Any:
         """Unused: the middleware has checked the token by now."""
+
+
+def _has_nul(request: HttpRequest) -> bool:
+    """PostgreSQL refuses NUL in every text, even in a lookup."""
+    texts = [request.path_info, *request.GET, *(str(each) for each in request.GET.values())]
+    return any("\0" in text for text in texts) or b"\\u0000" in request.body
 
 
 READ, WRITE, EXPORT = (Scoped(scope) for scope in ApiToken.Scope.values)

@@ -324,6 +324,8 @@ class GroupOut(Schema):
     restricted_to_workflows: bool
     selected_workflows: list[str]
     network_configuration_id: str | None
+    owner: str | None = Field(description="The team it belongs to.")
+    tags: list[str]
     first_seen_at: datetime
     gone_at: datetime | None
     settings_etag: str
@@ -344,6 +346,8 @@ class GroupOut(Schema):
             restricted_to_workflows=row.restricted_to_workflows,
             selected_workflows=[str(each) for each in row.selected_workflows],
             network_configuration_id=row.network_configuration_id or None,
+            owner=row.owner or None,
+            tags=row.tag_list,
             first_seen_at=row.first_seen_at,
             gone_at=row.gone_at,
             settings_etag=etag,
@@ -392,6 +396,80 @@ class GroupChange(Schema, extra="forbid"):
     members: list[str] = Field(
         default_factory=list, description="Names of repositories or organizations to add."
     )
+
+
+# --- Owners, tags, saved views
+
+
+class OwnerOut(Schema):
+    owner: str
+    runners: int
+    groups: int
+
+
+class OwnerList(Schema):
+    rows: list[OwnerOut]
+
+
+class TagOut(Schema):
+    tag: str
+    runners: int
+    groups: int
+
+
+class TagList(Schema):
+    rows: list[TagOut]
+
+
+class Annotations(Schema):
+    """What Trackside keeps about a runner or group; GitHub knows nothing of it."""
+
+    owner: str | None
+    tags: list[str]
+    note: str
+
+
+class AnnotationChange(Schema, extra="forbid"):
+    """The fields to change; empty ones are cleared, all others stay as they are."""
+
+    owner: str | None = None
+    tags: list[str] | None = None
+    note: str | None = None
+
+
+class BulkAnnotation(Schema, extra="forbid"):
+    runners: list[int] = Field(
+        min_length=1, max_length=5000, description="Primary keys; you must manage all of them."
+    )
+    owner: str = Field("", description="Empty keeps each owner.")
+    add_tags: list[str] = Field(default_factory=list)
+    remove_tags: list[str] = Field(default_factory=list)
+
+
+class Annotated(Schema):
+    changed: int = Field(description="How many runners differ from before.")
+
+
+class ViewOut(Schema):
+    """A named filter, sort and choice of columns of the runners list."""
+
+    pk: int
+    name: str
+    list: Literal["runners"]
+    query: str = Field(description="The query string of the list.")
+    default: bool = Field(description="Whether the list opens with it.")
+    url: str
+    html_url: str
+
+
+class ViewList(Schema):
+    rows: list[ViewOut]
+
+
+class NewView(Schema, extra="forbid"):
+    name: str = Field(max_length=60)
+    query: str = Field("", max_length=4000, description="For example q=status:stuck&sort=-since")
+    default: bool = Field(False, description="Open the list with it from now on.")
 
 
 # --- Static IPs, explain, audit

@@ -13,9 +13,10 @@ from runners_app.runners.columns import COLUMNS, LIST, columns_of
 from runners_app.runners.facets import read_facets
 from runners_app.runners.filters import RunnerFilter
 from runners_app.runners.list_views import NOT_FILTERS, vocabulary_of
+from runners_app.runners.saved_views import LONGEST_NAME, delete_view, remember, save_view
 from runners_app.web.pages import Request, id_or_404, query_without, render_page
 from runners_app.web.paging import PAGE_SIZES
-from runners_app.web.preferences import preferences_of, rows_of, save_preferences
+from runners_app.web.preferences import preferences_of, rows_of
 from runners_app.web.search import Term, write
 
 # The words of the menu with their labels; the others are synonyms.
@@ -98,23 +99,21 @@ def runners_view(request: Request) -> HttpResponse:
 
 
 def _save_view(request: Request) -> HttpResponse:
-    preferences = preferences_of(request.user)
     query = QueryDict(request.POST.get("query", ""), mutable=True)
     match request.POST.get("action"):
         case "save":
-            name = request.POST.get("name", "").strip()[:60]
+            name = request.POST.get("name", "").strip()[:LONGEST_NAME]
             if not name:
                 messages.warning(request, "Nothing was saved: a view needs a name.")
             else:
                 query["columns"] = ",".join(_chosen_columns(request))
-                _store_view(request, name, query.urlencode())
+                is_default = "default" in request.POST
+                save_view(request.user, name, query.urlencode(), default=is_default)
                 messages.success(request, f"The view “{name}” is saved.")
         case "delete":
             pk = id_or_404(request.POST.get("view", ""))
             view = get_object_or_404(SavedView, user=request.user, list=LIST, pk=pk)
-            view.delete()
-            if preferences.of_list(LIST).get("default") == view.query:
-                _remember(request, default="")
+            delete_view(request.user, view)
             messages.success(request, f"The view “{view.name}” is deleted.")
         case "apply":
             values: dict[str, Any] = {}
@@ -122,39 +121,13 @@ def _save_view(request: Request) -> HttpResponse:
                 values["density"] = request.POST["density"]
             if request.POST.get("rows") in {str(size) for size in PAGE_SIZES}:
                 values["rows"] = int(request.POST["rows"])
-            _remember(request, columns=_chosen_columns(request), **values)
+            remember(request.user, columns=_chosen_columns(request), **values)
             query.pop("columns", None)
             sort = ("-" if "descending" in request.POST else "") + request.POST.get("sort", "")
             query["sort"] = sort
     return redirect(f"{reverse('runners')}?{query.urlencode() or 'q='}")
 
 
-def _remember(
-    request: Request,
-    *,
-    columns: list[str] | None = None,
-    default: str | None = None,
-    **values: Any,
-) -> None:
-    """Store what is remembered about the list, beside other preferences."""
-    preferences = preferences_of(request.user)
-    remembered = dict(preferences.of_list(LIST))
-    if columns is not None:
-        remembered["columns"] = columns
-    if default is not None:
-        remembered["default"] = default
-    save_preferences(request.user, lists={**preferences.lists, LIST: remembered}, **values)
-
-
 def _chosen_columns(request: Request) -> list[str]:
     chosen = request.POST.getlist("column")
     return [column.name for column in COLUMNS if column.name in chosen]
-
-
-def _store_view(request: Request, name: str, query: str) -> None:
-    """Store a view under its name, as the default one if that was ticked."""
-    SavedView.objects.update_or_create(
-        user=request.user, list=LIST, name=name, defaults={"query": query}
-    )
-    if "default" in request.POST:
-        _remember(request, default=query)

@@ -35,7 +35,7 @@ FIELDS = {
 }
 
 
-def rows_of(client: Client, table: str, **query: object) -> dict[Any, dict[str, Any]]:
+def rows_of(client: Client, table: str, **query: str) -> dict[Any, dict[str, Any]]:
     """Rows by pool."""
     answer = client.get(f"{INSIGHT}/{table}", query)
     assert answer.status_code == 200, answer.content

@@ -15,7 +15,16 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from runners_app.api.v1.api import api
-from runners_app.models import Account, ApiToken, Image, Membership, Operation, Runner, RunnerGroup
+from runners_app.models import (
+    Account,
+    ApiToken,
+    Image,
+    Membership,
+    Operation,
+    Runner,
+    RunnerGroup,
+    SavedView,
+)
 from tests.api.conftest import MakeToken
 
 ROLES = ("anonymous", "disabled", "stranger", "limited", "viewer", "manager", "administrator")
@@ -65,6 +74,21 @@ TABLE = """
 /groups/{group}               other  DELETE  write   404 404 403 200 200
 /groups/{group}/access        mine   GET     read    404 200 200 200 200
 /groups/{group}/access        other  GET     read    404 404 200 200 200
+/groups/{group}/annotations   mine   GET     read    404 200 200 200 200
+/groups/{group}/annotations   other  GET     read    404 404 200 200 200
+/groups/{group}/annotations   mine   PATCH   write   404 403 403 200 200
+/groups/{group}/annotations   other  PATCH   write   404 404 403 200 200
+/runners/{runner}/annotations mine   GET     read    404 200 200 200 200
+/runners/{runner}/annotations other  GET     read    404 404 200 200 200
+/runners/{runner}/annotations mine   PATCH   write   404 403 403 200 200
+/runners/{runner}/annotations other  PATCH   write   404 404 403 200 200
+/runners/annotations          -      POST    write   404 403 403 200 200
+/owners                       -      GET     read    200 200 200 200 200
+/tags                         -      GET     read    200 200 200 200 200
+/views                        -      GET     read    200 200 200 200 200
+/views                        -      POST    write   201 201 201 201 201
+/views/{view}                 -      GET     read    404 404 404 404 200
+/views/{view}                 -      DELETE  write   404 404 404 404 204
 /static-ips                   -      GET     read    200 200 200 200 200
 /static-ips/changes           -      GET     read    200 200 200 200 200
 /audit                        -      GET     read    403 403 403 403 200
@@ -84,6 +108,9 @@ BODIES: dict[str, dict[str, object]] = {
     "/runners/{runner}": {"maximum_runners": 77},
     "/groups/{group}": {"name": "a new name"},
     "/accounts/{account}/groups": {"name": "a new group", "visibility": "all"},
+    "/groups/{group}/annotations": {"tags": ["one"]},
+    "/runners/{runner}/annotations": {"owner": "team-web"},
+    "/views": {"name": "stuck ones", "query": "q=status:stuck"},
 }
 
 
@@ -114,7 +141,7 @@ def test_the_table_covers_every_address_of_the_document() -> None:
         for path, methods in api.get_openapi_schema()["paths"].items()
         for method in methods
     }
-    for name in ("account", "runner", "operation", "image", "group"):
+    for name in ("account", "runner", "operation", "image", "group", "view"):
         documented = {
             (path.replace(f"/{name}s/{{pk}}", f"/{name}s/{{{name}}}"), method)
             for path, method in documented
@@ -124,7 +151,7 @@ def test_the_table_covers_every_address_of_the_document() -> None:
 
 
 @pytest.fixture
-def values(acme: Account) -> dict[str, dict[str, object]]:
+def values(acme: Account, admin: User) -> dict[str, dict[str, object]]:
     """What the addresses are filled with: things in the limited viewer's group, and in another."""
     now = timezone.now()
     groups = list(
@@ -132,6 +159,7 @@ def values(acme: Account) -> dict[str, dict[str, object]]:
     )
     Runner.objects.update(group_id=groups[1].github_id)
     found: dict[str, dict[str, object]] = {}
+    view = SavedView.objects.create(user=admin, list="runners", name="mine", query="q=x")
     runners = Runner.objects.filter(status="Ready").order_by("pk")
     for thing, group, runner in zip(("mine", "other"), groups, runners, strict=False):
         image = Image.objects.create(
@@ -165,6 +193,7 @@ def values(acme: Account) -> dict[str, dict[str, object]]:
             "batch": operation.batch,
             "image": image.pk,
             "group": group.pk,
+            "view": view.pk,
         }
         BODIES["/accounts/{account}/runners"] = {
             "name": "a-new-one",
@@ -173,6 +202,7 @@ def values(acme: Account) -> dict[str, dict[str, object]]:
             "runner_group_id": group.github_id,
             "maximum_runners": 1,
         }
+    BODIES["/runners/annotations"] = {"runners": [found["mine"]["runner"]], "owner": "team-web"}
     return found
 
 

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 from runners_app.api.core import Api, add_error_handlers
 from runners_app.api.v1 import (
     accounts,
+    annotations,
     catalog,
     export,
     facts,
@@ -15,6 +16,7 @@ from runners_app.api.v1 import (
     insight,
     operations,
     runners,
+    saved_views,
 )
 from runners_app.web.pages import Request
 
@@ -33,7 +35,8 @@ api = Api(
     docs_url=None,
 )
 add_error_handlers(api)
-for module in (accounts, runners, operations, catalog, groups, facts, insight, export):
+MODULES = (accounts, runners, operations, catalog, groups, annotations, saved_views, facts, insight)
+for module in (*MODULES, export):
     api.add_router("", module.router)
 
 
