@@ -6,7 +6,6 @@ user name, because many firewalls can only send that.
 
 import binascii
 from base64 import b64decode
-from collections.abc import Callable
 
 from django.conf import settings
 from django.core.cache import cache
@@ -14,14 +13,12 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 from django.utils import timezone
 
-from runners_app.api.problems import problem
+from runners_app.api.problems import API, GetResponse, problem
 from runners_app.api.tokens import PREFIX, TokenRefused, check_token
 from runners_app.models import ApiToken
 from runners_app.web.addresses import address_of
 from runners_app.web.pages import Request
 
-GetResponse = Callable[[HttpRequest], HttpResponse]
-API = "/api/"
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="Trackside API token", charset="UTF-8"'}
 # Pages that a token with the scope `export` may download.
 DOWNLOADS = frozenset(

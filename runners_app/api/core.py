@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response
 from django.utils.http import quote_etag
 from ninja import NinjaAPI, Query, Schema
-from ninja.errors import ValidationError
+from ninja.errors import HttpError, ValidationError
 from ninja.security import HttpBearer
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -93,8 +93,9 @@ class Api(NinjaAPI):
     def get_openapi_schema(self, **kwargs: Any) -> Any:
         document = super().get_openapi_schema(**kwargs)
         reference = {"$ref": "#/components/schemas/Problem"}
-        for methods in document["paths"].values():
-            for operation in methods.values():
+        for path, methods in document["paths"].items():
+            for method, operation in methods.items():
+                _describe_headers(operation, path, method)
                 for status, description in ERRORS.items():
                     operation["responses"][status] = {
                         "description": description,
@@ -106,12 +107,45 @@ class Api(NinjaAPI):
         return document
 
 
+def _describe_headers(operation: dict[str, Any], path: str, method: str) -> None:
+    """Add the headers that a request may send and an answer has, and the answer 304."""
+    responses, parameters = operation["responses"], operation.setdefault("parameters", [])
+    if method == "get" and list(responses[200]["content"]) == ["application/json"]:
+        parameters.append(_header("If-None-Match", "The ETag of an earlier answer."))
+        responses[200]["headers"] = {"ETag": _text_of("Changes when the answer does.")}
+        responses[304] = {"description": "Unchanged since the answer with this ETag."}
+        if any(parameter["name"] == "after" for parameter in parameters):
+            link = _text_of("The next page, as rel=next; absent on the last page.")
+            responses[200]["headers"]["Link"] = link
+    elif 202 in responses:
+        key = "Any text: the same request with the same key creates one operation."
+        parameters.append(_header("Idempotency-Key", key))
+        for status in (200, 202):
+            where = _text_of("The operation; absent from the answer to a dry run.")
+            responses[status]["headers"] = {"Location": where}
+        if method in ("patch", "delete") and "/versions/" not in path and "/images/" not in path:
+            etag = "The settings_etag that was read; 412 if the settings changed since."
+            parameters.append(_header("If-Match", etag))
+
+
+def _header(name: str, description: str) -> dict[str, Any]:
+    return {"in": "header", "name": name, "required": False, **_text_of(description)}
+
+
+def _text_of(description: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "string"}}
+
+
 def add_error_handlers(api: Api) -> None:
     """Answer every error as a problem document."""
 
     @api.exception_handler(ApiError)
     def on_api_error(request: HttpRequest, error: ApiError) -> HttpResponse:
         return problem(error.status, error.detail, errors=error.errors, headers=error.headers)
+
+    @api.exception_handler(HttpError)
+    def on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+        return problem(error.status_code, f"{error.message}. Nothing was changed.")
 
     @api.exception_handler(ValidationError)
     def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:

@@ -1,16 +1,26 @@
 """What the API answers and takes, with GitHub's field names where GitHub has one."""
 
+import json
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from ninja import Field, Schema
-from typing_extensions import TypeAliasType
+from pydantic import BeforeValidator
 
 from runners_app.models import Account, ApiToken, Image, ImageVersion, MachineSize, RunnerGroup
 
-# JSON of operations and audit entries, whose keys depend on the kind.
-Value = TypeAliasType("Value", "str | int | float | bool | list[Value] | dict[str, Value] | None")
+
+def _as_leaf(value: object) -> object:
+    return json.dumps(value) if isinstance(value, list | dict) else value
+
+
+# JSON of operations and audit entries, whose keys depend on the kind. Three levels, and deeper ones
+# as text: generators of clients do not take a schema that contains itself.
+Scalar = str | int | float | bool | None
+Leaf = Annotated[Scalar, BeforeValidator(_as_leaf)]
+Inner = Scalar | list[Leaf] | dict[str, Leaf]
+Value = Scalar | list[Inner] | dict[str, Inner]
 
 
 class PageOf(Schema):
@@ -446,7 +456,7 @@ class BulkAnnotation(Schema, extra="forbid"):
     remove_tags: list[str] = Field(default_factory=list)
 
 
-class Annotated(Schema):
+class AnnotatedRunners(Schema):
     changed: int = Field(description="How many runners differ from before.")
 
 

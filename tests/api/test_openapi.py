@@ -55,12 +55,20 @@ def document(client: Client) -> dict[str, Any]:
 
 
 def schemas_in(value: object) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-        for each in value.values():
-            yield from schemas_in(each)
-    elif isinstance(value, list):
+    """Every schema of the document, however deep."""
+    if isinstance(value, list):
         for each in value:
+            yield from schemas_in(each)
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            if name in ("schema", "items") or (
+                name == "additionalProperties" and each is not False
+            ):
+                yield each
+            elif name in ("properties", "schemas"):
+                yield from each.values()
+            elif name in ("anyOf", "allOf", "oneOf", "prefixItems"):
+                yield from each
             yield from schemas_in(each)
 
 
@@ -75,9 +83,13 @@ def test_the_document_is_openapi_3_1_with_readable_operations(document: dict[str
 
 
 def test_no_schema_is_untyped(document: dict[str, Any]) -> None:
+    schemas = list(schemas_in(document))
+    assert len(schemas) > 500
+    known = {"type", "$ref", "anyOf", "allOf", "oneOf", "enum", "const"}
+    assert [each for each in schemas if each is True or not known & set(each)] == []
     untyped = [
         schema
-        for schema in schemas_in(document["components"]["schemas"])
+        for schema in schemas
         if schema.get("type") == "object"
         and not schema.get("properties")
         and schema.get("additionalProperties") in (None, True)
@@ -126,6 +138,25 @@ def test_an_error_has_the_documented_shape(as_script: Client, document: dict[str
         assert answer.status_code >= 400
         assert [error.message for error in validator.iter_errors(answer.json())] == []
         assert answer.json()["status"] == answer.status_code
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "status", "words"),
+    [
+        ("post", "/nothing", 404, "no such address"),
+        ("put", "/runners", 405, "does not take the method"),
+        ("post", "/views", 400, "Cannot parse request body"),
+    ],
+)
+def test_errors_before_the_api_are_problems_too(
+    as_script: Client, method: str, address: str, status: int, words: str
+) -> None:
+    send = getattr(as_script, method)
+    answer = send(f"/api/v1{address}", b"{", content_type="application/json")
+    assert (answer.status_code, answer.json()["status"]) == (status, status)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert words in answer.json()["detail"]
+    assert ("Allow" in answer.headers) == (status == 405)
 
 
 def test_the_documentation_page_loads_only_files_of_trackside(as_admin: Client) -> None:

@@ -8,7 +8,7 @@ from ninja import Router
 
 from runners_app.api.core import READ, WRITE
 from runners_app.api.schemas import (
-    Annotated,
+    AnnotatedRunners,
     AnnotationChange,
     Annotations,
     BulkAnnotation,
@@ -91,8 +91,8 @@ def update_group_annotations(request: Request, pk: int, body: AnnotationChange) 
     return _change(request, visible_or_404(RunnerGroup.objects.all(), request, pk), body)
 
 
-@router.post("/runners/annotations", response=Annotated, auth=WRITE)
-def annotate_runners(request: Request, body: BulkAnnotation) -> Annotated:
+@router.post("/runners/annotations", response=AnnotatedRunners, auth=WRITE)
+def annotate_runners(request: Request, body: BulkAnnotation) -> AnnotatedRunners:
     """Set the owner of many runners, and add and remove tags: of all of them or of none."""
     wanted = set(body.runners)
     rows = list(Runner.objects.visible_to(request.user).filter(pk__in=wanted))
@@ -111,7 +111,7 @@ def annotate_runners(request: Request, body: BulkAnnotation) -> Annotated:
     )
     if not form.is_valid():
         raise invalid(form.errors, {"__all__": ""})
-    return Annotated(
+    return AnnotatedRunners(
         changed=annotate([(row, form.values_for(row)) for row in rows], by=request.user)
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from django.http import HttpResponse
-from ninja import Query, Router
+from ninja import Query, Router, Schema
 from pydantic import Field
 
 from runners_app.api import terraform
@@ -20,27 +20,35 @@ from runners_app.web.downloads import plain_cell
 from runners_app.web.pages import Request
 
 router = Router(tags=["export"], auth=EXPORT)
-COLUMNS = (
-    "account",
-    "id",
-    "name",
-    "image_id",
-    "image_source",
-    "image_version",
-    "size",
-    "runner_group_id",
-    "group",
-    "maximum_runners",
-    "public_ip_enabled",
-    "image_gen",
-)
 CONTENT_TYPES = {"json": "application/json", "yaml": "application/yaml", "csv": "text/csv"}
 
 
-def _text(*content_types: str) -> dict[str, object]:
-    """The description of an answer that is a text file."""
-    content = {each: {"schema": {"type": "string"}} for each in content_types}
-    return {"responses": {200: {"description": "A text file.", "content": content}}}
+class RunnerSettingsOut(Schema):
+    """What can be set of a runner, in GitHub's field names."""
+
+    account: str
+    id: int
+    name: str
+    image_id: str
+    image_source: str
+    image_version: str | None
+    size: str
+    runner_group_id: int | None
+    group: str | None
+    maximum_runners: int | None
+    public_ip_enabled: bool
+    image_gen: bool
+
+
+COLUMNS = tuple(RunnerSettingsOut.model_fields)
+TEXT = {"type": "string"}
+ROWS = {"type": "array", "items": RunnerSettingsOut.model_json_schema()}
+
+
+def _file(content: dict[str, dict[str, object]]) -> dict[str, object]:
+    """The description of an answer that is a file; `content` maps content types to schemas."""
+    schemas = {name: {"schema": schema} for name, schema in content.items()}
+    return {"responses": {200: {"description": "A file.", "content": schemas}}}
 
 
 class TerraformQuery(RunnerQuery):
@@ -53,7 +61,7 @@ class SettingsQuery(RunnerQuery):
     format: Literal["yaml", "json", "csv"] = "yaml"
 
 
-@router.get("/export/terraform", openapi_extra=_text("text/plain"))
+@router.get("/export/terraform", openapi_extra=_file({"text/plain": TEXT}))
 def export_terraform(request: Request, query: Query[TerraformQuery]) -> HttpResponse:
     """Runners and their groups as HCL with import blocks, one part per organization."""
     rows, _ = filtered(request, query.account)
@@ -77,7 +85,10 @@ def export_terraform(request: Request, query: Query[TerraformQuery]) -> HttpResp
     return HttpResponse(text, content_type="text/plain; charset=utf-8", headers=headers)
 
 
-@router.get("/export/settings", openapi_extra=_text(*CONTENT_TYPES.values()))
+@router.get(
+    "/export/settings",
+    openapi_extra=_file({"application/json": ROWS, "application/yaml": ROWS, "text/csv": TEXT}),
+)
 def export_settings(request: Request, query: Query[SettingsQuery]) -> HttpResponse:
     """What can be set of each runner, in GitHub's field names."""
     found, _ = filtered(request, query.account)

@@ -8,8 +8,7 @@ from ninja import Router, Status
 from runners_app.api.core import READ, WRITE, url_to
 from runners_app.api.problems import ApiError
 from runners_app.api.schemas import NewView, ViewList, ViewOut
-from runners_app.models import SavedView
-from runners_app.models.visibility import limited_token_of
+from runners_app.models import ApiToken, SavedView
 from runners_app.runners.columns import LIST
 from runners_app.runners.saved_views import default_of, delete_view, save_view
 from runners_app.web.pages import Request
@@ -58,7 +57,8 @@ def remove_view(request: Request, pk: int) -> Status[None]:
 
 def _check_unlimited(request: Request) -> None:
     """Filters may name what a limited token must not tell."""
-    if limited_token_of(request.user) is not None:
+    token: ApiToken | None = getattr(request.user, "api_token", None)
+    if token is not None and token.limited:
         raise ApiError(403, "This token is limited to some accounts, and saved views are not.")
 
 
