@@ -40,6 +40,13 @@ GOALS = (
     ("pages", "share kept page", AT_LEAST, 40, "a cached page, % of a bare view's"),
     ("pages", "share cold", AT_LEAST, 5, "an uncached page, % of a bare view's"),
     ("pages", "cold / django-tables2", AT_LEAST, 6, "and faster than django-tables2, times"),
+    (
+        "pages",
+        "API list / cold",
+        AT_LEAST,
+        2,
+        "the API's list of 100 runners, requests per second ÷ an uncached page's",
+    ),
     ("tabs", "% of a core", AT_MOST, 25, "500 open tabs, % of a core"),
     (
         "search",

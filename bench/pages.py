@@ -12,6 +12,7 @@ from bench.common import Part, Servers, Table, interleave, make_world, run_child
 
 RUNNERS, ROWS, ROUNDS, TIMES = 10_000, 100, 15, 8
 ADDRESS = f"/runners/?size_of_page={ROWS}"
+API_ADDRESS = f"/api/v1/runners?limit={ROWS}"
 
 
 def run(servers: Servers) -> Part:
@@ -51,6 +52,7 @@ def run(servers: Servers) -> Part:
     )
     figures = {f"share {name}": row["share"] for name, row in found.items()}
     figures["cold / django-tables2"] = found["django-tables2"]["fastest"] / found["cold"]["fastest"]
+    figures["API list / cold"] = found["cold"]["fastest"] / found["API list"]["fastest"]
     return Part("pages", [table], figures)
 
 
@@ -78,13 +80,21 @@ class Visitor:
         from django.core.wsgi import get_wsgi_application
         from django.test import Client
 
+        from runners_app.api.tokens import create_token
+
         settings.ALLOWED_HOSTS = ["testserver"]
+        settings.API_REQUESTS_PER_MINUTE = 10**6
         self.application = get_wsgi_application()
         client = Client()
-        client.force_login(User.objects.get(username="ada"))
+        user = User.objects.get(username="ada")
+        self.token = create_token(user, name="bench", scopes=("read",), by=user)[1]
+        client.force_login(user)
         self.cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
 
-    def get(self, address: str, *, htmx: bool = False) -> tuple[int, bytes]:
+    def get(
+        self, address: str, *, htmx: bool = False, with_token: bool = False
+    ) -> tuple[int, bytes]:
+        """Status and body; the session's cookie is sent, or the API token in its place."""
         path, _, query = address.partition("?")
         environ: dict[str, Any] = {
             "REQUEST_METHOD": "GET",
@@ -103,6 +113,9 @@ class Visitor:
             "REMOTE_ADDR": "127.0.0.1",
             "HTTP_COOKIE": self.cookie,
         }
+        if with_token:
+            del environ["HTTP_COOKIE"]
+            environ["HTTP_AUTHORIZATION"] = f"Bearer {self.token}"
         if htmx:
             environ["HTTP_HX_REQUEST"] = "true"
         started: list[str] = []
@@ -158,6 +171,7 @@ def _pages(visitor: Visitor) -> dict[str, Callable[[], tuple[int, bytes]]]:
         "kept table": lambda: visitor.get(ADDRESS, htmx=True),
         "kept page": lambda: visitor.get(ADDRESS),
         "cold": cold,
+        "API list": lambda: visitor.get(API_ADDRESS, with_token=True),
         "django-tables2": lambda: visitor.get("/tables2/"),
         "Django admin": lambda: visitor.get("/admin/runners_app/runner/"),
     }

@@ -229,6 +229,13 @@ class Preview(Schema):
     changes: list[Change]
 
 
+class Settlement(Schema, extra="forbid"):
+    outcome: Literal["confirmed", "cancelled"] = Field(
+        description="It took effect, or it did not; `cancelled` changes nothing on GitHub."
+    )
+    runner: int | None = Field(None, description="Which runner a create made, by primary key.")
+
+
 class BatchOut(Schema):
     """The operations of one bulk change, with how many are in each state."""
 
@@ -405,6 +412,9 @@ class GroupChange(Schema, extra="forbid"):
     network_configuration_id: str | None = None
     members: list[str] = Field(
         default_factory=list, description="Names of repositories or organizations to add."
+    )
+    remove: list[str] = Field(
+        default_factory=list, description="Names of repositories or organizations to take off."
     )
 
 

@@ -14,7 +14,7 @@ from tests.processes import ROOT, Process, free_port, responds, run
 from tests.simulator_handle import SimulatorHandle
 
 START_SECONDS = 300
-# In one process, because each start of manage.py takes seconds. Prints the token last.
+# In one process, because each start of manage.py takes seconds. Prints two tokens last.
 SETUP = """
 import django
 django.setup()
@@ -24,7 +24,8 @@ call_command("createsuperuser", interactive=False, username="ada", email="ada@ex
 address = dict(kind="organization", api_url="{url}", token_stdin=True)
 call_command("connect_account", "acme", **address)
 call_command("sync", "acme")
-call_command("create_api_token", "ada", name="a script", scope="read,write")
+call_command("create_api_token", "ada", name="a script", scope="read")
+call_command("create_api_token", "ada", name="a script", scope="read,write,export")
 """
 
 
@@ -72,7 +73,7 @@ def shell(
         timeout=START_SECONDS,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    token = done.stdout.split()[-1]
+    reader, token = done.stdout.split()[-2:]
     command = folder / "trackside"
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m runners_app.api.cli "$@"\n')
     command.chmod(0o700)
@@ -86,6 +87,7 @@ def shell(
                 "PYTHONPATH": str(ROOT),
                 "TRACKSIDE_URL": url,
                 "TRACKSIDE_TOKEN": token,
+                "READER": reader,
             }
         )
 
@@ -122,13 +124,20 @@ def test_lists_are_tables_or_json(shell: Shell) -> None:
         ("TRACKSIDE_TOKEN=ts_x trackside runners list", 3, "unknown"),
         ("TRACKSIDE_URL=http://127.0.0.1:1 trackside runners list", 6, "cannot be reached"),
         ("TRACKSIDE_TOKEN= trackside runners list", 2, "TRACKSIDE_TOKEN"),
-        ("trackside export yaml", 3, "scope export"),
+        ("TRACKSIDE_TOKEN=$READER trackside export yaml", 3, "scope export"),
+        ("trackside operation 999999", 4, "does not exist"),
+        ("trackside explain organization:acme 'no such name'", 2, "repository"),
+        ("trackside ips --account organization:nobody", 4, "does not exist"),
+        ("echo no | trackside runners delete $FIRST", 2, "Nothing was deleted"),
         ("trackside runners create organization:acme x --image no --size 1 --group 1", 4, "no"),
     ],
 )
 def test_exit_codes_tell_scripts_what_happened(
     shell: Shell, command: str, code: int, words: str
 ) -> None:
+    if "$FIRST" in command:
+        first = json.loads(shell("trackside runners list --json").stdout)[0]
+        command = command.replace("$FIRST", str(first["pk"]))
     done = shell(command)
     assert done.returncode == code, done.stderr
     assert words in done.stderr
@@ -148,3 +157,38 @@ def test_explanations_and_ranges_are_printed(shell: Shell) -> None:
     ranges = shell("trackside ips --account organization:acme").stdout.split()
     assert ranges
     assert all("/" in each for each in ranges)
+
+
+def test_a_rejected_write_is_told_in_githubs_words(
+    shell: Shell, simulator_process: SimulatorHandle
+) -> None:
+    body = {"message": "Validation Failed", "errors": [{"message": "Too many machines"}]}
+    path = "/hosted-runners/"
+    simulator_process.add_fault("PATCH", path, "status", status=422, body=body)
+    first = json.loads(shell("trackside runners list status:ready --json").stdout)[0]
+    done = shell(f"trackside runners edit {first['pk']} --maximum 66 --wait 60 --json")
+    operation = json.loads(done.stdout)
+    assert (done.returncode, operation["state"]) == (1, "rejected")
+    assert operation["refusal"]["message"] == "Validation Failed"
+    again = shell(f"trackside operation {operation['id']}")
+    assert again.returncode == 1
+    assert "rejected" in again.stdout
+
+
+def test_a_write_that_is_not_finished_in_time_has_an_exit_code(
+    shell: Shell, simulator_process: SimulatorHandle
+) -> None:
+    simulator_process.add_fault("PATCH", "/hosted-runners/", "delay", seconds=8)
+    first = json.loads(shell("trackside runners list status:ready --json").stdout)[0]
+    done = shell(f"trackside runners edit {first['pk']} --maximum 65 --wait 1 --json")
+    assert done.returncode == 5, done.stdout
+    number = json.loads(done.stdout)["id"]
+    later = shell(f"trackside operation {number} --wait 60")
+    assert later.returncode == 0, later.stdout
+    assert "confirmed" in later.stdout
+
+
+def test_settings_are_exported_as_text(shell: Shell) -> None:
+    assert 'resource "github_actions_hosted_runner"' in shell("trackside export terraform").stdout
+    rows = json.loads(shell("trackside export json org:acme").stdout)
+    assert len(shell("trackside export csv org:acme").stdout.splitlines()) == len(rows) + 1

@@ -53,6 +53,18 @@ TABLE = """
 /operations/{operation}       other  GET     read    404 404 200 200 200
 /operations/{operation}/cancel mine  POST    write   404 403 403 200 200
 /operations/{operation}/cancel other POST    write   404 404 403 200 200
+/operations/{operation}/confirm mine  POST   write   404 403 403 200 200
+/operations/{operation}/confirm other POST   write   404 404 403 200 200
+/operations/{operation}/resubmit mine  POST  write   404 403 403 200 200
+/operations/{operation}/resubmit other POST  write   404 404 403 200 200
+/operations/{operation}/settle mine  POST    write   404 403 403 409 409
+/operations/{operation}/settle other POST    write   404 404 403 409 409
+/batches/{batch}/continue     mine   POST    write   404 403 403 200 200
+/batches/{batch}/continue     other  POST    write   404 404 403 200 200
+/batches/{batch}/stop         mine   POST    write   404 403 403 200 200
+/batches/{batch}/stop         other  POST    write   404 404 403 200 200
+/batches/{batch}/retry        mine   POST    write   404 403 403 409 409
+/batches/{batch}/retry        other  POST    write   404 404 403 409 409
 /batches/{batch}              mine   GET     read    404 200 200 200 200
 /batches/{batch}              other  GET     read    404 404 200 200 200
 /images                       -      GET     read    200 200 200 200 200
@@ -110,6 +122,7 @@ BODIES: dict[str, dict[str, object]] = {
     "/accounts/{account}/groups": {"name": "a new group", "visibility": "all"},
     "/groups/{group}/annotations": {"tags": ["one"]},
     "/runners/{runner}/annotations": {"owner": "team-web"},
+    "/operations/{operation}/settle": {"outcome": "confirmed"},
     "/views": {"name": "stuck ones", "query": "q=status:stuck"},
 }
 

@@ -139,7 +139,7 @@ def update_group(
     body: GroupChange,
     options: Options,
 ) -> Answer:
-    """Request a change of a group's settings, and members to add."""
+    """Request a change of a group's settings, and of its access list."""
     if (earlier := replayed(request, response, options)) is not None:
         return earlier
     row = visible_or_404(RunnerGroup.objects.present().select_related("account"), request, pk)
@@ -149,19 +149,23 @@ def update_group(
     base = GroupSettings.of(row)
     check_unchanged(request, etag_of(base))
 
-    values = body.dict(exclude_unset=True, exclude={"members"})
+    values = body.dict(exclude_unset=True, exclude={"members", "remove"})
     if "selected_workflows" in values:
         values["selected_workflows"] = tuple(values["selected_workflows"] or ())
     data = _form_data(replace(base, **values), body.members)
     data["base"] = signed_base_of_group(row)
     form = _valid(GroupForm(data, account=row.account, group=row))
     settings, add = form.settings, form.cleaned_add
-    if settings == base and not add:
+    remove = _lines_named(row, body.remove)
+    if settings == base and not (add or remove):
         raise ApiError(422, "Nothing differs from the group's present settings.")
+    lists = {"members": sorted(add.values()), "remove": sorted(remove.values())}
+    changes = changes_of(settings, base)
+    changes += [Change(field=name, before=None, after=v) for name, v in lists.items() if v]
     write = Write(
-        changes_of(settings, base),
+        changes,
         lambda nonce: request_update_group(
-            row, settings, base=base, add=add, by=request.user, nonce=nonce
+            row, settings, base=base, add=add, remove=remove, by=request.user, nonce=nonce
         ),
     )
     return answer_write(request, response, options, write)
@@ -180,6 +184,17 @@ def delete_group(request: Request, response: HttpResponse, pk: int, options: Opt
         lambda nonce: request_delete_group(row, by=request.user, nonce=nonce),
     )
     return answer_write(request, response, options, write)
+
+
+def _lines_named(row: RunnerGroup, names: list[str]) -> dict[str, str]:
+    """Lines of the access list: GitHub's id → name. Raises ApiError 422 for an unknown name."""
+    by_name = {line.name.lower(): line for line in row.access.all()} if names else {}
+    unknown = [name for name in names if name.lower() not in by_name]
+    if unknown:
+        wrong = [("body.remove", f"{name} is not on the list.") for name in unknown]
+        raise ApiError(422, "Some names are not on the access list.", errors=wrong)
+    found = (by_name[name.lower()] for name in names)
+    return {str(line.github_id): line.name for line in found}
 
 
 def _form_data(wanted: GroupSettings, members: list[str]) -> dict[str, object]:

@@ -1,15 +1,18 @@
-"""Operations and batches: their states, and cancelling."""
+"""Operations and batches: their states, and what a person may decide about them."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.http import Http404, HttpResponse, QueryDict
 from django.urls import reverse
 from ninja import Query, Router
 from pydantic import Field
 
+from runners_app.activity.batches import go_on, retry_failed, stop
 from runners_app.activity.filters import OperationFilter
+from runners_app.activity.resubmit import resubmit
 from runners_app.api.core import (
     READ,
     WRITE,
@@ -22,17 +25,28 @@ from runners_app.api.core import (
 from runners_app.api.problems import ApiError
 from runners_app.api.schemas import (
     BatchOut,
+    Change,
     OperationDetail,
     OperationEventOut,
     OperationOut,
     OperationPage,
     Refusal,
     RefusalError,
+    Settlement,
 )
-from runners_app.api.writes import check_manageable
-from runners_app.models import Account, Operation
-from runners_app.operations.requests import cancel
+from runners_app.api.writes import (
+    WRITE_RESPONSES,
+    Answer,
+    Options,
+    Write,
+    answer_write,
+    check_manageable,
+    replayed,
+)
+from runners_app.models import Account, Membership, Operation, Runner
+from runners_app.operations.requests import CannotSendAgain, cancel, confirm_again, settle
 from runners_app.operations.transitions import NotMoved
+from runners_app.runners.requests import claim_runner
 from runners_app.web.change_words import Names
 from runners_app.web.pages import Request, visible_or_404
 from runners_app.web.paging import Order
@@ -134,9 +148,7 @@ def _detail(request: Request, row: Operation) -> OperationDetail:
 def cancel_operation(request: Request, pk: int) -> OperationDetail:
     """Cancel an operation that was not sent yet."""
     row = visible_or_404(Operation.objects.select_related("account"), request, pk)
-    account = Account.objects.visible_to(request.user).get(pk=row.account_id)
-    if account.role != "manager":
-        check_manageable(request, row.account)
+    _check_decidable(request, row)
     try:
         cancel(row, by=request.user)
     except NotMoved as error:
@@ -145,17 +157,128 @@ def cancel_operation(request: Request, pk: int) -> OperationDetail:
     return _detail(request, row)
 
 
+@router.post("/operations/{int:pk}/confirm", response=OperationDetail, auth=WRITE)
+def confirm_operation(request: Request, pk: int) -> OperationDetail:
+    """Send an operation that waits for a person before it is sent."""
+    row = visible_or_404(Operation.objects.select_related("account"), request, pk)
+    check_manageable(request, row.account)
+    try:
+        confirm_again(row, by=request.user)
+    except NotMoved as error:
+        raise ApiError(409, str(error)) from None
+    row.refresh_from_db()
+    return _detail(request, row)
+
+
+@router.post("/operations/{int:pk}/resubmit", response=WRITE_RESPONSES, auth=WRITE)
+def resubmit_operation(
+    request: Request, response: HttpResponse, pk: int, options: Options
+) -> Answer:
+    """Request the same change again, as a new operation based on the present values."""
+    if (earlier := replayed(request, response, options)) is not None:
+        return earlier
+    row = visible_or_404(Operation.objects.select_related("account"), request, pk)
+    check_manageable(request, row.account)
+    changes = [
+        Change(field=field, before=row.base.get(field), after=value)
+        for field, value in row.wanted.items()
+    ]
+    write = Write(changes, lambda nonce: resubmit(row, by=request.user, nonce=nonce))
+    try:
+        return answer_write(request, response, options, write)
+    except (CannotSendAgain, NotMoved) as error:
+        raise ApiError(409, f"{error} No operation was created.") from None
+
+
+@router.post("/operations/{int:pk}/settle", response=OperationDetail, auth=WRITE)
+def settle_operation(request: Request, pk: int, body: Settlement) -> OperationDetail:
+    """Decide an operation that needs attention: it took effect, or it did not.
+
+    For a create whose answer was lost, `runner` is the primary key of the runner that it made.
+    """
+    row = visible_or_404(Operation.objects.select_related("account"), request, pk)
+    _check_decidable(request, row)
+    try:
+        if body.runner is None:
+            settle(row, body.outcome, by=request.user)
+        elif body.outcome == "confirmed":
+            runners = Runner.objects.visible_to(request.user).filter(account=row.account)
+            made = runners.filter(pk=body.runner, github_id__in=row.candidates or []).first()
+            if made is None:
+                wrong = [("body.runner", "Choose one of its candidates.")]
+                raise ApiError(422, "No such candidate. Nothing was changed.", errors=wrong)
+            claim_runner(row, made, by=request.user)
+        else:
+            raise ApiError(422, "A runner that was made means the outcome `confirmed`.")
+    except NotMoved as error:
+        raise ApiError(409, f"It needs no decision. {error}") from None
+    row.refresh_from_db()
+    return _detail(request, row)
+
+
+def _check_decidable(request: Request, row: Operation) -> None:
+    """Also in a paused or observed account, because deciding changes nothing on GitHub."""
+    account = Account.objects.visible_to(request.user).get(pk=row.account_id)
+    if account.role != Membership.Role.MANAGER:
+        check_manageable(request, row.account)
+
+
 @router.get("/batches/{uuid:batch}", response=BatchOut, auth=READ)
 def get_batch(request: Request, batch: UUID) -> BatchOut:
     """The operations of one bulk change."""
-    rows = list(
-        Operation.objects.visible_to(request.user)
-        .filter(batch=batch)
-        .select_related("account")
-        .order_by("pk")
-    )
-    if not rows:
+    return _batch_out(request, batch, _rows_of(request, batch))
+
+
+@router.post("/batches/{uuid:batch}/continue", response=BatchOut, auth=WRITE)
+def continue_batch(request: Request, batch: UUID) -> BatchOut:
+    """Release the operations of a batch that wait until the first ones have succeeded."""
+    rows = _rows_of(request, batch)
+    go_on(_permitted(request, rows, lambda account: account.may_be_changed), by=request.user)
+    return _batch_out(request, batch, _rows_of(request, batch))
+
+
+@router.post("/batches/{uuid:batch}/stop", response=BatchOut, auth=WRITE)
+def stop_batch(request: Request, batch: UUID) -> BatchOut:
+    """Cancel the operations of a batch that were not sent yet."""
+    rows = _rows_of(request, batch)
+    stop(_permitted(request, rows, _is_manager), by=request.user)
+    return _batch_out(request, batch, _rows_of(request, batch))
+
+
+@router.post("/batches/{uuid:batch}/retry", response=BatchOut, auth=WRITE)
+def retry_batch(request: Request, batch: UUID) -> BatchOut:
+    """Send the failed operations of a batch again, as a new batch, which is the answer."""
+    rows = _permitted(request, _rows_of(request, batch), lambda account: account.may_be_changed)
+    again = uuid5(batch, "again")  # as the page makes it, so that both make one batch
+    if not retry_failed(rows, by=request.user, batch=again):
+        raise ApiError(409, "None of these can be sent again unchanged. Nothing was created.")
+    return _batch_out(request, again, _rows_of(request, again))
+
+
+def _is_manager(account: Account) -> bool:
+    return account.role == Membership.Role.MANAGER
+
+
+def _permitted(
+    request: Request, rows: list[Operation], may: Callable[[Account], bool]
+) -> list[Operation]:
+    """The operations the user may act on. Raises ApiError 403 if there are none."""
+    accounts = Account.objects.visible_to(request.user).in_bulk({row.account_id for row in rows})
+    allowed = [row for row in rows if may(accounts[row.account_id])]
+    if not allowed:
+        raise ApiError(403, "You may read this batch but not change it. Ask a manager.")
+    return allowed
+
+
+def _rows_of(request: Request, batch: UUID) -> list[Operation]:
+    rows = Operation.objects.visible_to(request.user).filter(batch=batch)
+    found = list(rows.select_related("account").order_by("pk"))
+    if not found:
         raise Http404
+    return found
+
+
+def _batch_out(request: Request, batch: UUID, rows: list[Operation]) -> BatchOut:
     names = Names(request.user, {row.account_id for row in rows})
     return BatchOut(
         id=batch,
