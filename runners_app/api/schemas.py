@@ -23,6 +23,10 @@ Inner = Scalar | list[Leaf] | dict[str, Leaf]
 Value = Scalar | list[Inner] | dict[str, Inner]
 
 
+# A primary key: what a column of 64 bits holds.
+Key = Annotated[int, Field(ge=1, le=2**63 - 1)]
+
+
 class PageOf(Schema):
     next: str | None = Field(None, description="`after` of the next page; null on the last one.")
 
@@ -233,7 +237,7 @@ class Settlement(Schema, extra="forbid"):
     outcome: Literal["confirmed", "cancelled"] = Field(
         description="It took effect, or it did not; `cancelled` changes nothing on GitHub."
     )
-    runner: int | None = Field(None, description="Which runner a create made, by primary key.")
+    runner: Key | None = Field(None, description="Which runner a create made, by primary key.")
 
 
 class BatchOut(Schema):
@@ -458,7 +462,7 @@ class AnnotationChange(Schema, extra="forbid"):
 
 
 class BulkAnnotation(Schema, extra="forbid"):
-    runners: list[int] = Field(
+    runners: list[Key] = Field(
         min_length=1, max_length=5000, description="Primary keys; you must manage all of them."
     )
     owner: str = Field("", description="Empty keeps each owner.")

@@ -74,6 +74,8 @@ def test_many_runners_are_annotated_or_none(
 
     answer = send(as_script, "post", "runners/annotations", {**body, "runners": [*keys, 999_999]})
     assert answer.status_code == 404
+    answer = send(as_script, "post", "runners/annotations", {**body, "runners": [2**63]})
+    assert answer.status_code == 422
     Membership.objects.create(user=lead, account=pool.account)
     theirs = Client(headers={"Authorization": f"Bearer {make_token(lead)}"})
     answer = send(theirs, "post", "runners/annotations", {**body, "owner": "team-lead"})

@@ -147,7 +147,7 @@ def headers(admin: User, make_token: MakeToken, settings: Settings) -> Iterator[
 def test_generated_requests_are_answered_as_documented(
     headers: dict[str, str], keys: dict[str, object]
 ) -> None:
-    assert check_all(headers, keys, 4) * 4 >= 150
+    assert check_all(headers, keys, 3) * 3 >= 150
 
 
 @pytest.mark.proof
@@ -155,4 +155,4 @@ def test_generated_requests_are_answered_as_documented(
 def test_two_thousand_generated_requests_are_answered_as_documented(
     headers: dict[str, str], keys: dict[str, object]
 ) -> None:
-    assert check_all(headers, keys, 44) * 44 >= 2000
+    assert check_all(headers, keys, 40) * 40 >= 2000
