@@ -7,13 +7,15 @@ from typing import Annotated, Any, TypeVar
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, RawPostDataException
 from django.utils.cache import get_conditional_response
 from django.utils.http import quote_etag
 from ninja import NinjaAPI, Query, Schema
 from ninja.errors import HttpError, ValidationError
+from ninja.renderers import BaseRenderer
 from ninja.security import HttpBearer
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import to_json
 
 from runners_app.api.authentication import CHALLENGE, has_scope
 from runners_app.api.problems import CONTENT_TYPE, ApiError, Problem, problem
@@ -66,10 +68,23 @@ class Scoped(HttpBearer):
 def _has_nul(request: HttpRequest) -> bool:
     """PostgreSQL refuses NUL in every text, even in a lookup."""
     texts = [request.path_info, *request.GET, *(str(each) for each in request.GET.values())]
-    return any("\0" in text for text in texts) or b"\\u0000" in request.body
+    try:
+        body = request.body
+    except RawPostDataException:  # a form, which was read before and is no address's body
+        body = b""
+    return any("\0" in text for text in texts) or b"\\u0000" in body
 
 
 READ, WRITE, EXPORT = (Scoped(scope) for scope in ApiToken.Scope.values)
+
+
+class Json(BaseRenderer):
+    """JSON by pydantic, which writes times twice as fast as Python's encoder."""
+
+    media_type = "application/json"
+
+    def render(self, request: HttpRequest, data: Any, *, response_status: int) -> bytes:
+        return to_json(data)
 
 
 class Api(NinjaAPI):
@@ -142,6 +157,10 @@ def add_error_handlers(api: Api) -> None:
     @api.exception_handler(ApiError)
     def on_api_error(request: HttpRequest, error: ApiError) -> HttpResponse:
         return problem(error.status, error.detail, errors=error.errors, headers=error.headers)
+
+    @api.exception_handler(RawPostDataException)
+    def on_form(request: HttpRequest, error: RawPostDataException) -> HttpResponse:
+        return problem(400, "Send JSON, as application/json. Nothing was changed.")
 
     @api.exception_handler(HttpError)
     def on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from ninja import Field, Schema
+from pydantic import BaseModel, Field
 
 from runners_app.jobs.live import Cause
 
 
-class CoverageRow(Schema):
+class CoverageRow(BaseModel):
     """How much Trackside knows about the jobs of one organization."""
 
     account: str
@@ -23,13 +23,13 @@ class CoverageRow(Schema):
     problems: list[str]
 
 
-class CoverageList(Schema):
+class CoverageList(BaseModel):
     """Only accounts that the user sees in full: totals would tell of other groups' jobs."""
 
     rows: list[CoverageRow]
 
 
-class OfJobs(Schema):
+class OfJobs(BaseModel):
     """The names that a row is about: those that `by` asks for; null where one is unknown."""
 
     account: str | None = Field(description="For example organization:acme.")
@@ -60,7 +60,7 @@ class UsageRow(OfJobs):
     last_job_at: datetime | None
 
 
-class CapacityRow(Schema):
+class CapacityRow(BaseModel):
     """One pool while its maximum stayed the same: a change of the maximum splits the window."""
 
     account: str
@@ -75,7 +75,7 @@ class CapacityRow(Schema):
     running_seconds: float
 
 
-class QueueRowOut(Schema):
+class QueueRowOut(BaseModel):
     """One pool now, or the jobs of an account that ask for labels of no known pool."""
 
     account: str
@@ -88,7 +88,7 @@ class QueueRowOut(Schema):
     asks_for: str | None = Field(description="Labels or group, where the pool is unknown.")
 
 
-class Window(Schema):
+class Window(BaseModel):
     since: datetime
     until: datetime
     as_of: datetime | None = Field(description="When GitHub last told of a job.")
@@ -107,6 +107,6 @@ class CapacityList(Window):
     rows: list[CapacityRow]
 
 
-class QueueList(Schema):
+class QueueList(BaseModel):
     as_of: datetime | None = Field(description="When GitHub last told of a job.")
     rows: list[QueueRowOut]

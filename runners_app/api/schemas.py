@@ -1,12 +1,15 @@
-"""What the API answers and takes, with GitHub's field names where GitHub has one."""
+"""What the API answers and takes, with GitHub's field names where GitHub has one.
+
+Models of pydantic, because ninja's Schema reads every field through a getter for templates: a list
+of 100 runners would take three times as long.
+"""
 
 import json
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from ninja import Field, Schema
-from pydantic import BeforeValidator
+from pydantic import BaseModel, BeforeValidator, Field
 
 from runners_app.models import Account, ApiToken, Image, ImageVersion, MachineSize, RunnerGroup
 
@@ -27,14 +30,14 @@ Value = Scalar | list[Inner] | dict[str, Inner]
 Key = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 
-class PageOf(Schema):
+class PageOf(BaseModel):
     next: str | None = Field(None, description="`after` of the next page; null on the last one.")
 
 
 # --- Accounts
 
 
-class AccountOut(Schema):
+class AccountOut(BaseModel):
     pk: int
     account: str = Field(description="How other resources name it, for example organization:acme.")
     kind: Account.Kind
@@ -53,7 +56,7 @@ class AccountPage(PageOf):
     rows: list[AccountOut]
 
 
-class ReadingOut(Schema):
+class ReadingOut(BaseModel):
     """The sync state of one resource of an account."""
 
     resource: str
@@ -66,7 +69,7 @@ class ReadingOut(Schema):
 # --- Runners
 
 
-class ImageDetails(Schema):
+class ImageDetails(BaseModel):
     id: str
     size_gb: int | None
     display_name: str
@@ -74,20 +77,20 @@ class ImageDetails(Schema):
     version: str
 
 
-class MachineSizeDetails(Schema):
+class MachineSizeDetails(BaseModel):
     id: str
     cpu_cores: int | None
     memory_gb: int | None
     storage_gb: int | None
 
 
-class PublicIp(Schema):
+class PublicIp(BaseModel):
     enabled: bool
     prefix: str
     length: int | None
 
 
-class RunnerOut(Schema):
+class RunnerOut(BaseModel):
     """A GitHub-hosted runner, in GitHub's field names and a few of Trackside's."""
 
     id: int
@@ -120,13 +123,13 @@ class RunnerPage(PageOf):
     rows: list[RunnerOut]
 
 
-class ImageChoice(Schema, extra="forbid"):
+class ImageChoice(BaseModel, extra="forbid"):
     id: str
     source: Literal["github", "partner", "custom"] = "github"
     version: str | None = Field(None, description="Of a custom image; null follows the latest.")
 
 
-class NewRunner(Schema, extra="forbid"):
+class NewRunner(BaseModel, extra="forbid"):
     """The body of GitHub's own create request."""
 
     name: str
@@ -138,7 +141,7 @@ class NewRunner(Schema, extra="forbid"):
     image_gen: bool = False
 
 
-class RunnerChange(Schema, extra="forbid"):
+class RunnerChange(BaseModel, extra="forbid"):
     """The fields to change; all others stay as they are."""
 
     name: str | None = None
@@ -155,7 +158,7 @@ class RunnerChange(Schema, extra="forbid"):
 # --- Operations
 
 
-class OperationEventOut(Schema):
+class OperationEventOut(BaseModel):
     at: datetime
     state: str
     by: str
@@ -163,7 +166,7 @@ class OperationEventOut(Schema):
     request_id: str
 
 
-class OperationOut(Schema):
+class OperationOut(BaseModel):
     """One write to GitHub, from the request to its proven outcome."""
 
     id: int
@@ -188,13 +191,13 @@ class OperationOut(Schema):
     html_url: str
 
 
-class RefusalError(Schema):
+class RefusalError(BaseModel):
     field: str = ""
     code: str = ""
     message: str = ""
 
 
-class Refusal(Schema):
+class Refusal(BaseModel):
     status: int
     message: str
     errors: list[RefusalError]
@@ -209,38 +212,38 @@ class OperationPage(PageOf):
     rows: list[OperationOut]
 
 
-class OperationRef(Schema):
+class OperationRef(BaseModel):
     id: int
     state: str
     url: str
 
 
-class Accepted(Schema):
+class Accepted(BaseModel):
     """The operation that was created. Its outcome follows within seconds; see `url`."""
 
     operation: OperationRef
 
 
-class Change(Schema):
+class Change(BaseModel):
     field: str
     before: Value
     after: Value
 
 
-class Preview(Schema):
+class Preview(BaseModel):
     """What would change; nothing was created."""
 
     changes: list[Change]
 
 
-class Settlement(Schema, extra="forbid"):
+class Settlement(BaseModel, extra="forbid"):
     outcome: Literal["confirmed", "cancelled"] = Field(
         description="It took effect, or it did not; `cancelled` changes nothing on GitHub."
     )
     runner: Key | None = Field(None, description="Which runner a create made, by primary key.")
 
 
-class BatchOut(Schema):
+class BatchOut(BaseModel):
     """The operations of one bulk change, with how many are in each state."""
 
     id: UUID
@@ -251,7 +254,7 @@ class BatchOut(Schema):
 # --- Images, sizes, groups
 
 
-class ImageOut(Schema):
+class ImageOut(BaseModel):
     pk: int
     account: str
     id: str
@@ -289,7 +292,7 @@ class ImagePage(PageOf):
     rows: list[ImageOut]
 
 
-class ImageVersionOut(Schema):
+class ImageVersionOut(BaseModel):
     pk: int
     version: str
     state: str
@@ -311,7 +314,7 @@ class ImageVersionOut(Schema):
         )
 
 
-class SizeOut(Schema):
+class SizeOut(BaseModel):
     account: str
     id: str
     cpu_cores: int | None
@@ -333,7 +336,7 @@ class SizePage(PageOf):
     rows: list[SizeOut]
 
 
-class GroupOut(Schema):
+class GroupOut(BaseModel):
     pk: int
     account: str
     id: int
@@ -381,7 +384,7 @@ class GroupPage(PageOf):
     rows: list[GroupOut]
 
 
-class AccessOut(Schema):
+class AccessOut(BaseModel):
     """A repository of an organization's group, or an organization of an enterprise's."""
 
     id: int
@@ -393,7 +396,7 @@ class AccessPage(PageOf):
     rows: list[AccessOut]
 
 
-class NewGroup(Schema, extra="forbid"):
+class NewGroup(BaseModel, extra="forbid"):
     name: str
     visibility: Literal["all", "private", "selected"] = "selected"
     allows_public_repositories: bool = False
@@ -405,7 +408,7 @@ class NewGroup(Schema, extra="forbid"):
     )
 
 
-class GroupChange(Schema, extra="forbid"):
+class GroupChange(BaseModel, extra="forbid"):
     """The fields to change; all others stay as they are."""
 
     name: str | None = None
@@ -425,27 +428,27 @@ class GroupChange(Schema, extra="forbid"):
 # --- Owners, tags, saved views
 
 
-class OwnerOut(Schema):
+class OwnerOut(BaseModel):
     owner: str
     runners: int
     groups: int
 
 
-class OwnerList(Schema):
+class OwnerList(BaseModel):
     rows: list[OwnerOut]
 
 
-class TagOut(Schema):
+class TagOut(BaseModel):
     tag: str
     runners: int
     groups: int
 
 
-class TagList(Schema):
+class TagList(BaseModel):
     rows: list[TagOut]
 
 
-class Annotations(Schema):
+class Annotations(BaseModel):
     """What Trackside keeps about a runner or group; GitHub knows nothing of it."""
 
     owner: str | None
@@ -453,7 +456,7 @@ class Annotations(Schema):
     note: str
 
 
-class AnnotationChange(Schema, extra="forbid"):
+class AnnotationChange(BaseModel, extra="forbid"):
     """The fields to change; empty ones are cleared, all others stay as they are."""
 
     owner: str | None = None
@@ -461,7 +464,7 @@ class AnnotationChange(Schema, extra="forbid"):
     note: str | None = None
 
 
-class BulkAnnotation(Schema, extra="forbid"):
+class BulkAnnotation(BaseModel, extra="forbid"):
     runners: list[Key] = Field(
         min_length=1, max_length=5000, description="Primary keys; you must manage all of them."
     )
@@ -470,11 +473,11 @@ class BulkAnnotation(Schema, extra="forbid"):
     remove_tags: list[str] = Field(default_factory=list)
 
 
-class AnnotatedRunners(Schema):
+class AnnotatedRunners(BaseModel):
     changed: int = Field(description="How many runners differ from before.")
 
 
-class ViewOut(Schema):
+class ViewOut(BaseModel):
     """A named filter, sort and choice of columns of the runners list."""
 
     pk: int
@@ -486,11 +489,11 @@ class ViewOut(Schema):
     html_url: str
 
 
-class ViewList(Schema):
+class ViewList(BaseModel):
     rows: list[ViewOut]
 
 
-class NewView(Schema, extra="forbid"):
+class NewView(BaseModel, extra="forbid"):
     name: str = Field(max_length=60)
     query: str = Field("", max_length=4000, description="For example q=status:stuck&sort=-since")
     default: bool = Field(False, description="Open the list with it from now on.")
@@ -499,7 +502,7 @@ class NewView(Schema, extra="forbid"):
 # --- Static IPs, explain, audit
 
 
-class RangeOut(Schema):
+class RangeOut(BaseModel):
     range: str
     enabled: bool
     account: str
@@ -508,12 +511,12 @@ class RangeOut(Schema):
     group: str | None
 
 
-class RangeList(Schema):
+class RangeList(BaseModel):
     as_of: datetime | None
     rows: list[RangeOut]
 
 
-class RangeChangeOut(Schema):
+class RangeChangeOut(BaseModel):
     change: Literal["added", "removed"]
     range: str
     account: str
@@ -522,20 +525,20 @@ class RangeChangeOut(Schema):
     at: datetime
 
 
-class RangeChangeList(Schema):
+class RangeChangeList(BaseModel):
     as_of: datetime | None
     since: datetime
     rows: list[RangeChangeOut]
 
 
-class StepOut(Schema):
+class StepOut(BaseModel):
     question: str
     verdict: Literal["yes", "no", "unknown", "skipped"]
     words: str
     remedy: str = Field(description="What would change the verdict; empty if nothing must.")
 
 
-class ExplainedOut(Schema):
+class ExplainedOut(BaseModel):
     """Whether jobs of the repository may run on one runner, and why."""
 
     runner: str
@@ -547,11 +550,11 @@ class ExplainedOut(Schema):
     as_of: datetime | None
 
 
-class ExplainedList(Schema):
+class ExplainedList(BaseModel):
     rows: list[ExplainedOut]
 
 
-class AuditOut(Schema):
+class AuditOut(BaseModel):
     id: int
     at: datetime
     actor: str
@@ -565,7 +568,7 @@ class AuditPage(PageOf):
     rows: list[AuditOut]
 
 
-class TokenOut(Schema):
+class TokenOut(BaseModel):
     """The token this request came with."""
 
     name: str

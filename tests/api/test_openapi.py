@@ -159,6 +159,14 @@ def test_errors_before_the_api_are_problems_too(
     assert ("Allow" in answer.headers) == (status == 405)
 
 
+def test_a_form_is_refused_with_a_problem(as_script: Client, acme: Account) -> None:
+    headers = {"Idempotency-Key": "one"}
+    for address in ("/views", f"/accounts/{acme.pk}/runners"):
+        answer = as_script.post(f"/api/v1{address}", {"name": "x"}, headers=headers)
+        assert (answer.status_code, answer.json()["status"]) == (400, 400)
+        assert "application/json" in answer.json()["detail"]
+
+
 def test_the_documentation_page_loads_only_files_of_trackside(as_admin: Client) -> None:
     answer = as_admin.get("/api/v1/docs")
     assert answer.status_code == 200

@@ -5,7 +5,7 @@ from django.shortcuts import render
 from django.urls import URLPattern, URLResolver
 from django.views.decorators.http import require_safe
 
-from runners_app.api.core import Api, add_error_handlers
+from runners_app.api.core import Api, Json, add_error_handlers
 from runners_app.api.v1 import (
     accounts,
     annotations,
@@ -28,6 +28,7 @@ carries it out within seconds. Errors are problem documents (RFC 9457).
 """
 
 api = Api(
+    renderer=Json(),
     title="Trackside",
     version="1",
     description=DESCRIPTION,

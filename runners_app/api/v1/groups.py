@@ -120,7 +120,7 @@ def create_group(
         return earlier
     row = account_or_404(request, account)
     check_manageable(request, row)
-    values = body.dict(exclude={"members"})
+    values = body.model_dump(exclude={"members"})
     wanted = GroupSettings(**{**values, "selected_workflows": tuple(body.selected_workflows)})
     form = _valid(GroupForm(_form_data(wanted, body.members), account=row))
     settings, add = form.settings, form.cleaned_add
@@ -149,7 +149,7 @@ def update_group(
     base = GroupSettings.of(row)
     check_unchanged(request, etag_of(base))
 
-    values = body.dict(exclude_unset=True, exclude={"members", "remove"})
+    values = body.model_dump(exclude_unset=True, exclude={"members", "remove"})
     if "selected_workflows" in values:
         values["selected_workflows"] = tuple(values["selected_workflows"] or ())
     data = _form_data(replace(base, **values), body.members)

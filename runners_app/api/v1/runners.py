@@ -233,7 +233,7 @@ def update_runner(
     base = RunnerSettings.of(row)
     check_unchanged(request, etag_of(base))
 
-    wanted = replace(base, **body.dict(exclude_unset=True))
+    wanted = replace(base, **body.model_dump(exclude_unset=True))
     data = {**_form_data(wanted), "base": signed_base(row)}
     settings = _valid(RunnerForm(data, account=row.account, runner=row))
     if settings == base:
