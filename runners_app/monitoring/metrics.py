@@ -9,14 +9,24 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from celery import current_app
-from django.db.models import Count
+from django.db.models import Count, Min, Q
 from django.utils import timezone
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from dashboard.broker import waiting_messages
-from runners_app.models import Credential, Event, Limits, Operation, Reading, Runner
+from runners_app.jobs.normalise import Phase
+from runners_app.models import (
+    Credential,
+    Delivery,
+    Event,
+    Job,
+    Limits,
+    Operation,
+    Reading,
+    Runner,
+)
 from runners_app.models.clock import skew
 from runners_app.notices.facts import find_facts
 from runners_app.web.incidents import current_incidents
@@ -52,6 +62,8 @@ class Database(Collector):
         )
         waiting.add_metric([], len(Credential.objects.due(now)))
         yield waiting
+        yield from _jobs(now)
+        yield _deliveries()
         yield _incidents()
         yield _clock_skew()
         yield from _queue()
@@ -99,6 +111,57 @@ def _runners() -> Metric:
         folded[tuple(labels)] += count
     for values, count in folded.items():
         metric.add_metric(values, count)
+    return metric
+
+
+def _jobs(now: datetime) -> Iterator[Metric]:
+    """Of the pool that runs or would run them; without a pool where none is known."""
+    names = (*ACCOUNT, "pool")
+    running = GaugeMetricFamily("trackside_jobs_running", "Jobs that run now.", labels=names)
+    waiting = GaugeMetricFamily(
+        "trackside_jobs_waiting", "Jobs that wait for a machine now.", labels=names
+    )
+    oldest = GaugeMetricFamily(
+        "trackside_jobs_oldest_wait_seconds",
+        "Seconds that the first of the waiting jobs has waited.",
+        labels=names,
+    )
+    waits = Q(started_at=None, phase__gte=Phase.QUEUED)
+    rows = Job.objects.open().real().on_larger().order_by().values_list(*COLUMNS, "pool__name")
+    counted = rows.annotate(
+        runs=Count("pk", filter=Q(started_at__isnull=False)),
+        waits=Count("pk", filter=waits),
+        since=Min("queued_at", filter=waits),
+    )
+    for *account, pool, runs, waiters, since in counted:
+        labels = [*account, pool or ""]
+        running.add_metric(labels, runs)
+        waiting.add_metric(labels, waiters)
+        oldest.add_metric(labels, max(0.0, (now - since).total_seconds()) if since else 0.0)
+    yield running
+    yield waiting
+    yield oldest
+
+
+def _deliveries() -> Metric:
+    """Of the days that deliveries are remembered. A GitHub App's hook serves many organizations."""
+    metric = GaugeMetricFamily(
+        "trackside_job_deliveries",
+        "Webhook deliveries of the last days: received, failed at first, and repaired since.",
+        labels=("account", "app", "outcome"),
+    )
+    rows = Delivery.objects.order_by().values_list("hook__account__slug", "hook__app__slug")
+    is_failed, is_repaired = Q(outcome=Delivery.Outcome.ASKED), Q(live=False)
+    counted = rows.annotate(
+        received=Count("pk", filter=~is_failed),
+        failed=Count("pk", filter=is_failed | is_repaired),
+        repaired=Count("pk", filter=is_repaired & ~is_failed),
+    )
+    for account, app, received, failed, repaired in counted:
+        labels = (account or "", app or "")
+        metric.add_metric((*labels, "received"), received)
+        metric.add_metric((*labels, "failed"), failed)
+        metric.add_metric((*labels, "repaired"), repaired)
     return metric
 
 

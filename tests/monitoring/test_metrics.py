@@ -7,7 +7,8 @@ from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from runners_app.models import Account, Limits, Reading, Runner
+from runners_app.models import Account, Delivery, Limits, Reading, Runner
+from tests.jobs.posting import Sender
 from tests.simulator_handle import SimulatorHandle
 
 Labels = dict[str, str]
@@ -127,6 +128,33 @@ def test_budget_and_queue_are_reported(read: Read, acme: Account) -> None:
     assert read("trackside_queue_depth")[0][1] >= 0
 
 
+def test_jobs_are_counted_by_organization_and_pool(read: Read, busy: Sender) -> None:
+    def by_pool(name: str) -> dict[str, float]:
+        return {labels["pool"]: value for labels, value in read(name, account="acme")}
+
+    assert by_pool("trackside_jobs_running") == {"": 0, "big-linux": 1, "big-linux-gpu": 0}
+    # The one of big-linux-gpu waits for an approval and wants no machine yet.
+    assert by_pool("trackside_jobs_waiting") == {"": 1, "big-linux": 1, "big-linux-gpu": 0}
+    oldest = by_pool("trackside_jobs_oldest_wait_seconds")
+    assert oldest == {
+        "": pytest.approx(200, abs=60),
+        "big-linux": pytest.approx(300, abs=60),
+        "big-linux-gpu": 0,
+    }
+
+
+def test_deliveries_are_counted_as_received_failed_and_repaired(read: Read, busy: Sender) -> None:
+    repaired, asked = Delivery.objects.order_by("pk")[:2]
+    Delivery.objects.filter(pk=repaired.pk).update(live=False)
+    Delivery.objects.filter(pk=asked.pk).update(live=False, outcome="asked")
+    counts = {
+        labels["outcome"]: value
+        for labels, value in read("trackside_job_deliveries", account="acme")
+    }
+    total = Delivery.objects.count()
+    assert counts == {"received": total - 1, "failed": 2, "repaired": 1}
+
+
 def test_pages_are_timed_by_url_name(read: Read, client: Client) -> None:
     before = read("trackside_page_seconds_count", page="livez", method="GET", status="2xx")
     client.get("/livez")
@@ -150,5 +178,5 @@ def test_the_number_of_queries_does_not_depend_on_accounts_and_runners(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     settings.METRICS_TOKEN = "a token"
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(19):
         client.get("/metrics", headers={"authorization": "Bearer a token"})
