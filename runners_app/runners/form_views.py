@@ -88,6 +88,7 @@ def _form(
         "form": form,
         "account": form.account,
         "runner": form.runner,
+        "usage": usage_of_pool(request.user, form.runner.pk) if form.runner else None,
         "accounts": accounts,
         "cost": cost,
         "prices_as_of": PRICES_AS_OF,

@@ -54,7 +54,7 @@ def document(client: Client) -> dict[str, Any]:
     return parsed
 
 
-def schemas_in(value: object) -> Iterator[dict[str, Any]]:
+def schemas_in(value: object) -> Iterator[Any]:
     """Every schema of the document, however deep."""
     if isinstance(value, list):
         for each in value:

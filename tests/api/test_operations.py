@@ -38,8 +38,8 @@ def pool(org: Account) -> Runner:
 
 def post(client: Client, address: str, body: object = None, **headers: str) -> Any:
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    content = {"content_type": "application/json"}
-    return client.post(f"{API}/{address}", body or {}, headers=names, **content)
+    where = f"{API}/{address}"
+    return client.post(where, body or {}, content_type="application/json", headers=names)
 
 
 def test_a_held_operation_is_confirmed(as_script: Client, pool: Runner) -> None:

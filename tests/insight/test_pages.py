@@ -133,12 +133,13 @@ def test_asking_for_the_hook_is_left_to_the_worker(org: Account, admin_client: C
     assert Hook.objects.get(account=org).wanted
 
 
-def test_a_deletion_says_who_would_miss_the_pool(
+def test_a_deletion_and_an_edit_say_who_uses_the_pool(
     busy: Sender, org: Account, admin_client: Client, client: Client
 ) -> None:
     runner = Runner.objects.get(name="big-linux")
     words = "1 repository ran 4 jobs here in 30 days"
     assert words in admin_client.get(f"/runners/{runner.pk}/delete/").content.decode()
+    assert words in admin_client.get(f"/runners/{runner.pk}/edit/").content.decode()
     fragment = f"/insight/pools/{runner.pk}/usage/"
     assert fragment in admin_client.get(f"/runners/{runner.pk}/").content.decode()
     assert words in admin_client.get(fragment).content.decode()
