@@ -1,7 +1,6 @@
 """Writes through the API: one operation per request, however often the request is sent."""
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from django.db import transaction
 from django.http import HttpResponse
 from ninja import Query, Schema, Status
 from pydantic import Field
+from pydantic_core import to_json
 
 from runners_app.api.core import url_to
 from runners_app.api.problems import ApiError
@@ -150,8 +150,7 @@ def check_unchanged(request: Request, etag: str) -> None:
 
 def etag_of(settings: Settings) -> str:
     """A digest of settings, which neither use nor status moves."""
-    text = json.dumps(settings.stored(), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(to_json(settings.stored())).hexdigest()[:16]
 
 
 def changes_of(wanted: Settings, base: Settings | None) -> list[Change]:

@@ -21,7 +21,7 @@ class Settings:
 
     def stored(self) -> dict[str, Any]:
         """The values as JSON, by field name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return dict(vars(self))
 
     def changes_from(self, base: Self) -> dict[str, Any]:
         """Field → value here, of the fields that differ from `base`."""

@@ -101,7 +101,9 @@ def filtered(request: Request, account: str) -> tuple[RunnerQuerySet, Find]:
 def runners_out(request: Request, runners: Iterable[Runner]) -> list[RunnerOut]:
     """Runners of the API, with accounts and groups in two queries."""
     runners = list(runners)
-    accounts = Account.objects.in_bulk({runner.account_id for runner in runners})
+    found = Account.objects.only("kind", "slug")
+    accounts = found.in_bulk({runner.account_id for runner in runners})
+    references = {pk: reference_of(account) for pk, account in accounts.items()}
     groups = RunnerGroup.objects.visible_to(request.user).filter(
         account__in=accounts, github_id__in={runner.group_id for runner in runners}
     )
@@ -143,7 +145,7 @@ def runners_out(request: Request, runners: Iterable[Runner]) -> list[RunnerOut]:
             last_active_on=row.last_active_on,
             image_gen=row.image_gen,
             pk=row.pk,
-            account=reference_of(accounts[row.account_id]),
+            account=references[row.account_id],
             group=names.get((row.account_id, row.group_id or 0)),
             owner=row.owner or None,
             tags=row.tag_list,
