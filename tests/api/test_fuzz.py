@@ -11,6 +11,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from pytest_django import Settings
+from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
 from schemathesis.generation.case import Case
 from schemathesis.schemas import APIOperation
@@ -112,7 +113,7 @@ def fuzz(
         suppress_health_check=list(HealthCheck),
     )
     @given(case=st.one_of(strategies))
-    def check(case: Case) -> None:
+    def check(case: Case[Any]) -> None:
         case.validate_response(case.call(), checks=CHECKS)
 
     check()
@@ -124,6 +125,7 @@ def check_all(headers: dict[str, str], known: dict[str, object], examples: int) 
     failures: list[Exception] = []
     count = 0
     for result in schema.get_all_operations():
+        assert isinstance(result, Ok)
         operation = result.ok()
         count += 1
         try:
