@@ -41,8 +41,8 @@ class RunnerSettingsOut(Schema):
 
 
 COLUMNS = tuple(RunnerSettingsOut.model_fields)
-TEXT = {"type": "string"}
-ROWS = {"type": "array", "items": RunnerSettingsOut.model_json_schema()}
+TEXT: dict[str, object] = {"type": "string"}
+ROWS: dict[str, object] = {"type": "array", "items": RunnerSettingsOut.model_json_schema()}
 
 
 def _file(content: dict[str, dict[str, object]]) -> dict[str, object]:

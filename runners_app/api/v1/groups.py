@@ -161,7 +161,7 @@ def update_group(
         raise ApiError(422, "Nothing differs from the group's present settings.")
     lists = {"members": sorted(add.values()), "remove": sorted(remove.values())}
     changes = changes_of(settings, base)
-    changes += [Change(field=name, before=None, after=v) for name, v in lists.items() if v]
+    changes += [Change(field=name, before=None, after=[*v]) for name, v in lists.items() if v]
     write = Write(
         changes,
         lambda nonce: request_update_group(
