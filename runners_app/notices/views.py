@@ -16,9 +16,11 @@ from runners_app.web.pages import (
     Request,
     administrator_or_403,
     is_unchanged,
+    only_administrators,
     render_page,
     version_of,
 )
+from runners_app.web.proof import changes_trust
 
 GIVEN_UP = len(RETRY_AFTER) + 1
 
@@ -67,16 +69,18 @@ def _shown(row: Channel) -> tuple[object, ...]:
 @sensitive_variables("form")
 @sensitive_post_parameters("address")
 @require_http_methods(["GET", "HEAD", "POST"])
+@only_administrators
+@changes_trust
 def channel_new(request: Request) -> HttpResponse:
-    administrator_or_403(request)
     return _edit(request, Channel())
 
 
 @sensitive_variables("form")
 @sensitive_post_parameters("address")
 @require_http_methods(["GET", "HEAD", "POST"])
+@only_administrators
+@changes_trust
 def channel(request: Request, pk: int) -> HttpResponse:
-    administrator_or_403(request)
     return _edit(request, get_object_or_404(Channel, pk=pk, owner=None))
 
 
@@ -99,8 +103,9 @@ def channel_test(request: Request, pk: int) -> HttpResponse:
 
 
 @require_POST
+@only_administrators
+@changes_trust
 def channel_delete(request: Request, pk: int) -> HttpResponse:
-    administrator_or_403(request)
     delete_channel(get_object_or_404(Channel, pk=pk, owner=None), by=request.user)
     return redirect("notices")
 

@@ -19,10 +19,10 @@ from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
 from runners_app.people.factors import SEALED_FOR
-from runners_app.people.proof import CONFIRMS, finish_proof
 from runners_app.security.outgoing import open_session
 from runners_app.security.secrets import seal, unseal
 from runners_app.web.addresses import address_of
+from runners_app.web.proof import CONFIRMS, finish_proof
 
 log = logging.getLogger(__name__)
 

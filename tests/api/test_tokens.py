@@ -33,13 +33,6 @@ def with_token(text: str) -> Client:
     return Client(headers={"Authorization": f"Bearer {text}"})
 
 
-@pytest.fixture
-def confirmed(as_admin: Client) -> Client:
-    """An administrator who has just confirmed their password."""
-    as_admin.post("/you/confirm/", {"password": "a password for tests"})
-    return as_admin
-
-
 FIELDS = {"name": "CI", "scopes": ["read"], "days": "30", "addresses": ""}
 
 
@@ -84,14 +77,14 @@ def test_the_form_offers_only_accounts_that_the_user_may_see(
 
 
 def test_a_revoked_token_is_refused(
-    admin: User, lead: User, as_admin: Client, make_token: MakeToken
+    admin: User, lead: User, confirmed: Client, make_token: MakeToken
 ) -> None:
     text = make_token(lead)
     token = ApiToken.objects.get()
     assert with_token(text).get(RUNNERS).status_code == 200
-    assert as_admin.post(f"/you/tokens/{token.pk}/revoke/").status_code == 404
-    assert "a script" in as_admin.get("/people/tokens/").content.decode()
-    as_admin.post(f"/people/tokens/{token.pk}/revoke/")
+    assert confirmed.post(f"/you/tokens/{token.pk}/revoke/").status_code == 404
+    assert "a script" in confirmed.get("/people/tokens/").content.decode()
+    confirmed.post(f"/people/tokens/{token.pk}/revoke/")
     assert with_token(text).get(RUNNERS).status_code == 401
     entry = AuditEntry.objects.get(action="api_token.revoked")
     assert (entry.actor_name, entry.details) == ("ada", {"owner": "lin"})

@@ -12,11 +12,8 @@ PASSWORD = "quite a long one 7"
 
 
 @pytest.fixture
-def as_admin(client: Client, admin: User) -> Client:
-    """Somebody who was just asked who it is."""
-    client.force_login(admin)
-    client.post("/you/confirm/", {"password": "a password for tests"})
-    return client
+def as_admin(confirmed: Client) -> Client:
+    return confirmed
 
 
 @pytest.fixture

@@ -257,6 +257,7 @@ def rows(acme: Account) -> list[int]:
 def as_admin(admin: User) -> Client:
     client = Client(raise_request_exception=False)
     client.force_login(admin)
+    client.post("/you/confirm/?next=/you/", {"password": "a password for tests"})
     return client
 
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/runners/", "/accounts/new/", "/audit/export.csv", "/runners/export.json"]
+    "path", ["/", "/runners/", "/accounts/", "/audit/export.csv", "/runners/export.json"]
 )
 def test_pages_of_a_session_may_not_be_stored_or_framed(as_admin: Client, path: str) -> None:
     headers = as_admin.get(path).headers
