@@ -323,6 +323,9 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not env.bool("HTTPS", default=False)
 
 # --- Notices: the address for links, and the mail server (smtp://, smtp+tls:// or smtp+ssl://).
 PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
+# The only hosts that shared channels may have, with all beneath them. Behind OUTGOING_PROXY, where
+# no address can be checked, they are Slack's, Teams' and Discord's if nothing is set.
+NOTICE_HOSTS = env.list("NOTICE_HOSTS", default=[])
 # Where GitHub posts webhooks, if not under PUBLIC_URL; on that host nothing else answers.
 HOOKS_URL = env.str("HOOKS_URL", default="").rstrip("/")
 # Where the simulator of the demo posts them; set by `serve`.

@@ -8,8 +8,8 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from runners_app.models import Channel, Event
+from runners_app.notices.addresses import LABELS
 from runners_app.notices.channels import delete_channel, own_channel, save_channel
-from runners_app.notices.delivery import SCHEMES
 from runners_app.notices.forms import ChannelForm, SharedChannelForm
 from runners_app.notices.notices import RETRY_AFTER, ask_test, recent
 from runners_app.web.pages import (
@@ -42,8 +42,7 @@ def notices(request: Request) -> HttpResponse:
     failing = {row.channel_id for row in rows if row.failure and row.sent_at is None}
     context = {
         "channels": [
-            (channel, SCHEMES.get(channel.scheme, ""), channel.pk in failing)
-            for channel in channels
+            (channel, LABELS.get(channel.scheme, ""), channel.pk in failing) for channel in channels
         ],
         "notices": rows,
         "open": open_events,
