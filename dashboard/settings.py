@@ -262,6 +262,9 @@ SESSION_COOKIE_AGE = env.int("SESSION_AGE_SECONDS", default=12 * 60 * 60)
 # How many trusted proxies stand in front: their X-Forwarded-For gives the browser's address.
 PROXY_COUNT = env.int("PROXY_COUNT", default=1 if env.bool("HTTPS", default=False) else 0)
 
+# API tokens of users without a password stop when no provider vouched for them for so long.
+SSO_PROOF_DAYS = env.int("SSO_PROOF_DAYS", default=7)
+
 OIDC_URL, GITHUB_SIGN_IN_URL = env.str("OIDC_URL", default=""), "https://github.com"
 SOCIALACCOUNT_PROVIDERS: dict[str, dict[str, Any]] = {
     "github": {"APPS": []},

@@ -6,6 +6,7 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
+from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
@@ -109,6 +110,23 @@ def test_a_token_ends_when_it_expires_or_its_owner_is_disabled(
     assert answer.status_code == 401
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert "Basic" in answer.headers["WWW-Authenticate"]
+
+
+def test_a_token_ends_a_week_after_its_owners_provider_last_vouched_for_them(
+    lead: User, make_token: MakeToken
+) -> None:
+    client = with_token(make_token(lead))
+    SocialAccount.objects.create(user=lead, provider="oidc", uid="1")
+    identity = SocialAccount.objects.filter(user=lead)
+    identity.update(last_login=timezone.now() - timedelta(days=8))
+    assert client.get(RUNNERS).status_code == 200, "they have a password here"
+    lead.set_unusable_password()
+    lead.save()
+    refused = client.get(RUNNERS)
+    assert refused.status_code == 401
+    assert "has not done so for 7 days" in refused.json()["detail"]
+    identity.update(last_login=timezone.now() - timedelta(days=6))
+    assert client.get(RUNNERS).status_code == 200
 
 
 def test_a_demoted_owners_token_loses_the_right_to_write_at_once(
