@@ -18,8 +18,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
-from cryptography.fernet import Fernet
 
+from runners_app.security.keys import new_key
 from tests.processes import ROOT, PostgreSQL, Redis, manage, start_postgresql, start_redis
 
 _numbers = itertools.count()
@@ -98,7 +98,8 @@ def start_servers() -> Iterator[Servers]:
                 "PYTHONPATH": str(ROOT),
                 "DJANGO_SETTINGS_MODULE": "bench.settings",
                 "SECRET_KEY": "a secret key for the benchmark",
-                "CREDENTIAL_KEYS": Fernet.generate_key().decode(),
+                "CREDENTIAL_KEYS": new_key(),
+                "WEB_KEYS": new_key(),
                 "REDIS_URL": redis_server.url,
                 "TRACKSIDE_DATA_DIR": folder,
                 "LOG_LEVEL": "ERROR",

@@ -6,13 +6,14 @@ import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cryptography.fernet import Fernet
+from runners_app.security.keys import new_key
 
 
 @dataclass(frozen=True)
 class Keys:
     secret_key: str
     credential_keys: list[str]
+    web_keys: list[str]
 
 
 def read_keys(data_dir: Path) -> Keys | None:
@@ -21,12 +22,14 @@ def read_keys(data_dir: Path) -> Keys | None:
     if not path.exists():
         return None
     stored = json.loads(path.read_text())
-    return Keys(stored["secret_key"], stored["credential_keys"])
+    # Version 0.1 had one ring for both.
+    web_keys = stored.get("web_keys", stored["credential_keys"])
+    return Keys(stored["secret_key"], stored["credential_keys"], web_keys)
 
 
 def make_keys() -> Keys:
     """New keys, which `keep_keys` writes down."""
-    return Keys(secrets.token_urlsafe(50), [Fernet.generate_key().decode()])
+    return Keys(secrets.token_urlsafe(50), [new_key()], [new_key()])
 
 
 def keep_keys(data_dir: Path, keys: Keys) -> Keys:

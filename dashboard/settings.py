@@ -40,28 +40,31 @@ EMBEDDED = not DATABASE_URL and not REDIS_URL
 SIMULATOR_ONLY = sys.argv[1:2] == ["simulate_github"]
 
 SECRET_KEY = env.str("SECRET_KEY", default="")
+# What workers open, of which web has the public half (`public:…`), and what web opens.
 CREDENTIAL_KEYS = [key.strip() for key in env.list("CREDENTIAL_KEYS", default=[])]
+WEB_KEYS = [key.strip() for key in env.list("WEB_KEYS", default=[])]
 # Made in memory on the first start; `dashboard.start` writes them to the data folder.
 NEW_KEYS: Keys | None = None
 if SIMULATOR_ONLY:
     SECRET_KEY = SECRET_KEY or "the simulator signs nothing"
-elif EMBEDDED and not (SECRET_KEY and CREDENTIAL_KEYS):
+elif EMBEDDED and not (SECRET_KEY and CREDENTIAL_KEYS and WEB_KEYS):
     kept = read_keys(DATA_DIR)
     if kept is None:
         kept = NEW_KEYS = make_keys()
     SECRET_KEY = SECRET_KEY or kept.secret_key
     CREDENTIAL_KEYS = CREDENTIAL_KEYS or kept.credential_keys
+    WEB_KEYS = WEB_KEYS or kept.web_keys
+NEW_KEY = 'python -c "import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())"'
 HOW_TO_MAKE = {
     "SECRET_KEY": 'python -c "import secrets; print(secrets.token_urlsafe(50))"',
-    "CREDENTIAL_KEYS": (
-        'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
-    ),
+    "CREDENTIAL_KEYS": NEW_KEY,
+    "WEB_KEYS": NEW_KEY,
 }
-for name, value in {"SECRET_KEY": SECRET_KEY, "CREDENTIAL_KEYS": CREDENTIAL_KEYS}.items():
-    if not value and not SIMULATOR_ONLY:
+for name, how in HOW_TO_MAKE.items():
+    if not vars()[name] and not SIMULATOR_ONLY:
         raise ImproperlyConfigured(
             f"{name} is not set. Trackside makes its own keys only in the embedded default: "
-            f"set {name} or {name}_FILE. To make one: {HOW_TO_MAKE[name]}"
+            f"set {name} or {name}_FILE. To make one: {how}"
         )
 
 # `make dev`: pages and processes reload when a file changes. Its packages are not in production.
@@ -259,6 +262,9 @@ SESSION_COOKIE_AGE = env.int("SESSION_AGE_SECONDS", default=12 * 60 * 60)
 # How many trusted proxies stand in front: their X-Forwarded-For gives the browser's address.
 PROXY_COUNT = env.int("PROXY_COUNT", default=1 if env.bool("HTTPS", default=False) else 0)
 
+# API tokens of users without a password stop when no provider vouched for them for so long.
+SSO_PROOF_DAYS = env.int("SSO_PROOF_DAYS", default=7)
+
 OIDC_URL, GITHUB_SIGN_IN_URL = env.str("OIDC_URL", default=""), "https://github.com"
 SOCIALACCOUNT_PROVIDERS: dict[str, dict[str, Any]] = {
     "github": {"APPS": []},
@@ -320,6 +326,9 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not env.bool("HTTPS", default=False)
 
 # --- Notices: the address for links, and the mail server (smtp://, smtp+tls:// or smtp+ssl://).
 PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
+# The only hosts that shared channels may have, with all beneath them. Behind OUTGOING_PROXY, where
+# no address can be checked, they are Slack's, Teams' and Discord's if nothing is set.
+NOTICE_HOSTS = env.list("NOTICE_HOSTS", default=[])
 # Where GitHub posts webhooks, if not under PUBLIC_URL; on that host nothing else answers.
 HOOKS_URL = env.str("HOOKS_URL", default="").rstrip("/")
 # Where the simulator of the demo posts them; set by `serve`.

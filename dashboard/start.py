@@ -46,6 +46,8 @@ def _keep_keys() -> None:
             settings.SECRET_KEY = kept.secret_key
         if settings.NEW_KEYS.credential_keys == settings.CREDENTIAL_KEYS:
             settings.CREDENTIAL_KEYS = kept.credential_keys
+        if settings.NEW_KEYS.web_keys == settings.WEB_KEYS:
+            settings.WEB_KEYS = kept.web_keys
 
 
 def _hide_secrets() -> None:
@@ -54,6 +56,7 @@ def _hide_secrets() -> None:
     secrets = [
         settings.SECRET_KEY,
         *settings.CREDENTIAL_KEYS,
+        *settings.WEB_KEYS,
         settings.OUTGOING_PROXY and settings.OUTGOING_PROXY.password,
         settings.METRICS_TOKEN,
         settings.DATABASES["default"].get("PASSWORD"),

@@ -2,12 +2,35 @@
 
 from allauth.account import views as account
 from django.conf import settings
+from django.http import HttpRequest
 from django.urls import include, path
 
 from runners_app import urls as pages
 from runners_app.people import sign_in_views as sign_in
+from runners_app.web.proof import is_post, with_proof
 from runners_app.web.retry import with_retries
 
+
+def connects(request: HttpRequest) -> bool:
+    """Of a page that signs in, or adds another way to sign in to who is signed in already."""
+    return "connect" in (request.POST.get("process"), request.GET.get("process"))
+
+
+# allauth asks again before some of these, but nobody who has neither password nor second factor.
+FACTORS = frozenset(
+    {
+        "mfa_activate_totp",
+        "mfa_add_webauthn",
+        "mfa_deactivate_totp",
+        "mfa_download_recovery_codes",
+        "mfa_edit_webauthn",
+        "mfa_generate_recovery_codes",
+        "mfa_remove_webauthn",
+        "mfa_view_recovery_codes",
+    }
+)
+PROVIDERS = frozenset({"github_login", "openid_connect_login"})
+CONNECTIONS = frozenset({"socialaccount_connections"})
 # allauth finds its pages by these names; the pages that are not listed are switched off.
 sign_in_pages = [
     path("sign-in/", sign_in.sign_in, name="account_login"),
@@ -36,6 +59,9 @@ if settings.DJANGO_ADMIN:
 reload_pages = []
 if settings.DEV:
     reload_pages = [path("__reload__/", include("django_browser_reload.urls"))]
+with_proof(sign_in_pages, FACTORS)
+with_proof(sign_in_pages, PROVIDERS, when=connects)
+with_proof(sign_in_pages, CONNECTIONS, when=is_post)
 urlpatterns = [
     *sign_in_pages,
     *admin_pages,

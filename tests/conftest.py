@@ -161,6 +161,14 @@ def as_admin(client: Client, admin: User) -> Client:
 
 
 @pytest.fixture
+def confirmed(client: Client, admin: User) -> Client:
+    """A client with an administrator who has just proved who they are, for changes of trust."""
+    client.force_login(admin)
+    client.post("/you/confirm/?next=/you/", {"password": "a password for tests"})
+    return client
+
+
+@pytest.fixture
 def as_lead(client: Client, lead: User) -> Client:
     """A client with a signed-in team lead, who sees no account yet."""
     client.force_login(lead)

@@ -23,7 +23,8 @@ import psycopg
 import pytest
 import redis
 import requests
-from cryptography.fernet import Fernet
+
+from runners_app.security.keys import new_key, public_half
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS, STOP_SECONDS = 30.0, 15.0
@@ -239,7 +240,8 @@ def scaled_out(
     return {
         "PATH": os.environ["PATH"],
         "SECRET_KEY": "a secret key for processes of tests",
-        "CREDENTIAL_KEYS": Fernet.generate_key().decode(),
+        "CREDENTIAL_KEYS": new_key(),
+        "WEB_KEYS": new_key(),
         "DATABASE_URL": postgresql.url,
         "REDIS_URL": redis_server.url,
         "TRACKSIDE_DATA_DIR": str(folder),
@@ -289,7 +291,12 @@ class Web(Process):
 def start_web(
     environment: Mapping[str, str], port: int | None = None, *arguments: str
 ) -> Iterator[Web]:
-    """Start gunicorn as in production, and wait until it responds."""
+    """Start gunicorn as in production, and wait until it responds.
+
+    Of CREDENTIAL_KEYS it gets the public half alone, as with compose.
+    """
+    if keys := environment.get("CREDENTIAL_KEYS"):
+        environment = {**environment, "CREDENTIAL_KEYS": public_half(keys)}
     port = port or free_port()
     server = (
         "gunicorn",

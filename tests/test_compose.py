@@ -26,7 +26,8 @@ from check_jsonschema.builtin_schemas import get_builtin_schema
 
 from dashboard import web_server
 from dashboard.database_role import RoleMissing, grant_rights
-from dashboard.make_secrets import make_secrets
+from dashboard.make_secrets import add_keys, drop_old_keys, make_secrets
+from runners_app.security.keys import new_key, public_half
 from tests.processes import (
     ROOT,
     Process,
@@ -68,7 +69,7 @@ class Stack:
         }
         self.started: list[str] = []
         self.processes: dict[tuple[str, int], Process] = {}
-        for name in ("run-keys", "run-passwords", "run-owner", "data"):
+        for name in ("run-keys", "run-passwords", "run-owner", "run-worker-keys", "data"):
             (folder / name).mkdir()
 
     def address(self, number: int) -> str:
@@ -116,7 +117,7 @@ class Stack:
         text = VARIABLE.sub(r"\2", text).replace("$$", "$")
         own_tmp = f"{self.folder}/{service}-{number}/"
         text = text.replace("/tmp/", own_tmp)  # noqa: S108 - each container has its own
-        for inside in ("/run/keys", "/run/passwords", "/run/owner", "/data"):
+        for inside in ("/run/keys", "/run/passwords", "/run/owner", "/run/worker-keys", "/data"):
             outside = self.folder / inside.strip("/").replace("/", "-")
             text = re.sub(rf"(?<![\w/.-]){inside}\b", str(outside), text)
         text = text.replace("/app/.venv/bin", str(BIN)).replace(
@@ -461,10 +462,13 @@ def test_no_secret_stands_in_the_compose_file() -> None:
                 assert variable.endswith("_FILE"), f"{name}: {variable}={value}"
 
 
+Folders = tuple[Path, Path, Path, Path]
+
+
 @pytest.fixture
-def folders(tmp_path: Path) -> tuple[Path, Path, Path]:
-    """For keys, passwords and the owner's address."""
-    made = tmp_path / "keys", tmp_path / "passwords", tmp_path / "owner"
+def folders(tmp_path: Path) -> Folders:
+    """For keys, passwords, the owner's address, and the keys of workers."""
+    made = tmp_path / "keys", tmp_path / "passwords", tmp_path / "owner", tmp_path / "worker"
     for folder in made:
         folder.mkdir()
     return made
@@ -478,18 +482,18 @@ def texts(folders: tuple[Path, ...]) -> dict[str, str]:
     }
 
 
-def test_secrets_are_made_once(folders: tuple[Path, Path, Path]) -> None:
+def test_secrets_are_made_once(folders: Folders) -> None:
     assert "secret_key" in make_secrets(*folders)
     first = texts(folders)
     assert make_secrets(*folders) == []
     assert first == texts(folders)
-    keys, _, owner = folders
-    for path in (*keys.iterdir(), *owner.iterdir()):
+    keys, _, owner, worker = folders
+    for path in (*keys.iterdir(), *owner.iterdir(), *worker.iterdir()):
         assert path.stat().st_mode & 0o777 == 0o400
 
 
 def test_only_migrations_see_the_password_of_the_databases_owner(
-    folders: tuple[Path, Path, Path],
+    folders: Folders,
 ) -> None:
     make_secrets(*folders)
     made = texts(folders)
@@ -500,10 +504,10 @@ def test_only_migrations_see_the_password_of_the_databases_owner(
 
 
 def test_an_upgrade_takes_the_owners_address_from_web_and_workers(
-    folders: tuple[Path, Path, Path],
+    folders: Folders,
 ) -> None:
     make_secrets(*folders)
-    keys, _, owner = folders
+    keys, _, owner, _ = folders
     (owner / "database_url").replace(keys / "database_url")  # as version 0.1 left it
     before = texts(folders)
     assert make_secrets(*folders) == ["database_url", "database_url"]
@@ -515,13 +519,50 @@ def test_an_upgrade_takes_the_owners_address_from_web_and_workers(
     assert texts(folders)["keys/database_url"].startswith("postgresql://trackside_app:")
 
 
-def test_an_address_of_another_database_is_left_as_it_is(folders: tuple[Path, Path, Path]) -> None:
-    keys, _, owner = folders
+def test_an_address_of_another_database_is_left_as_it_is(folders: Folders) -> None:
+    keys, _, owner, _ = folders
     (keys / "database_url").write_text("postgresql://somebody:secret@elsewhere/trackside")
     make_secrets(*folders)
     make_secrets(*folders)
     assert (keys / "database_url").read_text() == (owner / "database_url").read_text()
     assert "elsewhere" in (owner / "database_url").read_text()
+
+
+def test_only_workers_see_the_keys_that_open_tokens(folders: Folders) -> None:
+    make_secrets(*folders)
+    made = texts(folders)
+    assert made["keys/credential_keys"] == public_half(made["worker/credential_keys"])
+    assert made["worker/credential_keys"] not in str({**made, "worker/credential_keys": ""})
+    mounts = [name for name, each in SERVICES.items() if "worker-keys" in str(each["volumes"])]
+    assert mounts == ["secrets", "worker"]
+
+
+def test_an_upgrade_makes_new_keys_and_leaves_the_one_that_web_had_to_open_what_it_sealed(
+    folders: Folders,
+) -> None:
+    keys, _, _, worker = folders
+    old = new_key()
+    (keys / "credential_keys").write_text(f"{old}\n")  # as version 0.1 left it
+    make_secrets(*folders)
+    private, before = (worker / "credential_keys").read_text().split(",")
+    assert before == old != private
+    assert (keys / "credential_keys").read_text() == public_half(private)
+    assert (keys / "web_keys").read_text().split(",")[1:] == [old]
+    assert make_secrets(*folders) == []
+    drop_old_keys(keys, worker)
+    assert old not in str(texts(folders))
+    assert (worker / "credential_keys").read_text() == private
+
+
+def test_new_keys_come_first_and_web_seals_with_the_newest(folders: Folders) -> None:
+    make_secrets(*folders)
+    keys, _, _, worker = folders
+    before = texts(folders)
+    add_keys(keys, worker)
+    private, *older = (worker / "credential_keys").read_text().split(",")
+    assert older == [before["worker/credential_keys"]]
+    assert (keys / "credential_keys").read_text() == public_half(private)
+    assert (keys / "web_keys").read_text().split(",")[1:] == [before["keys/web_keys"]]
 
 
 def test_two_web_and_three_worker_containers_and_a_second_beat_carry_out_one_create(
@@ -643,9 +684,8 @@ def test_the_documented_copy_is_readable_by_its_owner_alone_and_signs_nobody_in(
 ) -> None:
     words = found(r"exec -T postgres (pg_dump .*) > \S*trackside.dump\)$", OPERATING)[1]
     assert f"(umask 077; docker compose exec -T postgres {words} >" in OPERATING
-    assert (
-        "(umask 077; docker compose run --rm --no-deps -T web tar -C /run -cf - keys >" in OPERATING
-    )
+    keys = "docker compose run --rm --no-deps -T worker tar -C /run -cf - keys worker-keys >"
+    assert f"(umask 077; {keys}" in OPERATING
     owner, _ = database_urls(stack)
     copy = tmp_path / "copy.sql"
     command = [postgres_binary("pg_dump"), "--dbname", owner, *words.split()[3:-1]]

@@ -1,5 +1,6 @@
 """Pages of GitHub Apps, for administrators: store one, list installations, connect them."""
 
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,9 +25,11 @@ from runners_app.web.pages import (
     Request,
     administrator_or_403,
     is_unchanged,
+    only_administrators,
     render_page,
     version_of,
 )
+from runners_app.web.proof import changes_trust, is_post
 
 PERMISSIONS = {
     "actions": "read",
@@ -40,9 +43,10 @@ PERMISSIONS = {
 @sensitive_variables("form")
 @sensitive_post_parameters("private_key")
 @require_http_methods(["GET", "HEAD", "POST"])
+@only_administrators
+@changes_trust
 def app_new(request: Request) -> HttpResponse:
     """Store an App with its private key."""
-    administrator_or_403(request)
     form = AppForm(request.POST or None)
     if form.is_valid():
         try:
@@ -77,9 +81,10 @@ def _hook_facts() -> dict[str, str]:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@only_administrators
+@partial(changes_trust, when=is_post)
 def app(request: Request, pk: int) -> HttpResponse:
     """Show where an App is installed, and connect the organizations ticked."""
-    administrator_or_403(request)
     row = get_object_or_404(App, pk=pk)
     if request.method == "POST":
         ticked = set(numbers_in(request.POST.getlist("installation")))

@@ -2,8 +2,10 @@
 pause, disconnect.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import wraps
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -34,10 +36,12 @@ from runners_app.web.pages import (
     administrator_or_403,
     came_from,
     is_unchanged,
+    only_administrators,
     render_page,
     version_of,
     visible_account_or_404,
 )
+from runners_app.web.proof import View, changes_trust
 
 RUNS_SHOWN = 10
 
@@ -185,9 +189,10 @@ def _runs(account: Account) -> "QuerySet[ReadingRun]":
 
 @sensitive_post_parameters("token")
 @require_http_methods(["GET", "HEAD", "POST"])
+@only_administrators
+@changes_trust
 def account_new(request: Request) -> HttpResponse:
     """Connect an organization or enterprise with a token."""
-    administrator_or_403(request)
     form = (
         ConnectForm(request.POST)
         if request.method == "POST"
@@ -253,11 +258,16 @@ def token_help(asked: dict[str, str]) -> TokenHelp:
     )
 
 
-def _own(request: Request, pk: int) -> Account:
-    """Return the account for an administrator. An account the user may not see is 404, not 403."""
-    row = visible_account_or_404(request, pk)
-    administrator_or_403(request)
-    return row
+def _for_administrators(view: Callable[[Request, Account], HttpResponse]) -> View:
+    """Hand an administrator's view the account. One that the user may not see is 404, not 403."""
+
+    @wraps(view)
+    def finds(request: Request, pk: int) -> HttpResponse:
+        row = visible_account_or_404(request, pk)
+        administrator_or_403(request)
+        return view(request, row)
+
+    return finds
 
 
 @require_POST
@@ -280,9 +290,10 @@ def account_refresh(request: Request, pk: int) -> HttpResponse:
 
 @sensitive_post_parameters("token")
 @require_http_methods(["GET", "HEAD", "POST"])
-def account_token(request: Request, pk: int) -> HttpResponse:
+@_for_administrators
+@changes_trust
+def account_token(request: Request, row: Account) -> HttpResponse:
     """Replace the account's token."""
-    row = _own(request, pk)
     form = TokenForm(request.POST or None, account=row)
     if form.is_valid():
         try:
@@ -301,25 +312,27 @@ def account_token(request: Request, pk: int) -> HttpResponse:
 
 
 @require_POST
-def account_observe(request: Request, pk: int) -> HttpResponse:
+@_for_administrators
+@changes_trust
+def account_observe(request: Request, row: Account) -> HttpResponse:
     """Turn “observe only” on or off."""
-    row = _own(request, pk)
     connecting.set_observe_only(row, request.POST.get("on") == "yes", by=request.user)
     return redirect("account", row.pk)
 
 
 @require_POST
-def account_pause(request: Request, pk: int) -> HttpResponse:
+@_for_administrators
+def account_pause(request: Request, row: Account) -> HttpResponse:
     """Pause or resume the account."""
-    row = _own(request, pk)
     connecting.set_paused(row, request.POST.get("on") == "yes", by=request.user)
     return redirect("account", row.pk)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def account_disconnect(request: Request, pk: int) -> HttpResponse:
+@_for_administrators
+@changes_trust
+def account_disconnect(request: Request, row: Account) -> HttpResponse:
     """Disconnect the account after its name was typed."""
-    row = _own(request, pk)
     form = DisconnectForm(request.POST or None, account=row)
     if form.is_valid():
         try:

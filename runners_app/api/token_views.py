@@ -1,7 +1,7 @@
 """Pages of API tokens: users create and revoke their own, administrators revoke any."""
 
-from allauth.account.internal.flows.reauthentication import is_reauthentication_required
-from allauth.core.exceptions import ReauthenticationRequired
+from functools import partial
+
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpResponse
@@ -11,18 +11,17 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from runners_app.api.forms import TokenForm
 from runners_app.api.tokens import create_token, revoke_token
 from runners_app.models import ApiToken
-from runners_app.web.pages import Request, administrator_or_403
+from runners_app.web.pages import Request, administrator_or_403, only_administrators
+from runners_app.web.proof import changes_trust, is_post
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@partial(changes_trust, when=is_post)
 def your_tokens(request: Request) -> HttpResponse:
     """The user's tokens, and a form for a new one. Its text is in this one response only."""
     text = ""
     form = TokenForm(request.POST or None, owner=request.user)
     if form.is_valid():
-        # A session alone may be stolen, and a token would outlive it.
-        if is_reauthentication_required(request, app=""):
-            raise ReauthenticationRequired
         data = form.cleaned_data
         _, text = create_token(
             request.user,
@@ -40,6 +39,7 @@ def your_tokens(request: Request) -> HttpResponse:
 
 
 @require_POST
+@partial(changes_trust, or_signed_in_just_now=True)
 def your_token_revoke(request: Request, pk: int) -> HttpResponse:
     token = get_object_or_404(request.user.api_tokens, pk=pk)
     revoke_token(token, by=request.user)
@@ -56,8 +56,9 @@ def tokens(request: Request) -> HttpResponse:
 
 
 @require_POST
+@only_administrators
+@changes_trust
 def token_revoke(request: Request, pk: int) -> HttpResponse:
-    administrator_or_403(request)
     token = get_object_or_404(ApiToken.objects.select_related("owner"), pk=pk)
     revoke_token(token, by=request.user)
     messages.success(request, f"{token} of {token.owner} is revoked.")

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
+from allauth.socialaccount.models import SocialAccount
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -104,6 +106,17 @@ def revoke_token(token: ApiToken, *, by: "User") -> None:
         )
 
 
+def _left_provider(owner: "User", now: datetime) -> bool:
+    """Whether no provider vouched for the user within SSO_PROOF_DAYS.
+
+    Somebody who left the company never signs in again, and nobody may have thought of disabling
+    them here. A token must not outlive that for long.
+    """
+    vouched_since = now - timedelta(days=settings.SSO_PROOF_DAYS)
+    accounts = SocialAccount.objects.filter(user=owner)
+    return bool(accounts.exists() and not accounts.filter(last_login__gt=vouched_since).exists())
+
+
 def check_token(text: str, address: str, now: datetime) -> ApiToken:
     """The valid token with this text, used from this IP address. Raises TokenRefused.
 
@@ -118,6 +131,12 @@ def check_token(text: str, address: str, now: datetime) -> ApiToken:
         client = ip_address(address)
         if not any(client in ip_network(each) for each in token.addresses):
             raise TokenRefused(f"This token may not be used from {address}.")
+
+    if not token.owner.has_usable_password() and _left_provider(token.owner, now):
+        raise TokenRefused(
+            "The owner of this token signs in at a provider, and has not done so for "
+            f"{settings.SSO_PROOF_DAYS} days. It works again once they sign in."
+        )
 
     if token.last_used_at is None or now - token.last_used_at >= LAST_USED_EVERY:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now, last_used_from=address)

@@ -26,7 +26,7 @@ from runners_app.models import Account, App, AuditEntry, Credential, Reading
 from runners_app.models.clock import database_now
 from runners_app.security import audit
 from runners_app.security.redaction import hide
-from runners_app.security.secrets import SecretUnreadable, seal, unseal
+from runners_app.security.secrets import SecretUnreadable, fingerprints, seal, unseal
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -88,7 +88,11 @@ def store_token(api_url: str, token: str, *, by: "User | None") -> Credential:
     A stored token is found again, and released if it was quarantined. Raises UnusableToken.
     """
     kind = kind_of_token(token)
-    fingerprint = hashlib.sha256(token.encode()).hexdigest()
+    fingerprint, *earlier = fingerprints(token)
+    earlier.append(hashlib.sha256(token.encode()).hexdigest())  # until `rotate_keys` of 0.2
+    Credential.objects.filter(api_url=api_url, fingerprint__in=earlier).update(
+        fingerprint=fingerprint
+    )
     credential, made = Credential.objects.get_or_create(
         api_url=api_url,
         fingerprint=fingerprint,

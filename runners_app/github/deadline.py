@@ -13,6 +13,7 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -65,9 +66,15 @@ class _Left(float):
 
 
 class _Timed(HTTPConnection):
-    def __init__(self, *args: Any, outgoing: ProxySettings | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        outgoing: ProxySettings | None = None,
+        check: Callable[[str], None] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self._outgoing = outgoing
+        self._outgoing, self._check = outgoing, check
         self._gathered = bytearray()
 
     @property
@@ -95,7 +102,7 @@ class _Timed(HTTPConnection):
         if self._outgoing:
             sock = self._outgoing.open_tunnel(self.host, port, ends_at)
         else:
-            sock = connect(self._dns_host, port, ends_at)
+            sock = connect(self._dns_host, port, ends_at, self._check)
         for option in self.socket_options or ():
             sock.setsockopt(*option)
         sock.settimeout(left_until(ends_at))  # for the TLS handshake
@@ -136,8 +143,9 @@ class DeadlineAdapter(HTTPAdapter):
     is given.
 
     A request's timeout is a Deadline, or the seconds it may take as a whole. `more_authorities`
-    names a PEM file of those to trust beside the ones of `verify`. Beside errors of requests,
-    sending may raise NothingSent.
+    names a PEM file of those to trust beside the ones of `verify`. Without a proxy, `check` is
+    given each address of the host, and raises OSError for one that nothing may be sent to. Beside
+    errors of requests, sending may raise NothingSent.
     """
 
     def __init__(
@@ -145,9 +153,10 @@ class DeadlineAdapter(HTTPAdapter):
         *,
         proxy: ProxySettings | None = None,
         more_authorities: str | None = None,
+        check: Callable[[str], None] | None = None,
         **options: Any,
     ) -> None:
-        self._proxy = proxy
+        self._proxy, self._check = proxy, check
         self._more_authorities = more_authorities
         super().__init__(max_retries=0, **options)
 
@@ -179,4 +188,6 @@ class DeadlineAdapter(HTTPAdapter):
         port = address.port or PORTS.get(address.scheme, 0)
         if self._proxy and self._proxy.serves(address.hostname or "", port):
             pool.conn_kw["outgoing"] = self._proxy
+        if self._check:
+            pool.conn_kw["check"] = self._check
         return pool

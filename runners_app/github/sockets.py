@@ -13,6 +13,7 @@ import queue
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from urllib3.util.wait import wait_for_read, wait_for_write
@@ -116,10 +117,20 @@ def _drop_unsent_at(sock: socket.socket, ends_at: float) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
 
-def connect(host: str, port: int | None, ends_at: float) -> socket.socket:
-    """A connection to a host, by the first of its addresses that takes one. Raises OSError."""
+def connect(
+    host: str, port: int | None, ends_at: float, check: Callable[[str], None] | None = None
+) -> socket.socket:
+    """A connection to a host, by the first of its addresses that takes one. Raises OSError.
+
+    The name is looked up once. `check` is given each address and raises OSError for one that
+    nothing may be sent to: then no connection is opened.
+    """
     failure: OSError = OSError("its name has no address")
-    for family, kind, protocol, _, address in _look_up(host, port, ends_at):
+    found = _look_up(host, port, ends_at)
+    if check is not None:
+        for *_, address in found:
+            check(str(address[0]))
+    for family, kind, protocol, _, address in found:
         try:
             return _connect_to(socket.socket(family, kind, protocol), address, ends_at)
         except OSError as error:

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from runners_app.github import GitHubClient, GitHubError
 from runners_app.models import Account, App, Hook, Reading
-from runners_app.security.secrets import SecretUnreadable, seal, unseal
+from runners_app.security.secrets import SecretUnreadable, seal_for_web, unseal_for_web
 
 
 def hook_for(owner: Account | App) -> Hook:
@@ -18,7 +18,7 @@ def hook_for(owner: Account | App) -> Hook:
     if found is not None:
         return found
     uid = uuid.uuid4()
-    secret = seal(secrets.token_urlsafe(32), uid=uid, api_url=owner.api_url)
+    secret = seal_for_web(secrets.token_urlsafe(32), uid=uid, api_url=owner.api_url)
     made, _ = Hook.objects.get_or_create(
         **_owner(owner), defaults={"uid": uid, "sealed_secret": secret}
     )
@@ -66,7 +66,7 @@ def address_of(hook: Hook) -> str:
 
 def secret_of(hook: Hook) -> str:
     """What GitHub signs with. Raises SecretUnreadable if no key opens it."""
-    return unseal(hook.sealed_secret, uid=hook.uid, api_url=hook.api_url)
+    return unseal_for_web(hook.sealed_secret, uid=hook.uid, api_url=hook.api_url)
 
 
 def _owner(owner: Account | App) -> dict[str, Account | App]:

@@ -111,7 +111,7 @@ class Credential(models.Model):
         blank=True, help_text="Encrypted token; empty for an installation."
     )
     fingerprint = models.CharField(
-        max_length=64, help_text="SHA-256 of the token, or app and installation id."
+        max_length=64, help_text="Keyed hash of the token, or hash of app and installation id."
     )
     app = models.ForeignKey(App, null=True, blank=True, on_delete=models.PROTECT)
     installation_id = models.BigIntegerField(null=True, blank=True)

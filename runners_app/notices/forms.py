@@ -6,7 +6,8 @@ from zoneinfo import available_timezones
 from django import forms
 
 from runners_app.models import Channel, Event
-from runners_app.notices.delivery import UnusableAddress, check_address
+from runners_app.notices.addresses import UnusableAddress
+from runners_app.notices.delivery import check_address
 
 # ModelForm is generic only in its type stubs.
 if TYPE_CHECKING:

@@ -17,9 +17,10 @@ from django.utils import timezone
 
 from runners_app.credentials.wake import wake_notices_on_commit
 from runners_app.models import Channel, Event, Notice
-from runners_app.notices.delivery import NotDelivered, deliver
+from runners_app.notices.delivery import deliver
 from runners_app.notices.fact import Fact
 from runners_app.notices.facts import find_facts, is_cut_short, seen_by
+from runners_app.notices.senders import NotDelivered
 
 log = logging.getLogger(__name__)
 BEGIN, END, TEST = Notice.Phase.BEGIN, Notice.Phase.END, Notice.Phase.TEST

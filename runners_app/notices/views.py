@@ -8,17 +8,19 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from runners_app.models import Channel, Event
+from runners_app.notices.addresses import LABELS
 from runners_app.notices.channels import delete_channel, own_channel, save_channel
-from runners_app.notices.delivery import SCHEMES
 from runners_app.notices.forms import ChannelForm, SharedChannelForm
 from runners_app.notices.notices import RETRY_AFTER, ask_test, recent
 from runners_app.web.pages import (
     Request,
     administrator_or_403,
     is_unchanged,
+    only_administrators,
     render_page,
     version_of,
 )
+from runners_app.web.proof import changes_trust
 
 GIVEN_UP = len(RETRY_AFTER) + 1
 
@@ -40,8 +42,7 @@ def notices(request: Request) -> HttpResponse:
     failing = {row.channel_id for row in rows if row.failure and row.sent_at is None}
     context = {
         "channels": [
-            (channel, SCHEMES.get(channel.scheme, ""), channel.pk in failing)
-            for channel in channels
+            (channel, LABELS.get(channel.scheme, ""), channel.pk in failing) for channel in channels
         ],
         "notices": rows,
         "open": open_events,
@@ -67,16 +68,18 @@ def _shown(row: Channel) -> tuple[object, ...]:
 @sensitive_variables("form")
 @sensitive_post_parameters("address")
 @require_http_methods(["GET", "HEAD", "POST"])
+@only_administrators
+@changes_trust
 def channel_new(request: Request) -> HttpResponse:
-    administrator_or_403(request)
     return _edit(request, Channel())
 
 
 @sensitive_variables("form")
 @sensitive_post_parameters("address")
 @require_http_methods(["GET", "HEAD", "POST"])
+@only_administrators
+@changes_trust
 def channel(request: Request, pk: int) -> HttpResponse:
-    administrator_or_403(request)
     return _edit(request, get_object_or_404(Channel, pk=pk, owner=None))
 
 
@@ -99,8 +102,9 @@ def channel_test(request: Request, pk: int) -> HttpResponse:
 
 
 @require_POST
+@only_administrators
+@changes_trust
 def channel_delete(request: Request, pk: int) -> HttpResponse:
-    administrator_or_403(request)
     delete_channel(get_object_or_404(Channel, pk=pk, owner=None), by=request.user)
     return redirect("notices")
 

@@ -19,10 +19,10 @@ from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
 from runners_app.people.factors import SEALED_FOR
-from runners_app.people.proof import CONFIRMS, finish_proof
 from runners_app.security.outgoing import open_session
-from runners_app.security.secrets import seal, unseal
+from runners_app.security.secrets import seal_for_web, unseal_for_web
 from runners_app.web.addresses import address_of
+from runners_app.web.proof import CONFIRMS, finish_proof
 
 log = logging.getLogger(__name__)
 
@@ -184,10 +184,10 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
-    """Seal keys of authenticator apps and recovery codes under CREDENTIAL_KEYS, as tokens are."""
+    """Seal keys of authenticator apps and recovery codes under WEB_KEYS."""
 
     def encrypt(self, text: str) -> str:
-        return seal(text, uid=SEALED_FOR, api_url="")
+        return seal_for_web(text, uid=SEALED_FOR, api_url="")
 
     def decrypt(self, encrypted_text: str) -> str:
-        return unseal(encrypted_text, uid=SEALED_FOR, api_url="")
+        return unseal_for_web(encrypted_text, uid=SEALED_FOR, api_url="")

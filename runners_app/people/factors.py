@@ -9,7 +9,7 @@ from typing import Any
 
 from allauth.mfa.models import Authenticator
 
-from runners_app.security.secrets import SecretUnreadable, seal, unseal
+from runners_app.security.secrets import SecretUnreadable, seal_for_web, unseal_for_web
 
 SEALED_FOR = "second factor"
 BOUND = "bound"
@@ -29,7 +29,9 @@ def bind(authenticator: Authenticator) -> None:
 def check_bound(authenticator: Authenticator) -> None:
     """Raise NotBound unless the row has the seal it was created with."""
     try:
-        bound = unseal(authenticator.data.get(BOUND, ""), uid=_owner(authenticator), api_url="")
+        bound = unseal_for_web(
+            authenticator.data.get(BOUND, ""), uid=_owner(authenticator), api_url=""
+        )
         is_same = bound == _digest(authenticator)
     except SecretUnreadable:
         is_same = False
@@ -39,7 +41,7 @@ def check_bound(authenticator: Authenticator) -> None:
 
 def seal_of(authenticator: Any) -> str:
     """Return the seal of a row. Raises SecretUnreadable."""
-    return seal(_digest(authenticator), uid=_owner(authenticator), api_url="")
+    return seal_for_web(_digest(authenticator), uid=_owner(authenticator), api_url="")
 
 
 def _owner(authenticator: Any) -> str:
@@ -50,7 +52,7 @@ def _digest(authenticator: Any) -> str:
     """A hash of what does not change: the opened secret, since rotating keys seals it again."""
     data = authenticator.data
     secrets = [
-        unseal(data[name], uid=SEALED_FOR, api_url="")
+        unseal_for_web(data[name], uid=SEALED_FOR, api_url="")
         for name in ("secret", "seed")
         if name in data
     ]

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
 from allauth.socialaccount.helpers import render_authentication_error
 from django.conf import settings
 from django.contrib.auth import logout
@@ -20,7 +19,6 @@ from requests import RequestException
 from runners_app.models import AuditEntry
 from runners_app.people.adapters import has_second_factor
 from runners_app.people.guesses import remember_browser
-from runners_app.people.proof import ask_for_proof
 from runners_app.people.sessions import ADDRESS, BEGAN, SEEN
 from runners_app.security import audit
 from runners_app.security.outgoing import NotReached
@@ -49,18 +47,6 @@ TYPED_SECRETS = frozenset(
         "password2",
         "private_key",
         "token",
-    }
-)
-FACTOR_CHANGES = frozenset(
-    {
-        "mfa_activate_totp",
-        "mfa_add_webauthn",
-        "mfa_deactivate_totp",
-        "mfa_download_recovery_codes",
-        "mfa_edit_webauthn",
-        "mfa_generate_recovery_codes",
-        "mfa_remove_webauthn",
-        "mfa_view_recovery_codes",
     }
 )
 LONGEST_TYPED, GREATEST_NUMBER = 4_000, 2**63 - 1  # a private key of 4096 bits is shorter
@@ -131,19 +117,7 @@ class SignInPages:
             request.GET = _without_provider_options(request.GET)  # type: ignore[assignment]
         if request.path.startswith(ALLAUTH_PAGES) and request.method not in ALLAUTH_METHODS:
             return HttpResponseNotAllowed(ALLAUTH_METHODS)
-        return self._proof_of_provider_user(request)
-
-    def _proof_of_provider_user(self, request: HttpRequest) -> HttpResponse | None:
-        """allauth asks nobody again who has neither password nor second factor: we do."""
-        match, user = request.resolver_match, request.user
-        is_change = match is not None and (
-            match.url_name in FACTOR_CHANGES
-            or (match.url_name == "socialaccount_connections" and request.method == "POST")
-            or (request.path.startswith(PROVIDERS) and request.GET.get("process") == "connect")
-        )
-        if not is_change or not user.is_authenticated or get_reauthentication_flows(user):
-            return None
-        return ask_for_proof(request, enrols=True)
+        return None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Show a page with a next step if a provider is down or sends an unexpected answer."""

@@ -3,9 +3,9 @@
 The pages of second factors and providers are allauth's.
 """
 
+from functools import partial
 from typing import Any
 
-from allauth.account.decorators import reauthentication_required
 from allauth.account.views import (
     LoginView,
     LogoutView,
@@ -32,10 +32,12 @@ from runners_app.people.adapters import has_second_factor
 from runners_app.people.forms import SetupForm, SignInForm
 from runners_app.people.guesses import TooManyGuesses, begin_guess, hashing
 from runners_app.people.people import CannotChange, add_first_administrator
-from runners_app.people.proof import OIDC, begin_proof
 from runners_app.people.sessions import stored_key
 from runners_app.people.sign_ins import end_other_sessions, end_session
 from runners_app.web.pages import Request
+from runners_app.web.proof import OIDC, begin_proof, changes_trust
+
+ends_own = partial(changes_trust, or_signed_in_just_now=True)
 
 
 class LimitsGuesses:
@@ -201,7 +203,7 @@ def _own_sessions(request: Request) -> QuerySet[Session]:
 
 
 @require_POST
-@reauthentication_required  # type: ignore[untyped-decorator]
+@ends_own
 def session_end(request: Request, key: str) -> HttpResponse:
     """End one of the user's other sessions; `key` is the hash that its row is stored under."""
     row = get_object_or_404(_own_sessions(request), pk=key)
@@ -212,7 +214,7 @@ def session_end(request: Request, key: str) -> HttpResponse:
 
 
 @require_POST
-@reauthentication_required  # type: ignore[untyped-decorator]
+@ends_own
 def sessions_end(request: Request) -> HttpResponse:
     """End the user's other sessions."""
     ended = end_other_sessions(request.user, kept=request.session.session_key)

@@ -1,9 +1,5 @@
 """Pages of people, for administrators: users, their roles and their access to accounts."""
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any
-
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.db.models import Count
@@ -18,20 +14,9 @@ from runners_app.people import people as changing
 from runners_app.people.adapters import has_second_factor
 from runners_app.people.forms import GiveForm, LimitForm, PasswordForm, PersonForm
 from runners_app.people.people import CannotChange
-from runners_app.people.proof import changes_trust
-from runners_app.web.pages import Request, administrator_or_403
+from runners_app.web.pages import Request, administrator_or_403, only_administrators
+from runners_app.web.proof import changes_trust
 from runners_app.web.references import named_rows_or_404
-
-
-def only_administrators(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Answer 403 to everybody else, before they are asked for a proof."""
-
-    @wraps(view)
-    def checks(request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
-        administrator_or_403(request)
-        return view(request, *args, **kwargs)
-
-    return checks
 
 
 @require_safe

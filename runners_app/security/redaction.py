@@ -22,6 +22,7 @@ SHAPES = re.compile(
     # Bounded and possessive: a long eyJeyJeyJ… would take minutes otherwise.
     r"|eyJ[A-Za-z0-9_\-]{10,1000}+\.[A-Za-z0-9_\-]{10,}+\.[A-Za-z0-9_\-]*"
     r"|gAAAA[A-Za-z0-9_\-]{40,}={0,2}"
+    r"|hpke1\.[0-9a-f]{8}\.[A-Za-z0-9_\-]{40,}={0,2}"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
     r"|xox[a-z]-[A-Za-z0-9\-]{10,}"

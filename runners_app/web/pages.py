@@ -1,7 +1,8 @@
 """Helpers of every view: page or fragment, permission checks, and page versions for polls."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib.auth.models import User
@@ -108,6 +109,17 @@ def administrator_or_403(request: Request) -> None:
         raise PermissionDenied("Only administrators may do this.")
     if limited_token_of(request.user) is not None:
         raise PermissionDenied("A token that is limited to some accounts may not do this.")
+
+
+def only_administrators(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Answer 403 to everybody else, before they are asked for a proof."""
+
+    @wraps(view)
+    def checks(request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        administrator_or_403(request)
+        return view(request, *args, **kwargs)
+
+    return checks
 
 
 def version_of(accounts: Iterable[Account], *parts: object) -> str:

@@ -29,9 +29,8 @@ Work = Callable[[Account], None]
 
 
 @pytest.fixture
-def as_admin(client: Client, admin: User) -> Client:
-    client.force_login(admin)
-    return client
+def as_admin(confirmed: Client) -> Client:
+    return confirmed
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -19,9 +18,8 @@ Work = Callable[[Account], None]
 
 
 @pytest.fixture
-def as_admin(client: Client, admin: User) -> Client:
-    client.force_login(admin)
-    return client
+def as_admin(confirmed: Client) -> Client:
+    return confirmed
 
 
 def give_app(client: Client, simulator: SimulatorHandle, issuer: str = "app_id") -> App:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
+from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
@@ -31,13 +32,6 @@ RUNNERS = "/api/v1/runners"
 
 def with_token(text: str) -> Client:
     return Client(headers={"Authorization": f"Bearer {text}"})
-
-
-@pytest.fixture
-def confirmed(as_admin: Client) -> Client:
-    """An administrator who has just confirmed their password."""
-    as_admin.post("/you/confirm/", {"password": "a password for tests"})
-    return as_admin
 
 
 FIELDS = {"name": "CI", "scopes": ["read"], "days": "30", "addresses": ""}
@@ -84,14 +78,14 @@ def test_the_form_offers_only_accounts_that_the_user_may_see(
 
 
 def test_a_revoked_token_is_refused(
-    admin: User, lead: User, as_admin: Client, make_token: MakeToken
+    admin: User, lead: User, confirmed: Client, make_token: MakeToken
 ) -> None:
     text = make_token(lead)
     token = ApiToken.objects.get()
     assert with_token(text).get(RUNNERS).status_code == 200
-    assert as_admin.post(f"/you/tokens/{token.pk}/revoke/").status_code == 404
-    assert "a script" in as_admin.get("/people/tokens/").content.decode()
-    as_admin.post(f"/people/tokens/{token.pk}/revoke/")
+    assert confirmed.post(f"/you/tokens/{token.pk}/revoke/").status_code == 404
+    assert "a script" in confirmed.get("/people/tokens/").content.decode()
+    confirmed.post(f"/people/tokens/{token.pk}/revoke/")
     assert with_token(text).get(RUNNERS).status_code == 401
     entry = AuditEntry.objects.get(action="api_token.revoked")
     assert (entry.actor_name, entry.details) == ("ada", {"owner": "lin"})
@@ -116,6 +110,23 @@ def test_a_token_ends_when_it_expires_or_its_owner_is_disabled(
     assert answer.status_code == 401
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert "Basic" in answer.headers["WWW-Authenticate"]
+
+
+def test_a_token_ends_a_week_after_its_owners_provider_last_vouched_for_them(
+    lead: User, make_token: MakeToken
+) -> None:
+    client = with_token(make_token(lead))
+    SocialAccount.objects.create(user=lead, provider="oidc", uid="1")
+    identity = SocialAccount.objects.filter(user=lead)
+    identity.update(last_login=timezone.now() - timedelta(days=8))
+    assert client.get(RUNNERS).status_code == 200, "they have a password here"
+    lead.set_unusable_password()
+    lead.save()
+    refused = client.get(RUNNERS)
+    assert refused.status_code == 401
+    assert "has not done so for 7 days" in refused.json()["detail"]
+    identity.update(last_login=timezone.now() - timedelta(days=6))
+    assert client.get(RUNNERS).status_code == 200
 
 
 def test_a_demoted_owners_token_loses_the_right_to_write_at_once(

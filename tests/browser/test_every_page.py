@@ -84,6 +84,8 @@ def windows(browser: Browser, trackside: Trackside) -> Iterator[Windows]:
 def world(windows: Windows) -> World:
     """The objects that addresses name, including a person with a second factor."""
     first = windows.of("admin", "light", 1280)
+    first.open("/accounts/apps/new/")
+    windows.confirm("admin", first)
     found = make_world(first)
     first.open("/people/new/")
     windows.confirm("admin", first)

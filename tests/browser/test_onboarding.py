@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import Trackside, Visit, listen, new_context, start_trackside
+from tests.browser.world import confirm
 from tests.simulator_handle import SimulatorHandle, start_simulator
 
 pytestmark = pytest.mark.browser
@@ -55,6 +56,9 @@ def test_an_empty_dashboard_leads_to_the_first_synced_organization_and_explains_
     expect(page.get_by_role("heading", name="Connect an organization")).to_be_visible()
     visit.screenshot("onboarding-2-empty")
     page.get_by_role("link", name="Connect an organization or enterprise").click()
+    page.wait_for_url("**/you/confirm/**")
+    visit.screenshot("onboarding-2-confirm")
+    confirm(page, PASSWORD)
     fine_grained = page.get_by_role("link", name="Make a fine-grained token")
     page.get_by_label("Name").fill("acme")
     page.get_by_label("Address of the API").fill(github.base_url)
@@ -101,6 +105,8 @@ def test_an_empty_dashboard_leads_to_the_first_synced_organization_and_explains_
     visit.screenshot("credential-broken")
     github.clear_faults()
     page.get_by_role("link", name="Replace the token").click()
+    page.wait_for_url(re.compile("/(token|confirm)/"))
+    confirm(page, PASSWORD)
     page.locator("#id_token").fill(github.account("acme").token)
     page.get_by_role("button", name="Replace the token").click()
     expect(page.get_by_role("heading", name="The token has been disabled")).to_have_count(0)
@@ -111,6 +117,8 @@ def test_an_empty_dashboard_leads_to_the_first_synced_organization_and_explains_
     ).click()
     page.get_by_role("link", name="acme").click()
     page.get_by_role("link", name="Disconnect").click()
+    page.wait_for_url(re.compile("/(disconnect|confirm)/"))
+    confirm(page, PASSWORD)
     expect(page.get_by_role("heading", name="Nothing is deleted at GitHub")).to_be_visible()
     page.get_by_label("Type acme to confirm").fill("acme")
     page.get_by_role("button", name="Disconnect").click()

@@ -141,14 +141,14 @@ def test_a_check_answered_with_401_disables_the_credential(
 
 
 def test_changing_the_address_requires_the_token_again(
-    acme: Account, simulator: SimulatorHandle, as_admin: Client
+    acme: Account, simulator: SimulatorHandle, confirmed: Client
 ) -> None:
     moved = f"{simulator.base_url}/api/v3"
-    refused = as_admin.post(f"/accounts/{acme.pk}/token/", {"token": "", "api_url": moved})
+    refused = confirmed.post(f"/accounts/{acme.pk}/token/", {"token": "", "api_url": moved})
     assert refused.status_code == 422
     acme.refresh_from_db()
     assert acme.api_url == simulator.base_url
-    answer = as_admin.post(
+    answer = confirmed.post(
         f"/accounts/{acme.pk}/token/", {"token": simulator.account("acme").token, "api_url": moved}
     )
     assert answer.status_code == 302
@@ -157,10 +157,10 @@ def test_changing_the_address_requires_the_token_again(
 
 
 def test_no_token_is_stored_for_an_address_that_is_not_allowed(
-    acme: Account, as_admin: Client
+    acme: Account, confirmed: Client
 ) -> None:
     token = "ghp_" + "0" * 36
-    answer = as_admin.post(
+    answer = confirmed.post(
         f"/accounts/{acme.pk}/token/", {"token": token, "api_url": "https://elsewhere.example"}
     )
     assert answer.status_code == 422

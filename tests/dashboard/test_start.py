@@ -27,7 +27,7 @@ START = """
 import django
 django.setup()
 from django.conf import settings
-print(settings.SECRET_KEY, *settings.CREDENTIAL_KEYS)
+print(settings.SECRET_KEY, *settings.CREDENTIAL_KEYS, *settings.WEB_KEYS)
 """
 
 
@@ -60,7 +60,7 @@ def test_the_first_start_makes_folders_and_keys_for_the_owner_alone(tmp_path: Pa
     data = tmp_path / "var"
     printed = run(data, START).split()
     kept = json.loads((data / "keys.json").read_text())
-    assert printed == [kept["secret_key"], *kept["credential_keys"]]
+    assert printed == [kept["secret_key"], *kept["credential_keys"], *kept["web_keys"]]
     assert {path.name for path in data.iterdir()} == {"keys.json", "broker", "broker-control"}
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (data, *data.iterdir())]
     assert not any(mode & 0o077 for mode in modes)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from runners_app.security.keys import new_key
 from tests.processes import ROOT, Process, find_binary, free_port, run
 
 ASK = """
@@ -80,7 +80,8 @@ def _ask(url: str, folder: Path) -> str:
         "DJANGO_SETTINGS_MODULE": "dashboard.settings",
         "TRACKSIDE_DATA_DIR": str(folder),
         "SECRET_KEY": "a secret key for tests",
-        "CREDENTIAL_KEYS": Fernet.generate_key().decode(),
+        "CREDENTIAL_KEYS": new_key(),
+        "WEB_KEYS": new_key(),
         "REDIS_URL": url,
     }
     done = subprocess.run(

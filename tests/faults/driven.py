@@ -51,6 +51,7 @@ def _environment() -> dict[str, str]:
         "PYTEST_",
         "SECRET_KEY",
         "CREDENTIAL_KEYS",
+        "WEB_KEYS",
     )
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 

@@ -11,8 +11,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography.fernet import Fernet
-
+from runners_app.security.keys import new_key
 from tests.processes import (
     PostgreSQL,
     Process,
@@ -135,7 +134,8 @@ def _configure(stack: Stack) -> None:
         {
             "DJANGO_SETTINGS_MODULE": "dashboard.settings",
             "SECRET_KEY": "a secret key for processes of tests",
-            "CREDENTIAL_KEYS": Fernet.generate_key().decode(),
+            "CREDENTIAL_KEYS": new_key(),
+            "WEB_KEYS": new_key(),
             "TRACKSIDE_DATA_DIR": str(stack.folder),
             "GITHUB_API_ORIGINS": stack.simulator.base_url,
             "DATABASE_URL": stack.postgresql.url if stack.postgresql else "",

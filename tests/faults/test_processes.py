@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from cryptography.fernet import Fernet
 
+from runners_app.security.keys import new_key
 from tests.faults.driven import drive, went_wrong
 from tests.processes import start_web
 
@@ -56,7 +56,8 @@ def test_p3_an_unresponsive_database_host_leads_to_a_plain_503(tmp_path: Path) -
         address = f"postgresql://trackside@127.0.0.1:{silent.getsockname()[1]}/trackside"
         keys = {
             "SECRET_KEY": "a secret key for processes of tests",
-            "CREDENTIAL_KEYS": Fernet.generate_key().decode(),
+            "CREDENTIAL_KEYS": new_key(),
+            "WEB_KEYS": new_key(),
         }
         known = {
             "PATH": os.environ["PATH"],

@@ -86,6 +86,7 @@ def in_tests(database: str, *files: str, **environment: str) -> Results:
         keys = {
             "SECRET_KEY": "a secret key for tests that is long enough",
             "CREDENTIAL_KEYS": FERNET,
+            "WEB_KEYS": FERNET,
         }
         with start_postgresql() as server:
             known = {**os.environ, **environment, **keys, "DATABASE_URL": server.url}

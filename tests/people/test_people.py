@@ -12,11 +12,8 @@ PASSWORD = "quite a long one 7"
 
 
 @pytest.fixture
-def as_admin(client: Client, admin: User) -> Client:
-    """Somebody who was just asked who it is."""
-    client.force_login(admin)
-    client.post("/you/confirm/", {"password": "a password for tests"})
-    return client
+def as_admin(confirmed: Client) -> Client:
+    return confirmed
 
 
 @pytest.fixture
@@ -130,7 +127,7 @@ def test_input_is_kept_during_reauthentication_except_the_password(
         "password2": PASSWORD,
     }
     asked = client.post("/people/new/", fields, follow=True)
-    assert "Your input is kept except for the password" in asked.content.decode()
+    assert "Your input is kept except for passwords" in asked.content.decode()
     assert PASSWORD not in str(
         [SessionStore().decode(row.session_data) for row in Session.objects.all()]
     )

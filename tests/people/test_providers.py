@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from html import unescape
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
@@ -25,6 +26,7 @@ from django.contrib.auth.models import User
 from django.db import DataError
 from django.db.models.signals import pre_save
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from dashboard.logs import Formatter
@@ -680,6 +682,16 @@ def prove(client: Client, next_url: str) -> str:
         session.trust_env = False
         back = session.get(sent, allow_redirects=False, timeout=20).headers["Location"]
     return client.get(back.removeprefix("http://testserver"), follow=True).content.decode()
+
+
+def test_each_sign_in_at_a_provider_renews_what_its_users_api_tokens_need(
+    client: Client, sso_admin: User
+) -> None:
+    long_ago = timezone.now() - timedelta(days=30)
+    SocialAccount.objects.update(last_login=long_ago)
+    client.post("/sign-out/")
+    come_in(client)
+    assert SocialAccount.objects.get(user=sso_admin).last_login > long_ago + timedelta(days=29)
 
 
 NEW_PERSON = {"username": "max", "password1": PASSWORD, "password2": PASSWORD}

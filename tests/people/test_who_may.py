@@ -2,7 +2,8 @@
 
 An address that the table lacks fails the build, and so does a line without an address. What one may
 not see is 404; what one may see but not change is 403; a method nobody may use is 405. Whoever is
-not signed in, or disabled, is sent to sign in, by every address but the public ones.
+not signed in, or disabled, is sent to sign in, by every address but the public ones. Changes of
+trust send users who may make them to the page that asks who they are (302).
 """
 
 from copy import copy
@@ -94,15 +95,15 @@ mfa_activate_totp           GET     302       302      302     302      302
 mfa_activate_totp           POST    302       302      302     302      302
 mfa_add_webauthn            GET     302       302      302     302      302
 mfa_add_webauthn            POST    302       302      302     302      302
-mfa_deactivate_totp         GET     404       404      404     404      404
-mfa_deactivate_totp         POST    404       404      404     404      404
+mfa_deactivate_totp         GET     302       302      302     302      302
+mfa_deactivate_totp         POST    302       302      302     302      302
 mfa_edit_webauthn           GET     302       302      302     302      302
 mfa_edit_webauthn           POST    302       302      302     302      302
 mfa_remove_webauthn         GET     302       302      302     302      302
 mfa_remove_webauthn         POST    302       302      302     302      302
-mfa_download_recovery_codes GET     404       404      404     404      404
-mfa_download_recovery_codes POST    404       404      404     404      404
-mfa_view_recovery_codes     GET     404       404      404     404      404
+mfa_download_recovery_codes GET     302       302      302     302      302
+mfa_download_recovery_codes POST    302       302      302     302      302
+mfa_view_recovery_codes     GET     302       302      302     302      302
 mfa_generate_recovery_codes GET     302       302      302     302      302
 mfa_generate_recovery_codes POST    302       302      302     302      302
 mfa_list_webauthn           GET     200       200      200     200      200
@@ -125,25 +126,25 @@ openid_connect_callback     ANY     404       404      404     404      404
 metrics                     GET     404       404      404     404      404
 api-docs                    GET     200       200      200     200      200
 your-tokens                 GET     200       200      200     200      200
-your-tokens                 POST    422       422      422     422      422
-your-token-revoke           POST    404       404      404     404      404
+your-tokens                 POST    302       302      302     302      302
+your-token-revoke           POST    302       302      302     302      302
 tokens                      GET     403       403      403     403      200
-token-revoke                POST    403       403      403     403      404
+token-revoke                POST    403       403      403     403      302
 overview                    GET     200       200      200     200      200
 accounts                    GET     200       200      200     200      200
 accounts-export             GET     200       200      200     200      200
 account                     GET     404       200      200     200      200
 account-refresh             POST    404       302      302     302      302
-account-new                 GET     403       403      403     403      200
-account-new                 POST    403       403      403     403      422
-account-token               GET     404       403      403     403      200
-account-token               POST    404       403      403     403      422
+account-new                 GET     403       403      403     403      302
+account-new                 POST    403       403      403     403      302
+account-token               GET     404       403      403     403      302
+account-token               POST    404       403      403     403      302
 account-observe             POST    404       403      403     403      302
 account-pause               POST    404       403      403     403      302
-account-disconnect          GET     404       403      403     403      200
-account-disconnect          POST    404       403      403     403      422
-app-new                     GET     403       403      403     403      200
-app-new                     POST    403       403      403     403      422
+account-disconnect          GET     404       403      403     403      302
+account-disconnect          POST    404       403      403     403      302
+app-new                     GET     403       403      403     403      302
+app-new                     POST    403       403      403     403      302
 app                         GET     403       403      403     403      200
 app                         POST    403       403      403     403      302
 app-hook                    POST    403       403      403     403      302
@@ -162,10 +163,10 @@ person-take                 POST    403       403      403     403      302
 person-groups               GET     403       403      403     403      302
 person-groups               POST    403       403      403     403      302
 notices                     GET     403       403      403     403      200
-channel-new                 GET     403       403      403     403      200
-channel-new                 POST    403       403      403     403      422
-channel                     GET     403       403      403     403      200
-channel                     POST    403       403      403     403      422
+channel-new                 GET     403       403      403     403      302
+channel-new                 POST    403       403      403     403      302
+channel                     GET     403       403      403     403      302
+channel                     POST    403       403      403     403      302
 channel-test                POST    403       403      403     403      302
 channel-delete              POST    403       403      403     403      302
 your-notices                GET     200       200      200     200      200

@@ -57,6 +57,7 @@ def pem() -> str:
 def browser(admin: User) -> Client:
     client = Client(raise_request_exception=False)
     client.force_login(admin)
+    client.post("/you/confirm/?next=/you/", {"password": "a password for tests"})
     return client
 
 

@@ -310,6 +310,7 @@ def test_no_secret_is_sent_to_redis_or_stored_in_rows_and_logs(whole: Run, pem: 
         "token in use": whole.simulator.account("acme").token,
         "secret key": whole.environment["SECRET_KEY"],
         "credential key": whole.environment["CREDENTIAL_KEYS"],
+        "web key": whole.environment["WEB_KEYS"],
         **live(whole, pem),
     }
     places = whole.places()

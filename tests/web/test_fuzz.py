@@ -257,6 +257,7 @@ def rows(acme: Account) -> list[int]:
 def as_admin(admin: User) -> Client:
     client = Client(raise_request_exception=False)
     client.force_login(admin)
+    client.post("/you/confirm/?next=/you/", {"password": "a password for tests"})
     return client
 
 
@@ -285,6 +286,7 @@ def test_no_request_is_answered_by_a_5xx_on_postgresql(tmp_path: Path) -> None:
             "SECRET_KEY": "fuzz" * 15,
             "TRACKSIDE_DATA_DIR": str(tmp_path),
             "CREDENTIAL_KEYS": "Zm9yIHRlc3RzIG9ubHksIDMyIGJ5dGVzIGxvbmcuLi4=",
+            "WEB_KEYS": "Zm9yIHRlc3RzIG9ubHksIDMyIGJ5dGVzIGxvbmcuLi4=",
         }
         chosen = "tests/web/test_fuzz.py::test_no_request_of_the_full_count_is_answered_by_a_5xx"
         done = subprocess.run(

@@ -135,7 +135,11 @@ def connect(environment: Mapping[str, str], simulator: SimulatorHandle, slug: st
 def scaled(embedded: Mapping[str, str], url: str) -> dict[str, str]:
     """The same environment on PostgreSQL, with the keys of the embedded installation."""
     keys = json.loads((Path(embedded["TRACKSIDE_DATA_DIR"]) / "keys.json").read_text())
-    given = {"SECRET_KEY": keys["secret_key"], "CREDENTIAL_KEYS": ",".join(keys["credential_keys"])}
+    given = {
+        "SECRET_KEY": keys["secret_key"],
+        "CREDENTIAL_KEYS": ",".join(keys["credential_keys"]),
+        "WEB_KEYS": ",".join(keys["web_keys"]),
+    }
     return {**embedded, **given, "DATABASE_URL": url}
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography.fernet import Fernet
 
+from runners_app.security.keys import new_key
 from tests.processes import ROOT, Redis, start_redis, start_worker, wait_for
 
 pytestmark = pytest.mark.processes
@@ -45,7 +45,8 @@ def environment(redis_server: Redis, tmp_path: Path) -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "DJANGO_SETTINGS_MODULE": "dashboard.settings",
         "SECRET_KEY": "a secret key for processes of tests",
-        "CREDENTIAL_KEYS": Fernet.generate_key().decode(),
+        "CREDENTIAL_KEYS": new_key(),
+        "WEB_KEYS": new_key(),
         "DATABASE_URL": f"sqlite:///{tmp_path}/trackside.sqlite3",
         "REDIS_URL": redis_server.url,
         "TRACKSIDE_DATA_DIR": str(tmp_path),

@@ -24,13 +24,19 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.urls import URLResolver, reverse
 
 if TYPE_CHECKING:
     from allauth.socialaccount.models import SocialLogin
 
+View = Callable[..., HttpResponse]
+Condition = Callable[[HttpRequest], bool]
+
 OIDC = "oidc"
-PASSWORDS = frozenset({"new_password1", "new_password2", "password1", "password2"})
+# Fields of secrets that a form cannot do without: it is shown again, and asks for them.
+SECRETS = frozenset(
+    {"new_password1", "new_password2", "password1", "password2", "private_key", "token"}
+)
 CONFIRMS, AT, NEXT = "confirms", "at", "next"
 CLOCKS_DIFFER_SECONDS = 30
 ENROL_FIRST = (
@@ -39,35 +45,67 @@ ENROL_FIRST = (
 )
 
 
-def changes_trust(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Decorate a view that changes what anyone may do or how they sign in.
+def changes_trust(
+    view: View, *, when: Condition | None = None, or_signed_in_just_now: bool = False
+) -> View:
+    """Decorate a view that changes what anyone may do, how they sign in, or what holds a secret.
 
-    Put it below the check of who may. What was sent waits in the session during the proof, except
-    for passwords.
+    Every such view has it, and `tests/people/test_changes_of_trust.py` walks them. Put it below the
+    check of who may. With `when`, only these requests change something. What was sent waits in the
+    session during the proof, except for secrets. `or_signed_in_just_now` is for what users of a
+    provider that cannot be asked must be able to do: enrol, and end what is theirs.
     """
 
     @wraps(view)
     def asks_for_proof(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return ask_for_proof(request) or view(request, *args, **kwargs)
+        if when is not None and not when(request):
+            return view(request, *args, **kwargs)
+        proof = _ask_for_proof(request, or_signed_in_just_now=or_signed_in_just_now)
+        return proof or view(request, *args, **kwargs)
 
+    asks_for_proof.changes_trust = True  # type: ignore[attr-defined] # for the test
     return asks_for_proof
 
 
-def ask_for_proof(request: HttpRequest, *, enrols: bool = False) -> HttpResponse | None:
+def is_post(request: HttpRequest) -> bool:
+    """Of a page that shows something without a proof, and changes it with one."""
+    return request.method == "POST"
+
+
+def with_proof(
+    patterns: list[Any], names: frozenset[str], *, when: Condition | None = None
+) -> list[Any]:
+    """The same URL patterns of allauth's, whose views of these names are decorated.
+
+    Those are ways to sign in, so a recent sign-in is enough for users whose provider cannot be
+    asked: they could never enrol otherwise.
+    """
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            with_proof(pattern.url_patterns, names, when=when)
+        elif pattern.name in names:
+            pattern.callback = changes_trust(
+                pattern.callback, when=when, or_signed_in_just_now=True
+            )
+    return patterns
+
+
+def _ask_for_proof(request: HttpRequest, *, or_signed_in_just_now: bool) -> HttpResponse | None:
     """Return None for a user who proved who they are within five minutes, or else where to do it.
 
-    With `enrols` a fresh sign-in is enough for users of a provider that cannot be asked. Raises
-    ReauthenticationRequired for allauth's pages, and PermissionDenied if there is no way.
+    Raises ReauthenticationRequired for allauth's pages, and PermissionDenied if there is no way.
     """
+    if not request.user.is_authenticated:
+        return None  # a page that is public: signing in with a provider
     if _proved_at(request, only_again=True):
         return None
-    _drop_passwords(request)
+    _drop_secrets(request)
     if get_reauthentication_flows(request.user):
         raise ReauthenticationRequired
     if SocialAccount.objects.filter(user=request.user, provider=OIDC).exists():
         suspended: HttpResponse = suspend_request(request, reverse("confirm-provider"))
         return suspended
-    if enrols and _proved_at(request, only_again=False):
+    if or_signed_in_just_now and _proved_at(request, only_again=False):
         return None
     raise PermissionDenied(ENROL_FIRST)
 
@@ -80,16 +118,17 @@ def _proved_at(request: HttpRequest, *, only_again: bool) -> float:
     return max(recent, default=0.0)
 
 
-def _drop_passwords(request: HttpRequest) -> None:
-    """Take passwords out of what allauth keeps in the session until the proof is there."""
+def _drop_secrets(request: HttpRequest) -> None:
+    """Take secrets out of what allauth keeps in the session until the proof is there."""
     kept = request.POST.copy()
-    for name in PASSWORDS & kept.keys():
+    for name in SECRETS & kept.keys():
         del kept[name]
     if len(kept) < len(request.POST):
         request.POST = kept  # type: ignore[assignment] # a copy, which is mutable
         messages.info(
             request,
-            "Your input is kept except for the password: please enter it again afterwards.",
+            "Your input is kept except for passwords, tokens and keys: "
+            "please enter them again afterwards.",
         )
 
 
