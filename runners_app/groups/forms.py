@@ -163,7 +163,22 @@ class GroupForm(SettingsForm):
                 "selected_workflows",
                 "Select at least one, or no job can use the runners of this group.",
             )
+        if data.get("selected_workflows") and not data.get("restricted_to_workflows"):
+            self._check_unused_workflows(data)
         return data
+
+    def _check_unused_workflows(self, data: dict[str, Any]) -> None:
+        """Workflows that were just entered must not be ignored, which would allow all of them.
+
+        GitHub keeps the list of a group that is no longer restricted; that one may stay.
+        """
+        listed = list((data.get("base") or {}).get("selected_workflows") or [])
+        if data["selected_workflows"] != sorted(listed):
+            self.add_error(
+                "restricted_to_workflows",
+                "Workflows are listed below, but every workflow is allowed. Tick this, or remove "
+                "the workflows.",
+            )
 
     @property
     def base_settings(self) -> GroupSettings:

@@ -152,13 +152,18 @@ class LimitForm(forms.Form):
         self.fields["groups"].queryset = rows.order_by("name", "pk")  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
-        if (
-            self.cleaned_data.get("extent") == "groups"
-            and not self.cleaned_data.get("groups")
-            and not self.errors
-        ):
+        if self.errors:
+            return self.cleaned_data
+        extent, groups = self.cleaned_data["extent"], self.cleaned_data["groups"]
+        if extent == "groups" and not groups:
             self.add_error(
                 "groups", "Choose at least one group, or remove access to the account instead."
+            )
+        elif extent == "all" and groups:
+            self.add_error(
+                "extent",
+                "Groups are ticked, but “The whole account” is chosen. Choose “Only some runner "
+                "groups”, or untick the groups.",
             )
         return self.cleaned_data
 

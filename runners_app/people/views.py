@@ -198,6 +198,10 @@ def person_groups(request: Request, pk: int, account_id: int) -> HttpResponse:
     form = LimitForm(request.POST or None, membership=membership)
     if form.is_valid():
         changing.limit_to_groups(membership.user, membership.account, form.chosen, by=request.user)
+        seen = "the whole account"
+        if form.chosen is not None:
+            seen = f"only {', '.join(group.name for group in form.chosen)}"
+        messages.success(request, f"{membership.user} now sees {seen} in {membership.account}.")
         return redirect("person", pk)
     context = {"form": form, "person": membership.user, "account": membership.account}
     return render(request, "people/groups.html", context, status=422 if form.is_bound else 200)
@@ -210,5 +214,7 @@ def person_take(request: Request, pk: int, account_id: int) -> HttpResponse:
     """Remove access to an account."""
     row = get_object_or_404(User, pk=pk)
     account = get_object_or_404(Account, pk=account_id)
-    _tell_held(request, row, changing.take_account(row, account, by=request.user))
+    held = changing.take_account(row, account, by=request.user)
+    messages.success(request, f"{row} no longer has access to {account}.")
+    _tell_held(request, row, held)
     return redirect("person", row.pk)

@@ -379,6 +379,19 @@ document.addEventListener('input', ({ target }) => {
   if ('before' in target.dataset && target.closest('[data-shows-changes]')) showChange(target);
 });
 
+// A form with two meanings: narrowing it, by ticking or typing, chooses the narrower one, and choosing the wider unticks.
+document.addEventListener('input', ({ target }) => {
+  const form = target.closest('form[data-narrowed-by]');
+  if (!form) return;
+  const [name, value] = form.dataset.narrow.split('=');
+  const choice = [...form.elements].find((element) => element.name === name && element.value === value);
+  const isTick = target.type === 'checkbox';
+  if (target.name === form.dataset.narrowedBy && (isTick ? target.checked : target.value)) choice.checked = true;
+  else if (target.name === name && !choice.checked) {
+    for (const tick of form.querySelectorAll(`[type=checkbox][name="${form.dataset.narrowedBy}"]`)) tick.checked = false;
+  }
+});
+
 // Submitting leaves the page, and loses the input if the server is down or the session has ended. So check both first.
 const answering = new WeakSet();
 let wasSignedOut = false;

@@ -118,6 +118,10 @@ def test_a_repeated_post_creates_one_operation(as_admin: Client, acme: Account) 
             "is not a complete workflow",
         ),
         ({"restricted_to_workflows": "on"}, "Select at least one"),
+        (
+            {"selected_workflows": "acme/api/.github/workflows/deploy.yml@main"},
+            "every workflow is allowed",
+        ),
         ({"visibility": "everybody"}, "Select a valid choice"),
         ({"name": "nul\0"}, "Null characters are not allowed"),
     ],
