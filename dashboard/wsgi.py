@@ -3,12 +3,29 @@
 import os
 import signal
 import threading
+from collections.abc import Iterable
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from django.core.wsgi import get_wsgi_application
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
-application = get_wsgi_application()
+django_application = get_wsgi_application()
+
+
+def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    """Django, without the bodies of answers to HEAD, which it leaves to the server to drop.
+
+    gunicorn logs a warning for each. The headers stay those of a GET.
+    """
+    body = django_application(environ, start_response)
+    if environ["REQUEST_METHOD"] != "HEAD":
+        return body
+    body.close()
+    return []
 
 
 def _end_waits_before_stopping() -> None:

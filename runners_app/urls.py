@@ -8,6 +8,7 @@ from runners_app.accounts import views as accounts
 from runners_app.activity import audit_views as audit
 from runners_app.activity import batch_views as batches
 from runners_app.activity import export as activity_export
+from runners_app.activity import undo_views as undo
 from runners_app.activity import views as operations
 from runners_app.api import token_views as tokens
 from runners_app.api.v1 import api as v1
@@ -23,7 +24,10 @@ from runners_app.insight import views as insight
 from runners_app.monitoring import health_views as health
 from runners_app.monitoring import metrics_views as metrics
 from runners_app.notices import views as notices
+from runners_app.overview import history_views as history
+from runners_app.overview import organization_views as organization
 from runners_app.overview import views as overview
+from runners_app.palette import views as palette
 from runners_app.people import preference_views as preferences
 from runners_app.people import sign_in_views as sign_in
 from runners_app.people import views as people
@@ -46,6 +50,7 @@ urlpatterns = [
     path("you/sessions/end/", sign_in.sessions_end, name="sessions-end"),
     path("you/sessions/<str:key>/end/", sign_in.session_end, name="session-end"),
     path("", overview.overview, name="overview"),
+    path("history/", history.history, name="history"),
     path("accounts/", accounts.accounts, name="accounts"),
     path("accounts/export.<str:file_format>", accounts_export.accounts, name="accounts-export"),
     path("accounts/new/", accounts.account_new, name="account-new"),
@@ -55,6 +60,7 @@ urlpatterns = [
     path("accounts/apps/<int:pk>/refresh/", apps.app_refresh, name="app-refresh"),
     path("accounts/remove-demo/", accounts.demo_remove, name="demo-remove"),
     path("accounts/<int:pk>/", accounts.account, name="account"),
+    path("accounts/<int:pk>/overview/", organization.account_overview, name="account-overview"),
     path("accounts/<int:pk>/refresh/", accounts.account_refresh, name="account-refresh"),
     path("accounts/<int:pk>/token/", accounts.account_token, name="account-token"),
     path("accounts/<int:pk>/observe/", accounts.account_observe, name="account-observe"),
@@ -67,6 +73,7 @@ urlpatterns = [
         "people/<int:pk>/administrator/", people.person_administrator, name="person-administrator"
     ),
     path("people/<int:pk>/active/", people.person_active, name="person-active"),
+    path("people/<int:pk>/email/", people.person_email, name="person-email"),
     path("people/<int:pk>/password/", people.person_password, name="person-password"),
     path(
         "people/<int:pk>/second-factor/", people.person_second_factor, name="person-second-factor"
@@ -101,6 +108,7 @@ urlpatterns = [
     path("you/tokens/<int:pk>/revoke/", tokens.your_token_revoke, name="your-token-revoke"),
     path("people/tokens/", tokens.tokens, name="tokens"),
     path("people/tokens/<int:pk>/revoke/", tokens.token_revoke, name="token-revoke"),
+    path("go/", palette.go, name="go"),
     path("audit/", audit.audit, name="audit"),
     path("audit/export.<str:file_format>", audit.audit_export, name="audit-export"),
     path("runners/", runner_list.runners, name="runners"),
@@ -114,6 +122,7 @@ urlpatterns = [
     path("runners/bulk/new/", bulk.runners_new, name="runners-new"),
     path("runners/bulk/edit/", bulk.runners_edit, name="runners-edit"),
     path("runners/bulk/annotate/", annotations.runners_annotate, name="runners-annotate"),
+    path("runners/bulk/recreate/", bulk.runners_recreate, name="runners-recreate"),
     path("runners/bulk/delete/", bulk.runners_delete, name="runners-delete"),
     path("runners/<int:pk>/", runners.runner, name="runner"),
     path("runners/<int:pk>/annotate/", annotations.runner_annotate, name="runner-annotate"),
@@ -131,6 +140,8 @@ urlpatterns = [
     path("operations/<int:pk>/cancel/", operations.operation_cancel, name="operation-cancel"),
     path("operations/<int:pk>/agree/", operations.operation_confirm, name="operation-agree"),
     path("operations/<int:pk>/again/", operations.operation_again, name="operation-again"),
+    path("operations/<int:pk>/undo/", undo.operation_undo, name="operation-undo"),
+    path("operations/batches/<uuid:batch>/undo/", undo.batch_undo, name="batch-undo"),
     path("operations/<int:pk>/settle/", operations.operation_settle, name="operation-settle"),
     path("images/", images.images, name="images"),
     path("images/refresh/", images.images_refresh, name="images-refresh"),
@@ -158,6 +169,7 @@ urlpatterns = [
     path("groups/<int:pk>/annotate/", group_annotations.group_annotate, name="group-annotate"),
     path("groups/<int:pk>/edit/", group_forms.group_edit, name="group-edit"),
     path("groups/<int:pk>/delete/", group_forms.group_delete, name="group-delete"),
+    path("groups/<int:pk>/add-runners/", groups.group_add_runners, name="group-add-runners"),
     path("groups/<int:pk>/access/", group_forms.group_access, name="group-access"),
     path("groups/<int:pk>/self-hosted/", group_forms.group_self_hosted, name="group-self-hosted"),
     path(

@@ -140,6 +140,8 @@ def connect(
         raise CannotConnect(
             f"The {kind} {slug} is connected already. {_otherwise(credential)}"
         ) from None
+    Account.objects.tell_apart(slug)
+    account.refresh_from_db(fields=["server"])
     Reading.objects.create_for(account)
     Credential.objects.filter(pk=credential.pk).update(check_due_at=timezone.now())
     audit.record(
@@ -191,6 +193,7 @@ def serve_with(account: Account, credential: Credential, *, by: "User") -> None:
     )
     account.api_url, account.credential = credential.api_url, credential
     account.save(update_fields=["credential", "api_url"])
+    Account.objects.tell_apart(account.slug)
     CachedResponse.objects.filter(reading__account=account).delete()
     drop_if_unused(previous)
     audit.record(AuditEntry.Action.ACCOUNT_TOKEN_REPLACED, by=by, account=account, details=details)
@@ -279,6 +282,7 @@ def disconnect(account: Account, *, by: "User | None") -> None:
         details={"kind": account.kind},
     )
     account.delete()
+    Account.objects.tell_apart(account.slug)
     end_lease(credential)
     drop_if_unused(credential)
 

@@ -84,6 +84,7 @@ def _follow(api_url: str) -> None:
     ):
         account.api_url = api_url
         account.save(update_fields=["api_url"])
+        Account.objects.tell_apart(account.slug)
         CachedResponse.objects.filter(reading__account=account).delete()
         credential = Credential.objects.get(pk=account.credential_id)
         if credential.api_url != api_url:

@@ -46,7 +46,7 @@ def _account_row(each: AccountFacts) -> Row:
     account: Account = each.account
     limits, credential = each.limits, account.credential
     return (
-        account.slug,
+        str(account),
         account.kind,
         account.api_url,
         each.runners,

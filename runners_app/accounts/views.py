@@ -281,7 +281,7 @@ def account_refresh(request: Request, pk: int) -> HttpResponse:
     elif row.credential.quarantined_at and not request.user.is_superuser:
         messages.warning(request, "The token is disabled. Ask an administrator to replace it.")
     elif not may_read_again(row, timezone.now()):
-        messages.warning(request, budget_words([row.slug]))
+        messages.warning(request, budget_words([str(row)]))
     else:
         connecting.check_now(row, by=request.user)
         messages.success(request, "Reading from GitHub. New data appears here within seconds.")

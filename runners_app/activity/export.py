@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 
 from runners_app.activity.filters import OperationFilter
 from runners_app.models import Account, Operation
+from runners_app.models.accounts import account_name
 from runners_app.web.change_words import Names
 from runners_app.web.downloads import Row
 from runners_app.web.export import CHUNK, export, filters_in_force
@@ -39,7 +40,7 @@ def operations(request: Request, file_format: str) -> StreamingHttpResponse:
     columns = (
         "pk",
         "batch",
-        "account__slug",
+        account_name(),
         "kind",
         "state",
         "target",

@@ -4,13 +4,11 @@ import django_filters
 from django import forms
 from django.db.models import QuerySet
 
-from runners_app.models import Operation
+from runners_app.models import Account, Operation
 
 
 class OperationFilter(django_filters.FilterSet):
-    account = django_filters.CharFilter(
-        field_name="account__slug", lookup_expr="iexact", label="Account"
-    )
+    account = django_filters.CharFilter(method="by_account", label="Account")
     state = django_filters.ChoiceFilter(choices=Operation.State.choices, label="State")
     kind = django_filters.ChoiceFilter(choices=Operation.Kind.choices, label="Kind")
     q = django_filters.CharFilter(field_name="target_name", lookup_expr="icontains", label="Search")
@@ -21,6 +19,9 @@ class OperationFilter(django_filters.FilterSet):
     class Meta:
         model = Operation
         fields: tuple[str, ...] = ()
+
+    def by_account(self, rows: QuerySet[Operation], name: str, value: str) -> QuerySet[Operation]:
+        return rows.filter(account__in=Account.objects.named(value))
 
     def by_open(self, rows: QuerySet[Operation], name: str, value: bool) -> QuerySet[Operation]:
         return rows.filter(state__in=Operation.UNFINISHED) if value else rows

@@ -1,5 +1,7 @@
 """Operations: their list, the page of one, and what a person can do about it."""
 
+from datetime import timedelta
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -10,11 +12,13 @@ from django.views.decorators.http import require_POST, require_safe
 from runners_app.activity.batches import is_held
 from runners_app.activity.filters import OperationFilter
 from runners_app.activity.resubmit import can_resubmit, resubmit
+from runners_app.activity.undo import DELETIONS, can_undo, undo_of
 from runners_app.groups import requests as groups
 from runners_app.models import Account, Membership, Operation, Runner, RunnerGroup
 from runners_app.operations.requests import CannotSendAgain, cancel, confirm_again, settle
 from runners_app.operations.transitions import NotMoved
 from runners_app.runners.requests import claim_runner
+from runners_app.templatetags.trackside import plural
 from runners_app.web.change_words import Names
 from runners_app.web.forms import NonceForm, new_nonce
 from runners_app.web.pages import (
@@ -31,6 +35,9 @@ from runners_app.web.pages import (
 )
 from runners_app.web.paging import Order, page_by_key
 
+# Most operations are sent within this time; later, the page says what they wait for.
+QUICK = timedelta(seconds=5)
+
 
 @require_safe
 def operations(request: Request) -> HttpResponse:
@@ -41,6 +48,7 @@ def operations(request: Request) -> HttpResponse:
     if is_unchanged(request, version):
         return HttpResponse(status=204)
     rows = Operation.objects.within(accounts).select_related("account")
+    rows = rows.prefetch_related("undone_by")
     listed = OperationFilter(request.GET, queryset=rows)
     page = page_by_key(listed.qs, Order("id", descending=True), request.GET)
     context = {
@@ -59,10 +67,11 @@ def operations(request: Request) -> HttpResponse:
 @require_safe
 def operation(request: Request, pk: int) -> HttpResponse:
     row = visible_or_404(
-        Operation.objects.select_related("account__credential", "again_from"), request, pk
+        Operation.objects.select_related("account__credential", "again_from", "undoes"), request, pk
     )
     held_up_by = _held_up_by(row)
-    version = version_of([row.account], row.pk, row.waits_for_person, held_up_by)
+    waits_for = "" if held_up_by else _waits_for(row)
+    version = version_of([row.account], row.pk, row.waits_for_person, held_up_by, waits_for)
     if is_unchanged(request, version):
         return HttpResponse(status=204)
     runners = Runner.objects.visible_to(request.user).filter(account=row.account)
@@ -71,6 +80,7 @@ def operation(request: Request, pk: int) -> HttpResponse:
         "operation": row,
         "account": row.account,
         "held_up_by": held_up_by,
+        "waits_for": waits_for,
         "events": row.events.all(),
         "fields": _fields(row, names),
         "conflict": names.conflict(row.account_id, row.conflict or {}),
@@ -80,6 +90,9 @@ def operation(request: Request, pk: int) -> HttpResponse:
         "group": _group(row),
         "candidates": runners.filter(github_id__in=row.candidates or []),
         "namesakes": _namesakes(request, row),
+        "undone_by": undo_of(row),
+        "may_undo": can_undo(row),
+        "is_deletion": row.kind in DELETIONS,
         "sent_again_as": row.sent_again_as.order_by("pk").first(),
         "again_url": _again_url(row),
         "may_send_again": can_resubmit(row),
@@ -97,6 +110,8 @@ def _held_up_by(row: Operation) -> str:
     account, credential, now = row.account, row.account.credential, timezone.now()
     if row.is_finished or row.state == Operation.State.NEEDS_ATTENTION:
         return ""
+    if row.waits_for_deletion:
+        return "It is sent as soon as the runner of that name is gone from GitHub."
     if is_held(row):
         return "It is held until a manager continues its batch."
     if account.paused:
@@ -109,6 +124,30 @@ def _held_up_by(row: Operation) -> str:
         resumes = f"The token is used again at {credential.paused_until:%H:%M:%S} UTC."
         return f"{credential.pause_reason} {resumes}"
     return ""
+
+
+def _waits_for(row: Operation) -> str:
+    """What it waits for after the first seconds, and since when; empty if it just goes on."""
+    if row.state not in (Operation.State.REQUESTED, Operation.State.SENT):
+        return ""
+    now, credential = timezone.now(), row.account.credential
+    is_sent = row.state == Operation.State.SENT and not row.known_not_applied
+    since = row.sent_at if is_sent and row.sent_at else row.confirmed_at
+    if now - since < QUICK:
+        return ""
+
+    clock = f"since {since:%H:%M:%S} UTC"
+    if is_sent:
+        return (
+            f"It was sent, and has waited {clock} for GitHub's answer. If none comes, Trackside "
+            "finds out whether it took effect."
+        )
+    earlier = Operation.objects.filter(account__credential=credential, pk__lt=row.pk)
+    if ahead := earlier.moving(now).count():
+        return f"It has waited {clock} for {plural(ahead, 'earlier write')} with the same token."
+    if credential.lease_expires_at and credential.lease_expires_at > now:
+        return f"It has waited {clock} for GitHub's answer to another request of its token."
+    return f"It has waited {clock} for a worker. Check that a worker is running."
 
 
 def _namesakes(request: Request, row: Operation) -> list[Runner]:

@@ -233,12 +233,13 @@ def list_page(
 def account_or_404(request: Request, name: str) -> Account:
     """An account by primary key, or by `organization:acme` or `enterprise:acme`.
 
-    Raises Http404 for one the user may not see, and for a name that two servers share.
+    `organization:acme@github.example.com` names the one on a server. Raises Http404 for one the
+    user may not see, and for a name that two servers share.
     """
     accounts = Account.objects.visible_to(request.user).select_related("credential")
-    kind, colon, slug = name.partition(":")
+    kind, colon, text = name.partition(":")
     if colon:
-        found = list(accounts.filter(kind=kind, slug__iexact=slug)[:2])
+        found = list(accounts.filter(kind=kind).named(text)[:2])
     else:
         found = list(accounts.filter(pk=number_in(name) or 0))
     if len(found) != 1:
@@ -248,7 +249,7 @@ def account_or_404(request: Request, name: str) -> Account:
 
 def reference_of(account: Account) -> str:
     """How the API names an account: `organization:acme`."""
-    return f"{account.kind}:{account.slug}"
+    return f"{account.kind}:{account}"
 
 
 def url_to(request: Request, path: str) -> str:

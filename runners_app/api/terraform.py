@@ -88,7 +88,7 @@ def export(
     for runner in runners:
         by_account.setdefault(runner.account_id, ([], []))[1].append(runner)
 
-    for pk in sorted(by_account, key=lambda pk: accounts[pk].slug):
+    for pk in sorted(by_account, key=lambda pk: str(accounts[pk])):
         account, (own_groups, own_runners) = accounts[pk], by_account[pk]
         if account.kind != Account.Kind.ORGANIZATION:
             for runner in own_runners:
@@ -98,7 +98,7 @@ def export(
         blocks = _Organization(account, names, found.left_out).blocks(
             own_groups, own_runners, access, removed=removed
         )
-        found.files[account.slug] = "\n".join(blocks)
+        found.files[str(account)] = "\n".join(blocks)
     return found
 
 
@@ -107,7 +107,7 @@ class _Organization:
 
     def __init__(self, account: Account, names: dict[str, int], left_out: list[str]) -> None:
         self.account, self.names, self.left_out = account, names, left_out
-        self.alias = _identifier(account.slug)
+        self.alias = _identifier(str(account))
         self.provider = f"github.{self.alias}"
         self.groups: dict[int, str] = {}
 
@@ -155,7 +155,7 @@ class _Organization:
 
     def _name(self, resource: str, name: str, github_id: int) -> str:
         """A name that stays the same between exports; a collision is resolved by GitHub's id."""
-        wanted = _identifier(f"{self.account.slug}_{name}")
+        wanted = _identifier(f"{self.account}_{name}")
         if self.names.setdefault(f"{resource}.{wanted}", github_id) != github_id:
             wanted = f"{wanted}_{github_id}"
             self.names[f"{resource}.{wanted}"] = github_id

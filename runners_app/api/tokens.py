@@ -86,7 +86,7 @@ def create_token(
         details={
             "owner": owner.get_username(),
             "scopes": granted,
-            "accounts": [each.account.slug for each in access] if access is not None else "all",
+            "accounts": [str(each.account) for each in access] if access is not None else "all",
             "expires": row.expires_at.isoformat(timespec="seconds"),
         },
     )

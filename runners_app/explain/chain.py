@@ -100,8 +100,12 @@ class Answer:
 
     @property
     def deciding(self) -> Step:
-        """The first step that determines the verdict."""
-        return next((step for step in self.steps if step.verdict == self.verdict), self.steps[-1])
+        """The first step that determines the verdict; of a yes, the one that gives access."""
+        decided = [step for step in self.steps if step.verdict == self.verdict]
+        gives_access = [step for step in decided if step.question in (LISTED, VISIBILITY)]
+        if self.verdict == Verdict.YES and gives_access:
+            return gives_access[-1]
+        return decided[0] if decided else self.steps[-1]
 
     @property
     def group_verdicts(self) -> set[Verdict]:
@@ -169,7 +173,9 @@ OF_GROUP = (*OF_GROUP_AND_REPOSITORY, WORKFLOWS)
 def _ready(runner: RunnerFacts) -> Step:
     reads = ("self_hosted_runners",) if runner.self_hosted else ("runners",)
     if runner.status in ("Ready", "online"):
-        return Step(READY, Verdict.YES, f"Its status is {runner.status}.", reads=reads)
+        return Step(
+            READY, Verdict.YES, f"The status of {runner.name} is {runner.status}.", reads=reads
+        )
     see = Remedy.NONE if runner.self_hosted else Remedy.SEE_RUNNER
     no = {
         "Provisioning": ("It is being created.", "Wait: it is usually ready within minutes."),
@@ -182,10 +188,11 @@ def _ready(runner: RunnerFacts) -> Step:
     if runner.status in no:
         words, step = no[runner.status]
         return Step(READY, Verdict.NO, words, step, see, reads)
+    status = runner.status or "unknown"
     return Step(
         READY,
         Verdict.UNKNOWN,
-        f"Its status is {runner.status or 'unknown'}, which GitHub does not define.",
+        f"The status of {runner.name} is {status}, which GitHub does not define.",
         "Check the runner at GitHub.",
         see,
         reads,
@@ -213,14 +220,19 @@ def _group(
 
 def _visibility(group: GroupFacts, repository: RepositoryFacts, missing: Mapping[str, str]) -> Step:
     if group.visibility == "all":
-        return Step(VISIBILITY, Verdict.YES, "All repositories.", reads=("groups",))
+        words = f"The group {group.name} is for all repositories."
+        return Step(VISIBILITY, Verdict.YES, words, reads=("groups",))
     if group.visibility == "selected":
-        return Step(VISIBILITY, Verdict.YES, "Selected repositories.", reads=("groups",))
+        words = f"The group {group.name} is for selected repositories."
+        return Step(VISIBILITY, Verdict.YES, words, reads=("groups",))
     reads = ("groups", "repositories")
     if group.visibility != "private":
-        words = f"GitHub calls its visibility “{group.visibility}”, which Trackside does not know."
+        words = (
+            f"GitHub calls the visibility of {group.name} “{group.visibility}”, which Trackside "
+            "does not know."
+        )
         return Step(VISIBILITY, Verdict.UNKNOWN, words, "Check the group at GitHub.", reads=reads)
-    words = "Private repositories only."
+    words = f"The group {group.name} is for private repositories only."
     if repository.private is None:
         return Step(
             VISIBILITY,
@@ -244,39 +256,42 @@ def _visibility(group: GroupFacts, repository: RepositoryFacts, missing: Mapping
 def _listed(group: GroupFacts, repository: RepositoryFacts, missing: Mapping[str, str]) -> Step:
     reads = ("group_access",)
     if group.visibility != "selected":
-        return Step(LISTED, Verdict.SKIPPED, "The group has no access list.")
+        return Step(LISTED, Verdict.SKIPPED, f"The group {group.name} has no access list.")
     if group.listed is None:
         return Step(
             LISTED,
             Verdict.UNKNOWN,
-            "The access list could not be read yet.",
+            f"The access list of the group {group.name} could not be read yet.",
             missing.get("group_access", ""),
             reads=reads,
         )
+    access_list = f"the access list of the group {group.name}"
     if group.listed:
-        return Step(LISTED, Verdict.YES, f"{repository.name} is on it.", reads=reads)
+        words = f"{repository.name} is on {access_list}."
+        return Step(LISTED, Verdict.YES, words, reads=reads)
+    words = f"{repository.name} is not on {access_list}."
     step = f"Add {repository.name} to the group's repositories."
-    return Step(
-        LISTED, Verdict.NO, f"{repository.name} is not on it.", step, Remedy.ADD_REPOSITORY, reads
-    )
+    return Step(LISTED, Verdict.NO, words, step, Remedy.ADD_REPOSITORY, reads)
 
 
 def _public(group: GroupFacts, repository: RepositoryFacts, missing: Mapping[str, str]) -> Step:
     reads = ("groups", "repositories")
+    allowing = f"The group {group.name} allows public repositories"
+    excluding = f"the group {group.name} excludes public repositories"
     allowed = group.allows_public and group.enterprise_allows_public is not False
     if repository.private:
         return Step(
             PUBLIC, Verdict.SKIPPED, f"{repository.name} is private.", reads=("repositories",)
         )
     if allowed:
-        return Step(PUBLIC, Verdict.YES, "The group allows public repositories.", reads=("groups",))
+        return Step(PUBLIC, Verdict.YES, f"{allowing}.", reads=("groups",))
     if repository.private is None:
-        words = f"The group excludes public repositories. {_not_listed_by_credential(repository)}"
+        words = f"{excluding[0].upper()}{excluding[1:]}. {_not_listed_by_credential(repository)}"
         return Step(PUBLIC, Verdict.UNKNOWN, words, missing.get("repositories", ""), reads=reads)
     return Step(
         PUBLIC,
         Verdict.NO,
-        f"{repository.name} is public, and the group excludes public repositories.",
+        f"{repository.name} is public, and {excluding}.",
         f"Allow public repositories in the group{_at_enterprise(group)}, "
         "if their pull requests may run code there.",
         Remedy.EDIT_GROUP,
@@ -295,13 +310,14 @@ def _at_enterprise(group: GroupFacts) -> str:
 def _workflow(group: GroupFacts, repository: RepositoryFacts, workflow: Workflow | None) -> Step:
     reads = ("groups",)
     if not group.restricted:
-        return Step(WORKFLOWS, Verdict.YES, "Every workflow may.", reads=reads)
+        words = f"The group {group.name} is for every workflow."
+        return Step(WORKFLOWS, Verdict.YES, words, reads=reads)
     if not group.workflows:
         step = f"Select workflows in the group{_where_restricted(group)}."
         return Step(
             WORKFLOWS,
             Verdict.NO,
-            "Only selected workflows may, and none is selected.",
+            f"The group {group.name} is for selected workflows only, and none is selected.",
             step,
             Remedy.EDIT_GROUP,
             reads,
@@ -310,8 +326,8 @@ def _workflow(group: GroupFacts, repository: RepositoryFacts, workflow: Workflow
         own = f"{repository.owner}/{repository.name}/".lower()
         mine = [each for each in group.workflows if each.lower().startswith(own)]
         words = (
-            f"Only selected workflows may: {len(group.workflows)} of them, "
-            f"{len(mine)} in {repository.name}."
+            f"The group {group.name} is for {len(group.workflows)} selected workflows, "
+            f"{len(mine)} of them in {repository.name}."
         )
         return Step(
             WORKFLOWS,
@@ -326,7 +342,10 @@ def _workflow(group: GroupFacts, repository: RepositoryFacts, workflow: Workflow
             return Step(WORKFLOWS, Verdict.YES, f"{workflow} is among the selected.", reads=reads)
         case False:
             step = f"Add {workflow} to the group's workflows{_where_restricted(group)}."
-            words = f"Only selected workflows may, and {workflow} is not among them."
+            words = (
+                f"The group {group.name} is for selected workflows only, and {workflow} is not "
+                "among them."
+            )
             return Step(WORKFLOWS, Verdict.NO, words, step, Remedy.EDIT_GROUP, reads)
     refs = ", ".join(refs_of(workflow.path, group.workflows))
     words = f"{workflow.path} is selected, but only at {refs}."

@@ -32,7 +32,7 @@ class ExplainForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.by_key = {str(account.pk): account for account in organizations}
         choice: Any = self.fields["organization"]
-        choice.choices = [(key, account.slug) for key, account in self.by_key.items()]
+        choice.choices = [(key, str(account)) for key, account in self.by_key.items()]
         self.fields["repository"].widget.attrs.update(
             {
                 "list": "repositories",

@@ -269,7 +269,7 @@ def groups_explain_ask(request: Request) -> HttpResponse:
     if organization.paused:
         messages.error(request, f"{organization} is paused, so GitHub is not asked.")
     elif not may_read_again(organization, timezone.now()):
-        messages.warning(request, budget_words([organization.slug]))
+        messages.warning(request, budget_words([str(organization)]))
     else:
         explaining.ask_github(organization, name, by=request.user)
     query = request.POST.get("query", "")[:2000]

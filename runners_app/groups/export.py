@@ -6,6 +6,7 @@ from django.views.decorators.http import require_safe
 
 from runners_app.groups.filters import GroupFilter
 from runners_app.models import Runner, RunnerGroup
+from runners_app.models.accounts import account_name
 from runners_app.web.export import CHUNK, counted, export, filters_in_force, present_unless_asked
 from runners_app.web.pages import Request
 
@@ -37,7 +38,7 @@ def groups(request: Request, file_format: str) -> StreamingHttpResponse:
         account=OuterRef("account"), group_id=OuterRef("github_id")
     )
     columns = (
-        "account__slug",
+        account_name(),
         "github_id",
         "name",
         "visibility",

@@ -1,10 +1,8 @@
 """Form pages of runner groups: create, edit, delete, the access list, self-hosted runners."""
 
 from typing import Any
-from uuid import uuid5
 
 from django.contrib import messages
-from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -30,6 +28,7 @@ from runners_app.models import (
     SelfHostedRunner,
 )
 from runners_app.models.visibility import limited_by
+from runners_app.web.change_words import Names
 from runners_app.web.forms import DeleteForm, NonceForm, new_nonce
 from runners_app.web.pages import (
     Request,
@@ -94,7 +93,17 @@ def _names_in(again: Operation) -> str:
 def _form(request: Request, form: GroupForm, again: Operation | None) -> HttpResponse:
     if again and not form.is_bound:
         form.show_refusal(again)
-    context = {"form": form, "account": form.account, "group": form.group}
+    conflict: dict[str, list[object]] = {}
+    if again and again.conflict and form.group:
+        names = Names(request.user, [form.account.pk])
+        now = GroupSettings.of(form.group).stored()
+        conflict = names.conflict_now(form.account.pk, again.conflict, now)
+    context = {
+        "form": form,
+        "account": form.account,
+        "group": form.group,
+        "conflict": conflict,
+    }
     return render(request, "groups/form.html", context, status=422 if form.is_bound else 200)
 
 
@@ -280,15 +289,7 @@ def group_self_hosted(request: Request, pk: int) -> HttpResponse:
         )
         return redirect("group", row.pk)
     batch, target = form.cleaned_data["nonce"], form.cleaned_data["group"]
-    with transaction.atomic():
-        for machine in chosen:
-            asking.request_move_self_hosted(
-                machine,
-                target.github_id,
-                by=request.user,
-                nonce=str(uuid5(batch, str(machine.pk))),
-                batch=batch,
-            )
+    asking.request_moves_self_hosted(chosen, target, by=request.user, batch=batch)
     return redirect("batch", batch)
 
 

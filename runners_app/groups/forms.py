@@ -84,15 +84,37 @@ class GroupForm(SettingsForm):
             choices.append((group.visibility, f"{group.visibility} (as it is now)"))
         visibility: Any = self.fields["visibility"]
         visibility.choices = choices
-        noun = "repositories" if account.kind == Account.Kind.ORGANIZATION else "organizations"
+        is_organization = account.kind == Account.Kind.ORGANIZATION
+        self.members_noun = noun = "repositories" if is_organization else "organizations"
         self.fields["members"].label = f"Add {noun}"
         self.fields["members"].help_text = (
             f"One name per line, if the group is for selected {noun}. "
             "A searchable list follows once the group exists."
         )
+        if group:
+            self._show_before(group)
         if group and group.workflow_restrictions_read_only:
             for name in ("restricted_to_workflows", "selected_workflows"):
                 self.fields[name].disabled = True
+
+    @property
+    def known_members(self) -> list[str]:
+        """Names to offer at once: few organizations; repositories are searched while typing."""
+        if self.account.kind == Account.Kind.ORGANIZATION:
+            return []
+        return sorted({name for _, name in members_of(self.account)})
+
+    def _show_before(self, group: RunnerGroup) -> None:
+        """Let the page show each changed value beside the one that GitHub has now."""
+        visibility: Any = self.fields["visibility"]
+        shown = {
+            **initial_of_group(GroupSettings.of(group)),
+            "visibility": dict(visibility.choices)[group.visibility],
+        }
+        for name, value in shown.items():
+            if name in self.fields:
+                text = {True: "yes", False: "no", None: ""}.get(value, value)
+                self.fields[name].widget.attrs["data-before"] = text
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
@@ -163,7 +185,22 @@ class GroupForm(SettingsForm):
                 "selected_workflows",
                 "Select at least one, or no job can use the runners of this group.",
             )
+        if data.get("selected_workflows") and not data.get("restricted_to_workflows"):
+            self._check_unused_workflows(data)
         return data
+
+    def _check_unused_workflows(self, data: dict[str, Any]) -> None:
+        """Workflows that were just entered must not be ignored, which would allow all of them.
+
+        GitHub keeps the list of a group that is no longer restricted; that one may stay.
+        """
+        listed = list((data.get("base") or {}).get("selected_workflows") or [])
+        if data["selected_workflows"] != sorted(listed):
+            self.add_error(
+                "restricted_to_workflows",
+                "Workflows are listed below, but every workflow is allowed. Tick this, or remove "
+                "the workflows.",
+            )
 
     @property
     def base_settings(self) -> GroupSettings:

@@ -3,12 +3,25 @@
 An access list is changed by lines to add and to remove, so lines that others add stay.
 """
 
-from collections.abc import Mapping
-from typing import Any, Unpack
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Unpack
+from uuid import UUID, uuid5
+
+from django.db import transaction
 
 from runners_app.groups.settings import GroupSettings
-from runners_app.models import Account, Operation, RunnerGroup, SelfHostedRunner
+from runners_app.models import (
+    Account,
+    AuditEntry,
+    Operation,
+    RunnerGroup,
+    SelfHostedRunner,
+)
+from runners_app.operations.batch import audit_batch
 from runners_app.operations.requests import CannotSendAgain, OperationRequest, request_operation
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 K = Operation.Kind
 # Id of a repository or organization → its name. Ids are strings, as JSON keys are. If only the name
@@ -40,14 +53,21 @@ def request_update_group(
     remove: Lines | None = None,
     **request: Unpack[OperationRequest],
 ) -> Operation:
-    """Request other settings, other lines on the access list, or both: one step for each."""
+    """Request other settings, other lines on the access list, or both: one step for each.
+
+    The list that it replaces is stored in `base`, so that the edit can be undone.
+    """
     lists = {"add": dict(add or {}), "remove": dict(remove or {})}
+    replaced: dict[str, object] = {}
+    if add or remove or wanted.visibility != base.visibility:
+        lines = group.access.values_list("github_id", "name")
+        replaced["list"] = {str(key): name for key, name in lines}
     return request_operation(
         group.account,
         K.UPDATE_GROUP,
         request,
         wanted={**wanted.stored(), **{name: lines for name, lines in lists.items() if lines}},
-        base=base.stored(),
+        base={**base.stored(), **replaced},
         target_id=group.github_id,
         target_name=group.name,
     )
@@ -78,6 +98,27 @@ def request_move_self_hosted(
         target_id=runner.github_id,
         target_name=runner.name,
     )
+
+
+@transaction.atomic
+def request_moves_self_hosted(
+    runners: Sequence[SelfHostedRunner], group: RunnerGroup, *, by: "User", batch: UUID
+) -> None:
+    """Request moving self-hosted runners of one account, as one batch with one audit entry."""
+    if Operation.objects.filter(batch=batch).exists():
+        return
+    operations = [
+        request_move_self_hosted(
+            runner,
+            group.github_id,
+            by=by,
+            nonce=str(uuid5(batch, str(runner.pk))),
+            batch=batch,
+            audited=False,
+        )
+        for runner in runners
+    ]
+    audit_batch(AuditEntry.Action.OPERATION_MOVE_SELF_HOSTED_RUNNER, operations, by=by)
 
 
 def request_delete_self_hosted(

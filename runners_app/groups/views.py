@@ -1,5 +1,6 @@
 """Pages of runner groups: list and detail. Pages that change them are in `form_views`."""
 
+from django.contrib import messages
 from django.db.models import Count, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -24,6 +25,7 @@ from runners_app.web.pages import (
     came_from,
     chips_of,
     is_unchanged,
+    manage_or_403,
     may_manage,
     query_without,
     render_page,
@@ -128,6 +130,31 @@ def group(request: Request, pk: int) -> HttpResponse:
         "version": version,
     }
     return render_page(request, "groups/detail.html", context, fragment="facts")
+
+
+@require_safe
+def group_add_runners(request: Request, pk: int) -> HttpResponse:
+    """Tick runners of the same account, to be moved into the group through the bulk preview."""
+    row = visible_or_404(RunnerGroup.objects.present().select_related("account"), request, pk)
+    manage_or_403(request, row.account)
+    if row.inherited:
+        messages.info(request, f"Runners of {row.name} are managed in the enterprise.")
+        return redirect("group", row.pk)
+    words = request.GET.get("q", "").replace("\0", "").strip()[:100]
+    elsewhere = (
+        Runner.objects.visible_to(request.user)
+        .present()
+        .filter(account=row.account)
+        .exclude(group_id=row.github_id)
+    )
+    if words:
+        elsewhere = elsewhere.filter(name__icontains=words)
+    page = page_by_key(elsewhere, Order("name"), request.GET)
+    names = dict(RunnerGroup.objects.filter(account=row.account).values_list("github_id", "name"))
+    for runner in page.rows:
+        runner.group_name = names.get(runner.group_id or 0, "")
+    context = {"group": row, "account": row.account, "page": page, "words": words}
+    return render_page(request, "groups/add_runners.html", context, fragment="rows")
 
 
 def _runners(row: RunnerGroup) -> "QuerySet[Runner]":

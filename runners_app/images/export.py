@@ -6,6 +6,7 @@ from django.views.decorators.http import require_safe
 
 from runners_app.images.filters import ImageFilter
 from runners_app.models import Image, Runner
+from runners_app.models.accounts import account_name
 from runners_app.web.export import CHUNK, counted, export, filters_in_force, present_unless_asked
 from runners_app.web.pages import Request
 
@@ -40,7 +41,7 @@ def images(request: Request, file_format: str) -> StreamingHttpResponse:
     users = users.filter(account=OuterRef("account"), image_id=OuterRef("github_id"))
     rows = present_unless_asked(listed).annotate(users=counted(users))
     columns = (
-        "account__slug",
+        account_name(),
         "source",
         "github_id",
         "name",

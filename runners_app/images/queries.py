@@ -221,7 +221,7 @@ def _offers(
     known = set().union(*offered.values())
     rows = []
     for values, offered_to in offered.items():
-        names = [account.slug for account in accounts if account.pk in offered_to]
+        names = [str(account) for account in accounts if account.pk in offered_to]
         rows.append(
             {
                 **dict(zip(columns, values, strict=True)),

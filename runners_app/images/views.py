@@ -208,7 +208,7 @@ def machine_sizes(request: Request) -> HttpResponse:
         return unchanged(accounts, R.CATALOG)
 
     slug = request.GET.get("account", "").lower()
-    shown = [account for account in accounts if slug in ("", account.slug.lower())]
+    shown = [account for account in accounts if not slug or account.is_named(slug)]
     sizes, platforms = sizes_and_platforms(shown)
     context = {
         "accounts": accounts,

@@ -66,11 +66,11 @@ def asked_of(request: Request, usual: str = USUAL) -> Asked:
     chosen: dict[str, tuple[int, ...]] = {}
     chips = []
     if slug := get.get("account", ""):
-        found = [each for each in accounts if slug.lower() in (each.slug.lower(), str(each.pk))]
+        found = [each for each in accounts if each.is_named(slug) or slug == str(each.pk)]
         if not found:
             raise Http404
         chosen["accounts"] = tuple(each.pk for each in found)
-        chips.append(_chip(request, "account", found[0].slug))
+        chips.append(_chip(request, "account", str(found[0])))
     for name in FILTERS[1:]:
         if not get.get(name):
             continue

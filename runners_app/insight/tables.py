@@ -61,7 +61,7 @@ def queue_cells(question: Question) -> list[Cells]:
 def job_cells(jobs: Iterable[Job]) -> Iterable[Cells]:
     for job in jobs:
         yield (
-            job.account.slug,
+            str(job.account),
             job.repository.name,
             job.workflow.name if job.workflow else None,
             job.name,

@@ -77,7 +77,7 @@ def queue(question: Question, now: datetime | None = None) -> list[QueueRow]:
             pool = job.pool
             key = (job.pool_id or 0, "") if pool else (-job.account_id, asks_for)
             owner = pool.account if pool else job.account
-            row = unknown.setdefault(key, QueueRow(owner.slug, owner.pk, pool, asks_for))
+            row = unknown.setdefault(key, QueueRow(str(owner), owner.pk, pool, asks_for))
         row.jobs.append(job)
     found = [*rows.values(), *unknown.values()]
     usual = _usual_p95([row.pool.pk for row in found if row.pool and row.jobs], now)
@@ -104,7 +104,7 @@ def as_row(row: QueueRow, now: datetime) -> dict[str, Any]:
 def _idle_rows(question: Question) -> dict[int, QueueRow]:
     runners = question.runners().present().select_related("account")
     return {
-        runner.pk: QueueRow(runner.account.slug, runner.account_id, runner)
+        runner.pk: QueueRow(str(runner.account), runner.account_id, runner)
         for runner in runners.order_by("account__slug", "name")
     }
 

@@ -460,7 +460,7 @@ class Names:
             account = self._accounts.get(repository.account_id) if repository else None
             workflow = key[1] if self._by == "workflow" else None
         return {
-            "account": account.slug if account else None,
+            "account": str(account) if account else None,
             "group": group[1] if group else None,
             "pool": pool.name if pool else None,
             "repository": repository.name if repository else None,
@@ -504,7 +504,7 @@ def capacity(question: Question) -> list[Row]:
 def _capacity_row(runner: Runner, part: Levels) -> Row:
     full = rollups.seconds_at_maximum(part.running, part.maximum)
     return {
-        "account": runner.account.slug,
+        "account": str(runner.account),
         "pool": runner.name,
         "since": part.since,
         "until": part.until,

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
-from django.db.models.functions import Lower
+from django.db.models.functions import Concat, Lower
 
 from runners_app.github import Owner
 
@@ -24,6 +24,17 @@ def web_origin(api_url: str) -> str:
     parts = urlsplit(api_url)
     host = parts.netloc.removeprefix("api.") if parts.path in ("", "/") else parts.netloc
     return f"{parts.scheme}://{host}"
+
+
+def host_of(api_url: str) -> str:
+    """The host of GitHub's pages: `github.com` for `https://api.github.com`."""
+    return urlsplit(web_origin(api_url)).netloc
+
+
+def account_name() -> Case:
+    """An expression: the name of a row's account, as `str` of the account says it."""
+    with_server = Concat("account__slug", Value("@"), "account__server")
+    return Case(When(account__server="", then=F("account__slug")), default=with_server)
 
 
 class AccountQuerySet(models.QuerySet["Account"]):
@@ -78,6 +89,26 @@ class AccountQuerySet(models.QuerySet["Account"]):
         visible = self.visible_to(user)
         return visible.values_list("pk", "version", *visible.query.annotations)
 
+    def tell_apart(self, *slugs: str) -> None:
+        """Note the server of accounts that share their name with one on another server.
+
+        Call it in the transaction that connects, renames, moves or disconnects an account.
+        """
+        for slug in slugs:
+            rows = list(self.model._default_manager.filter(slug__iexact=slug))
+            is_shared = len({row.api_url for row in rows}) > 1
+            for row in rows:
+                server = host_of(row.api_url) if is_shared else ""
+                if row.server != server:
+                    changed = self.model._default_manager.filter(pk=row.pk)
+                    changed.update(server=server, version=F("version") + 1)
+
+    def named(self, text: str) -> "AccountQuerySet":
+        """Accounts of this name: `acme`, or `acme@github.example.com` for the one on a server."""
+        slug, _, server = text.partition("@")
+        rows = self.filter(slug__iexact=slug)
+        return rows.filter(server__iexact=server) if server else rows
+
     def raise_versions(self) -> int:
         """Make pages of these accounts reload; call it in the transaction that changes them."""
         return self.update(version=F("version") + 1)
@@ -127,6 +158,13 @@ class Account(models.Model):
         help_text="When an administrator last said that this is still the same enterprise.",
     )
     api_url = models.CharField(max_length=300)
+    server = models.CharField(
+        max_length=300,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The server's host, if an account on another server has the same name.",
+    )
     credential = models.ForeignKey("Credential", on_delete=models.PROTECT, related_name="accounts")
     observe_only = models.BooleanField(
         default=False,
@@ -158,7 +196,11 @@ class Account(models.Model):
         )
 
     def __str__(self) -> str:
-        return self.slug
+        return f"{self.slug}@{self.server}" if self.server else self.slug
+
+    def is_named(self, text: str) -> bool:
+        """Whether a filter means this account, as in `named`."""
+        return text.lower() in (self.slug.lower(), str(self).lower())
 
     @property
     def owner(self) -> Owner:

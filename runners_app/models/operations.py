@@ -27,6 +27,26 @@ class OperationQuerySet(OwnedQuerySet["Operation"]):
             Q(state=Operation.State.NEEDS_ATTENTION) | is_stale_request(timezone.now())
         )
 
+    def stopped(self) -> Self:
+        """Cancelled by a person before anything was changed, which is no failure."""
+        return self.filter(state=Operation.State.CANCELLED, reason=Operation.STOPPED)
+
+    def not_done(self) -> Self:
+        """Rejected, given up or undecided; without those that a person stopped."""
+        failed = (
+            Operation.State.REJECTED,
+            Operation.State.CANCELLED,
+            Operation.State.NEEDS_ATTENTION,
+        )
+        stopped = Q(state=Operation.State.CANCELLED, reason=Operation.STOPPED)
+        return self.filter(state__in=failed).exclude(stopped)
+
+    def moving(self, now: datetime) -> Self:
+        """Those that a worker carries on with, without a person."""
+        return self.filter(state__in=Operation.CARRIED_BY_WORKER).exclude(
+            is_held() | is_overdue(now)
+        )
+
     def due(self, now: datetime) -> Self:
         """Operations whose next step a worker may take now, oldest first.
 
@@ -105,6 +125,9 @@ class Operation(models.Model):
         CANCELLED = "cancelled", "Cancelled"
         NEEDS_ATTENTION = "needs_attention", "Needs attention"
 
+    # The reason of an operation that a person cancelled in time.
+    STOPPED = "Cancelled before anything was changed."
+
     CARRIED_BY_WORKER = (State.REQUESTED, State.SENT, State.UNKNOWN, State.OBSERVING)
     UNFINISHED = (*CARRIED_BY_WORKER, State.NEEDS_ATTENTION)
 
@@ -129,6 +152,7 @@ class Operation(models.Model):
         ACTOR = "actor", "The person who requested it lost the right"
         STALE = "stale", "Not sent for too long"
         RESTORED = "restored", "The database was restored from a backup"
+        AFTER = "after", "Waits for the deletion before it"
 
     # Holds that nobody chose: a person should look at them.
     HELD_BY_CIRCUMSTANCE = (HeldBecause.ACTOR, HeldBecause.STALE, HeldBecause.RESTORED)
@@ -209,6 +233,21 @@ class Operation(models.Model):
         "self", null=True, on_delete=models.SET_NULL, related_name="sent_again_as"
     )
 
+    after = models.ForeignKey(
+        "self",
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="followers",
+        help_text="The deletion whose confirmation lets it be sent, as when recreating.",
+    )
+    undoes = models.ForeignKey(
+        "self",
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="undone_by",
+        help_text="The edit whose values it sets back.",
+    )
+
     requested_at = models.DateTimeField()
     confirmed_at = models.DateTimeField(
         db_column="person_agreed_at", help_text="When a person last said this should be sent."
@@ -252,6 +291,11 @@ class Operation(models.Model):
         )
 
     @property
+    def was_stopped(self) -> bool:
+        """Whether a person cancelled it in time, as in `stopped`."""
+        return self.state == self.State.CANCELLED and self.reason == self.STOPPED
+
+    @property
     def is_cancellable(self) -> bool:
         """Whether it can be cancelled without asking GitHub, as in `nothing_applied`."""
         sent = self.state == self.State.SENT and self.known_not_applied and not self.begun
@@ -261,6 +305,11 @@ class Operation(models.Model):
     def is_held(self) -> bool:
         """Whether it is not sent until a person decides, as in the function `is_held`."""
         return self.is_cancellable and bool(self.held_because)
+
+    @property
+    def waits_for_deletion(self) -> bool:
+        """Whether it is sent as soon as the deletion before it is confirmed."""
+        return self.is_held and self.held_because == self.HeldBecause.AFTER
 
     @property
     def waits_for_person(self) -> bool:

@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.urls import reverse
 
 from runners_app.models import Account, ApiToken, Credential, Event, Limits, Operation, Runner
+from runners_app.models.accounts import account_name
 from runners_app.notices.fact import Fact
 from runners_app.notices.job_facts import (
     hooks_silent,
@@ -127,9 +128,9 @@ def _api_tokens(now: datetime) -> Iterator[Fact]:
 def _readings(now: datetime) -> Iterator[Fact]:
     """One fact per account, however many of its readings are late."""
     late = (readings_failing_too_long(now) | overdue_readings(now)).filter(account__demo=False)
-    for pk, slug in set(late.values_list("account_id", "account__slug")):
+    for pk, name in set(late.values_list("account_id", account_name())):
         path = reverse("account", args=[pk])
-        title = f"{slug} could not be read for an hour"
+        title = f"{name} could not be read for an hour"
         yield Fact(K.READING_STALE, f"stale:{pk}", title, path, pk)
 
 

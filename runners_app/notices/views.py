@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from runners_app.models import Channel, Event
+from runners_app.models import Account, Channel, Event
 from runners_app.notices.addresses import LABELS
 from runners_app.notices.channels import delete_channel, own_channel, save_channel
 from runners_app.notices.forms import ChannelForm, SharedChannelForm
@@ -31,8 +31,10 @@ def notices(request: Request) -> HttpResponse:
     channels = list(Channel.objects.filter(owner=None).order_by("name", "pk"))
     rows = recent(Channel.objects.all())
     open_events = list(Event.objects.filter(ended_at=None).order_by("-began_at")[:50])
+    has_demo = Account.objects.filter(demo=True).exists()
     version = version_of(
         [],
+        has_demo,
         [(row.pk, row.sent_at, row.tries, row.failure, row.channel.name) for row in rows],
         [_shown(channel) for channel in channels],
         [event.pk for event in open_events],
@@ -46,6 +48,7 @@ def notices(request: Request) -> HttpResponse:
         ],
         "notices": rows,
         "open": open_events,
+        "has_demo": has_demo,
         "given_up": GIVEN_UP,
         "version": version,
     }

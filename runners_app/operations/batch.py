@@ -36,8 +36,11 @@ def request_batch(
     batch: UUID,
     subject: str,
     first: int | None = None,
+    action: AuditEntry.Action | None = None,
 ) -> None:
     """Store an operation per item with one audit entry for all, and wake the workers.
+
+    The audit entry says that the operations of `kind` were requested, unless `action` is given.
 
     With `first`, only that many are sent; the rest are held until a person continues the batch. A
     batch that was stored before stays as it is, so a form that arrives twice requests nothing new.
@@ -61,12 +64,12 @@ def request_batch(
     )
     rows = [
         {
-            **item.values,
-            "nonce": str(uuid5(batch, item.key)),
-            "account_id": item.account.pk,
             "held_because": (
                 "" if first is None or number < first else Operation.HeldBecause.STAGED.value
             ),
+            **item.values,
+            "nonce": str(uuid5(batch, item.key)),
+            "account_id": item.account.pk,
         }
         for number, item in enumerate(items)
     ]
@@ -75,7 +78,7 @@ def request_batch(
 
     accounts = {item.account.pk: item.account for item in items}
     audit.record(
-        AuditEntry.Action(f"operation.{kind}"),
+        action or AuditEntry.Action(f"operation.{kind}"),
         by=by,
         account=items[0].account if len(accounts) == 1 else None,
         subject=subject,
@@ -89,6 +92,24 @@ def request_batch(
     Account.objects.filter(pk__in=accounts).raise_versions()
     for credential_id in {account.credential_id for account in accounts.values()}:
         wake_on_commit(credential_id)
+
+
+def audit_batch(action: AuditEntry.Action, operations: Sequence[Operation], *, by: "User") -> None:
+    """Write one audit entry about operations of one batch; there must be at least one."""
+    accounts = {row.account_id: row.account for row in operations}
+    first = operations[0]
+    names = sorted({row.target_name for row in operations})
+    audit.record(
+        action,
+        by=by,
+        account=first.account if len(accounts) == 1 else None,
+        subject=", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else ""),
+        details={
+            "batch": str(first.batch),
+            "operations": len(operations),
+            "accounts": sorted(str(account) for account in accounts.values()),
+        },
+    )
 
 
 def _accounts(items: Iterable[BatchItem]) -> set[int]:

@@ -23,7 +23,7 @@ S, K = Operation.State, Operation.Kind
 
 
 class OperationRequest(TypedDict):
-    """The user, the nonce of the form, the batch, and the earlier operation this replaces.
+    """The user, the nonce of the form, the batch, and the operation this replaces or undoes.
 
     Each nonce makes one operation: a form submitted twice returns the same one.
     """
@@ -32,6 +32,8 @@ class OperationRequest(TypedDict):
     nonce: Required[str]
     batch: NotRequired[UUID | None]
     again_from: NotRequired[Operation | None]
+    undoes: NotRequired[Operation | None]
+    audited: NotRequired[bool]  # False if the caller writes one audit entry for a whole batch
 
 
 TARGETS: dict[str, str] = {
@@ -72,6 +74,7 @@ def request_operation(
         actor=request["by"],
         actor_name=request["by"].get_username(),
         again_from=request.get("again_from"),
+        undoes=request.get("undoes"),
         requested_at=now,
         confirmed_at=now,
         next_step_at=now,
@@ -80,13 +83,18 @@ def request_operation(
     if earlier := _store_or_find(row):
         return earlier
     add_event(row, note="Requested.", by=row.actor_name)
-    audit.record(
-        AuditEntry.Action(f"operation.{kind}"),
-        by=request["by"],
-        account=account,
-        subject=f"{row.target_name} {row.target_version}".strip(),
-        details={"operation": row.pk, "wanted": row.changed_fields or row.wanted},
-    )
+    if request.get("audited", True):
+        audit.record(
+            AuditEntry.Action(f"operation.{kind}"),
+            by=request["by"],
+            account=account,
+            subject=f"{row.target_name} {row.target_version}".strip(),
+            details={
+                "operation": row.pk,
+                "wanted": row.changed_fields or row.wanted,
+                **({"undoes": row.undoes_id} if row.undoes_id else {}),
+            },
+        )
     wake_on_commit(account.credential_id)
     return row
 
@@ -122,8 +130,7 @@ def cancel(operation: Operation, *, by: "User") -> None:
     if operation.state == S.SENT:
         move(operation, S.UNKNOWN, note="GitHub has not taken it so far.")
         move(operation, S.NEEDS_ATTENTION, note="A person was asked.")
-    note = "Cancelled before anything was changed."
-    move(operation, S.CANCELLED, note=note, by=by.get_username())
+    move(operation, S.CANCELLED, note=Operation.STOPPED, by=by.get_username())
     record(operation, AuditEntry.Action.OPERATION_CANCELLED, by)
 
 
@@ -132,6 +139,8 @@ def confirm_again(operation: Operation, *, by: "User") -> None:
     """Send an operation that was held or stayed unsent. Raises NotMoved if it no longer waits."""
     if not operation.is_cancellable:
         raise NotMoved("It is no longer waiting to be sent.")
+    if operation.waits_for_deletion:
+        raise NotMoved("It is sent by itself once the deletion before it is confirmed.")
     stay(
         operation,
         seconds=0,

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db.models import F
 
+from runners_app.credentials.wake import wake_on_commit
 from runners_app.models import Account, Operation, OperationEvent
 from runners_app.models.clock import database_now
 
@@ -50,6 +51,22 @@ def move(
         values["unknown_since"] = None
     _write(operation, values)
     add_event(operation, note=note, by=by, request_id=request_id)
+    if to in FINAL and operation.kind == Operation.Kind.DELETE_RUNNER:
+        _decide_followers(operation, is_deleted=to == S.CONFIRMED)
+
+
+def _decide_followers(deletion: Operation, *, is_deleted: bool) -> None:
+    """Let what waits for a deletion be sent, or cancel it if nothing was deleted."""
+    waiting = deletion.followers.filter(state=S.REQUESTED, held_because=Operation.HeldBecause.AFTER)
+    for follower in waiting.select_related("account"):
+        if is_deleted:
+            now = database_now()
+            note = "The runner is gone, so it can be created again."
+            stay(follower, seconds=0, note=note, held_because="", confirmed_at=now)
+            wake_on_commit(follower.account.credential_id)
+        else:
+            note = "The runner was not deleted, so nothing is created."
+            move(follower, S.CANCELLED, note=note)
 
 
 def stay(

@@ -210,7 +210,7 @@ def countable_line(countable: Countable, facts: list[AccountFacts]) -> Line | No
 
     query = dict(countable.query)
     if len(affected) == 1:
-        query["account"] = affected[0].account.slug
+        query["account"] = str(affected[0].account)
     words = f"{total:,} {countable.one if total == 1 else countable.many}"
     action = "Show it" if total == 1 else "Show them"
     address = f"{reverse(countable.page)}?{urlencode(query)}"
@@ -223,7 +223,7 @@ def credential_lines(accounts: Iterable[Account], now: datetime) -> Iterator[Lin
     for account in accounts:
         served.setdefault(account.credential, []).append(account)
     for credential, serves in served.items():
-        names, address = _and_more([account.slug for account in serves]), _page(serves[0])
+        names, address = _and_more([str(account) for account in serves]), _page(serves[0])
         expires_at = credential.token_expires_at
         if credential.quarantined_at:
             words, reason = f"The token of {names} is disabled", credential.quarantine_reason
@@ -267,7 +267,7 @@ def static_ip_lines(facts: list[AccountFacts]) -> Iterator[Line]:
         if limits and is_nearly_used(limits):
             words = f"{each.account}: {limits.used:,} of {limits.maximum:,} static IPs are used"
             tone = "danger" if is_used_up(limits) else "warning"
-            query = urlencode({"static_ip": "yes", "account": each.account.slug})
+            query = urlencode({"static_ip": "yes", "account": str(each.account)})
             yield Line(tone, "map-pin", words, f"{reverse('runners')}?{query}")
 
 

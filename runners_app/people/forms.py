@@ -108,10 +108,10 @@ class PasswordForm(NewPasswordForm):
 
 
 class GiveForm(forms.Form):
-    """Access to an account, with a role."""
+    """Access to one or many accounts, with the same role in each."""
 
-    account = forms.ModelChoiceField(
-        queryset=Account.objects.none(), empty_label="Choose an account"
+    account = forms.ModelMultipleChoiceField(
+        queryset=Account.objects.none(), label="Accounts", widget=forms.CheckboxSelectMultiple
     )
     role = forms.ChoiceField(
         choices=Membership.Role.choices,
@@ -123,6 +123,23 @@ class GiveForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["account"].queryset = Account.objects.order_by("slug")  # type: ignore[attr-defined]
+
+
+class EmailForm(forms.Form):
+    """Another person's e-mail address, by which a provider's users are recognised."""
+
+    email = forms.EmailField(required=False, max_length=254, label="E-mail")
+
+    def __init__(self, *args: Any, person: User, **kwargs: Any) -> None:
+        super().__init__(*args, **{"initial": {"email": person.email}, **kwargs})
+        self.person = person
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"]
+        others = User.objects.filter(email__iexact=email).exclude(pk=self.person.pk)
+        if email and others.exists():
+            raise forms.ValidationError("Another person has this address.")
+        return email
 
 
 class LimitForm(forms.Form):
@@ -152,13 +169,18 @@ class LimitForm(forms.Form):
         self.fields["groups"].queryset = rows.order_by("name", "pk")  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
-        if (
-            self.cleaned_data.get("extent") == "groups"
-            and not self.cleaned_data.get("groups")
-            and not self.errors
-        ):
+        if self.errors:
+            return self.cleaned_data
+        extent, groups = self.cleaned_data["extent"], self.cleaned_data["groups"]
+        if extent == "groups" and not groups:
             self.add_error(
                 "groups", "Choose at least one group, or remove access to the account instead."
+            )
+        elif extent == "all" and groups:
+            self.add_error(
+                "extent",
+                "Groups are ticked, but “The whole account” is chosen. Choose “Only some runner "
+                "groups”, or untick the groups.",
             )
         return self.cleaned_data
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
@@ -106,6 +107,22 @@ def set_password(person: User, password: str, *, by: User) -> None:
 
 
 @transaction.atomic
+def set_email(person: User, email: str, *, by: User) -> None:
+    """Change the e-mail address. Addresses that a provider vouched for before no longer count."""
+    if person.email == email:
+        return
+    before, person.email = person.email, email
+    person.save(update_fields=["email"])
+    EmailAddress.objects.filter(user=person).delete()
+    audit.record(
+        AuditEntry.Action.PERSON_EMAIL_CHANGED,
+        by=by,
+        subject=person.get_username(),
+        details={"before": before, "after": email},
+    )
+
+
+@transaction.atomic
 def remove_second_factors(person: User, *, by: User | None) -> int:
     """Remove a user's second factors and end their sessions; return how many there were.
 
@@ -148,6 +165,14 @@ def give_account(person: User, account: Account, role: str, *, by: User) -> int:
         details=details,
     )
     return held
+
+
+@transaction.atomic
+def give_accounts(person: User, accounts: "Iterable[Account]", role: str, *, by: User) -> int:
+    """Give the same access to several accounts; returns how many operations were held."""
+    # In one order, because each locks its account.
+    in_order = sorted(accounts, key=lambda account: account.pk)
+    return sum(give_account(person, account, role, by=by) for account in in_order)
 
 
 @transaction.atomic

@@ -6,6 +6,8 @@ The pages of second factors and providers are allauth's.
 from functools import partial
 from typing import Any
 
+from allauth.account.internal.flows.login import perform_password_login
+from allauth.account.models import Login
 from allauth.account.views import (
     LoginView,
     LogoutView,
@@ -151,18 +153,23 @@ def oidc_callback(request: HttpRequest, provider_id: str) -> HttpResponse:
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def setup(request: HttpRequest) -> HttpResponse:
-    """Add the first administrator, given the setup code. 404 once any user exists."""
+    """Add the first administrator, given the setup code, and sign them in.
+
+    404 once any user exists.
+    """
     if User.objects.exists():
         raise Http404
     form = SetupForm(request.POST or None)
     if form.is_valid():
         try:
-            add_first_administrator(
+            person = add_first_administrator(
                 form.cleaned_data["username"], password=form.cleaned_data["password1"]
             )
         except CannotChange:
             raise Http404 from None
-        return redirect("sign-in")
+        credentials = {"username": person.username, "password": form.cleaned_data["password1"]}
+        answer: HttpResponse = perform_password_login(request, credentials, Login(user=person))
+        return answer
     return render(
         request, "people/setup.html", {"form": form}, status=422 if form.is_bound else 200
     )

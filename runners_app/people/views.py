@@ -12,7 +12,7 @@ from runners_app.models import Account, AuditEntry, Membership, RunnerGroup
 from runners_app.operations.authority import waiting_operations
 from runners_app.people import people as changing
 from runners_app.people.adapters import has_second_factor
-from runners_app.people.forms import GiveForm, LimitForm, PasswordForm, PersonForm
+from runners_app.people.forms import EmailForm, GiveForm, LimitForm, PasswordForm, PersonForm
 from runners_app.people.people import CannotChange
 from runners_app.web.pages import Request, administrator_or_403, only_administrators
 from runners_app.web.proof import changes_trust
@@ -55,24 +55,32 @@ def person(request: Request, pk: int) -> HttpResponse:
     """Show one user."""
     administrator_or_403(request)
     row = get_object_or_404(User, pk=pk)
-    return _page(request, row, GiveForm(), PasswordForm(row))
+    return _page(request, row)
 
 
 def _page(
-    request: Request, row: User, give: GiveForm, password: PasswordForm, *, status: int = 200
+    request: Request,
+    row: User,
+    *,
+    give: GiveForm | None = None,
+    password: PasswordForm | None = None,
+    email: EmailForm | None = None,
 ) -> HttpResponse:
+    """The page of a user; a form that is given has errors, and the status is then 422."""
     context = {
         "person": row,
         "memberships": row.memberships.select_related("account")
         .prefetch_related("groups")
         .order_by("account__slug"),
-        "give": give,
-        "password": password,
+        "give": give or GiveForm(),
+        "password": password or PasswordForm(row),
+        "email": email or EmailForm(person=row),
         "entries": _entries(row),
         "is_self": row.pk == request.user.pk,
         "has_second_factor": has_second_factor(row),
         "waiting": waiting_operations(row).count(),
     }
+    status = 422 if give or password or email else 200
     return render(request, "people/detail.html", context, status=status)
 
 
@@ -128,9 +136,24 @@ def person_password(request: Request, pk: int) -> HttpResponse:
     row = get_object_or_404(User, pk=pk)
     form = PasswordForm(row, request.POST)
     if not form.is_valid():
-        return _page(request, row, GiveForm(), form, status=422)
+        return _page(request, row, password=form)
     changing.set_password(row, form.cleaned_data["new_password1"], by=request.user)
     messages.success(request, f"{row} signs in with the new password from now on.")
+    return redirect("person", row.pk)
+
+
+@require_POST
+@only_administrators
+@changes_trust
+def person_email(request: Request, pk: int) -> HttpResponse:
+    """Change a user's e-mail address."""
+    row = get_object_or_404(User, pk=pk)
+    form = EmailForm(request.POST, person=row)
+    if not form.is_valid():
+        return _page(request, row, email=form)
+    email = form.cleaned_data["email"]
+    changing.set_email(row, email, by=request.user)
+    messages.success(request, f"The e-mail address of {row} is now {email or 'empty'}.")
     return redirect("person", row.pk)
 
 
@@ -155,16 +178,16 @@ def person_second_factor(request: Request, pk: int) -> HttpResponse:
 @only_administrators
 @changes_trust
 def person_give(request: Request, pk: int) -> HttpResponse:
-    """Give access to an account, or change the role in it."""
+    """Give access to accounts, or change the role in them."""
     row = get_object_or_404(User, pk=pk)
     form = GiveForm(request.POST)
-    if key := request.POST.get("account"):
-        named_rows_or_404(Account.objects.all(), [key])
+    named_rows_or_404(Account.objects.all(), filter(None, request.POST.getlist("account")))
     if not form.is_valid():
-        return _page(request, row, form, PasswordForm(row), status=422)
-    held = changing.give_account(
-        row, form.cleaned_data["account"], form.cleaned_data["role"], by=request.user
-    )
+        return _page(request, row, give=form)
+    accounts, role = list(form.cleaned_data["account"]), form.cleaned_data["role"]
+    held = changing.give_accounts(row, accounts, role, by=request.user)
+    names = ", ".join(map(str, accounts))
+    messages.success(request, f"{row} is now a {role} of {names}.")
     _tell_held(request, row, held)
     return redirect("person", row.pk)
 
@@ -183,6 +206,10 @@ def person_groups(request: Request, pk: int, account_id: int) -> HttpResponse:
     form = LimitForm(request.POST or None, membership=membership)
     if form.is_valid():
         changing.limit_to_groups(membership.user, membership.account, form.chosen, by=request.user)
+        seen = "the whole account"
+        if form.chosen is not None:
+            seen = f"only {', '.join(group.name for group in form.chosen)}"
+        messages.success(request, f"{membership.user} now sees {seen} in {membership.account}.")
         return redirect("person", pk)
     context = {"form": form, "person": membership.user, "account": membership.account}
     return render(request, "people/groups.html", context, status=422 if form.is_bound else 200)
@@ -195,5 +222,7 @@ def person_take(request: Request, pk: int, account_id: int) -> HttpResponse:
     """Remove access to an account."""
     row = get_object_or_404(User, pk=pk)
     account = get_object_or_404(Account, pk=account_id)
-    _tell_held(request, row, changing.take_account(row, account, by=request.user))
+    held = changing.take_account(row, account, by=request.user)
+    messages.success(request, f"{row} no longer has access to {account}.")
+    _tell_held(request, row, held)
     return redirect("person", row.pk)

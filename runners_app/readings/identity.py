@@ -76,6 +76,7 @@ def follow_rename(account: Account, client: GitHubClient) -> None:
         with transaction.atomic():
             Account.objects.filter(pk=account.pk).update(slug=after)
             Account.objects.filter(pk=account.pk).raise_versions()
+            Account.objects.tell_apart(before, after)
             account.slug = after
             audit.record(
                 AuditEntry.Action.ACCOUNT_RENAMED,

@@ -13,8 +13,12 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
+from django.db import transaction
+from django.db.models import OuterRef, Subquery
+
 from runners_app.models import (
     Account,
+    AuditEntry,
     Image,
     ImageVersion,
     Limits,
@@ -24,7 +28,7 @@ from runners_app.models import (
     RunnerGroup,
 )
 from runners_app.operations.batch import BatchItem, request_batch
-from runners_app.runners.settings import RunnerSettings
+from runners_app.runners.settings import NAME, RunnerSettings
 from runners_app.runners.sizes import fits
 
 if TYPE_CHECKING:
@@ -88,7 +92,7 @@ class BulkPlan:
         return seconds_of(item.runner for item in self.items)
 
 
-def seconds_of(runners: Iterable[Runner]) -> int:
+def seconds_of(runners: Iterable[Runner | RunnerGroup]) -> int:
     """How long one write per runner takes at least, at one a second for each credential."""
     return max(Counter(runner.account.credential_id for runner in runners).values(), default=0)
 
@@ -298,6 +302,77 @@ def request_creates(wanted: Mapping[Account, RunnerSettings], *, by: "User", bat
         batch=batch,
         subject=f"{len(wanted):,} runners",
     )
+
+
+def plan_recreate(runners: Sequence[Runner]) -> tuple[list[Runner], list[tuple[Runner, str]]]:
+    """The Stuck runners that can be deleted and created again, and the others with the reason.
+
+    What GitHub would refuse to create must not be deleted first.
+    """
+    catalog = Catalog({runner.account.pk: runner.account for runner in runners}.values())
+    group_ids = {(account, group_id) for (account, _), group_id in catalog.groups.items()}
+    possible, impossible = [], []
+    for runner in runners:
+        if reason := _why_not_recreated(runner, catalog, group_ids):
+            impossible.append((runner, reason))
+        else:
+            possible.append(runner)
+    return possible, impossible
+
+
+def _why_not_recreated(runner: Runner, catalog: Catalog, group_ids: set[tuple[int, int]]) -> str:
+    account = runner.account
+    if account.why_unchangeable:
+        return account.why_unchangeable
+    if runner.status != "Stuck":
+        return f"Only Stuck runners are recreated; the status is {runner.status}."
+    if not NAME.fullmatch(runner.name):
+        return "GitHub would not accept its name again."
+    if (account.pk, runner.group_id) not in group_ids:
+        return "Its runner group is not known, so it could not be created again."
+    if (account.pk, runner.image_source, runner.image_id) not in catalog.by_id:
+        return "Its image is no longer offered, so it could not be created again."
+    version = runner.fixed_image_version
+    image = catalog.by_id[account.pk, runner.image_source, runner.image_id]
+    if version and (image.pk, version) not in catalog.versions:
+        return "Its image version is no longer offered, so it could not be created again."
+    if (account.pk, runner.size) not in catalog.sizes:
+        return "Its size is no longer offered, so it could not be created again."
+    return ""
+
+
+@transaction.atomic
+def request_recreates(runners: Sequence[Runner], *, by: "User", batch: UUID) -> None:
+    """Request deleting runners and creating each again once it is gone, as one batch."""
+    items = []
+    for runner in runners:
+        settings = RunnerSettings.of(runner).stored()
+        common = {"target_name": runner.name}
+        delete = {**common, "base": settings, "target_id": runner.github_id}
+        create = {
+            **common,
+            "kind": Operation.Kind.CREATE_RUNNER.value,
+            "wanted": settings,
+            "held_because": Operation.HeldBecause.AFTER.value,
+        }
+        items.append(BatchItem(runner.account, f"delete {runner.pk}", delete))
+        items.append(BatchItem(runner.account, f"create {runner.pk}", create))
+    request_batch(
+        Operation.Kind.DELETE_RUNNER,
+        items,
+        by=by,
+        batch=batch,
+        subject=f"{len(runners):,} runners",
+        action=AuditEntry.Action.RUNNERS_RECREATED,
+    )
+    deletion = Operation.objects.filter(
+        batch=batch,
+        kind=Operation.Kind.DELETE_RUNNER,
+        account=OuterRef("account"),
+        target_name=OuterRef("target_name"),
+    )
+    creates = Operation.objects.filter(batch=batch, kind=Operation.Kind.CREATE_RUNNER, after=None)
+    creates.update(after=Subquery(deletion.order_by("pk").values("pk")[:1]))
 
 
 def request_deletes(runners: Sequence[Runner], *, by: "User", batch: UUID) -> None:

@@ -31,7 +31,9 @@ class BulkForm(forms.Form):
         required=False, help_text="By name: each account resolves it to its own image."
     )
     image_version = forms.ChoiceField(
-        required=False, label="Image version", help_text="For custom images."
+        required=False,
+        label="Image version",
+        help_text="For a custom image chosen above; without one, runners get its latest version.",
     )
     size = forms.ChoiceField(required=False)
     group = forms.ChoiceField(
@@ -60,12 +62,11 @@ class BulkForm(forms.Form):
         self._offer(
             "image_version",
             list(dict.fromkeys(versions.values_list("version", flat=True))),
-            "Latest, if you choose an image",
         )
 
-    def _offer(self, name: str, values: list[str], empty: str = UNCHANGED) -> None:
+    def _offer(self, name: str, values: list[str]) -> None:
         field: Any = self.fields[name]
-        field.choices = [("", empty), *((value, value) for value in values)]
+        field.choices = [("", UNCHANGED), *((value, value) for value in values)]
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -98,6 +99,16 @@ class ConfirmForm(NonceForm):
         min_value=1,
         label="Try it on the first",
         help_text="The others wait until you continue. Leave empty to change all of them.",
+    )
+
+
+class RecreateForm(ConfirmForm):
+    """Asks for an explicit yes, which is never preset."""
+
+    first = None  # type: ignore[assignment]
+    agreed = forms.BooleanField(
+        label="Delete these runners and create them again",
+        error_messages={"required": "Tick this first. Nothing was deleted."},
     )
 
 

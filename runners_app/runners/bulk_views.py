@@ -16,10 +16,11 @@ from django.views.decorators.http import require_http_methods
 
 from runners_app.models import Account, Runner, Selection
 from runners_app.runners import bulk
-from runners_app.runners.bulk_forms import BulkDeleteForm, BulkForm, ConfirmForm
+from runners_app.runners.bulk_forms import BulkDeleteForm, BulkForm, ConfirmForm, RecreateForm
 from runners_app.runners.create_many_form import ManyRunnersForm
 from runners_app.runners.filters import RunnerFilter
 from runners_app.web.change_words import Names
+from runners_app.web.incidents import current_incidents
 from runners_app.web.pages import Request, manage_or_403
 from runners_app.web.references import named_rows_or_404
 
@@ -195,6 +196,36 @@ def runners_new(request: Request) -> HttpResponse:
         return redirect("batch", batch)
     context = {"form": form, "accounts": accounts}
     return render(request, "runners/bulk/new.html", context, status=422 if form.is_bound else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@explains_too_many
+def runners_recreate(request: Request) -> HttpResponse:
+    """Delete the selected Stuck runners, and create each again once GitHub no longer has it."""
+    selection, runners = selected_runners(request)
+    possible, impossible = bulk.plan_recreate(runners)
+    digest = bulk.digest_of(possible)
+    form = RecreateForm(request.POST or None, initial={"digest": digest})
+    context: dict[str, Any] = {
+        "selection": selection,
+        "runners": possible,
+        "page": _page_of(possible, request),
+        "impossible": impossible,
+        "reasons": Counter(reason for _, reason in impossible).most_common(),
+        "with_static_ip": [runner for runner in possible if runner.static_ip],
+        "incidents": current_incidents(),
+        "accounts_count": len({runner.account_id for runner in possible}),
+        "seconds": 2 * bulk.seconds_of(possible),
+        "form": form,
+    }
+    if request.method == "POST" and possible and form.is_valid():
+        if form.cleaned_data["digest"] == digest:
+            batch = bulk.batch_of(form.cleaned_data["nonce"], digest)
+            bulk.request_recreates(possible, by=request.user, batch=batch)
+            return redirect("batch", batch)
+        context |= {"differs": True, "form": RecreateForm(initial={"digest": digest})}
+    status = 422 if form.errors else 200
+    return render(request, "runners/bulk/recreate.html", context, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

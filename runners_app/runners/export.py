@@ -64,7 +64,7 @@ def runners(request: Request, file_format: str) -> StreamingHttpResponse:
 def _runner_rows(rows: "QuerySet[Any]") -> Iterator[Row]:
     for row in rows.order_by("account__slug", "name", "pk").iterator(chunk_size=CHUNK):
         yield (
-            row.account.slug,
+            str(row.account),
             row.github_id,
             row.name,
             row.status,

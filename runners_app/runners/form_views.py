@@ -78,6 +78,7 @@ def _form(
     form: RunnerForm,
     accounts: list[Account],
     *,
+    conflict: dict[str, list[object]] | None = None,
     status: int = 200,
 ) -> HttpResponse:
     image = form.chosen_image
@@ -92,6 +93,7 @@ def _form(
         "accounts": accounts,
         "cost": cost,
         "prices_as_of": PRICES_AS_OF,
+        "conflict": conflict,
     }
     return render_page(request, "runners/form.html", context, fragment="following", status=status)
 
@@ -134,6 +136,17 @@ def _account_or_404(request: Request) -> Account:
     return visible_account_or_404(request, id_or_404(request.GET.get("account", "")))
 
 
+def _conflict_of(
+    request: Request, again: Operation | None, runner: Runner
+) -> dict[str, list[object]]:
+    """What kept the operation that is edited again from being sent, with the values of now."""
+    if again is None or not again.conflict:
+        return {}
+    names = Names(request.user, [runner.account_id])
+    now = RunnerSettings.of(runner).stored()
+    return names.conflict_now(runner.account_id, again.conflict, now)
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 def runner_edit(request: Request, pk: int) -> HttpResponse:
     row = visible_or_404(Runner.objects.present().select_related("account"), request, pk)
@@ -144,10 +157,11 @@ def runner_edit(request: Request, pk: int) -> HttpResponse:
         form = RunnerForm(initial=initial, account=row.account, runner=row)
         if again:
             form.show_refusal(again)
-        return _form(request, form, [])
+        return _form(request, form, [], conflict=_conflict_of(request, again, row))
     form = RunnerForm(request.POST, account=row.account, runner=row)
     if not form.is_valid():
-        return _form(request, form, [], status=422)
+        conflict = _conflict_of(request, again, row)
+        return _form(request, form, [], conflict=conflict, status=422)
     wanted, base, now = form.settings, form.base_settings, RunnerSettings.of(row)
     if conflict := wanted.conflicts_with(now, base=base):
         mine = wanted.on_top_of(now, base=base)

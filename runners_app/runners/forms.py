@@ -1,6 +1,5 @@
 """The form of one runner. It only validates; `requests` stores the operation."""
 
-import re
 from typing import Any
 
 from django import forms
@@ -9,12 +8,9 @@ from django.urls import reverse
 
 from runners_app.models import Account, Image, MachineSize, Runner
 from runners_app.runners.choices import Choices, choices_for
-from runners_app.runners.settings import RunnerSettings
+from runners_app.runners.settings import NAME, RunnerSettings
 from runners_app.templatetags.words import plain_value
 from runners_app.web.forms import SettingsForm
-
-NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
 
 NAME_RULE = "1 to 64 characters: letters, digits, dots, dashes and underscores."
 

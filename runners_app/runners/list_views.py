@@ -204,7 +204,7 @@ def _rows(
     moving = any(runner.is_moving for runner in page.rows)
     words = {word: vocabulary.get(name, []) for word, name in RunnerFilter.WORDS.items()}
     chosen = {slug.lower() for slug in listed.values_of("account")}
-    new_in = [account.pk for account in accounts if account.slug.lower() in chosen]
+    new_in = [account.pk for account in accounts if any(map(account.is_named, chosen))]
     return {
         "chips": listed.chips(request.GET),
         "problems": listed.problems,
@@ -234,7 +234,7 @@ def vocabulary_of(accounts: list[Account], facets: dict[int, Facets]) -> dict[st
         return sorted(set().union(*values) - {""}, key=str.lower)
 
     return {
-        "account": sorted({account.slug for account in accounts}),
+        "account": sorted({str(account) for account in accounts}),
         "status": [*known(one.statuses for one in each), GONE],
         "size": sorted(known(one.sizes for one in each), key=_by_number),
         "image": known(one.images for one in each),

@@ -1,5 +1,6 @@
 """A runner's settings as one frozen type, shared by forms, bulk changes, operations and exports."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -9,6 +10,7 @@ from runners_app.models import Runner
 from runners_app.operations.settings import Settings
 
 LATEST = (None, "latest")
+NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")  # what GitHub accepts for a new runner
 
 
 @dataclass(frozen=True, kw_only=True)

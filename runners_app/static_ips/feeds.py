@@ -15,6 +15,7 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import quote_etag
 
 from runners_app.models import Account, Reading
+from runners_app.models.accounts import account_name
 from runners_app.web.pages import Request
 
 if TYPE_CHECKING:
@@ -32,17 +33,17 @@ class Feed:
 
 
 def check_feed(user: "User", account: str = "") -> Feed:
-    """The state of the ranges in one account, given by slug, or in all that the user may see.
+    """The state of the ranges in one account, given by name, or in all that the user may see.
 
     A list is not proven while an account was never read. A runner that GitHub's lists lack stays
     in it until that is proven (see `missing_since`), so it cannot make the list shorter by mistake.
     """
     accounts = Account.objects.visible_to(user)
     if account:
-        accounts = accounts.filter(slug__iexact=account)
+        accounts = accounts.named(account)
     readings = Reading.objects.filter(account__in=accounts, resource=Reading.Resource.RUNNERS)
-    times = list(readings.values_list("account__slug", "last_good_at"))
-    unread = sorted(slug for slug, last_good_at in times if last_good_at is None)
+    times = list(readings.values_list(account_name(), "last_good_at"))
+    unread = sorted(name for name, last_good_at in times if last_good_at is None)
     if unread:
         return Feed(None, f"The runners of {', '.join(unread)} have not been read yet.")
     return Feed(min((last_good_at for _, last_good_at in times if last_good_at), default=None))

@@ -83,7 +83,7 @@ class Gauge:
         return -self.limits.used / self.limits.maximum, str(self)
 
     def __str__(self) -> str:
-        return self.account.slug
+        return str(self.account)
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def _range_rows(rows: "QuerySet[Any]") -> Iterator[Row]:
             yield (
                 cidr,
                 enabled,
-                row.account.slug,
+                str(row.account),
                 row.name,
                 row.github_id,
                 row.group_title,
@@ -223,7 +223,7 @@ def _change_row(each: RangeChange) -> Row:
     return (
         change,
         str(each.network),
-        each.runner.account.slug,
+        str(each.runner.account),
         each.runner.name,
         each.runner.github_id,
         each.at,
@@ -307,7 +307,7 @@ def _with_visible_limits(accounts: list[Account], slug: str) -> list[Account]:
 
     Only accounts the user sees in full: totals would leak the rest.
     """
-    chosen = [account for account in accounts if slug.lower() in ("", account.slug.lower())]
+    chosen = [account for account in accounts if not slug or account.is_named(slug)]
     return [account for account in chosen if limited_by(account) is None]
 
 

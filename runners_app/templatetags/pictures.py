@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import NamedTuple
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
 
 from django import template
 from django.utils.html import format_html, format_html_join
@@ -65,6 +65,123 @@ def _label(row: Bar, *, statuses: bool) -> tuple[str, SafeString]:
     return tone, format_html(
         '<a class="status status-{}" href="{}">{}{}</a>', still, row.address, icon(name), word
     )
+
+
+class Line(Protocol):
+    """A line of a picture over time: its label, and a value for each moment."""
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def values(self) -> list[int]: ...
+
+
+AXIS = 34  # width of the numbers beside a picture
+
+
+@register.simple_tag
+def over_time(
+    moments: Sequence[datetime],
+    lines: Sequence[Line],
+    caption: str,
+    since: datetime | None = None,
+    *,
+    statuses: bool = False,
+) -> SafeString:
+    """Lines over time with axes, a legend, and the numbers of each moment on hover.
+
+    They begin at `since`, because before it nothing is known. With `statuses`, labels are GitHub's
+    statuses. Put the table of numbers beside it.
+    """
+    if not lines or len(moments) < 2:
+        return SafeString("")
+    top = max(1, *(max(line.values) for line in lines))
+    width, height = CHART_WIDTH - AXIS, CHART_HEIGHT - 20
+
+    def x(index: int) -> float:
+        return AXIS + index / (len(moments) - 1) * width
+
+    def y(value: int) -> float:
+        return 6 + (1 - value / top) * (height - 6)
+
+    known = [i for i, moment in enumerate(moments) if since is None or moment >= since]
+    levels = sorted({0, top // 2, top})
+    grid = format_html_join(
+        "",
+        '<line class="axis" x1="{}" x2="{}" y1="{}" y2="{}"/><text x="{}" y="{}">{}</text>',
+        (
+            (AXIS, CHART_WIDTH, f"{y(n):.1f}", f"{y(n):.1f}", 0, f"{y(n) + 4:.1f}", f"{n:,}")
+            for n in levels
+        ),
+    )
+    shown = "%H:%M" if moments[-1] - moments[0] <= timedelta(days=2) else "%-d %b"
+    times = format_html_join(
+        "",
+        '<text x="{}" y="{}" class="axis-{}">{}</text>',
+        (
+            (f"{x(index):.0f}", CHART_HEIGHT - 4, place, f"{moments[index]:{shown}}")
+            for index, place in (
+                (0, "start"),
+                (len(moments) // 2, "middle"),
+                (len(moments) - 1, "end"),
+            )
+        ),
+    )
+    drawn = format_html_join(
+        "",
+        '<polyline class="line line-{} dash-{}" points="{}"/>',
+        (
+            (
+                _tone(line.label, statuses=statuses),
+                number % 4,
+                " ".join(f"{x(i):.1f},{y(line.values[i]):.1f}" for i in known),
+            )
+            for number, line in enumerate(lines)
+        ),
+    )
+    step = width / (len(moments) - 1)
+    hovers = format_html_join(
+        "",
+        '<rect class="hover" x="{}" y="0" width="{}" height="{}"><title>{}</title></rect>',
+        (
+            (
+                f"{x(i) - step / 2:.1f}",
+                f"{step:.1f}",
+                CHART_HEIGHT,
+                f"{moments[i]:%-d %b %Y, %H:%M} UTC: "
+                + ", ".join(f"{line.label} {line.values[i]:,}" for line in lines),
+            )
+            for i in known
+        ),
+    )
+    legend = format_html_join(
+        "",
+        '<li><svg class="key" viewBox="0 0 24 8" aria-hidden="true">'
+        '<line class="line line-{} dash-{}" x1="0" x2="24" y1="4" y2="4"/></svg>{} {}</li>',
+        (
+            (_tone(line.label, statuses=statuses), n % 4, line.label, f"{line.values[-1]:,}")
+            for n, line in enumerate(lines)
+        ),
+    )
+    return format_html(
+        '<svg class="over-time" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}{}</svg>'
+        '<ul class="legend">{}</ul>',
+        CHART_WIDTH,
+        CHART_HEIGHT,
+        caption,
+        grid,
+        times,
+        drawn,
+        hovers,
+        legend,
+    )
+
+
+def _tone(label: str, *, statuses: bool) -> str:
+    if statuses:
+        return STATUSES.get(label, ("", "unknown"))[1]
+    return "muted" if label == "Maximum" else "progress"
 
 
 class Point(NamedTuple):

@@ -51,7 +51,7 @@ def runner_rows(
 
 
 def _runner_row(runner: Runner, address: str, cells: Sequence["Cell"], *, ticks: bool) -> str:
-    name, account, key = escape(runner.name), escape(runner.account.slug), runner.pk
+    name, account, key = escape(runner.name), escape(str(runner.account)), runner.pk
     tick = ""
     if ticks and runner.gone_at:
         tick = '<td class="tick"></td>'
@@ -71,7 +71,7 @@ def _runner_row(runner: Runner, address: str, cells: Sequence["Cell"], *, ticks:
 
 def _account(runner: Runner) -> str:
     demo = ' <span class="badge badge-muted">Demo</span>' if runner.account.demo else ""
-    return f'<td data-label="Account" class="card-line">{escape(runner.account.slug)}{demo}</td>'
+    return f'<td data-label="Account" class="card-line">{escape(str(runner.account))}{demo}</td>'
 
 
 def _status(runner: Runner) -> str:

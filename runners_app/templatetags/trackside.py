@@ -428,10 +428,11 @@ def _address(name: str, prefix: str, urlconf: str | None) -> str:
 @lru_cache(maxsize=256)
 def _nav_link(href: str, label: str, icon_name: str, key: str, current: str) -> SafeString:
     return format_html(
-        '<li><a href="{}" data-go="{}"{}>{}<span>{}</span></a></li>',
+        '<li><a href="{}" data-go="{}"{}>{}<span data-text="{}">{}</span></a></li>',
         href,
         key,
         mark_safe(current),  # noqa: S308 -- one of two constants
         icon(icon_name),
+        label,
         label,
     )

@@ -35,6 +35,8 @@ LABELS = {
     "repositories_to_remove": "Repositories to remove",
     "repositories_added": "Repositories added",
     "repositories_removed": "Repositories removed",
+    "access_list_add": "Added to the access list",
+    "access_list_remove": "Removed from the access list",
     "restricted_to_workflows": "Restricted to workflows",
     "network_configuration_id": "Network configuration",
     "versions_count": "Versions",
@@ -80,7 +82,11 @@ def plain_value(value: object) -> str:
         return value.strftime("%-d %B %Y, %H:%M UTC")
     if isinstance(value, dict):
         is_range = {"prefix", "length"} <= value.keys()
-        return f"{value['prefix']}/{value['length']}" if is_range else str(value)
+        if is_range:
+            return f"{value['prefix']}/{value['length']}"
+        return ", ".join(
+            f"{field_label(name)}: {plain_value(each)}" for name, each in value.items()
+        )
     if isinstance(value, list | tuple):
         return ", ".join(plain_value(item) for item in value)
     return str(value)

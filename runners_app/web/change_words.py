@@ -1,6 +1,6 @@
 """The changes an operation makes, in words: names of images and groups instead of GitHub's ids."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runners_app.models import Account, Image, RunnerGroup
@@ -71,6 +71,17 @@ class Names:
             field: [self.value(account, field, value) for value in values]
             for field, values in fields.items()
         }
+
+    def conflict_now(
+        self, account: int, fields: Mapping[str, Sequence[object]], now: Values
+    ) -> dict[str, list[object]]:
+        """A stored conflict with the values that GitHub has by now, without fields that agree."""
+        current = {
+            field: [now[field], before, requested]
+            for field, (_, before, requested) in fields.items()
+            if field in now and now[field] != requested
+        }
+        return self.conflict(account, current)
 
     def value(self, account: int, field: str, value: object) -> object:
         """The name of one value, or the value itself if the field has no names."""

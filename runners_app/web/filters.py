@@ -178,7 +178,10 @@ class TokenFilter:
 
     @staticmethod
     def by_account(value: str) -> Q:
-        accounts = Account.objects.filter(TokenFilter.text_is("slug", value))
+        slug, _, server = value.partition("@")
+        accounts = Account.objects.filter(TokenFilter.text_is("slug", slug))
+        if server:
+            accounts = accounts.filter(TokenFilter.text_is("server", server))
         return Q(account__in=list(accounts.values_list("pk", flat=True)))
 
     def by_owner(self, value: str) -> Q:

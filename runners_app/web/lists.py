@@ -40,7 +40,7 @@ def read_again(request: Request, *resources: str) -> None:
             Reading.objects.schedule_now(account, *resources)
             wake(account.credential_id)
         else:
-            refused.append(account.slug)
+            refused.append(str(account))
     if refused:
         messages.warning(request, budget_words(refused))
     else:

@@ -26,13 +26,18 @@ const say = (message) => {
   setTimeout(() => (region.textContent = message), 50);
 };
 
-const toast = (message, level = 'info') => {
+const toast = (message, level = 'info', action = null) => {
   const region = document.getElementById('toasts');
   const template = document.getElementById('toast-template');
   const element = template.content.firstElementChild.cloneNode(true);
   element.classList.add(`banner-${level}`);
   element.querySelector('p').textContent = message;
   element.querySelector('button').addEventListener('click', () => element.remove());
+  if (action) {
+    const button = Object.assign(document.createElement('button'), { type: 'button', className: 'button button-small', textContent: action.label });
+    button.addEventListener('click', action.run);
+    element.querySelector('p').after(button);
+  }
   region.append(element);
   if (level === 'info' || level === 'success') setTimeout(() => element.remove(), 8000);
 };
@@ -135,15 +140,49 @@ const copy = async (button) => {
 
 const openDialog = (id) => {
   const dialog = document.getElementById(id);
-  if (dialog && !dialog.open) dialog.showModal();
+  if (!dialog || dialog.open) return;
+  dialog.showModal();
+  if (id !== 'palette') return;
+  const text = document.getElementById('palette-text');
+  text.select();
+  htmx.trigger(text, 'open');
 };
+
+// The palette: arrows move between the text and what was found, Enter follows the first.
+const movePalette = (step) => {
+  const stops = [document.getElementById('palette-text'), ...document.querySelectorAll('#palette-found a')];
+  const next = stops.indexOf(document.activeElement) + step;
+  stops[Math.max(0, Math.min(stops.length - 1, next))].focus();
+};
+
+const PALETTE_KEYS = {
+  ArrowDown: () => movePalette(1),
+  ArrowUp: () => movePalette(-1),
+  Enter: (event) => {
+    if (event.target.id === 'palette-text') document.querySelector('#palette-found a')?.click();
+    else event.target.click();
+  },
+};
+
+document.addEventListener('keydown', (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'k' && document.getElementById('palette')) {
+    event.preventDefault();
+    openDialog('palette');
+  } else if (event.target.closest?.('#palette') && event.key in PALETTE_KEYS && !event.isComposing) {
+    event.preventDefault();
+    PALETTE_KEYS[event.key](event);
+  }
+});
 
 document.addEventListener('click', (event) => {
   const { target } = event;
   const copying = target.closest('[data-copy]');
   if (copying) copy(copying);
   const opener = target.closest('[data-dialog]');
-  if (opener) openDialog(opener.dataset.dialog);
+  if (opener && !event.ctrlKey && !event.metaKey) {
+    event.preventDefault();
+    openDialog(opener.dataset.dialog);
+  }
   if (target.tagName === 'DIALOG') target.close();
   for (const menu of document.querySelectorAll('details.menu[open]')) {
     if (!menu.contains(target) || opener) menu.open = false;
@@ -248,12 +287,12 @@ const LIST_KEYS = {
   e: (row) => {
     const edit = document.querySelector('.table-list tbody .tick input:checked') && document.querySelector('[data-key="e"]');
     if (edit) edit.click();
-    else if (row.querySelector('.tick input')) location.assign(`${row.querySelector('.row-link').href}edit/`);
+    else if (panel() && row.querySelector('.tick input')) location.assign(`${row.querySelector('.row-link').href}edit/`);
   },
 };
 
 const pressListKey = (key) => {
-  if (!panel() || !(key in LIST_KEYS)) return false;
+  if (!document.querySelector('.table-list') || !(key in LIST_KEYS)) return false;
   const row = currentRow();
   if (!row && key !== 'j' && key !== 'k') return false;
   LIST_KEYS[key](row);
@@ -269,6 +308,7 @@ const isTyping = (element) => element.closest('input:not([type=checkbox], [type=
 document.addEventListener('keydown', (event) => {
   const { key, target } = event;
   if (key === 'Escape') {
+    if (target.closest?.('dialog')) return;
     const menu = document.querySelector('details.menu[open]');
     if (menu) {
       menu.open = false;
@@ -296,7 +336,7 @@ document.addEventListener('keydown', (event) => {
     event.preventDefault();
     openDialog('shortcuts');
   } else if (key === '/') {
-    const search = document.querySelector('input[type=search]');
+    const search = document.querySelector('main input[type=search]');
     if (!search) return;
     event.preventDefault();
     search.focus();
@@ -353,10 +393,12 @@ addEventListener('beforeunload', (event) => {
 // An edit shows each changed value beside the one before.
 const valueOf = (control) => {
   if (control.type === 'checkbox') return control.checked ? 'yes' : 'no';
+  if (control.type === 'radio') return control.labels[0].textContent.trim();
   return control.selectedOptions ? (control.selectedOptions[0]?.textContent ?? '') : control.value;
 };
 
 const showChange = (control) => {
+  if (control.type === 'radio' && !control.checked) return;
   const field = control.closest('.field');
   field.querySelector('[data-change]')?.remove();
   const before = control.dataset.before;
@@ -365,7 +407,7 @@ const showChange = (control) => {
   const line = document.createElement('div');
   line.className = 'field-help before-after';
   line.dataset.change = '';
-  for (const [tag, text] of Object.entries({ del: before, span: '→', ins: after || 'none' })) {
+  for (const [tag, text] of Object.entries({ del: before || 'none', span: '→', ins: after || 'none' })) {
     line.append(Object.assign(document.createElement(tag), { textContent: text }));
   }
   field.append(line);
@@ -379,6 +421,94 @@ document.addEventListener('input', ({ target }) => {
   if ('before' in target.dataset && target.closest('[data-shows-changes]')) showChange(target);
 });
 
+// A form with two meanings: narrowing it, by ticking or typing, chooses the narrower one, and choosing the wider unticks.
+document.addEventListener('input', ({ target }) => {
+  const form = target.closest('form[data-narrowed-by]');
+  if (!form) return;
+  const [name, value] = form.dataset.narrow.split('=');
+  const choice = [...form.elements].find((element) => element.name === name && element.value === value);
+  const isTick = target.type === 'checkbox';
+  if (target.name === form.dataset.narrowedBy && (isTick ? target.checked : target.value)) choice.checked = true;
+  else if (target.name === name && !choice.checked) {
+    for (const tick of form.querySelectorAll(`[type=checkbox][name="${form.dataset.narrowedBy}"]`)) tick.checked = false;
+  }
+});
+
+// A name picked from suggestions becomes a line of the textarea below.
+const addPicked = (target) => {
+  if (![...(target.list?.options ?? [])].some((option) => option.value === target.value)) return;
+  const area = document.getElementById(target.dataset.addsLine);
+  const lines = area.value.split('\n').filter(Boolean);
+  if (!lines.includes(target.value)) area.value = [...lines, target.value].join('\n');
+  target.value = '';
+  area.dispatchEvent(new Event('input', { bubbles: true }));
+  say('Added');
+};
+
+document.addEventListener('input', ({ target, inputType }) => {
+  // Not while typing: the name may be the beginning of another one.
+  if ('addsLine' in target.dataset && inputType !== 'insertText') addPicked(target);
+});
+
+document.addEventListener('change', ({ target }) => {
+  if ('addsLine' in target.dataset) addPicked(target);
+});
+
+// A session that ended: what was typed is kept in this tab, and is there again after signing in.
+const KEPT = 'kept-forms';
+const SECRET = /password|token|private_key|address|code|csrf|nonce/;
+
+const here = () => location.pathname + location.search;
+
+const valuesOf = (form) =>
+  [...form.elements]
+    .filter(({ name, type }) => name && !SECRET.test(name) && !['submit', 'button', 'password', 'file'].includes(type))
+    .map(({ name, value, checked }) => [name, value, checked]);
+
+const keepForms = () => {
+  const forms = [...document.forms].map((form, index) => [form, index]).filter(([form]) => changedForms.has(form));
+  const kept = { path: here(), forms: forms.map(([form, index]) => [index, valuesOf(form)]) };
+  try {
+    sessionStorage.setItem(KEPT, JSON.stringify(kept));
+  } catch {
+    // Without storage the form has to be filled in again.
+  }
+  changedForms.clear();
+};
+
+const signInAndReturn = () => {
+  keepForms();
+  location.assign(`${document.body.dataset.signIn}?next=${encodeURIComponent(here())}`);
+};
+
+const fillIn = (form, values) => {
+  for (const [name, value, checked] of values) {
+    const controls = [...form.elements].filter((control) => control.name === name);
+    const isChoice = ({ type }) => type === 'checkbox' || type === 'radio';
+    for (const control of controls) {
+      if (!isChoice(control)) control.value = value;
+      else if (control.value === value) control.checked = checked;
+    }
+    controls[0]?.dispatchEvent(new Event('input', { bubbles: true }));
+  }
+};
+
+const readKept = () => {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEPT) ?? 'null');
+  } catch {
+    return null;
+  }
+};
+
+const restoreForms = () => {
+  const kept = readKept();
+  if (!kept || kept.path !== here() || !('signedIn' in document.body.dataset)) return;
+  sessionStorage.removeItem(KEPT);
+  for (const [index, values] of kept.forms) if (document.forms[index]) fillIn(document.forms[index], values);
+  if (kept.forms.length) toast('What you entered before your session ended is here again. Nothing was sent yet.');
+};
+
 // Submitting leaves the page, and loses the input if the server is down or the session has ended. So check both first.
 const answering = new WeakSet();
 let wasSignedOut = false;
@@ -386,7 +516,7 @@ let wasSignedOut = false;
 const REFUSALS = {
   away: 'Trackside does not answer. Nothing was sent and nothing was changed; what you entered is still here.',
   signedOut:
-    'You are signed out. Nothing was sent; what you entered is still here. Sign in in another tab, then send this again.',
+    'You are signed out. Nothing was sent; what you entered is still here. Sign in, here or in another tab, then send this again.',
 };
 
 const isSignIn = (address) => address && new URL(address).pathname === document.body.dataset.signIn;
@@ -426,7 +556,7 @@ const sendIfAnswering = async (form, submitter) => {
   if (!form.isConnected) {
     toast('This part of the page changed before it could be sent. Nothing was sent; look again, and repeat it.', 'warning');
   } else if (refusal) {
-    toast(REFUSALS[refusal], 'danger');
+    toast(REFUSALS[refusal], 'danger', refusal === 'signedOut' ? { label: 'Sign in', run: signInAndReturn } : null);
     submitter?.focus();
   } else {
     answering.add(form);
@@ -477,7 +607,7 @@ const ownsSelection = (element) => {
 // A swap must not disturb what the user does inside: typing, choosing, sending, reading an open menu, selecting text.
 const isInUse = (element) => {
   const active = document.activeElement;
-  if (active && element.contains(active) && active !== element && (isTyping(active) || !active.id)) return true;
+  if (active && element.contains(active) && active !== element && isTyping(active)) return true;
   return Boolean(ownsSelection(element) || element.querySelector('details.menu[open], dialog[open], [data-busy]'));
 };
 
@@ -528,7 +658,7 @@ const poll = async (element) => {
 const takeAnswer = (element, state, answer, html) => {
   if (isSignIn(answer.url)) {
     state.stopped = true;
-    toast('You are signed out. Reload the page to sign in again.', 'warning');
+    toast('You are signed out, so this page no longer updates itself.', 'warning', { label: 'Sign in', run: signInAndReturn });
     return;
   }
   const events = JSON.parse(answer.headers.get('HX-Trigger') ?? '{}');
@@ -565,6 +695,24 @@ const choose = (chosen) => {
   }
 };
 
+// What an element with focus is recognised by in the new content: its id, or what it leads to or says.
+const FOCUSABLE = 'a, button, input, select, textarea, summary, [tabindex]';
+
+const keyOf = (element) => {
+  if (element.id) return `#${element.id}`;
+  const says = element.getAttribute('href') ?? element.textContent.trim();
+  return [element.localName, says, element.getAttribute('name'), element.getAttribute('value')].join(' ');
+};
+
+const likeIn = (root, key) => [...root.querySelectorAll(FOCUSABLE)].filter((element) => keyOf(element) === key);
+
+const focusIn = (element) => {
+  const active = document.activeElement;
+  if (active === element || !element.contains(active)) return null;
+  const key = keyOf(active);
+  return { key, index: likeIn(element, key).indexOf(active) };
+};
+
 const keepPlace = (element) => ({
   ticked: [...element.querySelectorAll('input[type=checkbox]')]
     .filter((box) => box.checked !== box.defaultChecked)
@@ -574,7 +722,7 @@ const keepPlace = (element) => ({
     .map((inner) => [inner.id, inner.scrollTop, inner.scrollLeft]),
   chosen: choicesIn(element),
   opened: [...element.querySelectorAll('details[id]')].map((details) => [details.id, details.open]),
-  focused: element.contains(document.activeElement) ? document.activeElement.id : '',
+  focused: focusIn(element),
 });
 
 const restorePlace = (element, place) => {
@@ -588,8 +736,18 @@ const restorePlace = (element, place) => {
     if (details) details.open = open;
   }
   for (const [id, top, left] of place.scrolled) document.getElementById(id)?.scrollTo(left, top);
-  if (place.focused) document.getElementById(place.focused)?.focus({ preventScroll: true });
+  if (place.focused) {
+    const alike = likeIn(element, place.focused.key);
+    (alike[place.focused.index] ?? alike[0])?.focus({ preventScroll: true });
+  }
   for (const table of element.querySelectorAll('table')) countTicked(table);
+};
+
+// "New runner" leads to the account that the list is filtered by.
+const followFilter = () => {
+  const link = document.getElementById('runner-new');
+  const list = document.querySelector('[data-new-in]');
+  if (link && list) link.search = list.dataset.newIn && `?account=${list.dataset.newIn}`;
 };
 
 // The number of matches of a list, announced after its filter changed.
@@ -650,7 +808,7 @@ document.addEventListener('htmx:beforeSwap', (event) => {
   const { target, xhr } = event.detail;
   if (isSignIn(xhr.responseURL)) {
     event.detail.shouldSwap = false;
-    location.assign(xhr.responseURL);
+    signInAndReturn();
   }
   if (event.detail.shouldSwap && 'keepsChoices' in target.dataset) choices.set(target, choicesIn(target));
 });
@@ -663,6 +821,7 @@ document.addEventListener('htmx:afterSwap', (event) => {
   const successor = target.isConnected ? target : document.getElementById(target.id);
   if (successor && !event.detail.isPoll) announce(successor);
   refreshTimes(successor ?? document);
+  followFilter();
   showChanges();
 });
 
@@ -703,6 +862,7 @@ const start = () => {
   refreshTimes();
   for (const table of document.querySelectorAll('table:has(.tick)')) countTicked(table);
   showChanges();
+  restoreForms();
 };
 
 start();

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,8 +10,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.http import StreamingHttpResponse
 from django.test import Client
+from django.utils import timezone
 
-from runners_app.models import Account, AuditEntry, Operation, Runner
+from runners_app.models import Account, AuditEntry, Image, Operation, Runner, RunnerGroup
+from runners_app.runners import bulk
 from runners_app.runners.requests import request_update
 from runners_app.runners.settings import RunnerSettings
 
@@ -75,6 +78,50 @@ def test_the_entry_of_an_operation_is_readable_and_links_to_it(
     assert f"/operations/{operation.pk}/" in page
     operation.delete()
     assert f"/operations/{operation.pk}/" not in as_admin.get("/audit/").content.decode()
+
+
+def test_details_name_groups_images_and_repositories(as_admin: Client, acme: Account) -> None:
+    group = RunnerGroup.objects.filter(account=acme).earliest("pk")
+    image = Image.objects.filter(account=acme, source="custom").earliest("pk")
+    wanted = {
+        "runner_group_id": group.github_id,
+        "image_id": image.github_id,
+        "image_source": "custom",
+        "image_version": None,
+        "add": {"7001": "web", "7002": "api"},
+    }
+    AuditEntry.objects.create(
+        at=timezone.now(),
+        actor_name="max",
+        action="operation.update_runner",
+        account_id=acme.pk,
+        account_name="acme",
+        details={"wanted": wanted, "operation": 1},
+    )
+    page = as_admin.get("/audit/").content.decode()
+    assert f"Runner group: {group.name}" in page
+    assert f"Image: {image.name} (custom)" in page
+    assert "Added to the access list: api, web" in page
+    assert "{&#x27;" not in page
+
+
+def test_one_decision_about_a_batch_is_one_line_with_a_link(
+    as_admin: Client, admin: User, acme: Account
+) -> None:
+    batch = uuid.uuid4()
+    runners = list(Runner.objects.filter(account=acme).order_by("pk")[:3])
+    bulk.request_deletes(runners, by=admin, batch=batch)
+    for runner in runners:
+        AuditEntry.objects.create(
+            at=timezone.now(),
+            actor_name="ada",
+            action="batch.continued",
+            subject=runner.name,
+            details={"operation": 1, "batch": str(batch)},
+        )
+    page = as_admin.get("/audit/").content.decode()
+    assert page.count(f"/operations/batches/{batch}/") == 2
+    assert page.count('<span class="cell-sub">3 operations</span>') == 2
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,8 @@ def rename(page: Page) -> None:
 
 PAGES = {
     "overview": Shown("/"),
+    "history": Shown("/history/?period=24h"),
+    "go": Shown("/go/?q=golden"),
     "runners": Shown("/runners/"),
     "runners-filtered": Shown("/runners/?q=org:acme&status=Stuck"),
     "runners-no-match": Shown("/runners/?q=nothing-is-called-so"),
@@ -105,6 +107,7 @@ PAGES = {
     "bulk-new": Shown("/runners/bulk/new/?account=1&account=2"),
     "bulk-choose": Shown("/runners/bulk/edit/?matching=status%3DReady"),
     "bulk-confirm": Shown("/runners/bulk/edit/?matching=q%3Dgolden&maximum_runners=3"),
+    "bulk-recreate": Shown("/runners/bulk/recreate/?runner={stuck}"),
     "bulk-delete": Shown("/runners/bulk/delete/?matching=q%3Dgolden"),
     "images": Shown("/images/"),
     "images-github": Shown("/images/?source=github"),
@@ -124,6 +127,9 @@ PAGES = {
         "/groups/{changed_group}/edit/", then=save_from("group_base", rename), status=409
     ),
     "group-delete": Shown("/groups/{group}/delete/"),
+    "operation-undo": Shown("{operation}undo/"),
+    "batch-undo": Shown("{batch}undo/"),
+    "group-add-runners": Shown("/groups/{group}/add-runners/"),
     "group-access": Shown("/groups/{group}/access/"),
     "self-hosted-delete": Shown("/groups/self-hosted/{machine}/delete/"),
     "group-explain": Shown("/groups/explain/?organization={organization}"),
@@ -152,6 +158,7 @@ PAGES = {
     "batch": Shown("{batch}"),
     "accounts": Shown("/accounts/"),
     "account": Shown("/accounts/1/"),
+    "account-overview": Shown("/accounts/1/overview/?period=30d"),
     "account-new": Shown("/accounts/new/"),
     "account-token": Shown("/accounts/1/token/"),
     "account-disconnect": Shown("/accounts/1/disconnect/"),

@@ -178,7 +178,7 @@ def check_empty_installation(
             "password1": PASSWORD,
             "password2": PASSWORD,
         }
-        press("Make administrator", **typed)(page, {})
+        press("Add administrator", **typed)(page, {})
         for name, shown in EMPTY.items():
             wrong += look("ada", name, shown)
         windows.close()

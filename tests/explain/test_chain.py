@@ -50,7 +50,7 @@ def step_of(answer: Answer, question: str) -> tuple[Verdict, Remedy]:
 
 # runner, group, repository, expected verdict, the link that decides, what would change it
 TABLE = [
-    ("a private repository and a group for all", LARGE, ALL, PRIVATE, YES, READY, Remedy.NONE),
+    ("a private repository and a group for all", LARGE, ALL, PRIVATE, YES, VISIBILITY, Remedy.NONE),
     (
         "a runner being made",
         RunnerFacts("x", "Provisioning"),
@@ -93,7 +93,7 @@ TABLE = [
         ALL,
         PRIVATE,
         YES,
-        READY,
+        VISIBILITY,
         Remedy.NONE,
     ),
     (
@@ -106,7 +106,7 @@ TABLE = [
         Remedy.NONE,
     ),
     ("a group that was not read", LARGE, None, PRIVATE, UNKNOWN, GROUP, Remedy.NONE),
-    ("private in a private group", LARGE, ONLY_PRIVATE, PRIVATE, YES, READY, Remedy.NONE),
+    ("private in a private group", LARGE, ONLY_PRIVATE, PRIVATE, YES, VISIBILITY, Remedy.NONE),
     ("public in a private group", LARGE, ONLY_PRIVATE, OPEN, NO, VISIBILITY, Remedy.EDIT_GROUP),
     ("unseen in a private group", LARGE, ONLY_PRIVATE, UNSEEN, UNKNOWN, VISIBILITY, Remedy.NONE),
     (
@@ -118,7 +118,7 @@ TABLE = [
         VISIBILITY,
         Remedy.NONE,
     ),
-    ("on the list", LARGE, LIST, PRIVATE, YES, READY, Remedy.NONE),
+    ("on the list", LARGE, LIST, PRIVATE, YES, LISTED, Remedy.NONE),
     (
         "not on the list",
         LARGE,
@@ -144,7 +144,7 @@ TABLE = [
         replace(ALL, allows_public=True),
         OPEN,
         YES,
-        READY,
+        VISIBILITY,
         Remedy.NONE,
     ),
     (
@@ -163,7 +163,7 @@ TABLE = [
         replace(ALL, allows_public=True),
         UNSEEN,
         YES,
-        READY,
+        VISIBILITY,
         Remedy.NONE,
     ),
     (

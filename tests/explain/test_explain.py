@@ -88,7 +88,7 @@ def test_a_no_has_a_button_to_its_remedy(as_admin: Client, acme: Account) -> Non
         .order_by("name")[0]
     )
     page = ask(as_admin, acme, other.name, runner=runner.name)
-    assert f"{other.name} is not on it." in page
+    assert f"{other.name} is not on the access list of the group " in page
     assert f"/groups/{group.pk}/access/?q={other.name}" in page
     page = as_admin.get(f"/groups/{group.pk}/access/?q={other.name}").content.decode()
     assert f'value="{other.github_id}"' in page

@@ -118,6 +118,10 @@ def test_a_repeated_post_creates_one_operation(as_admin: Client, acme: Account) 
             "is not a complete workflow",
         ),
         ({"restricted_to_workflows": "on"}, "Select at least one"),
+        (
+            {"selected_workflows": "acme/api/.github/workflows/deploy.yml@main"},
+            "every workflow is allowed",
+        ),
         ({"visibility": "everybody"}, "Select a valid choice"),
         ({"name": "nul\0"}, "Null characters are not allowed"),
     ],
@@ -143,6 +147,47 @@ def test_a_refusal_by_github_is_shown_at_the_field_when_edited_again(
     form = as_admin.get(again).context["form"]
     assert form["name"].value() == "taken-meanwhile"
     assert "GitHub says: already exists." in str(form.errors["name"])
+
+
+def test_runners_are_added_to_a_group_through_the_bulk_preview(
+    as_admin: Client, acme: Account
+) -> None:
+    group = group_of(acme, "sandbox")
+    inside, outside = Runner.objects.filter(account=acme).order_by("pk")[:2]
+    Runner.objects.filter(pk=inside.pk).update(group_id=group.github_id)
+    other = RunnerGroup.objects.filter(account=acme).exclude(pk=group.pk).earliest("pk")
+    Runner.objects.filter(pk=outside.pk).update(group_id=other.github_id)
+    address = f"/groups/{group.pk}/add-runners/"
+    assert address in as_admin.get(f"/groups/{group.pk}/").content.decode()
+    page = as_admin.get(address).content.decode()
+    assert f'id="tick-{outside.pk}"' in page
+    assert f'id="tick-{inside.pk}"' not in page
+    query = {"group": group.name, "runner": outside.pk, "change": "1"}
+    preview = as_admin.get("/runners/bulk/edit/", query)
+    assert [item.runner.pk for item in preview.context["plan"].items] == [outside.pk]
+    assert "No runner matches" in as_admin.get(f"{address}?q=nothing").content.decode()
+
+
+def test_after_a_conflict_the_form_shows_what_github_has_now(
+    as_admin: Client, acme: Account, work: Work, simulator: SimulatorHandle
+) -> None:
+    group = group_of(acme, "sandbox")
+    address = f"/groups/{group.pk}/edit/"
+    filled = fill_in(as_admin, address, name="my-name")
+    at_github(
+        simulator,
+        "PATCH",
+        f"/orgs/acme/actions/runner-groups/{group.github_id}",
+        {"name": "their-name"},
+    )
+    as_admin.post(address, filled)
+    work(acme)
+    operation = Operation.objects.get()
+    assert operation.conflict == {"name": ["their-name", group.name, "my-name"]}
+    again = as_admin.get(f"{address}?again={operation.pk}")
+    assert again.context["form"]["name"].value() == "my-name"
+    assert again.context["conflict"] == operation.conflict
+    assert 'data-before="their-name"' in again.content.decode()
 
 
 def test_an_edit_of_settings_and_repositories_is_one_operation(

@@ -476,6 +476,17 @@ def test_two_workers_send_a_notice_once(calm: Account, channel: Channel, hook: S
 # --- Pages
 
 
+def test_the_page_says_that_demo_accounts_are_left_out(calm: Account, as_admin: Client) -> None:
+    said = "Demo accounts send no notices and are left out here."
+    before = as_admin.get("/notices/")
+    assert said not in before.content.decode()
+    Runner.objects.update(status="Stuck")
+    Account.objects.update(demo=True)
+    page, _ = poll(as_admin, before.context["version"])
+    assert said in page
+    assert "Nothing in real accounts." in page
+
+
 def test_an_administrator_adds_tests_and_removes_a_channel(confirmed: Client, hook: Sink) -> None:
     fields = {"name": "ops", "kinds": ["runner_stuck"], "zone": "UTC", "is_on": "on"}
     address = f"json://127.0.0.1:{hook.port}/a-secret-path"

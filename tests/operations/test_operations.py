@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from runners_app.models import Account, Membership, Operation, Runner
+from runners_app.models import Account, Credential, Membership, Operation, Runner
 from runners_app.operations.requests import cancel
 from runners_app.runners.requests import request_delete_runner, request_update
 from runners_app.runners.settings import RunnerSettings
@@ -75,6 +75,39 @@ def test_an_operation_that_was_not_sent_can_be_cancelled_once(
     assert operation.state == S.CANCELLED
     answer = as_admin.post(f"/operations/{operation.pk}/cancel/", follow=True)
     assert "could not be cancelled" in answer.content.decode()
+
+
+def test_after_five_seconds_the_page_says_what_the_operation_waits_for(
+    as_admin: Client, admin: User, acme: Account
+) -> None:
+    operation = request_change(ready_runner(acme), admin, maximum_runners=42)
+    assert "within a second or two" in page_of(as_admin, operation)
+
+    now = timezone.now()
+    rows = Operation.objects.filter(pk=operation.pk)
+    rows.update(confirmed_at=now - timedelta(seconds=6))
+    page = page_of(as_admin, operation)
+    assert "for a worker. Check that a worker is running." in page
+    assert "within a second or two" not in page
+
+    Credential.objects.update(lease_expires_at=now + timedelta(seconds=30))
+    assert "answer to another request of its token" in page_of(as_admin, operation)
+    earlier = request_change(ready_runner(acme), admin, maximum_runners=43)
+    earlier.confirmed_at = now - timedelta(seconds=6)
+    earlier.save()
+    assert "for 1 earlier write with the same token" in page_of(as_admin, earlier)
+    rows.update(state=S.SENT, sent_at=now - timedelta(seconds=6))
+    assert "answer. If none comes, Trackside finds out" in page_of(as_admin, operation)
+
+
+def test_an_operation_that_ended_unsent_does_not_say_not_yet(
+    as_admin: Client, admin: User, acme: Account
+) -> None:
+    operation = request_change(ready_runner(acme), admin, maximum_runners=42)
+    cancel(operation, by=admin)
+    page = page_of(as_admin, operation)
+    assert "never" in page.partition("<dt>Sent</dt>")[2].partition("</dd>")[0]
+    assert "not yet" not in page
 
 
 def test_an_operation_that_met_a_rate_limit_can_be_cancelled(

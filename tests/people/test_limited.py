@@ -265,10 +265,16 @@ def test_an_administrator_limits_and_widens_through_the_page(
     give_account(lead, acme, "viewer", by=admin)
     path = f"/people/{lead.pk}/groups/{acme.pk}/"
     assert client.post(path, {"extent": "groups"}).status_code == 422
-    assert client.post(path, {"extent": "groups", "groups": [groups[0].pk]}).status_code == 302
+    answer = client.post(path, {"extent": "groups", "groups": [groups[0].pk]}, follow=True)
+    assert f"lin now sees only {groups[0].name} in acme." in answer.content.decode()
     assert Runner.objects.visible_to(lead).count() == 2
     assert f"sees only {groups[0].name}" in client.get(f"/people/{lead.pk}/").content.decode()
-    assert client.post(path, {"extent": "all"}).status_code == 302
+    both = client.post(path, {"extent": "all", "groups": [groups[0].pk]})
+    assert both.status_code == 422
+    assert "Groups are ticked, but “The whole account” is chosen" in both.content.decode()
+    assert Runner.objects.visible_to(lead).count() == 2
+    answer = client.post(path, {"extent": "all"}, follow=True)
+    assert "lin now sees the whole account in acme." in answer.content.decode()
     assert Runner.objects.visible_to(lead).count() == 12
 
 

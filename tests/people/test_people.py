@@ -1,6 +1,7 @@
 """People: adding them, making them administrators, disabling them, giving and taking accounts."""
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.contrib.auth.models import User
 from django.test import Client
 
@@ -221,6 +222,40 @@ def test_an_account_is_given_changed_and_taken(
         "membership.taken",
     ]
     assert written[1].details == {"role": "manager", "before": "viewer", "operations_held": 0}
+
+
+def test_several_accounts_are_given_at_once(as_admin: Client, lead: User, account: Account) -> None:
+    other = Account.objects.create(
+        kind="organization",
+        slug="globex",
+        github_id=77,
+        api_url=account.api_url,
+        credential=account.credential,
+    )
+    answer = as_admin.post(
+        f"/people/{lead.pk}/give/",
+        {"account": [account.pk, other.pk], "role": "viewer"},
+        follow=True,
+    )
+    assert "lin is now a viewer of acme, globex." in answer.content.decode()
+    assert Membership.objects.filter(user=lead, role="viewer").count() == 2
+
+
+def test_an_e_mail_address_is_changed_and_its_old_one_no_longer_signs_in(
+    as_admin: Client, admin: User, lead: User
+) -> None:
+    User.objects.filter(pk=admin.pk).update(email="ada@example.com")
+    EmailAddress.objects.create(user=lead, email="old@example.com", verified=True)
+    path = f"/people/{lead.pk}/email/"
+    assert as_admin.post(path, {"email": "not one"}).status_code == 422
+    taken = as_admin.post(path, {"email": "ADA@example.com"})
+    assert "Another person has this address." in taken.content.decode()
+    assert as_admin.post(path, {"email": "lin@example.com"}).status_code == 302
+    lead.refresh_from_db()
+    assert lead.email == "lin@example.com"
+    assert not EmailAddress.objects.filter(user=lead).exists()
+    entry = AuditEntry.objects.get(action="person.email_changed")
+    assert entry.details == {"before": "", "after": "lin@example.com"}
 
 
 def test_an_unknown_role_is_refused(as_admin: Client, lead: User, account: Account) -> None:

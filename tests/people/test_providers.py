@@ -166,7 +166,6 @@ def first_administrator(url: str, code: str) -> Browser:
     admin = Browser(url)
     admin.open("/setup/")
     admin.send("/setup/", code=code, username="ada", password1=PASSWORD, password2=PASSWORD)
-    admin.sign_in("ada")
     set_up_second_factor(admin)
     return admin
 

@@ -367,9 +367,12 @@ def test_the_first_administrator_is_made_once_with_the_code(client: Client, db: 
     assert wrong.status_code == 422
     assert "not the setup code" in wrong.content.decode()
     assert not User.objects.exists()
-    assert client.post("/setup/", {**fields, "code": setup_code()}).status_code == 302
+    ended = client.post("/setup/", {**fields, "code": setup_code()}, follow=True)
+    assert ended.redirect_chain == [("/", 302)]
+    assert ended.context["user"].get_username() == "kim"
     assert User.objects.get().is_superuser
-    assert sign_in(client, "kim", "quite a long one 7") == 302
+    assert AuditEntry.objects.filter(action="sign_in", actor_name="kim").count() == 1
+    assert sign_in(Client(), "kim", "quite a long one 7") == 302
     assert client.get("/setup/").status_code == 404
     assert (
         client.post("/setup/", {**fields, "username": "max", "code": setup_code()}).status_code

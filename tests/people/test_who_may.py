@@ -134,6 +134,7 @@ overview                    GET     200       200      200     200      200
 accounts                    GET     200       200      200     200      200
 accounts-export             GET     200       200      200     200      200
 account                     GET     404       200      200     200      200
+account-overview            GET     404       200      200     200      200
 account-refresh             POST    404       302      302     302      302
 account-new                 GET     403       403      403     403      302
 account-new                 POST    403       403      403     403      302
@@ -160,6 +161,7 @@ person-password             POST    403       403      403     403      302
 person-second-factor        POST    403       403      403     403      302
 person-give                 POST    403       403      403     403      302
 person-take                 POST    403       403      403     403      302
+person-email                POST    403       403      403     403      302
 person-groups               GET     403       403      403     403      302
 person-groups               POST    403       403      403     403      302
 notices                     GET     403       403      403     403      200
@@ -192,6 +194,10 @@ runners-edit                GET     200       200      200     200      200
 runners-edit                POST    200       200      200     200      200
 runners-delete              GET     200       200      200     200      200
 runners-delete              POST    422       422      422     422      422
+history                     GET     200       200      200     200      200
+go                          GET     200       200      200     200      200
+runners-recreate            GET     200       200      200     200      200
+runners-recreate            POST    422       422      422     422      422
 runner:mine                 GET     404       200      200     200      200
 runner:other                GET     404       404      200     200      200
 runner-annotate:mine        GET     404       403      403     200      200
@@ -225,6 +231,14 @@ batch-go-on:other           POST    404       404      403     302      302
 batch-stop:mine             POST    404       403      403     302      302
 batch-stop:other            POST    404       404      403     302      302
 batch-retry:mine            POST    404       403      403     302      302
+batch-undo:mine             GET     404       403      403     200      200
+batch-undo:mine             POST    404       403      403     422      422
+batch-undo:other            GET     404       404      403     200      200
+batch-undo:other            POST    404       404      403     422      422
+operation-undo:mine         GET     404       403      403     200      200
+operation-undo:mine         POST    404       403      403     422      422
+operation-undo:other        GET     404       404      403     200      200
+operation-undo:other        POST    404       404      403     422      422
 batch-retry:other           POST    404       404      403     302      302
 images                      GET     200       200      200     200      200
 images-export               GET     200       200      200     200      200
@@ -262,6 +276,8 @@ group-delete:mine           GET     404       403      403     200      200
 group-delete:mine           POST    404       403      403     422      422
 group-delete:other          GET     404       404      403     200      200
 group-delete:other          POST    404       404      403     422      422
+group-add-runners:mine      GET     404       403      403     200      200
+group-add-runners:other     GET     404       404      403     200      200
 group-access:mine           GET     404       200      200     200      200
 group-access:mine           POST    404       403      403     302      302
 group-access:other          GET     404       404      200     200      200
@@ -564,6 +580,7 @@ runner-cost         ?account=account
 runners-new         ?account=account
 runners-edit        ?runner=runner
 runners-delete      ?runner=runner
+runners-recreate    ?runner=runner
 runners-annotate    ?runner=runner
 group-new           ?again=operation ?account=account account=account
 group-edit          ?again=operation
@@ -582,6 +599,7 @@ batch-retry batch-stop group-delete groups-refresh image-delete image-version-de
 images-refresh job-events mfa_activate_totp mfa_add_webauthn mfa_authenticate mfa_deactivate_totp
 mfa_download_recovery_codes mfa_edit_webauthn mfa_generate_recovery_codes mfa_login_webauthn
 mfa_reauthenticate mfa_reauthenticate_webauthn mfa_remove_webauthn operation-again operation-agree
+batch-undo operation-undo
 operation-cancel runner-delete runners-refresh self-hosted-delete session-end sessions-end setup
 sign-in pool-slo sign-out static-ips-refresh your-notices your-notices-test confirm-provider
 your-token-revoke your-tokens
@@ -590,7 +608,7 @@ group-annotate preferences runner-annotate runners-view
 FOR_ADMINISTRATORS = """
 app-hook
 account-new app app-new app-refresh channel channel-delete channel-new channel-test demo-remove
-person-active person-administrator person-give person-groups person-new person-password
+person-active person-administrator person-email person-give person-groups person-new person-password
 person-second-factor person-take token-revoke
 """
 # What the rest of a form must say, so that it gets as far as the reference.

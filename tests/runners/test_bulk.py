@@ -156,12 +156,41 @@ def test_stopping_a_batch_cancels_its_held_operations(
         as_admin, "/runners/bulk/edit/", {"runner": ids(acme), "maximum_runners": "21"}, first="1"
     )
     work(acme)
-    as_admin.post(f"/operations/batches/{Operation.objects.earliest('pk').batch}/stop/")
+    address = f"/operations/batches/{Operation.objects.earliest('pk').batch}/"
+    as_admin.post(f"{address}stop/")
     assert sorted(Operation.objects.values_list("state", flat=True)) == [
         "cancelled",
         "cancelled",
         "confirmed",
     ]
+    page = as_admin.get(address).content.decode()
+    assert "2 operations cancelled by ada before anything was changed." in page
+    assert '<progress value="1" max="3"' in page
+    assert "failed" not in page
+    assert page.count("/operations/") > as_admin.get(f"{address}?state=confirmed").content.count(
+        b"/operations/"
+    )
+    answer = as_admin.post(f"{address}retry/", {"what": "stopped"})
+    work(acme)
+    assert "2 of 2 confirmed" in as_admin.get(answer.headers["Location"]).content.decode()
+
+
+def test_one_decision_about_a_batch_is_one_audit_entry(
+    as_admin: Client, acme: Account, work: Work
+) -> None:
+    confirm(
+        as_admin, "/runners/bulk/edit/", {"runner": ids(acme), "maximum_runners": "21"}, first="1"
+    )
+    batch = Operation.objects.earliest("pk").batch
+    as_admin.post(f"/operations/batches/{batch}/go-on/")
+    as_admin.post(f"/operations/batches/{batch}/stop/")
+    as_admin.post(f"/operations/batches/{batch}/retry/", {"what": "stopped"})
+    entries = AuditEntry.objects.filter(action__in=("batch.continued", "batch.stopped"))
+    assert [entry.details["operations"] for entry in entries.order_by("pk")] == [2, 3]
+    assert {entry.details["batch"] for entry in entries} == {str(batch)}
+    retried = AuditEntry.objects.get(action="batch.retried")
+    assert retried.details["operations"] == 3
+    assert not AuditEntry.objects.filter(action="operation.update_runner", pk__gt=retried.pk - 1)
 
 
 @pytest.mark.parametrize("hindrance", ["paused", "observe_only"])

@@ -495,6 +495,10 @@ class TestEdit:
         assert (
             "Edit and send again" in as_admin.get(f"/operations/{operation.pk}/").content.decode()
         )
+        again = as_admin.get(f"/runners/{runner.pk}/edit/?again={operation.pk}")
+        assert again.context["form"]["maximum_runners"].value() == 11
+        assert again.context["conflict"] == {"maximum_runners": [44, runner.maximum_runners, 11]}
+        assert "Changed on GitHub since you first requested this" in again.content.decode()
 
     def test_a_form_with_a_tampered_base_is_refused(self, as_admin: Client, acme: Account) -> None:
         runner = Runner.objects.get(account=acme, name="linux-8core-ci")

@@ -10,7 +10,7 @@ from django.urls import reverse
 from ninja import Query, Router
 from pydantic import Field
 
-from runners_app.activity.batches import go_on, retry_failed, stop
+from runners_app.activity.batches import go_on, send_again, stop
 from runners_app.activity.filters import OperationFilter
 from runners_app.activity.resubmit import resubmit
 from runners_app.api.core import (
@@ -250,7 +250,8 @@ def retry_batch(request: Request, batch: UUID) -> BatchOut:
     """Send the failed operations of a batch again, as a new batch, which is the answer."""
     rows = _permitted(request, _rows_of(request, batch), lambda account: account.may_be_changed)
     again = uuid5(batch, "again")  # as the page makes it, so that both make one batch
-    if not retry_failed(rows, by=request.user, batch=again):
+    failed = [row for row in rows if not row.was_stopped]
+    if not send_again(failed, by=request.user, batch=again):
         raise ApiError(409, "None of these can be sent again unchanged. Nothing was created.")
     return _batch_out(request, again, _rows_of(request, again))
 
