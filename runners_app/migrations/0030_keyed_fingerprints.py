@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('runners_app', '0026_job_notices'),
+        ('runners_app', '0029_recreate'),
     ]
 
     operations = [
