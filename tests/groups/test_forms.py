@@ -162,7 +162,7 @@ def test_runners_are_added_to_a_group_through_the_bulk_preview(
     page = as_admin.get(address).content.decode()
     assert f'id="tick-{outside.pk}"' in page
     assert f'id="tick-{inside.pk}"' not in page
-    query = {"group": group.name, "runner": outside.pk, "change": "1"}
+    query = {"group": group.name, "runner": str(outside.pk), "change": "1"}
     preview = as_admin.get("/runners/bulk/edit/", query)
     assert [item.runner.pk for item in preview.context["plan"].items] == [outside.pk]
     assert "No runner matches" in as_admin.get(f"{address}?q=nothing").content.decode()
