@@ -83,9 +83,11 @@ class Browser:
         self.open("/you/")
         assert "Single sign-on" in self.page
         self.open("/sign-in/with/")
-        self.send(f"{ADDRESSES[name]}?process=connect")
+        self.send(ADDRESSES[name], process="connect")
         if self.path == "/you/confirm/":
-            self.send("/you/confirm/", password=PASSWORD)
+            back = re.search(r'name="next" value="([^"]+)"', self.page)
+            assert back
+            self.send("/you/confirm/", password=PASSWORD, next=back[1])
 
     @property
     def is_signed_in(self) -> bool:
@@ -296,7 +298,7 @@ def test_connecting_asks_for_the_password_first(place: Place) -> None:
     place.provider.sign_in(f"name-{username}", "not-known-here@example.com")
     browser.sign_in(username)
     browser.open("/sign-in/with/")
-    browser.send(f"{ADDRESSES['GitHub']}?process=connect")
+    browser.send(ADDRESSES["GitHub"], process="connect")
     assert browser.path == "/you/confirm/"
     thief = place.browser()
     thief.sign_in_with("GitHub")
