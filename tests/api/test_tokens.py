@@ -73,6 +73,7 @@ def test_the_form_offers_only_accounts_that_the_user_may_see(
     page = as_lead.get("/you/tokens/").content.decode()
     assert "acme" in page
     assert "globex" not in page
+    as_lead.post("/you/confirm/?next=/you/", {"password": "a password for tests"})
     body = {**FIELDS, "accounts": [str(globex.pk)]}
     assert as_lead.post("/you/tokens/", body).status_code == 422
 
