@@ -328,7 +328,7 @@ def backup_and_restore(walk: Walk) -> str:
         return moved.replace("/srv/keys/trackside-keys.tar", str(keys))
 
     walk.run(here(documented("(umask 077; docker compose exec -T postgres pg_dump")))
-    walk.run(here(documented("(umask 077; docker compose run --rm --no-deps -T web tar")))
+    walk.run(here(documented("(umask 077; docker compose run --rm --no-deps -T worker tar")))
     modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (database, keys)}
     _expect(set(modes.values()) == {"0o600"}, f"modes: {modes}")
     walk.run("docker compose down --volumes")
