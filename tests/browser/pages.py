@@ -31,8 +31,8 @@ def press(button: str, **typed: str) -> Callable[[Page, World], None]:
     def do(page: Page, world: World) -> None:
         for field, text in typed.items():
             page.locator(f"main [name={field}]").fill(text.format(**world))
-        page.get_by_role("button", name=button, exact=True).click()
-        page.wait_for_load_state("networkidle")
+        with page.expect_navigation(wait_until="networkidle"):
+            page.get_by_role("button", name=button, exact=True).click()
 
     return do
 
