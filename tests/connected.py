@@ -28,6 +28,7 @@ from runners_app.readings.rows import hash_of
 from tests.simulator_handle import SimulatorHandle
 
 Ids = dict[type[Model], int]
+Rows = dict[type[Model], list[Model]]
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Remembered:
 
     wall: float
     ended: datetime
-    rows: dict[type[Model], list[Model]]
+    rows: Rows
     hashed: dict[str, dict[str, Any]]
 
 
@@ -48,7 +49,7 @@ _remembered: dict[tuple[object, ...], Remembered] = {}
 
 def connect(simulator: SimulatorHandle, slug: str, work: Callable[[Account], None]) -> Account:
     """Connect an account with its main token, and let a worker read it."""
-    before = _last_ids()
+    before = last_ids()
     key = (simulator.base_url, slug, *settings.CREDENTIAL_KEYS, *before.values())
     if not simulator.was_changed and (known := _remembered.get(key)):
         _store(known, simulator.wall)
@@ -58,10 +59,7 @@ def connect(simulator: SimulatorHandle, slug: str, work: Callable[[Account], Non
     with _hashes() as hashed:
         account = _read(simulator, slug, work)
     if not simulator.was_changed and _rows(before) == others:
-        added = {
-            model: list(model._base_manager.filter(pk__gt=last)) for model, last in before.items()
-        }
-        _remembered[key] = Remembered(simulator.wall, timezone.now(), added, hashed)
+        _remembered[key] = Remembered(simulator.wall, timezone.now(), rows_since(before), hashed)
     return account
 
 
@@ -80,7 +78,7 @@ def _read(simulator: SimulatorHandle, slug: str, work: Callable[[Account], None]
     return account
 
 
-def _last_ids() -> Ids:
+def last_ids() -> Ids:
     """The highest primary key of each of our tables."""
     models = [
         model
@@ -94,6 +92,17 @@ def _last_ids() -> Ids:
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(selects))
         return {models[number]: last for number, last in cursor.fetchall()}
+
+
+def rows_since(before: Ids) -> Rows:
+    """What was added to each table."""
+    return {model: list(model._base_manager.filter(pk__gt=last)) for model, last in before.items()}
+
+
+def put_back(rows: Rows) -> None:
+    """Store rows of an earlier test once more, as they were."""
+    for model, known in rows.items():
+        model._base_manager.bulk_create([_copy(row) for row in known])
 
 
 def _rows(before: Ids) -> list[list[dict[str, Any]]]:
@@ -131,9 +140,7 @@ def _store(known: Remembered, wall: float) -> None:
 
 
 def _moved(row: Model, ours: timedelta, theirs: timedelta, values: dict[str, Any]) -> Model:
-    moved = copy.copy(row)
-    moved._state = copy.copy(row._state)
-    moved._state.adding = True
+    moved = _copy(row)
     for field in row._meta.concrete_fields:
         at = getattr(row, field.attname)
         if isinstance(at, datetime):
@@ -146,3 +153,10 @@ def _moved(row: Model, ours: timedelta, theirs: timedelta, values: dict[str, Any
             }
         )
     return moved
+
+
+def _copy(row: Model) -> Model:
+    copied = copy.copy(row)
+    copied._state = copy.copy(row._state)
+    copied._state.adding = True
+    return copied
