@@ -223,7 +223,9 @@ def route_of(shown: Shown) -> str:
 def test_every_url_that_is_a_page_is_checked() -> None:
     known = {
         "/operations/<int:pk>/",
+        "/operations/<int:pk>/undo/",
         "/operations/batches/<uuid:batch>/",
+        "/operations/batches/<uuid:batch>/undo/",
         "/accounts/apps/<int:pk>/",
     }
     known |= {

@@ -43,7 +43,7 @@ def test_an_explanation_leads_to_the_change_that_reverses_it(sign_in: SignIn) ->
     row = (
         page.get_by_role("listitem").filter(has_text="gpu-train-t4").filter(has_text="gpu-research")
     )
-    expect(row).to_contain_text("mobile is not on it")
+    expect(row).to_contain_text("mobile is not on the access list of the group gpu-research")
     row.get_by_text("All steps").click()
     expect(
         row.get_by_role("row").filter(has_text="Is the repository on its access list?")

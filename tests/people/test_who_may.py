@@ -32,6 +32,7 @@ from runners_app.models import (
     RunnerGroup,
     SelfHostedRunner,
 )
+from tests.markup import mismatched
 
 ROLES = ("anonymous", "disabled", "stranger", "limited", "viewer", "manager", "administrator")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -549,6 +550,21 @@ def test_every_role_gets_the_answer_in_the_table(
                     )
     assert wrong == [], "\n".join(wrong)
     assert asked == len(rows) * len(ROLES) * len(METHODS)
+
+
+@pytest.mark.parametrize("role", ["administrator", "viewer"])
+def test_the_tags_of_every_page_match(
+    world: dict[str, Things], people: dict[str, Client], role: str
+) -> None:
+    wrong = {}
+    for line in LINES:
+        if line.method not in ("GET", "ANY") or line.name not in ADDRESSES:
+            continue
+        answer = people[role].get(path_of(line.name, world[line.thing or "mine"]))
+        is_page = answer.get("Content-Type", "").startswith("text/html")
+        if is_page and (found := mismatched(answer.getvalue().decode())):
+            wrong[line.name] = found[:3]
+    assert wrong == {}
 
 
 def test_no_form_is_accepted_without_its_csrf_token(world: dict[str, Things], admin: User) -> None:
