@@ -19,8 +19,9 @@ CHANGES_TRUST = """
 account-disconnect account-new account-observe account-token app app-new channel channel-delete
 channel-new mfa_activate_totp mfa_add_webauthn mfa_deactivate_totp mfa_download_recovery_codes
 mfa_edit_webauthn mfa_generate_recovery_codes mfa_remove_webauthn mfa_view_recovery_codes
-person-active person-administrator person-give person-groups person-new person-password
-person-second-factor person-take session-end sessions-end token-revoke your-token-revoke your-tokens
+person-active person-administrator person-email person-give person-groups person-new
+person-password person-second-factor person-take session-end sessions-end token-revoke
+your-token-revoke your-tokens
 """
 # What providers of sign-in are switched off for here; tests/people/test_providers.py has them on.
 OF_PROVIDERS = "github_login openid_connect_login socialaccount_connections"
@@ -33,13 +34,13 @@ mfa_authenticate mfa_login_webauthn mfa_reauthenticate mfa_reauthenticate_webaut
 sign-out
 """
 CHANGES_NO_TRUST = """
-account-pause account-refresh app-hook app-refresh batch-go-on batch-retry batch-stop channel-test
-demo-remove group-access group-annotate group-delete group-edit group-new group-self-hosted
-groups-explain-ask groups-refresh image-delete image-version-delete images-refresh job-events
-operation-again operation-agree operation-cancel operation-settle pool-slo preferences
-runner-annotate runner-delete runner-edit runner-new runners-annotate runners-delete runners-edit
-runners-new runners-refresh runners-view self-hosted-delete static-ips-refresh your-notices
-your-notices-test
+account-pause account-refresh app-hook app-refresh batch-go-on batch-retry batch-stop batch-undo
+channel-test demo-remove group-access group-annotate group-delete group-edit group-new
+group-self-hosted groups-explain-ask groups-refresh image-delete image-version-delete
+images-refresh job-events operation-again operation-agree operation-cancel operation-settle
+operation-undo pool-slo preferences runner-annotate runner-delete runner-edit runner-new
+runners-annotate runners-delete runners-edit runners-new runners-recreate runners-refresh
+runners-view self-hosted-delete static-ips-refresh your-notices your-notices-test
 """
 PASSWORD = "a password for tests"
 

@@ -105,6 +105,7 @@ mfa_remove_webauthn         POST    302       302      302     302      302
 mfa_download_recovery_codes GET     302       302      302     302      302
 mfa_download_recovery_codes POST    302       302      302     302      302
 mfa_view_recovery_codes     GET     302       302      302     302      302
+mfa_view_recovery_codes     POST    302       302      302     302      302
 mfa_generate_recovery_codes GET     302       302      302     302      302
 mfa_generate_recovery_codes POST    302       302      302     302      302
 mfa_list_webauthn           GET     200       200      200     200      200
@@ -609,6 +610,7 @@ operation-settle    runner=runner
 # Forms that name no row but that of their address, and the form of a new token, whose accounts
 # tests/api/test_tokens.py tries. Those of administrators are in the next test.
 NO_REFERENCES = """
+mfa_view_recovery_codes
 account-disconnect account-observe account-pause account-refresh account-token
 account_change_password account_login account_logout account_reauthenticate batch-go-on
 batch-retry batch-stop group-delete groups-refresh image-delete image-version-delete
