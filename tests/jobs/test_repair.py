@@ -122,16 +122,18 @@ def test_what_else_the_token_needs_is_said(account: Account, github: SimulatorHa
     assert "admin:org_hook" in hook.error
 
 
-@pytest.mark.proof  # deliveries arrive while the worker writes: one SQLite in memory cannot do both
+@pytest.mark.proof  # a ping that arrives while the worker writes may meet it on SQLite in memory
 def test_webhooks_out_of_order_twice_and_lost_leave_what_the_ledger_says(
-    account: Account, github: SimulatorHandle
+    account: Account, github: SimulatorHandle, settings: Settings
 ) -> None:
     want_hook(account)
     work(account, R.JOB_DELIVERIES)
     rows = start_runs(github, 8, duplicate=0.3, out_of_order=0.3, lost=0.3, skipped=0.1)
     last = max(row["completed_on"] for row in rows)
     assert any("lost" in row["traps"] for row in rows)
-    time.sleep(max(0.0, last - time.time()) + 1)
+    time.sleep(max(0.0, last - time.time()) + 7)  # the last one may be five seconds late
+    # From here on nothing arrives beside the worker: what is lost is read from the hook's log.
+    settings.DEMO_HOOKS_URL = "http://127.0.0.1:1"
 
     def repaired() -> bool:
         work(account, R.JOB_DELIVERIES)
