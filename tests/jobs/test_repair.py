@@ -122,7 +122,6 @@ def test_what_else_the_token_needs_is_said(account: Account, github: SimulatorHa
     assert "admin:org_hook" in hook.error
 
 
-@pytest.mark.proof  # a ping that arrives while the worker writes may meet it on SQLite in memory
 def test_webhooks_out_of_order_twice_and_lost_leave_what_the_ledger_says(
     account: Account, github: SimulatorHandle, settings: Settings
 ) -> None:
