@@ -10,7 +10,10 @@ import json
 import os
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 from uuid import uuid4
@@ -156,6 +159,9 @@ def _parser() -> argparse.ArgumentParser:
     action = commands.add_parser("export", help="Settings as text.")
     action.add_argument("format", choices=["terraform", "yaml", "json", "csv"])
     action.add_argument("query", nargs="?", default="")
+    action.add_argument(
+        "--into", type=Path, metavar="FOLDER", help="Terraform: one file per organization."
+    )
     _add(action, _export)
     return parser
 
@@ -260,6 +266,15 @@ def _ips(client: Client, options: argparse.Namespace) -> int:
 
 
 def _export(client: Client, options: argparse.Namespace) -> int:
+    if options.into:
+        if options.format != "terraform":
+            raise Failed("--into is for terraform alone.", INVALID)
+        params = {"q": options.query, "archive": "true"}
+        answer = client.send("GET", "export/terraform", params=params)
+        with zipfile.ZipFile(BytesIO(answer.content)) as archive:
+            archive.extractall(options.into)
+            print("\n".join(str(options.into / name) for name in archive.namelist()))
+        return OK
     if options.format == "terraform":
         answer = client.send("GET", "export/terraform", params={"q": options.query})
     else:

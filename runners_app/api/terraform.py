@@ -6,8 +6,11 @@ hold, or would replace a runner for, are comments, and the head lists what is le
 
 import json
 import re
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
+from urllib.parse import urlsplit
 
 from runners_app.models import Account, GroupAccess, Runner, RunnerGroup
 
@@ -22,7 +25,7 @@ IGNORE_IMAGE = (
 IGNORE_VERSION = "# The provider never reads `image_version`, so a plan would show it for ever."
 HEAD = """# Runners and groups of {accounts}, as Trackside last read them from GitHub.
 #
-# Put this text in one folder, set GITHUB_TOKEN, then run `terraform init` and `terraform plan`: it
+# Put it into an empty folder, set GITHUB_TOKEN, then run `terraform init` and `terraform plan`: it
 # should import everything and change nothing. Afterwards the import blocks may be deleted.
 #
 # Terraform does not manage the image of an imported runner: see the comments in the lifecycle
@@ -39,19 +42,33 @@ class Export:
 
     def text(self) -> str:
         """All files as one text, which is a valid file itself."""
-        parts = [HEAD.format(accounts=", ".join(self.files) or "no organization")]
+        parts = [self.head()]
+        for name, text in self.files.items():
+            parts.append(f"# {'-' * 8} {comment(name)}.tf {'-' * 8}\n\n{text}")
+        return "\n".join(parts)
+
+    def archive(self) -> bytes:
+        """A zip archive of `versions.tf` and one file per organization, for one folder."""
+        packed = BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("versions.tf", self.head())
+            for name, text in self.files.items():
+                archive.writestr(f"{name}.tf", text)
+        return packed.getvalue()
+
+    def head(self) -> str:
+        """What to do with the files, what is not in them, and the provider they need."""
+        head = HEAD.format(accounts=", ".join(self.files) or "no organization")
         if self.left_out:
             lines = "".join(f"#   {line}\n" for line in self.left_out)
-            parts[0] += f"#\n# Not in this file, because the provider cannot hold it:\n{lines}"
+            head += f"#\n# Not exported, because the provider cannot hold it:\n{lines}"
         if self.files:
             source = _attributes({"source": quote("integrations/github")}, 6)
-            parts.append(
-                "terraform {\n  required_providers {\n    github = {\n"
+            head += (
+                "\nterraform {\n  required_providers {\n    github = {\n"
                 f"{source}    }}\n  }}\n}}\n"
             )
-        for slug, text in self.files.items():
-            parts.append(f"# {'-' * 8} {comment(slug)}.tf {'-' * 8}\n\n{text}")
-        return "\n".join(parts)
+        return head
 
 
 def quote(text: str) -> str:
@@ -119,8 +136,10 @@ class _Organization:
         *,
         removed: bool,
     ) -> list[str]:
-        owner = {"alias": quote(self.alias), "owner": quote(self.account.slug)}
-        blocks = [f'provider "github" {{\n{_attributes(owner)}}}\n']
+        provider = {"alias": quote(self.alias), "owner": quote(self.account.slug)}
+        if base_url := _base_url(self.account):
+            provider["base_url"] = quote(base_url)
+        blocks = [f'provider "github" {{\n{_attributes(provider)}}}\n']
         for group in sorted(groups, key=lambda group: (group.name, group.github_id)):
             if not (group.inherited or group.default):
                 name = self._name(GROUP, group.name, group.github_id)
@@ -224,6 +243,14 @@ class _Organization:
         lines = "".join(f"    {reason}\n" for reason in reasons)
         body += f"\n  lifecycle {{\n{lines}    ignore_changes = {_list(ignored)}\n  }}\n"
         return f'resource "{RUNNER}" "{name}" {{\n{body}}}\n'
+
+
+def _base_url(account: Account) -> str:
+    """Where the provider finds a server other than github.com; it adds the API's path itself."""
+    server = urlsplit(account.api_url)
+    if server.netloc == "api.github.com":
+        return ""
+    return f"{server.scheme}://{server.netloc.removeprefix('api.')}/"
 
 
 def _removed(address: str) -> str:

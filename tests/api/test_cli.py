@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -188,7 +189,10 @@ def test_a_write_that_is_not_finished_in_time_has_an_exit_code(
     assert "confirmed" in later.stdout
 
 
-def test_settings_are_exported_as_text(shell: Shell) -> None:
+def test_settings_are_exported_as_text(shell: Shell, tmp_path: Path) -> None:
     assert 'resource "github_actions_hosted_runner"' in shell("trackside export terraform").stdout
+    written = shell(f"trackside export terraform --into {tmp_path}").stdout.split()
+    assert [Path(each).name for each in written] == ["versions.tf", "acme.tf"]
+    assert 'resource "github_actions_hosted_runner"' in Path(written[1]).read_text()
     rows = json.loads(shell("trackside export json org:acme").stdout)
     assert len(shell("trackside export csv org:acme").stdout.splitlines()) == len(rows) + 1

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import zipfile
 from typing import Any
 
 import hcl2
@@ -217,6 +218,40 @@ def test_removed_blocks_take_runners_out_of_terraform(
     removed = parsed.blocks["removed"]
     assert {each["from"].strip("${}") for each in removed} == set(kept.resources)
     assert all(each["lifecycle"][0]["destroy"] is False for each in removed)
+
+
+def test_an_archive_has_a_file_of_each_organization_that_says_the_same(
+    credential: Credential, as_script: Client
+) -> None:
+    for slug in ("acme", "globex"):
+        an_organization(slug, credential, 2)
+    whole = Parsed(as_script.get(ADDRESS).content.decode())
+    answer = as_script.get(ADDRESS, {"archive": "1"})
+    assert answer["Content-Type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.namelist() == ["versions.tf", "acme.tf", "globex.tf"]
+        files = {name: Parsed(archive.read(name).decode()) for name in archive.namelist()}
+    assert "integrations/github" in str(files["versions.tf"].blocks["terraform"])
+    assert files["acme.tf"].resources | files["globex.tf"].resources == whole.resources
+    assert files["acme.tf"].imports | files["globex.tf"].imports == whole.imports
+
+
+@pytest.mark.parametrize(
+    ("api_url", "base_url"),
+    [
+        ("https://api.github.com", None),
+        ("https://api.acme.ghe.com", "https://acme.ghe.com/"),
+        ("https://github.example.com/api/v3", "https://github.example.com/"),
+    ],
+)
+def test_the_provider_is_told_of_other_servers(
+    credential: Credential, as_script: Client, api_url: str, base_url: str | None
+) -> None:
+    account = an_organization("acme", credential, 1)
+    Account.objects.filter(pk=account.pk).update(api_url=api_url)
+    parsed = Parsed(as_script.get(ADDRESS).content.decode())
+    written = parsed.blocks["provider"][0]['"github"'].get("base_url")
+    assert (text_of(written) if written else None) == base_url
 
 
 def test_attributes_are_aligned_as_terraform_fmt_does(

@@ -42,6 +42,7 @@ class RunnerSettingsOut(Schema):
 
 COLUMNS = tuple(RunnerSettingsOut.model_fields)
 TEXT: dict[str, object] = {"type": "string"}
+BINARY: dict[str, object] = {"type": "string", "format": "binary"}
 ROWS: dict[str, object] = {"type": "array", "items": RunnerSettingsOut.model_json_schema()}
 
 
@@ -55,13 +56,16 @@ class TerraformQuery(RunnerQuery):
     removed: bool = Field(
         False, description="Blocks that take the runners out of Terraform and keep them on GitHub."
     )
+    archive: bool = Field(False, description="A zip archive with one file per organization.")
 
 
 class SettingsQuery(RunnerQuery):
     format: Literal["yaml", "json", "csv"] = "yaml"
 
 
-@router.get("/export/terraform", openapi_extra=_file({"text/plain": TEXT}))
+@router.get(
+    "/export/terraform", openapi_extra=_file({"text/plain": TEXT, "application/zip": BINARY})
+)
 def export_terraform(request: Request, query: Query[TerraformQuery]) -> HttpResponse:
     """Runners and their groups as HCL with import blocks, one part per organization."""
     rows, _ = filtered(request, query.account)
@@ -79,10 +83,14 @@ def export_terraform(request: Request, query: Query[TerraformQuery]) -> HttpResp
     for line in GroupAccess.objects.filter(group__in=groups):
         access.setdefault(line.group_id, []).append(line)
 
-    text = terraform.export(runners, groups, accounts, access=access, removed=query.removed).text()
-    _record(request, "runners-terraform", "tf", len(runners), query)
-    headers = {"Content-Disposition": 'attachment; filename="runners.tf"'}
-    return HttpResponse(text, content_type="text/plain; charset=utf-8", headers=headers)
+    found = terraform.export(runners, groups, accounts, access=access, removed=query.removed)
+    file_format = "zip" if query.archive else "tf"
+    _record(request, "runners-terraform", file_format, len(runners), query)
+    return HttpResponse(
+        found.archive() if query.archive else found.text(),
+        content_type="application/zip" if query.archive else "text/plain; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="runners.{file_format}"'},
+    )
 
 
 @router.get(
