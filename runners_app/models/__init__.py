@@ -8,6 +8,7 @@ from runners_app.models.access import (
     SharedRunner,
 )
 from runners_app.models.accounts import Account, Membership
+from runners_app.models.approvals import Approval
 from runners_app.models.audit import AuditEntry, AuditLink
 from runners_app.models.credentials import App, Credential
 from runners_app.models.groups import RunnerGroup
@@ -43,6 +44,7 @@ __all__ = [
     "ApiToken",
     "ApiTokenAccess",
     "App",
+    "Approval",
     "AuditEntry",
     "AuditLink",
     "CachedResponse",

@@ -171,6 +171,11 @@ class Account(models.Model):
         help_text="No writes and no buttons: for accounts that are managed elsewhere.",
     )
     paused = models.BooleanField(default=False)
+    approval_above = models.PositiveIntegerField(
+        null=True,
+        help_text="Four eyes: deletions, and batches of more operations than this, need the "
+        "approval of a second manager; empty if that is off.",
+    )
     demo = models.BooleanField(default=False)
     plan = models.CharField(
         max_length=100,

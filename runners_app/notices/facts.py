@@ -8,10 +8,19 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from django.db.models import Q
+from django.db.models import Min, Q
 from django.urls import reverse
 
-from runners_app.models import Account, ApiToken, Credential, Event, Limits, Operation, Runner
+from runners_app.models import (
+    Account,
+    ApiToken,
+    Approval,
+    Credential,
+    Event,
+    Limits,
+    Operation,
+    Runner,
+)
 from runners_app.models.accounts import account_name
 from runners_app.notices.fact import Fact
 from runners_app.notices.job_facts import (
@@ -164,6 +173,29 @@ def _operations(now: datetime) -> Iterator[Fact]:
         )
 
 
+def _approvals(now: datetime) -> Iterator[Fact]:
+    """One fact per approval, shown to whoever may see the first of its operations."""
+    waiting = Approval.objects.of_operations().waiting().filter(account__demo=False)
+    held = Operation.objects.filter(
+        approval__in=waiting, held_because=Operation.HeldBecause.APPROVAL
+    )
+    firsts = held.order_by().values("approval").annotate(first=Min("pk")).values("first")
+    for row in held.filter(pk__in=firsts).select_related("account", "approval"):
+        approval = row.approval
+        if approval is None:
+            continue
+        name = approval.asked_by_name or "somebody"
+        yield Fact(
+            K.APPROVAL_WAITS,
+            f"approval:{approval.pk}",
+            f"What {name} asked for in {row.account} waits for approval",
+            reverse("approval", args=[approval.pk]),
+            row.account_id,
+            "operation",
+            row.pk,
+        )
+
+
 def _static_ips(now: datetime) -> Iterator[Fact]:
     rows = Limits.objects.current().filter(account__demo=False).select_related("account")
     for row in rows:
@@ -179,6 +211,7 @@ FINDERS: tuple[Callable[[datetime], Iterator[Fact]], ...] = (
     _readings,
     _runners,
     _operations,
+    _approvals,
     _static_ips,
     _api_tokens,
     slos_not_kept,

@@ -161,6 +161,7 @@ PAGES = {
     "account-overview": Shown("/accounts/1/overview/?period=30d"),
     "account-new": Shown("/accounts/new/"),
     "account-token": Shown("/accounts/1/token/"),
+    "account-four-eyes": Shown("/accounts/1/four-eyes/"),
     "account-disconnect": Shown("/accounts/1/disconnect/"),
     "app-new": Shown("/accounts/apps/new/"),
     "app": Shown("{app}"),

@@ -16,7 +16,8 @@ from tests.people.test_who_may import ADDRESSES, LINES
 
 # People, roles, second factors, sign-in providers, sessions, channels, observe only, tokens, Apps.
 CHANGES_TRUST = """
-account-disconnect account-new account-observe account-token app app-new channel channel-delete
+account-disconnect account-four-eyes account-new account-observe account-token app app-new channel
+channel-delete
 channel-new mfa_activate_totp mfa_add_webauthn mfa_deactivate_totp mfa_download_recovery_codes
 mfa_edit_webauthn mfa_generate_recovery_codes mfa_remove_webauthn mfa_view_recovery_codes
 person-active person-administrator person-email person-give person-groups person-new
@@ -34,8 +35,8 @@ mfa_authenticate mfa_login_webauthn mfa_reauthenticate mfa_reauthenticate_webaut
 sign-out
 """
 CHANGES_NO_TRUST = """
-account-pause account-refresh app-hook app-refresh batch-go-on batch-retry batch-stop batch-undo
-channel-test demo-remove group-access group-annotate group-delete group-edit group-new
+account-pause account-refresh app-hook app-refresh approval batch-go-on batch-retry batch-stop
+batch-undo channel-test demo-remove group-access group-annotate group-delete group-edit group-new
 group-self-hosted groups-explain-ask groups-refresh image-delete image-version-delete
 images-refresh job-events operation-again operation-agree operation-cancel operation-settle
 operation-undo pool-slo preferences runner-annotate runner-delete runner-edit runner-new

@@ -23,6 +23,7 @@ from django.utils import timezone
 from runners_app.models import (
     Account,
     App,
+    Approval,
     Channel,
     Image,
     Membership,
@@ -143,6 +144,8 @@ account-new                 POST    403       403      403     403      302
 account-token               GET     404       403      403     403      302
 account-token               POST    404       403      403     403      302
 account-observe             POST    404       403      403     403      302
+account-four-eyes           GET     404       403      403     302      302
+account-four-eyes           POST    404       403      403     302      302
 account-pause               POST    404       403      403     403      302
 account-disconnect          GET     404       403      403     403      302
 account-disconnect          POST    404       403      403     403      302
@@ -242,6 +245,10 @@ operation-undo:mine         POST    404       403      403     422      422
 operation-undo:other        GET     404       404      403     200      200
 operation-undo:other        POST    404       404      403     422      422
 batch-retry:other           POST    404       404      403     302      302
+approval:mine               GET     404       200      200     200      200
+approval:mine               POST    404       403      403     422      422
+approval:other              GET     404       404      200     200      200
+approval:other              POST    404       404      403     422      422
 images                      GET     200       200      200     200      200
 images-export               GET     200       200      200     200      200
 images-refresh              POST    302       302      302     302      302
@@ -392,6 +399,7 @@ def path_of(name: str, things: Things) -> str:
         "image": things.image.pk,
         "group": things.group.pk,
         "operation": things.operation.pk,
+        "approval": things.operation.approval_id,
         "person": things.person.pk,
         "self": things.machine.pk,
         "app": things.app.pk,
@@ -463,7 +471,9 @@ def _custom_image(account: Account, name: str) -> Image:
 
 def _operation(runner: Runner) -> Operation:
     now = timezone.now()
+    approval = Approval.objects.create(account=runner.account, kind="four_eyes", asked_at=now)
     return Operation.objects.create(
+        approval=approval,
         account=runner.account,
         kind="update_runner",
         target="runner",
@@ -611,8 +621,8 @@ operation-settle    runner=runner
 # tests/api/test_tokens.py tries. Those of administrators are in the next test.
 NO_REFERENCES = """
 mfa_view_recovery_codes
-account-disconnect account-observe account-pause account-refresh account-token
-account_change_password account_login account_logout account_reauthenticate batch-go-on
+account-disconnect account-four-eyes account-observe account-pause account-refresh account-token
+approval account_change_password account_login account_logout account_reauthenticate batch-go-on
 batch-retry batch-stop group-delete groups-refresh image-delete image-version-delete
 images-refresh job-events mfa_activate_totp mfa_add_webauthn mfa_authenticate mfa_deactivate_totp
 mfa_download_recovery_codes mfa_edit_webauthn mfa_generate_recovery_codes mfa_login_webauthn
