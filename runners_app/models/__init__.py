@@ -35,7 +35,7 @@ from runners_app.models.operations import Operation, OperationEvent
 from runners_app.models.preferences import Preferences, SavedView, Selection
 from runners_app.models.readings import CachedResponse, Reading, ReadingRun
 from runners_app.models.runners import Runner
-from runners_app.models.sign_ins import FailedSignIn, Session, SignInCount
+from runners_app.models.sign_ins import FailedSignIn, ProviderAdministrator, Session, SignInCount
 from runners_app.models.tokens import ApiToken, ApiTokenAccess, IdempotencyKey
 
 __all__ = [
@@ -76,6 +76,7 @@ __all__ = [
     "PoolSlo",
     "PoolSums",
     "Preferences",
+    "ProviderAdministrator",
     "Reading",
     "ReadingRun",
     "Repository",

@@ -256,12 +256,23 @@ class Membership(models.Model):
         VIEWER = "viewer", "Viewer"
         MANAGER = "manager", "Manager"
 
+    class Source(models.TextChoices):
+        PROVIDER = "provider", "From the sign-in provider"
+
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
     )
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=20, choices=Role, default=Role.VIEWER)
     limited = models.BooleanField(default=False, db_default=False)
+    source = models.CharField(
+        max_length=20,
+        choices=Source,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Who gave it: empty for an administrator, by hand.",
+    )
     groups: "models.ManyToManyField[RunnerGroup, Any]" = models.ManyToManyField(
         "RunnerGroup", blank=True, related_name="memberships"
     )

@@ -156,6 +156,7 @@ PAGES = {
     "operations-no-match": Shown("/operations/?q=nothing-is-called-so"),
     "operation": Shown("{operation}"),
     "batch": Shown("{batch}"),
+    "approval": Shown("{approval}", by="otto"),
     "accounts": Shown("/accounts/"),
     "account": Shown("/accounts/1/"),
     "account-overview": Shown("/accounts/1/overview/?period=30d"),
@@ -252,4 +253,5 @@ NO_PAGES = {
     "github_callback": PROVIDER,
     "openid_connect_login": PROVIDER,
     "openid_connect_callback": PROVIDER,
+    "openid_connect_logout": PROVIDER,
 }

@@ -4,6 +4,7 @@ Each address that takes a POST is in one of two lists, so that a new one must be
 """
 
 import re
+import time
 from urllib.parse import quote
 
 import pytest
@@ -110,6 +111,17 @@ def test_with_a_proof_the_page_answers_for_itself(account: Account, admin: User)
     for _, method, path in ways_in(account):
         if "GET" in method or "revoke" in path:
             assert "/you/confirm/" not in client.generic(method, path).headers.get("Location", "")
+
+
+def test_a_sign_in_with_the_password_is_a_proof_for_five_minutes(
+    client: Client, admin: User, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.post("/sign-in/", {"username": "ada", "password": PASSWORD})
+    assert client.get(f"/accounts/{account.pk}/token/").status_code == 200
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 5 * 60 + 1)
+    asked = client.get(f"/accounts/{account.pk}/token/")
+    assert asked.headers["Location"].startswith("/you/confirm/")
 
 
 def test_what_was_sent_waits_during_the_proof_but_no_secret_does(

@@ -59,6 +59,7 @@ github_login                ANY   404
 github_callback             ANY   404
 openid_connect_login        ANY   404
 openid_connect_callback     ANY   404
+openid_connect_logout       ANY   404
 mfa_authenticate            GET   302
 mfa_authenticate            POST  302
 mfa_login_webauthn          GET   302
@@ -126,6 +127,7 @@ github_login                ANY     404       404      404     404      404
 github_callback             ANY     404       404      404     404      404
 openid_connect_login        ANY     404       404      404     404      404
 openid_connect_callback     ANY     404       404      404     404      404
+openid_connect_logout       ANY     404       404      404     404      404
 metrics                     GET     404       404      404     404      404
 api-docs                    GET     200       200      200     200      200
 your-tokens                 GET     200       200      200     200      200
