@@ -565,6 +565,77 @@ def test_every_role_gets_the_answer_in_the_table(
     assert asked == len(rows) * len(ROLES) * len(METHODS)
 
 
+# What would make most forms do something: names are added for each.
+FILLED_IN = {
+    "on": "yes",
+    "choice": "cancelled",
+    "action": "add",
+    "line": "1",
+    "role": "manager",
+    "reason": "as a test",
+    "digest": "0" * 64,
+    "username": "a-new-one",
+    "email": "new@example.com",
+    "password1": "a password for tests",
+    "password2": "a password for tests",
+    "new_password1": "a password for tests",
+    "new_password2": "a password for tests",
+    "name": "a-new-name",
+    "owner": "a-team",
+    "tags": "one",
+    "seconds": "60",
+    "visibility": "all",
+    "maximum_runners": "7",
+}
+
+
+def test_a_refused_form_changes_no_row(world: dict[str, Things], people: dict[str, Client]) -> None:
+    """Of every form, for every role that the table refuses, with fields that mean something."""
+    wrong, refused = [], 0
+    for role in ROLES:
+        before = stored()
+        for name, thing in sorted({(each.name, each.thing) for each in LINES}):
+            right = expected(name, thing, role, "POST")
+            if right not in (403, 404, NOT_ALLOWED) and not (
+                right == TO_SIGN_IN and role in ROLES[:2] and name not in PUBLIC_FORMS
+            ):
+                continue
+            things = world[thing or "mine"]
+            body = {
+                **FILLED_IN,
+                "nonce": str(uuid4()),
+                "account": str(things.account.pk),
+                "runner": str(things.runner.pk),
+                "group": str(things.group.pk),
+                "typed": _name_of(name, things),
+            }
+            answer = people[role].post(path_of(name, things), body)
+            refused += 1
+            # A form that names an account is 404 where one without is 403.
+            if answer.status_code not in ({403, 404} if right in (403, 404) else {right}):
+                wrong.append(f"{name} as {role}: {answer.status_code} instead of {right}")
+        if (after := stored()) != before:
+            tables = [table for table, rows in after.items() if rows != before[table]]
+            wrong.append(f"forms refused to {role} changed {', '.join(tables)}")
+    assert wrong == [], "\n".join(wrong)
+    assert refused > 400
+
+
+# Open to everybody: what they do is not refused.
+PUBLIC_FORMS = {line.split()[0] for line in PUBLIC.strip().splitlines()}
+
+
+def _name_of(form: str, things: Things) -> str:
+    """What one types to confirm a deletion."""
+    if form.startswith("image"):
+        return things.image.name
+    if form.startswith("group"):
+        return things.group.name
+    if form.startswith("self"):
+        return things.machine.name
+    return things.runner.name if form.startswith("runner") else str(things.account)
+
+
 @pytest.mark.parametrize("role", ["administrator", "viewer"])
 def test_the_tags_of_every_page_match(
     world: dict[str, Things], people: dict[str, Client], role: str
