@@ -102,7 +102,7 @@ def _ask_for_proof(request: HttpRequest, *, or_signed_in_just_now: bool) -> Http
     """
     if not request.user.is_authenticated:
         return None  # a page that is public: signing in with a provider
-    if _proved_at(request, only_again=True):
+    if has_proof(request):
         return None
     _drop_secrets(request)
     if get_reauthentication_flows(request.user):
@@ -113,6 +113,11 @@ def _ask_for_proof(request: HttpRequest, *, or_signed_in_just_now: bool) -> Http
     if or_signed_in_just_now and _proved_at(request, only_again=False):
         return None
     raise PermissionDenied(ENROL_FIRST)
+
+
+def has_proof(request: HttpRequest) -> bool:
+    """Whether the user was asked here who they are within five minutes, or by their provider."""
+    return bool(_proved_at(request, only_again=True))
 
 
 def _proved_at(request: HttpRequest, *, only_again: bool) -> float:
