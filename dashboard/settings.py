@@ -21,7 +21,7 @@ from csp.constants import SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from dashboard.data_dir import Keys, make_keys, read_keys
-from dashboard.environment import Environment
+from dashboard.environment import Environment, check_groups
 
 if TYPE_CHECKING:
     from runners_app.github import ProxySettings
@@ -264,6 +264,10 @@ PROXY_COUNT = env.int("PROXY_COUNT", default=1 if env.bool("HTTPS", default=Fals
 
 # API tokens of users without a password stop when no provider vouched for them for so long.
 SSO_PROOF_DAYS = env.int("SSO_PROOF_DAYS", default=7)
+
+# What groups of the OpenID Connect provider give: {"group": ["administrator", "viewer:KIND:NAME"]}.
+OIDC_GROUPS_CLAIM = env.str("OIDC_GROUPS_CLAIM", default="groups")
+OIDC_GROUPS = check_groups(env.json("OIDC_GROUPS", default={}))
 
 OIDC_URL, GITHUB_SIGN_IN_URL = env.str("OIDC_URL", default=""), "https://github.com"
 SOCIALACCOUNT_PROVIDERS: dict[str, dict[str, Any]] = {

@@ -7,6 +7,7 @@ from django.urls import include, path
 
 from runners_app import urls as pages
 from runners_app.people import sign_in_views as sign_in
+from runners_app.people.provider_logout import oidc_logout
 from runners_app.web.proof import is_post, with_proof
 from runners_app.web.retry import with_retries
 
@@ -43,6 +44,11 @@ sign_in_pages = [
         "sign-in/with/oidc/<str:provider_id>/login/callback/",
         sign_in.oidc_callback,
         name="openid_connect_callback",
+    ),
+    path(
+        "sign-in/with/oidc/<str:provider_id>/logout/",
+        oidc_logout,
+        name="openid_connect_logout",
     ),
     path("sign-in/with/", include("allauth.socialaccount.providers.openid_connect.urls")),
     path("sign-in/with/", include("allauth.socialaccount.urls")),

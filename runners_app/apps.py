@@ -11,8 +11,10 @@ class RunnersAppConfig(AppConfig):
     def ready(self) -> None:
         start()
 
+        from runners_app.people.provider_groups import connect_provider
         from runners_app.people.sign_ins import connect_signals
         from runners_app.security.audit_guard import install_guard
 
         post_migrate.connect(install_guard, sender=self, dispatch_uid="audit guard")
         connect_signals()
+        connect_provider()

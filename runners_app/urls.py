@@ -3,8 +3,10 @@
 from django.urls import path
 
 from runners_app.accounts import export as accounts_export
+from runners_app.accounts import four_eyes_views as four_eyes
 from runners_app.accounts import github_app_views as apps
 from runners_app.accounts import views as accounts
+from runners_app.activity import approval_views as approvals
 from runners_app.activity import audit_views as audit
 from runners_app.activity import batch_views as batches
 from runners_app.activity import export as activity_export
@@ -64,6 +66,7 @@ urlpatterns = [
     path("accounts/<int:pk>/refresh/", accounts.account_refresh, name="account-refresh"),
     path("accounts/<int:pk>/token/", accounts.account_token, name="account-token"),
     path("accounts/<int:pk>/observe/", accounts.account_observe, name="account-observe"),
+    path("accounts/<int:pk>/four-eyes/", four_eyes.four_eyes, name="account-four-eyes"),
     path("accounts/<int:pk>/pause/", accounts.account_pause, name="account-pause"),
     path("accounts/<int:pk>/disconnect/", accounts.account_disconnect, name="account-disconnect"),
     path("people/", people.people, name="people"),
@@ -136,6 +139,7 @@ urlpatterns = [
     path("operations/batches/<uuid:batch>/go-on/", batches.batch_go_on, name="batch-go-on"),
     path("operations/batches/<uuid:batch>/stop/", batches.batch_stop, name="batch-stop"),
     path("operations/batches/<uuid:batch>/retry/", batches.batch_retry, name="batch-retry"),
+    path("operations/approvals/<int:pk>/", approvals.approval, name="approval"),
     path("operations/<int:pk>/", operations.operation, name="operation"),
     path("operations/<int:pk>/cancel/", operations.operation_cancel, name="operation-cancel"),
     path("operations/<int:pk>/agree/", operations.operation_confirm, name="operation-agree"),

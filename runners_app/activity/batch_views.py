@@ -15,7 +15,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from runners_app.activity import batches
 from runners_app.activity.undo import WITHOUT_EFFECT
-from runners_app.models import Account, Membership, Operation, OperationEvent, Runner
+from runners_app.models import (
+    Account,
+    Approval,
+    Membership,
+    Operation,
+    OperationEvent,
+    Runner,
+)
 from runners_app.models.operations import OperationQuerySet, is_held
 from runners_app.web.pages import (
     Request,
@@ -26,7 +33,7 @@ from runners_app.web.pages import (
 )
 from runners_app.web.paging import Order, page_by_key
 
-AFTER = Operation.HeldBecause.AFTER
+AFTER, APPROVAL = Operation.HeldBecause.AFTER, Operation.HeldBecause.APPROVAL
 RETRIED = "again"  # names, with the batch, the batch that sends its failed operations again
 RENEWED = "stopped ones again"
 
@@ -120,7 +127,8 @@ def batch(request: Request, batch: uuid.UUID) -> HttpResponse:
         "failed": failed_count,
         "stopped": stopped_count,
         "stopped_by": _stopped_by(stopped),
-        "held": rows.filter(is_held()).exclude(held_because=AFTER).count(),
+        "approvals": _approvals(rows),
+        "held": rows.filter(is_held()).exclude(held_because__in=(AFTER, APPROVAL)).count(),
         "following": rows.filter(is_held(), held_because=AFTER).count(),
         "recreates": rows.exclude(after=None).count(),
         "unsent": counts[Operation.State.REQUESTED],
@@ -137,6 +145,12 @@ def batch(request: Request, batch: uuid.UUID) -> HttpResponse:
         "moving": moving.exists(),
     }
     return render_page(request, "activity/operations/batch.html", context, fragment="progress")
+
+
+def _approvals(rows: OperationQuerySet) -> list[Approval]:
+    """The approvals that some of the operations wait for, or had."""
+    found = Approval.objects.filter(pk__in=rows.exclude(approval=None).values("approval"))
+    return list(found.select_related("account").order_by("pk"))
 
 
 def _batch_of(rows: OperationQuerySet) -> uuid.UUID | None:

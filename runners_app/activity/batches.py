@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
 from django.db import transaction
-from django.db.models import F
 
 from runners_app.activity.resubmit import can_resubmit, resubmit
 from runners_app.credentials.wake import wake_on_commit
-from runners_app.models import Account, AuditEntry, Operation, OperationEvent
+from runners_app.models import Approval, AuditEntry, Operation
 from runners_app.models.clock import database_now
 from runners_app.models.operations import nothing_applied
+from runners_app.operations.approvals import ask_after_confirming, ask_where_needed
 from runners_app.operations.batch import audit_batch
 from runners_app.operations.requests import CannotSendAgain
+from runners_app.operations.transitions import cancel_requested
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -31,15 +32,30 @@ def is_held(operation: Operation) -> bool:
 
 @transaction.atomic
 def go_on(operations: Iterable[Operation], *, by: "User") -> int:
-    """Release the held operations. Returns how many were released."""
-    held = [row for row in operations if is_held(row) and not row.waits_for_deletion]
-    now = database_now()
-    rows = Operation.objects.filter(nothing_applied(), pk__in=[row.pk for row in held])
-    count = rows.update(next_step_at=now, confirmed_at=now, confirmed_by=by, held_because="")
+    """Release the held operations. Returns how many were released, or now wait for approval.
+
+    Those whose approval is still awaited stay as they are. The first operations of a batch were
+    approved with its rest; what was held since then needs an approval of its own.
+    """
+    held = {row.pk: row for row in operations if is_held(row) and not row.waits_for_deletion}
+    waiting = Operation.objects.filter(nothing_applied(), pk__in=held)
+    waiting = waiting.exclude(approval__state=Approval.State.WAITING)
+    rows = list(waiting.select_related("approval").order_by("pk"))
+    pks, now = [row.pk for row in rows], database_now()
+    staged = Operation.HeldBecause.STAGED
+    again = [row.pk for row in rows if row.held_because != staged]
+    # Whoever approved a batch does not answer for its request as well.
+    approved = [row.pk for row in rows if row.approval and row.approval.decided_by_id == by.pk]
+
+    released = Operation.objects.filter(nothing_applied(), pk__in=pks)
+    count = released.update(next_step_at=now, confirmed_at=now, held_because="")
+    mine = Operation.objects.filter(pk__in=set(pks) - (set(approved) - set(again)))
+    mine.update(confirmed_by=by)
+    ask_after_confirming(Operation.objects.filter(pk__in=again), by=by)
     if count:
-        for credential_id in {row.account.credential_id for row in held}:
+        for credential_id in {held[pk].account.credential_id for pk in pks}:
             wake_on_commit(credential_id)
-        audit_batch(AuditEntry.Action.BATCH_CONTINUED, held, by=by)
+        audit_batch(AuditEntry.Action.BATCH_CONTINUED, [held[pk] for pk in pks], by=by)
     return count
 
 
@@ -50,28 +66,9 @@ def stop(operations: Iterable[Operation], *, by: "User") -> int:
     One that a worker sends at the same moment continues to its outcome.
     """
     unsent = {row.pk: row for row in operations if row.state == S.REQUESTED}
-    accounts = {row.account_id for row in unsent.values()}
-    list(Account.objects.select_for_update(no_key=True).filter(pk__in=accounts).order_by("pk"))
-    rows = Operation.objects.filter(pk__in=unsent, state=S.REQUESTED).order_by("pk")
-    pks = list(rows.select_for_update().values_list("pk", flat=True))
+    pks = cancel_requested(unsent, note=Operation.STOPPED, by=by)
     if not pks:
         return 0
-
-    now = database_now()
-    Operation.objects.filter(pk__in=pks).update(
-        state=S.CANCELLED,
-        reason=Operation.STOPPED,
-        next_step_at=None,
-        refused_probes=0,
-        finished_at=now,
-    )
-    OperationEvent.objects.bulk_create(
-        OperationEvent(
-            operation_id=pk, at=now, state=S.CANCELLED, by=by.get_username(), note=Operation.STOPPED
-        )
-        for pk in pks
-    )
-    Account.objects.filter(pk__in=accounts).update(version=F("version") + 1)
     audit_batch(AuditEntry.Action.BATCH_STOPPED, [unsent[pk] for pk in pks], by=by)
     return len(pks)
 
@@ -95,5 +92,6 @@ def send_again(operations: Iterable[Operation], *, by: "User", batch: UUID) -> i
         except CannotSendAgain:
             continue  # its target is gone
     if sent:
+        ask_where_needed(Operation.objects.filter(batch=batch), by=by, batch_size=len(sent))
         audit_batch(AuditEntry.Action.BATCH_RETRIED, sent, by=by)
     return len(sent)

@@ -14,7 +14,7 @@ from runners_app.activity.filters import OperationFilter
 from runners_app.activity.resubmit import can_resubmit, resubmit
 from runners_app.activity.undo import DELETIONS, can_undo, undo_of
 from runners_app.groups import requests as groups
-from runners_app.models import Account, Membership, Operation, Runner, RunnerGroup
+from runners_app.models import Account, Approval, Membership, Operation, Runner, RunnerGroup
 from runners_app.operations.requests import CannotSendAgain, cancel, confirm_again, settle
 from runners_app.operations.transitions import NotMoved
 from runners_app.runners.requests import claim_runner
@@ -37,6 +37,7 @@ from runners_app.web.paging import Order, page_by_key
 
 # Most operations are sent within this time; later, the page says what they wait for.
 QUICK = timedelta(seconds=5)
+APPROVALS_SHOWN = 5
 
 
 @require_safe
@@ -44,6 +45,8 @@ def operations(request: Request) -> HttpResponse:
     accounts = list(Account.objects.visible_to(request.user))
     # Part of the version, because operations start to need a person by the passing of time alone.
     waiting = Operation.objects.visible_to(request.user).needing_attention().count()
+    approvals = Approval.objects.within(accounts).of_operations().waiting()
+    approvals = approvals.select_related("account").order_by("pk")
     version = version_of(accounts, query_without(request, "version"), waiting)
     if is_unchanged(request, version):
         return HttpResponse(status=204)
@@ -53,6 +56,7 @@ def operations(request: Request) -> HttpResponse:
     page = page_by_key(listed.qs, Order("id", descending=True), request.GET)
     context = {
         "accounts": accounts,
+        "approvals": approvals[:APPROVALS_SHOWN],
         "chips": chips_of(listed, request.GET),
         "states": Operation.State.choices,
         "kinds": Operation.Kind.choices,
@@ -67,7 +71,9 @@ def operations(request: Request) -> HttpResponse:
 @require_safe
 def operation(request: Request, pk: int) -> HttpResponse:
     row = visible_or_404(
-        Operation.objects.select_related("account__credential", "again_from", "undoes"), request, pk
+        Operation.objects.select_related("account__credential", "again_from", "undoes", "approval"),
+        request,
+        pk,
     )
     held_up_by = _held_up_by(row)
     waits_for = "" if held_up_by else _waits_for(row)
@@ -82,7 +88,7 @@ def operation(request: Request, pk: int) -> HttpResponse:
         "held_up_by": held_up_by,
         "waits_for": waits_for,
         "events": row.events.all(),
-        "fields": _fields(row, names),
+        "fields": fields_of(row, names),
         "conflict": names.conflict(row.account_id, row.conflict or {}),
         "runner": runners.filter(github_id=row.target_id).first()
         if row.target == "runner" and row.target_id
@@ -112,6 +118,8 @@ def _held_up_by(row: Operation) -> str:
         return ""
     if row.waits_for_deletion:
         return "It is sent as soon as the runner of that name is gone from GitHub."
+    if row.waits_for_approval:
+        return f"It is held until another manager of {account} approves it."
     if is_held(row):
         return "It is held until a manager continues its batch."
     if account.paused:
@@ -192,7 +200,7 @@ def _again_url(row: Operation) -> str:
     return f"{form}?again={row.pk}" if form else ""
 
 
-def _fields(row: Operation, names: Names) -> list[tuple[str, object, object]]:
+def fields_of(row: Operation, names: Names) -> list[tuple[str, object, object]]:
     """The requested change as (field, before, after); `before` is None for a create."""
     if row.target == Operation.Target.GROUP:
         return groups.shown_fields(row)

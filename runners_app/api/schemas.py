@@ -182,6 +182,7 @@ class OperationOut(BaseModel):
     reason: str = Field(description="Why it is in this state, in words.")
     refusal: "Refusal | None" = Field(description="GitHub's words if it was rejected.")
     batch: UUID | None
+    approval: int | None = Field(description="The approval it needs, or had, of a second person.")
     requested_at: datetime
     sent_at: datetime | None
     finished_at: datetime | None
@@ -206,6 +207,37 @@ class Refusal(BaseModel):
 
 class OperationDetail(OperationOut):
     events: list[OperationEventOut]
+
+
+class ApprovalOut(BaseModel):
+    """The decision of a second person about operations that were requested together."""
+
+    id: int
+    kind: Literal["four_eyes", "proposal"]
+    state: Literal["waiting", "approved", "declined"]
+    account: str
+    batch: UUID | None
+    asked_by: str
+    asked_at: datetime
+    decided_by: str
+    decided_at: datetime | None
+    reason: str
+    url: str
+    html_url: str
+
+
+class ApprovalDetail(ApprovalOut):
+    digest: str = Field(description="Of the operations that wait: send it back to approve them.")
+    operations: list[OperationOut]
+
+
+class ApprovalGiven(BaseModel, extra="forbid"):
+    digest: str = Field(description="The digest of the operations as they were read.")
+    reason: str = Field("", max_length=500)
+
+
+class ApprovalDeclined(BaseModel, extra="forbid"):
+    reason: str = Field(min_length=1, max_length=500, description="For the person who asked.")
 
 
 class OperationPage(PageOf):

@@ -8,6 +8,7 @@ from runners_app.models.access import (
     SharedRunner,
 )
 from runners_app.models.accounts import Account, Membership
+from runners_app.models.approvals import Approval
 from runners_app.models.audit import AuditEntry, AuditLink
 from runners_app.models.credentials import App, Credential
 from runners_app.models.groups import RunnerGroup
@@ -34,7 +35,7 @@ from runners_app.models.operations import Operation, OperationEvent
 from runners_app.models.preferences import Preferences, SavedView, Selection
 from runners_app.models.readings import CachedResponse, Reading, ReadingRun
 from runners_app.models.runners import Runner
-from runners_app.models.sign_ins import FailedSignIn, Session, SignInCount
+from runners_app.models.sign_ins import FailedSignIn, ProviderAdministrator, Session, SignInCount
 from runners_app.models.tokens import ApiToken, ApiTokenAccess, IdempotencyKey
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "ApiToken",
     "ApiTokenAccess",
     "App",
+    "Approval",
     "AuditEntry",
     "AuditLink",
     "CachedResponse",
@@ -74,6 +76,7 @@ __all__ = [
     "PoolSlo",
     "PoolSums",
     "Preferences",
+    "ProviderAdministrator",
     "Reading",
     "ReadingRun",
     "Repository",

@@ -171,6 +171,11 @@ class Account(models.Model):
         help_text="No writes and no buttons: for accounts that are managed elsewhere.",
     )
     paused = models.BooleanField(default=False)
+    approval_above = models.PositiveIntegerField(
+        null=True,
+        help_text="Four eyes: deletions, and batches of more operations than this, need the "
+        "approval of a second manager; empty if that is off.",
+    )
     demo = models.BooleanField(default=False)
     plan = models.CharField(
         max_length=100,
@@ -251,12 +256,23 @@ class Membership(models.Model):
         VIEWER = "viewer", "Viewer"
         MANAGER = "manager", "Manager"
 
+    class Source(models.TextChoices):
+        PROVIDER = "provider", "From the sign-in provider"
+
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
     )
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=20, choices=Role, default=Role.VIEWER)
     limited = models.BooleanField(default=False, db_default=False)
+    source = models.CharField(
+        max_length=20,
+        choices=Source,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Who gave it: empty for an administrator, by hand.",
+    )
     groups: "models.ManyToManyField[RunnerGroup, Any]" = models.ManyToManyField(
         "RunnerGroup", blank=True, related_name="memberships"
     )

@@ -68,6 +68,12 @@ class AuditEntry(models.Model):
         )
         ACCESS_REFUSED = "access.refused", "Was refused"
         OPERATION_HELD = "operation.held", "Held an operation: its requester lost the right"
+        APPROVAL_ASKED = "approval.asked", "Asked for approval again"
+        APPROVAL_GIVEN = "approval.given", "Approved operations"
+        APPROVAL_DECLINED = "approval.declined", "Declined operations"
+        FOUR_EYES_SET = "account.four_eyes", "Switched four eyes on or off"
+        FOUR_EYES_ASKED = "account.four_eyes_asked", "Asked to switch four eyes off"
+        FOUR_EYES_DECLINED = "account.four_eyes_declined", "Declined to switch four eyes off"
         OPERATION_CANCELLED = "operation.cancelled", "Cancelled an operation"
         OPERATION_AGREED_AGAIN = "operation.agreed_again", "Confirmed an operation again"
         OPERATION_CLAIMED = "operation.claimed", "Recognised a runner"

@@ -20,6 +20,8 @@ class Event(models.Model):
         READING_STALE = "reading_stale", "An account could not be read for an hour"
         RUNNER_STUCK = "runner_stuck", "A runner is Stuck, or Provisioning for 30 minutes"
         OPERATION_WAITS = "operation_waits", "An operation needs a decision"
+        APPROVAL_WAITS = "approval_waits", "Operations wait for approval"
+        ADMINISTRATOR_ADDED = "administrator_added", "Somebody was made an administrator"
         STATIC_IPS = "static_ips", "Static IPs are 80 % used, or all"
         JOB_WAITS = "job_waits", "A job waits for longer than the SLO of its runner"
         SLO_MISSED = "slo_missed", "Too many jobs waited for longer than the SLO of a runner"

@@ -240,6 +240,13 @@ class Operation(models.Model):
         related_name="followers",
         help_text="The deletion whose confirmation lets it be sent, as when recreating.",
     )
+    approval = models.ForeignKey(
+        "Approval",
+        null=True,
+        on_delete=models.RESTRICT,
+        related_name="operations",
+        help_text="The decision it needs from a second person; empty if it needs none.",
+    )
     undoes = models.ForeignKey(
         "self",
         null=True,
@@ -310,6 +317,11 @@ class Operation(models.Model):
     def waits_for_deletion(self) -> bool:
         """Whether it is sent as soon as the deletion before it is confirmed."""
         return self.is_held and self.held_because == self.HeldBecause.AFTER
+
+    @property
+    def waits_for_approval(self) -> bool:
+        """Whether a second person must approve it before it is sent."""
+        return self.is_held and self.held_because == self.HeldBecause.APPROVAL
 
     @property
     def waits_for_person(self) -> bool:

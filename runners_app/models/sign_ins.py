@@ -18,6 +18,24 @@ class Session(AbstractBaseSession):
     browser = models.CharField(max_length=200, blank=True, help_text="The User-Agent header.")
     began_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField(null=True)
+    provider_sid = models.CharField(
+        max_length=64,
+        blank=True,
+        db_default="",
+        db_index=True,
+        help_text="Hash of the id that the sign-in provider gave to its own session.",
+    )
+
+
+class ProviderAdministrator(models.Model):
+    """An administrator whom the groups of the sign-in provider made one, and can unmake."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
+    )
+
+    def __str__(self) -> str:
+        return str(self.user)
 
 
 class FailedSignIn(models.Model):
@@ -43,7 +61,10 @@ class FailedSignIn(models.Model):
 
 
 class SignInCount(models.Model):
-    """A value that allauth counts codes of second factors with; `key` is a hash of its own key."""
+    """A value that codes of second factors are counted with, or a logout token that was used.
+
+    `key` is a hash of what is counted.
+    """
 
     key = models.CharField(max_length=64, primary_key=True)
     value = models.JSONField()

@@ -67,6 +67,11 @@ def _operations(memberships: "Memberships") -> Q:
     return Q(target="runner") & (on_runner | Q(Exists(into)))
 
 
+def _approvals(memberships: "Memberships") -> Q:
+    mine = _model("Operation").filter(_operations(memberships), approval__isnull=False)
+    return Q(pk__in=mine.values("approval"))
+
+
 def _changes(memberships: "Memberships") -> Q:
     runners = _model("Runner").filter(_in_groups(memberships))
     groups = _model("RunnerGroup").filter(_groups(memberships))
@@ -88,6 +93,7 @@ def _model(name: str) -> "QuerySet[Model]":
 
 
 ROWS: dict[str, Callable[["Memberships"], Q]] = {
+    "Approval": _approvals,
     "FieldChange": _changes,
     "Image": _images,
     "ImageVersion": _image_versions,

@@ -8,10 +8,21 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from django.db.models import Q
+from django.contrib.auth.models import User
+from django.db.models import Min, Q
 from django.urls import reverse
 
-from runners_app.models import Account, ApiToken, Credential, Event, Limits, Operation, Runner
+from runners_app.models import (
+    Account,
+    ApiToken,
+    Approval,
+    AuditEntry,
+    Credential,
+    Event,
+    Limits,
+    Operation,
+    Runner,
+)
 from runners_app.models.accounts import account_name
 from runners_app.notices.fact import Fact
 from runners_app.notices.job_facts import (
@@ -31,19 +42,22 @@ from runners_app.overview.attention import (
 )
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import User
     from django.db.models import QuerySet
 
 # The stages of an expiring token; the last is the first to be reached.
 EXPIRES_IN_DAYS = (1, 7, EXPIRES_SOON.days)
+ANNOUNCED_FOR = timedelta(days=1)
 K = Event.Kind
 
 
 def is_cut_short(event: Event) -> bool:
     """Whether an event ended only because Trackside stopped checking.
 
-    That is so if the account was paused or its credential disabled.
+    That is so if the account was paused or its credential disabled, and of what is announced for a
+    day.
     """
+    if event.kind == K.ADMINISTRATOR_ADDED:
+        return True  # after a day, although they still are one
     unchecked = Q(credential__quarantined_at__isnull=False)
     if event.kind == K.READING_STALE:
         unchecked |= Q(paused=True)
@@ -57,7 +71,7 @@ def find_facts(now: datetime) -> list[Fact]:
     return [fact for find in FINDERS for fact in find(now)]
 
 
-def seen_by(user: "User", facts: Iterable[Fact | Event]) -> set[str]:
+def seen_by(user: User, facts: Iterable[Fact | Event]) -> set[str]:
     """The keys of the facts that the user may see, by the same rules as pages."""
     facts = list(facts)
     whole = Account.objects.visible_to(user).fully_visible().values_list("pk", flat=True)
@@ -65,6 +79,7 @@ def seen_by(user: "User", facts: Iterable[Fact | Event]) -> set[str]:
         "": set(whole),
         "runner": _visible(Runner.objects.visible_to(user), facts, "runner"),
         "operation": _visible(Operation.objects.visible_to(user), facts, "operation"),
+        "user": {fact.item_pk for fact in facts} if user.is_superuser else set(),
         "api_token": _visible(ApiToken.objects.filter(owner=user), facts, "api_token"),
     }
     return {fact.key for fact in facts if (fact.item_pk or fact.account_pk) in visible[fact.item]}
@@ -164,6 +179,57 @@ def _operations(now: datetime) -> Iterator[Fact]:
         )
 
 
+def _approvals(now: datetime) -> Iterator[Fact]:
+    """One fact per approval, shown to whoever may see the first of its operations."""
+    waiting = Approval.objects.of_operations().waiting().filter(account__demo=False)
+    held = Operation.objects.filter(
+        approval__in=waiting, held_because=Operation.HeldBecause.APPROVAL
+    )
+    firsts = held.order_by().values("approval").annotate(first=Min("pk")).values("first")
+    for row in held.filter(pk__in=firsts).select_related("account", "approval"):
+        approval = row.approval
+        if approval is None:
+            continue
+        name = approval.asked_by_name or "somebody"
+        yield Fact(
+            K.APPROVAL_WAITS,
+            f"approval:{approval.pk}",
+            f"What {name} asked for in {row.account} waits for approval",
+            reverse("approval", args=[approval.pk]),
+            row.account_id,
+            "operation",
+            row.pk,
+        )
+
+
+def _administrators(now: datetime) -> Iterator[Fact]:
+    """Who was made an administrator within a day, in Trackside or on the command line.
+
+    Only administrators and shared channels get these. The first one is nobody's news.
+    """
+    since = now - ANNOUNCED_FOR
+    actions = (AuditEntry.Action.PERSON_ADDED, AuditEntry.Action.PERSON_ADMINISTRATOR)
+    made = Q(details__administrator=True) | Q(details__on=True)
+    entries = list(
+        AuditEntry.objects.filter(made, at__gt=since, action__in=actions).exclude(
+            action=AuditEntry.Action.PERSON_ADDED, actor_id=None
+        )
+    )
+    for entry in entries:
+        title = f"{entry.subject} was made an administrator by {entry.actor_name}"
+        topic, path = f"administrator:{entry.pk}", reverse("people")
+        yield Fact(K.ADMINISTRATOR_ADDED, topic, title, path, 0, "user", entry.pk)
+
+    known = {entry.subject for entry in entries}
+    first = User.objects.filter(is_superuser=True).order_by("pk").values("pk")[:1]
+    recent = User.objects.filter(is_superuser=True, date_joined__gt=since)
+    for user in recent.exclude(pk__in=list(first.values_list("pk", flat=True))):
+        if user.get_username() not in known:
+            title = f"{user} was made an administrator on the command line"
+            topic, path = f"superuser:{user.pk}", reverse("person", args=[user.pk])
+            yield Fact(K.ADMINISTRATOR_ADDED, topic, title, path, 0, "user", user.pk)
+
+
 def _static_ips(now: datetime) -> Iterator[Fact]:
     rows = Limits.objects.current().filter(account__demo=False).select_related("account")
     for row in rows:
@@ -179,6 +245,8 @@ FINDERS: tuple[Callable[[datetime], Iterator[Fact]], ...] = (
     _readings,
     _runners,
     _operations,
+    _approvals,
+    _administrators,
     _static_ips,
     _api_tokens,
     slos_not_kept,

@@ -7,8 +7,10 @@ commits it as sent. Locks are taken in the order credential, account, user, memb
 from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 
-from runners_app.models import Account, AuditEntry, Membership, Operation
+from runners_app.models import Account, Approval, AuditEntry, Membership, Operation
 from runners_app.models.operations import nothing_applied
+from runners_app.operations.approvals import LOST as LOST_APPROVAL
+from runners_app.operations.approvals import ask_again, ask_again_without
 from runners_app.operations.holds import hold
 from runners_app.operations.transitions import move, stay
 from runners_app.security import audit
@@ -20,31 +22,54 @@ HALF_DONE = (
 )
 
 
-def lock_and_check_right(operation: Operation) -> bool:
-    """Lock the rows that give the right, and return whether the person still has it.
+def lock_and_check_right(operation: Operation) -> Operation.HeldBecause | None:
+    """Lock the rows that give the right, and return why it may not be sent; None if it may.
 
-    Call it in the transaction that commits the operation as sent: a change of the right commits
-    either before this check, or after the operation is sent. Accounts must be locked before.
+    That is `actor` if the person no longer has the right, and `approval` if a second person must
+    approve it and none did who still has it. Call it in the transaction that commits the operation
+    as sent: a change of the right commits either before this check, or after the operation is sent.
     """
     person_id = operation.confirmed_by_id or operation.actor_id or 0
     Account.objects.select_for_update(no_key=True).get(pk=operation.account_id)
-    person = User.objects.select_for_update(no_key=True).filter(pk=person_id).first()
-    memberships = Membership.objects.filter(user=person_id, account=operation.account_id)
-    list(memberships.select_for_update(no_key=True))
-    if person is None:
-        return False
-    return Account.objects.managed_by(person).filter(pk=operation.account_id).exists()
+    approval = Approval.objects.filter(pk=operation.approval_id or 0).first()
+    approver_id = approval.decided_by_id if approval else None
+    people = User.objects.filter(pk__in={person_id, approver_id or 0}).order_by("pk")
+    found = {person.pk: person for person in people.select_for_update(no_key=True)}
+    memberships = Membership.objects.filter(user__in=found, account=operation.account_id)
+    list(memberships.order_by("pk").select_for_update(no_key=True))
+
+    def manages(pk: int) -> bool:
+        managed = Account.objects.managed_by(found[pk]) if pk in found else Account.objects.none()
+        return managed.filter(pk=operation.account_id).exists()
+
+    if not manages(person_id):
+        return Operation.HeldBecause.ACTOR
+    if approval is None:
+        return None
+    is_approved = approval.state == Approval.State.APPROVED and approver_id is not None
+    is_alone = approver_id == person_id and approval.kind != Approval.Kind.PROPOSAL
+    if not is_approved or is_alone or not manages(approver_id or 0):
+        return Operation.HeldBecause.APPROVAL
+    return None
 
 
-def keep_from_sending(operation: Operation) -> None:
-    """Hold an operation whose person lost the right, and audit it; call it in a transaction.
+def keep_from_sending(operation: Operation, because: Operation.HeldBecause) -> None:
+    """Hold an operation that lacks a right, and audit it; call it in a transaction.
 
-    One that may have been applied in part needs attention instead.
+    What was approved together waits for another approval together. An operation that may have been
+    applied in part needs attention instead.
     """
-    names = {"name": responsible_name(operation), "account": operation.account}
+    approval = operation.approval
+    if because == Operation.HeldBecause.APPROVAL and operation.is_cancellable and approval:
+        ask_again(approval, note=LOST_APPROVAL)
+        return
+    name = responsible_name(operation)
+    if because == Operation.HeldBecause.APPROVAL and approval:
+        name = approval.decided_by_name
+    names = {"name": name, "account": operation.account}
     if operation.is_cancellable:
         note = LOST.format(**names)
-        stay(operation, seconds=0, note=note, held_because=Operation.HeldBecause.ACTOR)
+        stay(operation, seconds=0, note=note, held_because=because)
     else:
         note = (HALF_DONE if operation.begun else LOST).format(**names)
         if operation.state == S.SENT:
@@ -55,7 +80,7 @@ def keep_from_sending(operation: Operation) -> None:
         by=None,
         account=operation.account,
         subject=operation.target_name,
-        details={"operation": operation.pk, "person": responsible_name(operation)},
+        details={"operation": operation.pk, "person": name},
     )
 
 
@@ -73,8 +98,12 @@ def waiting_operations(person: User) -> QuerySet[Operation]:
 
 def lock_accounts_of(person: User) -> None:
     """Lock the accounts of the person's waiting operations, before their user row is locked."""
-    accounts = waiting_operations(person).values("account")
-    list(Account.objects.select_for_update(no_key=True).filter(pk__in=accounts).order_by("pk"))
+    requested = Q(pk__in=waiting_operations(person).values("account"))
+    approved = Q(
+        approvals__decided_by=person, approvals__operations__state__in=Operation.UNFINISHED
+    )
+    pks = list(Account.objects.filter(requested | approved).values_list("pk", flat=True))
+    list(Account.objects.select_for_update(no_key=True).filter(pk__in=pks).order_by("pk"))
 
 
 def hold_without_right(person: User) -> int:
@@ -84,5 +113,6 @@ def hold_without_right(person: User) -> int:
     """
     managed = Account.objects.managed_by(person).values("pk")
     lost = waiting_operations(person).exclude(account__in=managed)
+    ask_again_without(person)
     note = f"Not sent: {person.get_username()} may no longer do this. A manager decides."
     return hold(lost.select_related("account"), Operation.HeldBecause.ACTOR, note)

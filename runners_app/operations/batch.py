@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from runners_app.credentials.wake import wake_on_commit
 from runners_app.models import Account, AuditEntry, Operation, OperationEvent
+from runners_app.operations.approvals import ask_where_needed
 from runners_app.operations.requests import TARGETS
 from runners_app.security import audit
 
@@ -75,6 +76,7 @@ def request_batch(
     ]
     _insert_operations(common, rows)
     _insert_events(common)
+    ask_where_needed(Operation.objects.filter(batch=batch), by=by, batch_size=len(items))
 
     accounts = {item.account.pk: item.account for item in items}
     audit.record(

@@ -11,8 +11,13 @@ from uuid import UUID, uuid5
 from django.db import IntegrityError, transaction
 
 from runners_app.credentials.wake import wake_on_commit
-from runners_app.models import Account, AuditEntry, Operation, Reading
+from runners_app.models import Account, Approval, AuditEntry, Operation, Reading
 from runners_app.models.clock import database_now
+from runners_app.operations.approvals import (
+    ask_after_confirming,
+    ask_for_approval,
+    ask_where_needed,
+)
 from runners_app.operations.transitions import NotMoved, add_event, move, stay
 from runners_app.security import audit
 
@@ -33,6 +38,7 @@ class OperationRequest(TypedDict):
     batch: NotRequired[UUID | None]
     again_from: NotRequired[Operation | None]
     undoes: NotRequired[Operation | None]
+    proposal: NotRequired[bool]  # True if `by` may not do it, and a manager must approve it
     audited: NotRequired[bool]  # False if the caller writes one audit entry for a whole batch
 
 
@@ -83,6 +89,12 @@ def request_operation(
     if earlier := _store_or_find(row):
         return earlier
     add_event(row, note="Requested.", by=row.actor_name)
+    stored = Operation.objects.filter(pk=row.pk)
+    if request.get("proposal"):
+        ask_for_approval(stored, account, by=request["by"], kind=Approval.Kind.PROPOSAL)
+    else:
+        ask_where_needed(stored, by=request["by"])
+    row.refresh_from_db(fields=["held_because", "approval", "reason"])
     if request.get("audited", True):
         audit.record(
             AuditEntry.Action(f"operation.{kind}"),
@@ -136,11 +148,16 @@ def cancel(operation: Operation, *, by: "User") -> None:
 
 @transaction.atomic
 def confirm_again(operation: Operation, *, by: "User") -> None:
-    """Send an operation that was held or stayed unsent. Raises NotMoved if it no longer waits."""
+    """Send an operation that was held or stayed unsent. Raises NotMoved if it no longer waits.
+
+    Where it needs the approval of a second person, it needs another one now.
+    """
     if not operation.is_cancellable:
         raise NotMoved("It is no longer waiting to be sent.")
     if operation.waits_for_deletion:
         raise NotMoved("It is sent by itself once the deletion before it is confirmed.")
+    if operation.waits_for_approval:
+        raise NotMoved(f"Another manager of {operation.account} must approve it first.")
     stay(
         operation,
         seconds=0,
@@ -150,6 +167,7 @@ def confirm_again(operation: Operation, *, by: "User") -> None:
         confirmed_by=by,
         held_because="",
     )
+    ask_after_confirming(Operation.objects.filter(pk=operation.pk), by=by)
     record(operation, AuditEntry.Action.OPERATION_AGREED_AGAIN, by)
     wake_on_commit(operation.account.credential_id)
 

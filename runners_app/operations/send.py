@@ -107,8 +107,8 @@ def _mark_sent(operation: Operation, work: Work, again: str, fields: dict[str, A
     """Commit it as sent; returns the number of writes sent so far, or None if it may not be."""
     now = database_now()
     with step(work):
-        if not lock_and_check_right(operation):
-            keep_from_sending(operation)
+        if because := lock_and_check_right(operation):
+            keep_from_sending(operation, because)
             return None
         if operation.state == S.SENT:  # proven not applied, so this is still the same attempt
             stay(operation, seconds=0, note=again, known_not_applied=False, sent_at=now, **fields)

@@ -1,8 +1,10 @@
 """The states of an operation, as a table, and the one way to move between them."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db.models import F
 
 from runners_app.credentials.wake import wake_on_commit
@@ -67,6 +69,28 @@ def _decide_followers(deletion: Operation, *, is_deleted: bool) -> None:
         else:
             note = "The runner was not deleted, so nothing is created."
             move(follower, S.CANCELLED, note=note)
+
+
+def cancel_requested(pks: Iterable[int], *, note: str, by: User) -> list[int]:
+    """Cancel those operations that are still requested, in a few statements; returns which.
+
+    Call it inside a transaction. One that a worker sends at the same moment continues.
+    """
+    rows = Operation.objects.filter(pk__in=pks, state=S.REQUESTED)
+    accounts = Account.objects.filter(pk__in=rows.values("account")).order_by("pk")
+    list(accounts.select_for_update(no_key=True))
+    cancelled = list(rows.order_by("pk").select_for_update().values_list("pk", flat=True))
+    now = database_now()
+    found = Operation.objects.filter(pk__in=cancelled)
+    found.update(
+        state=S.CANCELLED, reason=note, next_step_at=None, refused_probes=0, finished_at=now
+    )
+    OperationEvent.objects.bulk_create(
+        OperationEvent(operation_id=pk, at=now, state=S.CANCELLED, by=by.get_username(), note=note)
+        for pk in cancelled
+    )
+    Account.objects.filter(pk__in=found.values("account")).update(version=F("version") + 1)
+    return cancelled
 
 
 def stay(

@@ -22,7 +22,7 @@ from runners_app.people.factors import SEALED_FOR
 from runners_app.security.outgoing import open_session
 from runners_app.security.secrets import seal_for_web, unseal_for_web
 from runners_app.web.addresses import address_of
-from runners_app.web.proof import CONFIRMS, finish_proof
+from runners_app.web.proof import CONFIRMS, finish_proof, has_proof
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Ask for the password before allauth's own pages where `changes_trust` would, too."""
+        return not has_proof(self.request)
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         pass

@@ -57,8 +57,10 @@ def add_person(username: str, *, email: str, password: str, administrator: bool,
 
 
 @transaction.atomic
-def set_administrator(person: User, value: bool, *, by: User) -> int:
+def set_administrator(person: User, value: bool, *, by: User | None) -> int:
     """Make a user an administrator or a member. Raises CannotChange for the last one.
+
+    Without `by`, the groups of the sign-in provider say so.
 
     Returns how many operations were held, which they had requested and may no longer do.
     """
@@ -138,25 +140,29 @@ def remove_second_factors(person: User, *, by: User | None) -> int:
 
 
 @transaction.atomic
-def give_account(person: User, account: Account, role: str, *, by: User) -> int:
-    """Give access to an account, or change the role in it.
+def give_account(
+    person: User, account: Account, role: str, *, by: User | None, source: str = ""
+) -> int:
+    """Give access to an account, or change the role in it; `source` says who gives it.
 
     Returns how many operations were held, which they had requested and may no longer do.
     """
     _lock_right(person, account)
     membership, made = Membership.objects.get_or_create(
-        user=person, account=account, defaults={"role": role}
+        user=person, account=account, defaults={"role": role, "source": source}
     )
     before = None if made else membership.role
-    if before == role:
+    if before == role and membership.source == source:
         return 0
-    membership.role = role
+    membership.role, membership.source = role, source
     if role != Membership.Role.VIEWER:
         membership.limited = False
-    membership.save(update_fields=["role", "limited"])
+    membership.save(update_fields=["role", "limited", "source"])
     Account.objects.filter(pk=account.pk).raise_versions()
     held = hold_without_right(person)
     details: dict[str, object] = {"role": role, "before": before, "operations_held": held}
+    if source:
+        details["source"] = source
     audit.record(
         AuditEntry.Action.MEMBERSHIP_GIVEN,
         by=by,
@@ -210,7 +216,7 @@ def limit_to_groups(
 
 
 @transaction.atomic
-def take_account(person: User, account: Account, *, by: User) -> int:
+def take_account(person: User, account: Account, *, by: User | None) -> int:
     """Remove access to an account.
 
     Returns how many operations were held, which they had requested and may no longer do.
@@ -238,13 +244,13 @@ def _lock_right(person: User, account: Account) -> None:
     list(Membership.objects.select_for_update(no_key=True).filter(user=person, account=account))
 
 
-def _check_may_lose(person: User, by: User, *, losing: bool) -> None:
+def _check_may_lose(person: User, by: User | None, *, losing: bool) -> None:
     """Lock all administrators, so that two who disable each other do not both succeed."""
     rows = User.objects.select_for_update(no_key=True).filter(is_superuser=True, is_active=True)
     administrators = {row.pk for row in rows}
-    if by.pk not in administrators:
+    if by is not None and by.pk not in administrators:
         raise CannotChange("You are no longer an administrator.")
-    if losing and person.pk == by.pk:
+    if losing and by is not None and person.pk == by.pk:
         raise CannotChange("You cannot take this away from yourself. Another administrator can.")
     if losing and administrators == {person.pk}:
         raise CannotChange(f"{person} is the last administrator. Make another user one first.")

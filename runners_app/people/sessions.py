@@ -16,12 +16,18 @@ from django.utils.crypto import salted_hmac
 
 log = logging.getLogger(__name__)
 BEGAN, SEEN, ADDRESS, BROWSER = "began_at", "seen_at", "address", "browser"
+PROVIDER_SID = "provider_sid"
 
 
 def stored_key(session_key: str | None) -> str:
     """Return the primary key of a session: 30 bytes of SHA-256, which are 40 characters."""
     digest = hashlib.sha256((session_key or "").encode()).digest()
     return base64.urlsafe_b64encode(digest[:30]).decode()
+
+
+def hash_of_sid(sid: str) -> str:
+    """Return what is stored of the id that a provider gave to its own session."""
+    return hashlib.sha256(sid.encode()).hexdigest()
 
 
 class SessionStore(DatabaseStore):
@@ -60,6 +66,7 @@ class SessionStore(DatabaseStore):
             browser=data.get(BROWSER, "")[:200],
             began_at=_moment(data.get(BEGAN)),
             seen_at=_moment(data.get(SEEN)),
+            provider_sid=data.get(PROVIDER_SID, ""),
         )
 
     def delete(self, session_key: str | None = None) -> None:

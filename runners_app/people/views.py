@@ -13,6 +13,7 @@ from runners_app.operations.authority import waiting_operations
 from runners_app.people import people as changing
 from runners_app.people.adapters import has_second_factor
 from runners_app.people.forms import EmailForm, GiveForm, LimitForm, PasswordForm, PersonForm
+from runners_app.people.handover import handover_of
 from runners_app.people.people import CannotChange
 from runners_app.web.pages import Request, administrator_or_403, only_administrators
 from runners_app.web.proof import changes_trust
@@ -78,6 +79,7 @@ def _page(
         "entries": _entries(row),
         "is_self": row.pk == request.user.pk,
         "has_second_factor": has_second_factor(row),
+        "handover": handover_of(row),
         "waiting": waiting_operations(row).count(),
     }
     status = 422 if give or password or email else 200
@@ -97,6 +99,11 @@ def _tell_held(request: Request, person: User, held: int) -> None:
             f"{operations} held, which {person} requested. "
             "A manager of the account confirms or cancels each on its page.",
         )
+
+
+def _tell_handover(request: Request, person: User) -> None:
+    if handover_of(person):
+        messages.info(request, f"What {person} leaves to others is listed under “To hand over”.")
 
 
 @require_POST
@@ -122,6 +129,8 @@ def person_active(request: Request, pk: int) -> HttpResponse:
     try:
         held = changing.set_active(row, request.POST.get("on") == "yes", by=request.user)
         _tell_held(request, row, held)
+        if not row.is_active:
+            _tell_handover(request, row)
     except CannotChange as error:
         messages.error(request, str(error))
     return redirect("person", row.pk)
@@ -225,4 +234,5 @@ def person_take(request: Request, pk: int, account_id: int) -> HttpResponse:
     held = changing.take_account(row, account, by=request.user)
     messages.success(request, f"{row} no longer has access to {account}.")
     _tell_held(request, row, held)
+    _tell_handover(request, row)
     return redirect("person", row.pk)

@@ -37,6 +37,8 @@ OIDC = "oidc"
 SECRETS = frozenset(
     {"new_password1", "new_password2", "password1", "password2", "private_key", "token"}
 )
+# Ways of signing in that ask the user here and now, as allauth names them.
+ASKED_HERE = ("password", "mfa")
 CONFIRMS, AT, NEXT = "confirms", "at", "next"
 CLOCKS_DIFFER_SECONDS = 30
 ENROL_FIRST = (
@@ -93,11 +95,14 @@ def with_proof(
 def _ask_for_proof(request: HttpRequest, *, or_signed_in_just_now: bool) -> HttpResponse | None:
     """Return None for a user who proved who they are within five minutes, or else where to do it.
 
+    Signing in with a password or second factor is such a proof. Signing in with a provider is none:
+    it may have remembered the user, or whoever sits at their browser, for days.
+
     Raises ReauthenticationRequired for allauth's pages, and PermissionDenied if there is no way.
     """
     if not request.user.is_authenticated:
         return None  # a page that is public: signing in with a provider
-    if _proved_at(request, only_again=True):
+    if has_proof(request):
         return None
     _drop_secrets(request)
     if get_reauthentication_flows(request.user):
@@ -110,10 +115,19 @@ def _ask_for_proof(request: HttpRequest, *, or_signed_in_just_now: bool) -> Http
     raise PermissionDenied(ENROL_FIRST)
 
 
+def has_proof(request: HttpRequest) -> bool:
+    """Whether the user was asked here who they are within five minutes, or by their provider."""
+    return bool(_proved_at(request, only_again=True))
+
+
 def _proved_at(request: HttpRequest, *, only_again: bool) -> float:
     """When the user last proved who they are, if that is recent; 0 if not."""
     records = get_authentication_records(request, request.user)
-    times = [each["at"] for each in records if each.get("reauthenticated") or not only_again]
+    times = [
+        each["at"]
+        for each in records
+        if each.get("reauthenticated") or each["method"] in ASKED_HERE or not only_again
+    ]
     recent = [at for at in times if time.time() - at < app_settings.REAUTHENTICATION_TIMEOUT]
     return max(recent, default=0.0)
 

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from runners_app.models import (
+    Approval,
     AuditEntry,
     Delivery,
     FailedSignIn,
@@ -68,6 +69,9 @@ def past_retention(now: datetime) -> list["QuerySet"]:  # type: ignore[type-arg]
         FieldChange.objects.filter(at__lt=history),
         OperationEvent.objects.filter(operation__in=finished),
         finished,
+        Approval.objects.filter(asked_at__lt=history, operations=None).exclude(
+            state=Approval.State.WAITING
+        ),
         Limits.objects.filter(current=False, observed_at__lt=history),
         ImageVersion.objects.filter(gone_at__lt=history),
         Image.objects.filter(gone_at__lt=history),

@@ -18,6 +18,7 @@ from runners_app.api.v1.api import api
 from runners_app.models import (
     Account,
     ApiToken,
+    Approval,
     Image,
     Membership,
     Operation,
@@ -67,6 +68,13 @@ TABLE = """
 /batches/{batch}/retry        other  POST    write   404 404 403 409 409
 /batches/{batch}              mine   GET     read    404 200 200 200 200
 /batches/{batch}              other  GET     read    404 404 200 200 200
+/approvals                    -      GET     read    200 200 200 200 200
+/approvals/{approval}         mine   GET     read    404 200 200 200 200
+/approvals/{approval}         other  GET     read    404 404 200 200 200
+/approvals/{approval}/approve mine   POST    write   404 403 403 409 409
+/approvals/{approval}/approve other  POST    write   404 404 403 409 409
+/approvals/{approval}/decline mine   POST    write   404 403 403 200 200
+/approvals/{approval}/decline other  POST    write   404 404 403 200 200
 /images                       -      GET     read    200 200 200 200 200
 /images/{image}               mine   GET     read    404 200 200 200 200
 /images/{image}               other  GET     read    404 404 200 200 200
@@ -123,6 +131,8 @@ BODIES: dict[str, dict[str, object]] = {
     "/groups/{group}/annotations": {"tags": ["one"]},
     "/runners/{runner}/annotations": {"owner": "team-web"},
     "/operations/{operation}/settle": {"outcome": "confirmed"},
+    "/approvals/{approval}/approve": {"digest": "of something else"},
+    "/approvals/{approval}/decline": {"reason": "It is in use."},
     "/views": {"name": "stuck ones", "query": "q=status:stuck"},
 }
 
@@ -154,7 +164,7 @@ def test_the_table_covers_every_address_of_the_document() -> None:
         for path, methods in api.get_openapi_schema()["paths"].items()
         for method in methods
     }
-    for name in ("account", "runner", "operation", "image", "group", "view"):
+    for name in ("account", "runner", "operation", "approval", "image", "group", "view"):
         documented = {
             (path.replace(f"/{name}s/{{pk}}", f"/{name}s/{{{name}}}"), method)
             for path, method in documented
@@ -188,7 +198,9 @@ def values(acme: Account, admin: User) -> dict[str, dict[str, object]]:
         Runner.objects.filter(pk=runner.pk).update(
             group_id=group.github_id, image_source="custom", image_id=image.github_id
         )
+        approval = Approval.objects.create(account=acme, kind="four_eyes", asked_at=now)
         operation = Operation.objects.create(
+            approval=approval,
             account=acme,
             kind="update_runner",
             target="runner",
@@ -204,6 +216,7 @@ def values(acme: Account, admin: User) -> dict[str, dict[str, object]]:
             "runner": runner.pk,
             "operation": operation.pk,
             "batch": operation.batch,
+            "approval": approval.pk,
             "image": image.pk,
             "group": group.pk,
             "view": view.pk,

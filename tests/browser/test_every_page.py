@@ -38,7 +38,7 @@ class Windows:
 
     def __init__(self, browser: Browser, trackside: Trackside) -> None:
         self.browser, self.url = browser, trackside.url
-        self.passwords = {**trackside.passwords, "nina": PASSWORD}
+        self.passwords = {**trackside.passwords, "nina": PASSWORD, "otto": PASSWORD}
         self.cookies: dict[str, Any] = {}
         self.kept: dict[tuple[str, str, int], tuple[BrowserContext, Visit]] = {}
 

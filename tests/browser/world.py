@@ -50,6 +50,7 @@ def make_world(visit: Visit) -> dict[str, str]:
     found |= {"app": add_app(visit), "channel": add_channel(visit)}
     found |= change_several(visit)
     rename_group(visit, found["changed_group"])
+    found["approval"] = ask_for_approval(visit)
     return found
 
 
@@ -79,6 +80,25 @@ def rename_group(visit: Visit, group: str) -> None:
     expect(page.get_by_role("heading", name="Confirmed")).to_be_visible(timeout=SLOW_MS)
 
 
+def ask_for_approval(visit: Visit) -> str:
+    """Switch four eyes on in the enterprise, and ask to delete one of its runners."""
+    add_person(visit, "otto", administrator=True)
+    account = number(visit, "/accounts/", f"{ROW}:text-is('umbrella')")
+    page = visit.open(f"/accounts/{account}/four-eyes/")
+    page.get_by_label("Needed for deletions and large batches").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    runner = number(visit, "/runners/?q=enterprise:umbrella status:ready", ROW)
+    page = visit.open(f"/runners/{runner}/delete/")
+    page.get_by_label("to confirm").fill(
+        page.locator("label[for=id_typed]").inner_text().split()[1]
+    )
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("link", name="Show the approval").click()
+    page.wait_for_url("**/operations/approvals/**")
+    return page.url.removeprefix(visit.url)
+
+
 def add_app(visit: Visit) -> str:
     """Add the simulated GitHub's App, with its installations listed."""
     api = visit.open("/accounts/1/").locator("dd.mono").first.inner_text()
@@ -104,11 +124,13 @@ def add_channel(visit: Visit, name: str = "Platform team") -> str:
     return link.get_attribute("href") or ""
 
 
-def add_person(visit: Visit, name: str) -> None:
+def add_person(visit: Visit, name: str, *, administrator: bool = False) -> None:
     page = visit.open("/people/new/")
     page.get_by_label("Username").fill(name)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_label("Password again").fill(PASSWORD)
+    if administrator:
+        page.get_by_label("Administrator").check()
     page.get_by_role("button", name="Add", exact=True).click()
     page.wait_for_url(re.compile(r"/people/\d+/$"))
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -24,7 +25,9 @@ from runners_app.models import (
     RunnerGroup,
 )
 from runners_app.notices.channels import save_channel
+from runners_app.notices.facts import find_facts, seen_by
 from runners_app.notices.notices import send_due, watch_and_send
+from runners_app.people.people import add_person, set_administrator
 from tests.sinks import Sink, mail_server, webhook
 
 
@@ -719,3 +722,26 @@ def test_an_address_with_a_malformed_host_is_refused_with_the_reason(
     assert answer.status_code == 422
     assert "neither a name nor an IP address" in answer.content.decode()
     assert not Channel.objects.exists()
+
+
+# --- New administrators
+
+
+def test_a_new_administrator_is_announced_for_a_day_to_administrators_alone(
+    admin: User, lead: User
+) -> None:
+    now = timezone.now()
+    assert find_facts(now) == [], "the first administrator is nobody's news"
+    add_person("kim", email="", password="x" * 20, administrator=True, by=admin)
+    set_administrator(lead, True, by=admin)
+    call_command("createsuperuser", "--noinput", username="glass", email="g@example.com")
+    facts = {fact.title: fact for fact in find_facts(timezone.now())}
+    assert set(facts) == {
+        "kim was made an administrator by ada",
+        "lin was made an administrator by ada",
+        "glass was made an administrator on the command line",
+    }
+    stranger = User.objects.create_user("stranger")
+    assert seen_by(stranger, facts.values()) == set()
+    assert seen_by(admin, facts.values()) == {fact.key for fact in facts.values()}
+    assert find_facts(now + timedelta(days=1, minutes=1)) == []

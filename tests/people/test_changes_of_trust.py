@@ -4,6 +4,7 @@ Each address that takes a POST is in one of two lists, so that a new one must be
 """
 
 import re
+import time
 from urllib.parse import quote
 
 import pytest
@@ -16,7 +17,8 @@ from tests.people.test_who_may import ADDRESSES, LINES
 
 # People, roles, second factors, sign-in providers, sessions, channels, observe only, tokens, Apps.
 CHANGES_TRUST = """
-account-disconnect account-new account-observe account-token app app-new channel channel-delete
+account-disconnect account-four-eyes account-new account-observe account-token app app-new channel
+channel-delete
 channel-new mfa_activate_totp mfa_add_webauthn mfa_deactivate_totp mfa_download_recovery_codes
 mfa_edit_webauthn mfa_generate_recovery_codes mfa_remove_webauthn mfa_view_recovery_codes
 person-active person-administrator person-email person-give person-groups person-new
@@ -34,8 +36,8 @@ mfa_authenticate mfa_login_webauthn mfa_reauthenticate mfa_reauthenticate_webaut
 sign-out
 """
 CHANGES_NO_TRUST = """
-account-pause account-refresh app-hook app-refresh batch-go-on batch-retry batch-stop batch-undo
-channel-test demo-remove group-access group-annotate group-delete group-edit group-new
+account-pause account-refresh app-hook app-refresh approval batch-go-on batch-retry batch-stop
+batch-undo channel-test demo-remove group-access group-annotate group-delete group-edit group-new
 group-self-hosted groups-explain-ask groups-refresh image-delete image-version-delete
 images-refresh job-events operation-again operation-agree operation-cancel operation-settle
 operation-undo pool-slo preferences runner-annotate runner-delete runner-edit runner-new
@@ -109,6 +111,17 @@ def test_with_a_proof_the_page_answers_for_itself(account: Account, admin: User)
     for _, method, path in ways_in(account):
         if "GET" in method or "revoke" in path:
             assert "/you/confirm/" not in client.generic(method, path).headers.get("Location", "")
+
+
+def test_a_sign_in_with_the_password_is_a_proof_for_five_minutes(
+    client: Client, admin: User, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.post("/sign-in/", {"username": "ada", "password": PASSWORD})
+    assert client.get(f"/accounts/{account.pk}/token/").status_code == 200
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 5 * 60 + 1)
+    asked = client.get(f"/accounts/{account.pk}/token/")
+    assert asked.headers["Location"].startswith("/you/confirm/")
 
 
 def test_what_was_sent_waits_during_the_proof_but_no_secret_does(

@@ -4,8 +4,19 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
-from runners_app.models import Account, AuditEntry, Credential, Membership, Session
+from runners_app.api.tokens import create_token
+from runners_app.models import (
+    Account,
+    AuditEntry,
+    Credential,
+    Membership,
+    Operation,
+    RunnerGroup,
+    SavedView,
+    Session,
+)
 from runners_app.people.people import CannotChange, set_administrator
 from runners_app.people.sessions import SessionStore
 
@@ -290,3 +301,46 @@ def test_get_changes_nobody_and_unknown_people_are_404(as_admin: Client, lead: U
         assert as_admin.post(f"/people/999/{path}/", {"on": "no"}).status_code == 404
     assert as_admin.post("/people/").status_code == 405
     assert as_admin.get("/people/999/").status_code == 404
+
+
+# --- What a person leaves to others
+
+
+def test_disabling_a_person_lists_what_to_hand_over(
+    as_admin: Client, lead: User, account: Account
+) -> None:
+    page = f"/people/{lead.pk}/"
+    assert "To hand over" not in as_admin.get(page).content.decode()
+    now = timezone.now()
+    seen = {"account": account, "observed_at": now, "first_seen_at": now}
+    group = RunnerGroup.objects.create(github_id=1, name="owned-group", owner="LIN", **seen)
+    RunnerGroup.objects.create(github_id=2, name="group-of-others", owner="linda", **seen)
+    SavedView.objects.create(user=lead, list="runners", name="mine to watch", query="q=x")
+    create_token(lead, name="token-of-ci", scopes=["read"], by=lead)
+    operation = Operation.objects.create(
+        account=account,
+        kind="update_group",
+        target="group",
+        target_name="half-done",
+        state="needs_attention",
+        actor=lead,
+        requested_at=now,
+        confirmed_at=now,
+    )
+    told = as_admin.post(f"{page}active/", {"on": "no"}, follow=True).content.decode()
+    assert "What lin leaves to others is listed" in told
+    for words in ("owned-group", "mine to watch", "token-of-ci", "half-done"):
+        assert words in told
+    assert f"/operations/{operation.pk}/" in told
+    assert f"/groups/{group.pk}/" in told
+    assert "group-of-others" not in told
+    assert "refused while this person is disabled" in told
+
+
+def test_taking_an_account_says_what_is_left_to_others(
+    as_admin: Client, lead: User, account: Account
+) -> None:
+    Membership.objects.create(user=lead, account=account)
+    SavedView.objects.create(user=lead, list="runners", name="mine to watch", query="q=x")
+    told = as_admin.post(f"/people/{lead.pk}/take/{account.pk}/", follow=True).content.decode()
+    assert "What lin leaves to others is listed" in told

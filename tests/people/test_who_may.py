@@ -23,6 +23,7 @@ from django.utils import timezone
 from runners_app.models import (
     Account,
     App,
+    Approval,
     Channel,
     Image,
     Membership,
@@ -58,6 +59,7 @@ github_login                ANY   404
 github_callback             ANY   404
 openid_connect_login        ANY   404
 openid_connect_callback     ANY   404
+openid_connect_logout       ANY   404
 mfa_authenticate            GET   302
 mfa_authenticate            POST  302
 mfa_login_webauthn          GET   302
@@ -125,6 +127,7 @@ github_login                ANY     404       404      404     404      404
 github_callback             ANY     404       404      404     404      404
 openid_connect_login        ANY     404       404      404     404      404
 openid_connect_callback     ANY     404       404      404     404      404
+openid_connect_logout       ANY     404       404      404     404      404
 metrics                     GET     404       404      404     404      404
 api-docs                    GET     200       200      200     200      200
 your-tokens                 GET     200       200      200     200      200
@@ -143,6 +146,8 @@ account-new                 POST    403       403      403     403      302
 account-token               GET     404       403      403     403      302
 account-token               POST    404       403      403     403      302
 account-observe             POST    404       403      403     403      302
+account-four-eyes           GET     404       403      403     302      302
+account-four-eyes           POST    404       403      403     302      302
 account-pause               POST    404       403      403     403      302
 account-disconnect          GET     404       403      403     403      302
 account-disconnect          POST    404       403      403     403      302
@@ -242,6 +247,10 @@ operation-undo:mine         POST    404       403      403     422      422
 operation-undo:other        GET     404       404      403     200      200
 operation-undo:other        POST    404       404      403     422      422
 batch-retry:other           POST    404       404      403     302      302
+approval:mine               GET     404       200      200     200      200
+approval:mine               POST    404       403      403     422      422
+approval:other              GET     404       404      200     200      200
+approval:other              POST    404       404      403     422      422
 images                      GET     200       200      200     200      200
 images-export               GET     200       200      200     200      200
 images-refresh              POST    302       302      302     302      302
@@ -392,6 +401,7 @@ def path_of(name: str, things: Things) -> str:
         "image": things.image.pk,
         "group": things.group.pk,
         "operation": things.operation.pk,
+        "approval": things.operation.approval_id,
         "person": things.person.pk,
         "self": things.machine.pk,
         "app": things.app.pk,
@@ -463,7 +473,9 @@ def _custom_image(account: Account, name: str) -> Image:
 
 def _operation(runner: Runner) -> Operation:
     now = timezone.now()
+    approval = Approval.objects.create(account=runner.account, kind="four_eyes", asked_at=now)
     return Operation.objects.create(
+        approval=approval,
         account=runner.account,
         kind="update_runner",
         target="runner",
@@ -553,6 +565,77 @@ def test_every_role_gets_the_answer_in_the_table(
     assert asked == len(rows) * len(ROLES) * len(METHODS)
 
 
+# What would make most forms do something: names are added for each.
+FILLED_IN = {
+    "on": "yes",
+    "choice": "cancelled",
+    "action": "add",
+    "line": "1",
+    "role": "manager",
+    "reason": "as a test",
+    "digest": "0" * 64,
+    "username": "a-new-one",
+    "email": "new@example.com",
+    "password1": "a password for tests",
+    "password2": "a password for tests",
+    "new_password1": "a password for tests",
+    "new_password2": "a password for tests",
+    "name": "a-new-name",
+    "owner": "a-team",
+    "tags": "one",
+    "seconds": "60",
+    "visibility": "all",
+    "maximum_runners": "7",
+}
+
+
+def test_a_refused_form_changes_no_row(world: dict[str, Things], people: dict[str, Client]) -> None:
+    """Of every form, for every role that the table refuses, with fields that mean something."""
+    wrong, refused = [], 0
+    for role in ROLES:
+        before = stored()
+        for name, thing in sorted({(each.name, each.thing) for each in LINES}):
+            right = expected(name, thing, role, "POST")
+            if right not in (403, 404, NOT_ALLOWED) and not (
+                right == TO_SIGN_IN and role in ROLES[:2] and name not in PUBLIC_FORMS
+            ):
+                continue
+            things = world[thing or "mine"]
+            body = {
+                **FILLED_IN,
+                "nonce": str(uuid4()),
+                "account": str(things.account.pk),
+                "runner": str(things.runner.pk),
+                "group": str(things.group.pk),
+                "typed": _name_of(name, things),
+            }
+            answer = people[role].post(path_of(name, things), body)
+            refused += 1
+            # A form that names an account is 404 where one without is 403.
+            if answer.status_code not in ({403, 404} if right in (403, 404) else {right}):
+                wrong.append(f"{name} as {role}: {answer.status_code} instead of {right}")
+        if (after := stored()) != before:
+            tables = [table for table, rows in after.items() if rows != before[table]]
+            wrong.append(f"forms refused to {role} changed {', '.join(tables)}")
+    assert wrong == [], "\n".join(wrong)
+    assert refused > 400
+
+
+# Open to everybody: what they do is not refused.
+PUBLIC_FORMS = {line.split()[0] for line in PUBLIC.strip().splitlines()}
+
+
+def _name_of(form: str, things: Things) -> str:
+    """What one types to confirm a deletion."""
+    if form.startswith("image"):
+        return things.image.name
+    if form.startswith("group"):
+        return things.group.name
+    if form.startswith("self"):
+        return things.machine.name
+    return things.runner.name if form.startswith("runner") else str(things.account)
+
+
 @pytest.mark.parametrize("role", ["administrator", "viewer"])
 def test_the_tags_of_every_page_match(
     world: dict[str, Things], people: dict[str, Client], role: str
@@ -611,8 +694,8 @@ operation-settle    runner=runner
 # tests/api/test_tokens.py tries. Those of administrators are in the next test.
 NO_REFERENCES = """
 mfa_view_recovery_codes
-account-disconnect account-observe account-pause account-refresh account-token
-account_change_password account_login account_logout account_reauthenticate batch-go-on
+account-disconnect account-four-eyes account-observe account-pause account-refresh account-token
+approval account_change_password account_login account_logout account_reauthenticate batch-go-on
 batch-retry batch-stop group-delete groups-refresh image-delete image-version-delete
 images-refresh job-events mfa_activate_totp mfa_add_webauthn mfa_authenticate mfa_deactivate_totp
 mfa_download_recovery_codes mfa_edit_webauthn mfa_generate_recovery_codes mfa_login_webauthn

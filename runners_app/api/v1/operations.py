@@ -24,6 +24,10 @@ from runners_app.api.core import (
 )
 from runners_app.api.problems import ApiError
 from runners_app.api.schemas import (
+    ApprovalDeclined,
+    ApprovalDetail,
+    ApprovalGiven,
+    ApprovalOut,
     BatchOut,
     Change,
     OperationDetail,
@@ -43,7 +47,14 @@ from runners_app.api.writes import (
     check_manageable,
     replayed,
 )
-from runners_app.models import Account, Membership, Operation, Runner
+from runners_app.models import Account, Approval, Membership, Operation, Runner
+from runners_app.operations.approvals import (
+    CannotDecide,
+    approve,
+    decline,
+    digest_of,
+    waiting_operations_of,
+)
 from runners_app.operations.requests import CannotSendAgain, cancel, confirm_again, settle
 from runners_app.operations.transitions import NotMoved
 from runners_app.runners.requests import claim_runner
@@ -95,6 +106,7 @@ def _values(request: Request, row: Operation, names: Names) -> dict[str, Any]:
             ],
         ),
         "batch": row.batch,
+        "approval": row.approval_id,
         "requested_at": row.requested_at,
         "sent_at": row.sent_at,
         "finished_at": row.finished_at,
@@ -285,4 +297,83 @@ def _batch_out(request: Request, batch: UUID, rows: list[Operation]) -> BatchOut
         id=batch,
         states=dict(Counter(row.state for row in rows)),
         operations=[operation_out(request, row, names) for row in rows],
+    )
+
+
+@router.get("/approvals", response=list[ApprovalOut], auth=READ)
+def list_approvals(request: Request) -> list[ApprovalOut]:
+    """The approvals that wait for a decision, oldest first; at most 100."""
+    rows = Approval.objects.visible_to(request.user).of_operations().waiting()
+    found = rows.select_related("account").order_by("pk")[:100]
+    return [ApprovalOut(**_approval_values(request, row)) for row in found]
+
+
+@router.get("/approvals/{int:pk}", response=ApprovalDetail, auth=READ)
+def get_approval(request: Request, pk: int) -> ApprovalDetail:
+    """One approval with its operations."""
+    return _approval_detail(request, _approval(request, pk))
+
+
+@router.post("/approvals/{int:pk}/approve", response=ApprovalDetail, auth=WRITE)
+def approve_operations(request: Request, pk: int, body: ApprovalGiven) -> ApprovalDetail:
+    """Let operations be sent that another person requested."""
+    row = _approval(request, pk)
+    _check_decides(request, row)
+    try:
+        approve(row, by=request.user, digest=body.digest, reason=body.reason)
+    except CannotDecide as error:
+        raise ApiError(409, str(error)) from None
+    return _approval_detail(request, _approval(request, pk))
+
+
+@router.post("/approvals/{int:pk}/decline", response=ApprovalDetail, auth=WRITE)
+def decline_operations(request: Request, pk: int, body: ApprovalDeclined) -> ApprovalDetail:
+    """Cancel operations that wait for approval."""
+    row = _approval(request, pk)
+    _check_decides(request, row)
+    try:
+        decline(row, by=request.user, reason=body.reason)
+    except CannotDecide as error:
+        raise ApiError(409, str(error)) from None
+    return _approval_detail(request, _approval(request, pk))
+
+
+def _approval(request: Request, pk: int) -> Approval:
+    """An approval whose account has the user's role."""
+    rows = Approval.objects.of_operations().select_related("account")
+    row = visible_or_404(rows, request, pk)
+    row.account = Account.objects.visible_to(request.user).get(pk=row.account_id)
+    return row
+
+
+def _check_decides(request: Request, row: Approval) -> None:
+    """Also in a paused or observed account, because deciding changes nothing on GitHub."""
+    if row.account.role != Membership.Role.MANAGER:
+        check_manageable(request, row.account)
+
+
+def _approval_values(request: Request, row: Approval) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "kind": row.kind,
+        "state": row.state,
+        "account": reference_of(row.account),
+        "batch": row.batch,
+        "asked_by": row.asked_by_name,
+        "asked_at": row.asked_at,
+        "decided_by": row.decided_by_name,
+        "decided_at": row.decided_at,
+        "reason": row.reason,
+        "url": url_to(request, f"approvals/{row.pk}"),
+        "html_url": request.build_absolute_uri(reverse("approval", args=[row.pk])),
+    }
+
+
+def _approval_detail(request: Request, row: Approval) -> ApprovalDetail:
+    visible = row.operations.visible_to(request.user).select_related("account").order_by("pk")
+    names = Names(request.user, [row.account_id])
+    return ApprovalDetail(
+        **_approval_values(request, row),
+        digest=row.digest or digest_of(waiting_operations_of(row)),
+        operations=[operation_out(request, each, names) for each in visible],
     )
