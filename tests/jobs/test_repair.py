@@ -73,7 +73,14 @@ def ledger(github: SimulatorHandle) -> list[dict[str, Any]]:
 
 
 def start_runs(github: SimulatorHandle, runs: int, **traps: float) -> list[dict[str, Any]]:
-    body = {"runs": runs, "traps": traps, "run_seconds": [1, 1], "start_seconds": [0, 1]}
+    body = {
+        "runs": runs,
+        "traps": traps,
+        "run_seconds": [1, 1],
+        "start_seconds": [0, 1],
+        "cancelled_after_seconds": 2,
+        "rerun_after_seconds": 2,
+    }
     github.control("POST", "jobs", body)
     return ledger(github)
 

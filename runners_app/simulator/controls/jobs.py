@@ -11,9 +11,9 @@ from runners_app.simulator.world.state import account_key
 if TYPE_CHECKING:
     from runners_app.simulator.server.app import Simulator
 
-FIELDS = frozenset(
-    {"jobs_per_minute", "traps", "run_seconds", "start_seconds", "runs", "organization"}
-)
+NUMBERS = ("cancelled_after_seconds", "rerun_after_seconds")
+RANGES = ("run_seconds", "start_seconds")
+FIELDS = frozenset({"jobs_per_minute", "traps", *NUMBERS, *RANGES, "runs", "organization"})
 
 
 def read_jobs(simulator: "Simulator", request: Request, _: dict[str, str]) -> Response:
@@ -25,7 +25,8 @@ def read_jobs(simulator: "Simulator", request: Request, _: dict[str, str]) -> Re
 
 def change_jobs(simulator: "Simulator", request: Request, _: dict[str, str]) -> Response:
     """``jobs_per_minute``; ``traps`` from 0 to 1 each; ``run_seconds`` and ``start_seconds`` as
-    [least, most]; ``runs`` starts so many workflow runs at once, of ``organization`` if given.
+    [least, most]; ``cancelled_after_seconds`` and ``rerun_after_seconds``; ``runs`` starts so many
+    workflow runs at once, of ``organization`` if given.
     """
     wanted: dict[str, Any] = json_object(request)
     jobs, world = simulator.courier.jobs, simulator.world
@@ -36,7 +37,9 @@ def change_jobs(simulator: "Simulator", request: Request, _: dict[str, str]) -> 
         raise ValueError(f"Unknown traps: {', '.join(sorted(unknown))}.")
     jobs.traps = traps
     jobs.per_minute = float(wanted.get("jobs_per_minute", jobs.per_minute))
-    for name in ("run_seconds", "start_seconds"):
+    for name in NUMBERS:
+        setattr(jobs, name, float(wanted.get(name, getattr(jobs, name))))
+    for name in RANGES:
         least, most = wanted.get(name, getattr(jobs, name))
         setattr(jobs, name, (float(least), float(most)))
     accounts = list(world.organizations())

@@ -96,6 +96,8 @@ class Jobs:
     traps: dict[str, float] = field(default_factory=lambda: dict(USUAL_TRAPS))
     run_seconds: tuple[float, float] = (20.0, 400.0)
     start_seconds: tuple[float, float] = (2.0, 25.0)
+    cancelled_after_seconds: float = 90.0
+    rerun_after_seconds: float = 30.0
     jobs: dict[int, Job] = field(default_factory=dict)
     runs: dict[int, Run] = field(default_factory=dict)
     owed: float = 0.0
@@ -181,7 +183,9 @@ def _add_job(
     if standard:
         started = queued + float(dice.randint(1, 6))
     never = skipped or nowhere or "cancelled" in traps
-    completed = (started + lasts) if not never else created + (0 if skipped else 90.0)
+    completed = started + lasts
+    if never:
+        completed = created + (0.0 if skipped else jobs.cancelled_after_seconds)
     if "negative" in traps and not never and queued == created:
         started = created - 1
     labels = [dice.choice(STANDARD_LABELS)] if standard else [place.pool.name]
@@ -252,7 +256,7 @@ def _run_again(
     places: list[Place],
 ) -> list[Job]:
     """Re-run the first job: the others are copied into the new attempt, with their old times."""
-    at = max(job.completed_on for job in first) + 30
+    at = max(job.completed_on for job in first) + jobs.rerun_after_seconds
     run.attempts.append(at)
     made = [_add_job(jobs, account, repository, run, first[0].name, places, at)]
     for job in first[1:]:
