@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='channel',
             name='runner_owners',
-            field=models.CharField(blank=True, db_default='', help_text='Only about runners of these owners, separated by commas.', max_length=1000),
+            field=models.CharField(blank=True, db_default='', default='', help_text='Only about runners of these owners, separated by commas.', max_length=1000),
         ),
         migrations.AddField(
             model_name='channel',

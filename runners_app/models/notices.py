@@ -133,6 +133,7 @@ class Channel(models.Model):
     runner_owners = models.CharField(
         max_length=1000,
         blank=True,
+        default="",
         db_default="",
         help_text="Only about runners of these owners, separated by commas.",
     )

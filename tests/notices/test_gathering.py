@@ -345,6 +345,16 @@ def test_an_administrator_routes_a_channel_in_its_form(
     assert not channel.accounts.exists()
 
 
+def test_a_new_channel_is_about_everything_until_somebody_chooses(
+    acme: Account, confirmed: Client
+) -> None:
+    for address in ("/notices/new/", "/you/notices/"):
+        form = confirmed.get(address).context["form"]
+        assert form["runner_owners"].value() == ""
+        assert form["kinds"].value() == Event.Kind.values
+        assert not form["always_critical"].value()
+
+
 def test_a_user_routes_only_to_what_they_may_see(
     acme: Account, globex: Account, lead: User, client: Client
 ) -> None:
