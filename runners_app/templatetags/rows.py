@@ -38,7 +38,7 @@ def _option(value: str, chosen: str) -> str:
 
 
 # Letters of a name that stays on one line on a wide screen; a longer one may wrap.
-SHORT_NAME = 30
+SHORT_NAME = 22
 
 
 @register.simple_tag
