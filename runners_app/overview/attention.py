@@ -38,7 +38,7 @@ def provisions_too_long(now: datetime) -> Q:
         last_good_at__gte=OuterRef("status_since") + PROVISIONING_TOO_LONG,
     )
     long_ago = Q(status="Provisioning", status_since__lte=now - PROVISIONING_TOO_LONG)
-    return long_ago & Exists(seen_since)
+    return long_ago & Q(Exists(seen_since))
 
 
 def expires_soon(expires_at: datetime | None, now: datetime) -> bool:
