@@ -85,6 +85,7 @@ urlpatterns = [
     path("people/<int:pk>/take/<int:account_id>/", people.person_take, name="person-take"),
     path("people/<int:pk>/groups/<int:account_id>/", people.person_groups, name="person-groups"),
     path("notices/", notices.notices, name="notices"),
+    path("notices/snooze/", notices.notices_snooze, name="notices-snooze"),
     path("notices/new/", notices.channel_new, name="channel-new"),
     path("notices/<int:pk>/", notices.channel, name="channel"),
     path("notices/<int:pk>/test/", notices.channel_test, name="channel-test"),

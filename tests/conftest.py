@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import caches
+from django.db import connections
 from django.test import Client
 from pytest_django import Settings
 
@@ -34,6 +35,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"simulator", "simulator_process"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("processes")
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """SQLite in a file, as in production: in memory, a server's threads would share the test's one
+    connection, and with it its transactions. Nothing needs to survive a power cut.
+    """
+    database = connections["default"].settings_dict
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        folder = tmp_path_factory.mktemp("database")
+        database["TEST"]["NAME"] = str(folder / "test.sqlite3")
+        pragmas = database["OPTIONS"]["init_command"].replace("=FULL", "=OFF")
+        database["OPTIONS"]["init_command"] = pragmas
 
 
 @pytest.fixture(scope="session", autouse=True)

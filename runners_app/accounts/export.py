@@ -4,10 +4,11 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from runners_app.accounts.filters import AccountFilter
 from runners_app.models import Account
 from runners_app.overview.account_facts import AccountFacts, read_accounts
 from runners_app.web.downloads import Row
-from runners_app.web.export import export
+from runners_app.web.export import export, filters_in_force
 from runners_app.web.pages import Request
 
 ACCOUNT_COLUMNS = (
@@ -30,8 +31,11 @@ ACCOUNT_COLUMNS = (
 
 @require_safe
 def accounts(request: Request, file_format: str) -> StreamingHttpResponse:
-    """Every account the user may see; `file_format` is csv or json."""
-    found = read_accounts(request.user, timezone.now())
+    """The matching accounts that the user may see; `file_format` is csv or json."""
+    listed = AccountFilter(request.GET, queryset=Account.objects.visible_to(request.user))
+    matching = set(listed.qs.values_list("pk", flat=True))
+    facts = read_accounts(request.user, timezone.now())
+    found = [each for each in facts if each.account.pk in matching]
     return export(
         request,
         file_format,
@@ -39,6 +43,7 @@ def accounts(request: Request, file_format: str) -> StreamingHttpResponse:
         ACCOUNT_COLUMNS,
         map(_account_row, found),
         count=found.__len__,
+        filters=filters_in_force(listed),
     )
 
 

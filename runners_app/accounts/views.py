@@ -4,8 +4,9 @@ pause, disconnect.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import wraps
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -19,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from runners_app.accounts import accounts as connecting
 from runners_app.accounts.accounts import CannotConnect, check_api_url
+from runners_app.accounts.filters import AccountFilter
 from runners_app.accounts.forms import GITHUB, ConnectForm, DisconnectForm, TokenForm
 from runners_app.credentials.credentials import UnusableToken
 from runners_app.credentials.rights import rights_of
@@ -26,10 +28,11 @@ from runners_app.models import Account, Operation, Reading, ReadingRun, Runner
 from runners_app.models.accounts import web_origin
 from runners_app.models.readings import STALE_AFTER
 from runners_app.models.visibility import limited_by
-from runners_app.overview.account_facts import read_accounts
+from runners_app.overview.account_facts import AccountFacts, read_accounts
 from runners_app.readings.costs import costs_of
 from runners_app.readings.failures import next_step
 from runners_app.readings.schedule import may_read_again
+from runners_app.web.filter_menu import filter_menu, search_of
 from runners_app.web.lists import budget_words
 from runners_app.web.pages import (
     Request,
@@ -37,6 +40,7 @@ from runners_app.web.pages import (
     came_from,
     is_unchanged,
     only_administrators,
+    query_without,
     render_page,
     version_of,
     visible_account_or_404,
@@ -44,6 +48,13 @@ from runners_app.web.pages import (
 from runners_app.web.proof import View, changes_trust
 
 RUNS_SHOWN = 10
+MENU = {"kind": "Kind", "state": "State"}
+NEVER = datetime.min.replace(tzinfo=UTC)
+SORTS: dict[str, Callable[[AccountFacts], Any]] = {
+    "name": lambda each: str(each.account).lower(),
+    "runners": lambda each: each.runners,
+    "synced": lambda each: each.synced_at or NEVER,
+}
 
 
 @require_safe
@@ -51,11 +62,27 @@ def accounts(request: Request) -> HttpResponse:
     """List the accounts the user may see."""
     now = timezone.now()
     facts = read_accounts(request.user, now)
-    version = version_of([each.account for each in facts], now.replace(second=0, microsecond=0))
+    minute, query = now.replace(second=0, microsecond=0), query_without(request, "version")
+    version = version_of([each.account for each in facts], minute, query)
     if is_unchanged(request, version):
         return HttpResponse(status=204)
+    vocabulary = {"kind": Account.Kind.values, "state": list(AccountFilter.STATES)}
+    rows = Account.objects.filter(pk__in=[each.account.pk for each in facts])
+    listed = AccountFilter(request.GET, queryset=rows, vocabulary=vocabulary)
+    if request.GET.get("menu"):
+        return filter_menu(
+            request, listed, vocabulary, MENU, title="Accounts", address=reverse("accounts")
+        )
+    found = set(listed.qs.values_list("pk", flat=True)) if listed.is_active else None
+    shown = [each for each in facts if found is None or each.account.pk in found]
+    sort = request.GET.get("sort", "")
+    sort = sort if sort.removeprefix("-") in SORTS else "name"
+    shown.sort(key=SORTS[sort.removeprefix("-")], reverse=sort.startswith("-"))
     context = {
-        "facts": facts,
+        "facts": shown,
+        "has_accounts": bool(facts),
+        "sort": sort,
+        **search_of(listed, vocabulary),
         "has_demo": any(each.account.demo for each in facts),
         "version": version,
         "now": now,

@@ -1,27 +1,49 @@
-"""Filters of the list of operations."""
+"""The filter of the list of operations."""
 
-import django_filters
-from django import forms
-from django.db.models import QuerySet
+from typing import ClassVar
 
-from runners_app.models import Account, Operation
+from django.db.models import Q
+
+from runners_app.models import Operation
+from runners_app.web.filters import ACCOUNT_WORDS, TokenFilter, Unusable
+from runners_app.web.search import WILDCARD
+
+OPEN = "true"
 
 
-class OperationFilter(django_filters.FilterSet):
-    account = django_filters.CharFilter(method="by_account", label="Account")
-    state = django_filters.ChoiceFilter(choices=Operation.State.choices, label="State")
-    kind = django_filters.ChoiceFilter(choices=Operation.Kind.choices, label="Kind")
-    q = django_filters.CharFilter(field_name="target_name", lookup_expr="icontains", label="Search")
-    open = django_filters.BooleanFilter(
-        method="by_open", widget=forms.HiddenInput, label="Not finished"
-    )
+class OperationFilter(TokenFilter):
+    """Filter operations by account, state, kind, requester, and words in the target's name."""
 
-    class Meta:
-        model = Operation
-        fields: tuple[str, ...] = ()
+    WORDS: ClassVar[dict[str, str]] = {
+        **ACCOUNT_WORDS,
+        "state": "state",
+        "kind": "kind",
+        "by": "by",
+        "open": "open",
+    }
+    LABELS: ClassVar[dict[str, str]] = {"by": "Requested by", "open": "Not finished"}
 
-    def by_account(self, rows: QuerySet[Operation], name: str, value: str) -> QuerySet[Operation]:
-        return rows.filter(account__in=Account.objects.named(value))
+    def by_text(self, value: str) -> Q:
+        if WILDCARD in value:
+            return self.text_is("target_name", value)
+        return Q(target_name__icontains=value)
 
-    def by_open(self, rows: QuerySet[Operation], name: str, value: bool) -> QuerySet[Operation]:
-        return rows.filter(state__in=Operation.UNFINISHED) if value else rows
+    def by_state(self, value: str) -> Q:
+        if value.lower() not in Operation.State.values:
+            raise Unusable(Operation.State.values)
+        return Q(state=value.lower())
+
+    def by_kind(self, value: str) -> Q:
+        if value.lower() not in Operation.Kind.values:
+            raise Unusable(Operation.Kind.values)
+        return Q(kind=value.lower())
+
+    def by_by(self, value: str) -> Q:
+        return self.text_is("actor_name", value)
+
+    def by_open(self, value: str) -> Q:
+        """Not finished (`true`), or finished."""
+        if value.lower() not in ("true", "false", "yes", "no"):
+            raise Unusable([OPEN, "false"])
+        unfinished = Q(state__in=Operation.UNFINISHED)
+        return unfinished if value.lower() in (OPEN, "yes") else ~unfinished

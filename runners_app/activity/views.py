@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from runners_app.activity.batches import is_held
-from runners_app.activity.filters import OperationFilter
+from runners_app.activity.filters import OPEN, OperationFilter
 from runners_app.activity.resubmit import can_resubmit, resubmit
 from runners_app.activity.undo import DELETIONS, can_undo, undo_of
 from runners_app.groups import requests as groups
@@ -20,10 +20,11 @@ from runners_app.operations.transitions import NotMoved
 from runners_app.runners.requests import claim_runner
 from runners_app.templatetags.trackside import plural
 from runners_app.web.change_words import Names
+from runners_app.web.filter_menu import accounts_of, filter_menu, search_of
 from runners_app.web.forms import NonceForm, new_nonce
+from runners_app.web.lists import order_of
 from runners_app.web.pages import (
     Request,
-    chips_of,
     id_or_404,
     is_unchanged,
     manage_or_403,
@@ -35,6 +36,20 @@ from runners_app.web.pages import (
 )
 from runners_app.web.paging import Order, page_by_key
 
+SORTS = {
+    "when": Order("id"),
+    "-when": Order("id", descending=True),
+    "name": Order("target_name"),
+    "state": Order("state"),
+    "account": Order("account_id"),
+    "by": Order("actor_name"),
+}
+MENU = {
+    "org": "Account",
+    "state": "State",
+    "kind": "Kind",
+    "open": "Not finished",
+}
 # Most operations are sent within this time; later, the page says what they wait for.
 QUICK = timedelta(seconds=5)
 APPROVALS_SHOWN = 5
@@ -52,14 +67,24 @@ def operations(request: Request) -> HttpResponse:
         return HttpResponse(status=204)
     rows = Operation.objects.within(accounts).select_related("account")
     rows = rows.prefetch_related("undone_by")
-    listed = OperationFilter(request.GET, queryset=rows)
-    page = page_by_key(listed.qs, Order("id", descending=True), request.GET)
+    vocabulary = {
+        "account": accounts_of(accounts),
+        "state": Operation.State.values,
+        "kind": Operation.Kind.values,
+        "open": [OPEN],
+    }
+    listed = OperationFilter(request.GET, queryset=rows, vocabulary=vocabulary)
+    if request.GET.get("menu"):
+        return filter_menu(
+            request, listed, vocabulary, MENU, title="Operations", address=reverse("operations")
+        )
+    sort, order = order_of(request, SORTS, default="-when")
+    page = page_by_key(listed.qs, order, request.GET)
     context = {
         "accounts": accounts,
         "approvals": approvals[:APPROVALS_SHOWN],
-        "chips": chips_of(listed, request.GET),
-        "states": Operation.State.choices,
-        "kinds": Operation.Kind.choices,
+        **search_of(listed, vocabulary),
+        "sort": sort,
         "page": page,
         "total": listed.qs.count(),
         "version": version,

@@ -4,9 +4,10 @@ from django.contrib import messages
 from django.db.models import Count, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from runners_app.groups.filters import GroupFilter
+from runners_app.groups.filters import YES_NO, GroupFilter
 from runners_app.models import (
     Account,
     FieldChange,
@@ -17,13 +18,14 @@ from runners_app.models import (
     SharedRunner,
 )
 from runners_app.web.annotations import may_annotate
+from runners_app.web.filter_menu import accounts_of, filter_menu, search_of
+from runners_app.web.filters import GONE, NONE
 from runners_app.web.forms import new_nonce
 from runners_app.web.freshness import freshness_of, freshness_of_one, unchanged
 from runners_app.web.lists import count_once, order_of, read_again
 from runners_app.web.pages import (
     Request,
     came_from,
-    chips_of,
     is_unchanged,
     manage_or_403,
     may_manage,
@@ -41,7 +43,17 @@ VISIBILITIES = {
     "selected": "Selected",
     "private": "Private repositories",
 }
+MENU = {
+    "org": "Account",
+    "visibility": "Visibility",
+    "public": "Public repositories",
+    "inherited": "Inherited from the enterprise",
+    "owner": "Owner",
+    "tag": "Tag",
+    "state": "State",
+}
 R = Reading.Resource
+VALUES_KNOWN = 500
 RUNNERS_SHOWN = LINES_SHOWN = 50
 
 
@@ -52,15 +64,20 @@ def groups(request: Request) -> HttpResponse:
     version = version_of(accounts, query_without(request, "version"))
     if is_unchanged(request, version):
         return unchanged(accounts, R.GROUPS)
-    listed = GroupFilter(request.GET, queryset=RunnerGroup.objects.within(accounts))
+    rows = RunnerGroup.objects.within(accounts)
+    vocabulary = _vocabulary(request, accounts, rows)
+    listed = GroupFilter(request.GET, queryset=rows, vocabulary=vocabulary)
+    if request.GET.get("menu"):
+        return filter_menu(
+            request, listed, vocabulary, MENU, title="Groups", address=reverse("groups")
+        )
     found = listed.qs if listed.shows_gone else listed.qs.filter(gone_at=None)
     sort, order = order_of(request, SORTS)
     page = page_by_key(found, order, request.GET)
     _attach(page.rows, accounts)
     context = {
         "accounts": accounts,
-        "chips": chips_of(listed, request.GET),
-        "problems": listed.problems,
+        **search_of(listed, vocabulary),
         "page": page,
         "total": count_once("groups", version, found.count),
         "version": version,
@@ -70,6 +87,28 @@ def groups(request: Request) -> HttpResponse:
         **freshness_of(accounts, R.GROUPS),
     }
     return render_page(request, "groups/list.html", context, fragment="table")
+
+
+def _vocabulary(
+    request: Request, accounts: list[Account], rows: "QuerySet[RunnerGroup]"
+) -> dict[str, list[str]]:
+    """The values of each filter. Owners and tags are looked up only where they are asked for."""
+    owners, tags = set[str](), set[str]()
+    typed = request.GET.get("q", "")
+    if "own" in typed or "tag" in typed or {"menu", "owner", "tag"} & request.GET.keys():
+        named = rows.filter(gone_at=None).order_by().exclude(owner="", tags="")
+        for owner, tag in named.values_list("owner", "tags").distinct()[:VALUES_KNOWN]:
+            owners.add(owner)
+            tags.update(tag.split())
+    return {
+        "account": accounts_of(accounts),
+        "visibility": list(VISIBILITIES),
+        "public": list(YES_NO),
+        "inherited": list(YES_NO),
+        "owner": [*sorted(owners - {""}, key=str.lower), NONE],
+        "tag": [*sorted(tags), NONE],
+        "state": [GONE],
+    }
 
 
 def _attach(rows: list[RunnerGroup], accounts: list[Account]) -> None:

@@ -3,6 +3,7 @@
 from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from runners_app.images.filters import ImageFilter
@@ -23,13 +24,14 @@ from runners_app.images.queries import (
 )
 from runners_app.images.requests import request_delete_image, request_delete_image_version
 from runners_app.models import Account, Image, Reading
+from runners_app.web.filter_menu import accounts_of, filter_menu, search_of
+from runners_app.web.filters import GONE
 from runners_app.web.forms import DeleteForm
 from runners_app.web.freshness import freshness_of, freshness_of_one, unchanged
 from runners_app.web.lists import count_once, order_of, read_again
 from runners_app.web.pages import (
     Request,
     came_from,
-    chips_of,
     is_unchanged,
     manage_or_403,
     query_without,
@@ -40,6 +42,7 @@ from runners_app.web.pages import (
 from runners_app.web.paging import Order, page_by_key
 
 R = Reading.Resource
+MENU = {"org": "Account", "platform": "Platform", "state": "State"}
 SORTS = {
     "name": Order("name"),
     "platform": Order("platform"),
@@ -60,7 +63,21 @@ def images(request: Request) -> HttpResponse:
     if is_unchanged(request, version):
         return unchanged(accounts, resource)
 
-    listed = ImageFilter(request.GET, queryset=Image.objects.within(accounts).filter(source=source))
+    offer = offer_of(accounts, source)
+    vocabulary = {
+        "account": accounts_of(accounts),
+        "platform": offer["platforms"],
+        "state": [*(offer["states"] if source == CUSTOM else ()), GONE],
+    }
+    listed = ImageFilter(
+        request.GET,
+        queryset=Image.objects.within(accounts).filter(source=source),
+        vocabulary=vocabulary,
+    )
+    if request.GET.get("menu"):
+        return filter_menu(
+            request, listed, vocabulary, MENU, title="Images", address=reverse("images")
+        )
     found = listed.qs if listed.shows_gone else listed.qs.filter(gone_at=None)
     sort, order = order_of(request, SORTS)
     if source == CUSTOM:
@@ -73,8 +90,7 @@ def images(request: Request) -> HttpResponse:
 
     context = {
         "accounts": accounts,
-        "chips": chips_of(listed, request.GET),
-        "problems": listed.problems,
+        **search_of(listed, vocabulary),
         "page": page,
         "total": total,
         "version": version,
@@ -82,7 +98,7 @@ def images(request: Request) -> HttpResponse:
         "shows_gone": listed.shows_gone,
         "sort": sort,
         "moving": any(image.is_moving or getattr(image, "deletion", None) for image in page.rows),
-        **offer_of(accounts, source),
+        **offer,
         **freshness_of(accounts, resource),
     }
     return render_page(request, "images/list.html", context, fragment="table")

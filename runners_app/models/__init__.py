@@ -30,7 +30,7 @@ from runners_app.models.jobs import (
     WorkflowSums,
 )
 from runners_app.models.limits import Limits
-from runners_app.models.notices import Channel, Event, Notice
+from runners_app.models.notices import Channel, Event, Notice, Snooze
 from runners_app.models.operations import Operation, OperationEvent
 from runners_app.models.preferences import Preferences, SavedView, Selection
 from runners_app.models.readings import CachedResponse, Reading, ReadingRun
@@ -88,6 +88,7 @@ __all__ = [
     "Session",
     "SharedRunner",
     "SignInCount",
+    "Snooze",
     "StaleHour",
     "WorkflowSums",
 ]

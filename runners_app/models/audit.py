@@ -32,6 +32,7 @@ class AuditEntry(models.Model):
         CHANNEL_ADDED = "channel.added", "Added a channel for notices"
         CHANNEL_CHANGED = "channel.changed", "Changed a channel for notices"
         CHANNEL_DELETED = "channel.deleted", "Removed a channel for notices"
+        NOTICES_SNOOZED = "notices.snoozed", "Snoozed notices"
         ACCOUNT_OBSERVE_ONLY = "account.observe_only", "Switched observe only on or off"
         ACCOUNT_PAUSED = "account.paused", "Paused or resumed an account"
         ACCOUNT_DISCONNECTED = "account.disconnected", "Disconnected an account"

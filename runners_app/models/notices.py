@@ -2,10 +2,14 @@
 
 import uuid
 from datetime import datetime, time, timedelta
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import models
+
+from runners_app.models.accounts import Account
+from runners_app.models.groups import RunnerGroup
 
 
 class Event(models.Model):
@@ -29,6 +33,24 @@ class Event(models.Model):
         JOB_COVERAGE = "job_coverage", "The runner of too many jobs is not known"
         LABEL_WITHOUT_POOL = "label_without_pool", "Jobs ask for a label that no runner has"
         API_TOKEN_EXPIRING = "api_token_expiring", "An API token expires in 14, 7 or 1 days"
+        IMAGE_NOT_OFFERED = "image_not_offered", "A runner's image is no longer offered"
+        RANGES_CHANGED = "ranges_changed", "Static IP ranges were added or removed"
+
+    class Severity(models.TextChoices):
+        CRITICAL = "critical", "Critical"
+        WARNING = "warning", "Warning"
+        INFO = "info", "Information"
+
+    # Of kinds that are not named here, the severity is a warning.
+    SEVERITIES: ClassVar[dict[str, str]] = {
+        Kind.CREDENTIAL_REFUSED: Severity.CRITICAL,
+        Kind.READING_STALE: Severity.CRITICAL,
+        Kind.RUNNER_STUCK: Severity.CRITICAL,
+        Kind.JOB_COVERAGE: Severity.INFO,
+        Kind.RANGES_CHANGED: Severity.INFO,
+    }
+    # Something that happened, and is never over.
+    MOMENTARY = (Kind.RANGES_CHANGED,)
 
     kind = models.CharField(max_length=30, choices=Kind)
     key = models.CharField(max_length=200)
@@ -40,6 +62,11 @@ class Event(models.Model):
     item_pk = models.BigIntegerField(default=0, db_default=0)
     title = models.CharField(max_length=500)
     path = models.CharField(max_length=300, help_text="The page about it.")
+    data: "models.JSONField[Any, Any]" = models.JSONField(
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        help_text="What messages say of it: `name`, `size`, `image`, `added`, `removed`.",
+    )
     began_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 
@@ -52,6 +79,25 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def severity(self) -> "Event.Severity":
+        return Event.Severity(self.SEVERITIES.get(self.kind, Event.Severity.WARNING))
+
+
+class Snooze(models.Model):
+    """Until when nothing is sent about one kind of event in one account."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="snoozes")
+    kind = models.CharField(max_length=30, choices=Event.Kind)
+    until = models.DateTimeField()
+    by = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["account", "kind"], name="snooze_unique"),)
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} in {self.account}"
 
 
 class Channel(models.Model):
@@ -77,9 +123,38 @@ class Channel(models.Model):
     quiet_from = models.TimeField(null=True, blank=True)
     quiet_until = models.TimeField(null=True, blank=True)
     zone = models.CharField(max_length=60, default="UTC")
+    always_critical = models.BooleanField(
+        default=False, db_default=False, help_text="Critical notices ignore the quiet hours."
+    )
+    accounts: "models.ManyToManyField[Account, Any]" = models.ManyToManyField(
+        Account, blank=True, related_name="+", help_text="Only about these; none means all."
+    )
+    groups: "models.ManyToManyField[RunnerGroup, Any]" = models.ManyToManyField(
+        RunnerGroup, blank=True, related_name="+", help_text="Only about runners in these."
+    )
+    runner_owners = models.CharField(
+        max_length=1000,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Only about runners of these owners, separated by commas.",
+    )
+    snoozed_until = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def owner_keys(self) -> set[str]:
+        """The owners it is limited to, lower case."""
+        names = (name.strip().lower() for name in self.runner_owners.split(","))
+        return {name for name in names if name}
+
+    def due_at(self, now: datetime, severity: str = "") -> datetime:
+        """When a notice of this severity may be sent: after quiet hours and the snooze."""
+        is_loud = self.always_critical and severity == Event.Severity.CRITICAL
+        moment = now if is_loud else self.next_loud_moment(now)
+        return max(moment, self.snoozed_until or moment)
 
     def next_loud_moment(self, now: datetime) -> datetime:
         """Now, or the end of the quiet hours if `now` lies in them."""

@@ -265,8 +265,9 @@ def _needs_attention(now: datetime) -> Metric:
         "trackside_needs_attention", "Things that need a person.", labels=("kind",)
     )
     counts = Counter(fact.kind for fact in find_facts(now))
-    for kind in Event.Kind.values:
-        metric.add_metric((kind,), counts[kind])
+    for kind in Event.Kind:
+        if kind not in Event.MOMENTARY:
+            metric.add_metric((kind.value,), counts[kind])
     return metric
 
 

@@ -8,6 +8,7 @@ from django.core.mail import EmailMessage, get_connection
 from runners_app.models import Channel
 from runners_app.notices.addresses import UnusableAddress, read_address
 from runners_app.notices.senders import NotDelivered, send
+from runners_app.notices.words import Message
 from runners_app.security.redaction import hide_address
 from runners_app.security.secrets import SecretUnreadable, unseal
 
@@ -21,13 +22,13 @@ def check_address(address: str) -> str:
     return target.kind if scheme == "https" else scheme
 
 
-def deliver(channel: Channel, title: str, body: str) -> None:
+def deliver(channel: Channel, message: Message) -> None:
     """Send a message to a channel: mail to a user's own mailbox, else to the shared address.
 
     Raises NotDelivered.
     """
     if channel.owner is not None:
-        _mail(channel.owner.email, title, body)
+        _mail(channel.owner.email, message.title, message.body)
         return
     try:
         address = unseal(channel.sealed_address, uid=channel.uid, api_url=SEALED_FOR)
@@ -37,7 +38,7 @@ def deliver(channel: Channel, title: str, body: str) -> None:
         raise NotDelivered(str(error)) from None
     except UnusableAddress as error:
         raise NotDelivered(f"Its address is no longer usable. {error}") from None
-    send(target, title, body)
+    send(target, message)
 
 
 def _mail(to: str, title: str, body: str) -> None:

@@ -31,13 +31,12 @@ from runners_app.notices.job_facts import (
     pools_unknown,
     slos_not_kept,
 )
+from runners_app.notices.runner_facts import images_not_offered, ranges_changed, runners_stuck
 from runners_app.overview.attention import (
     EXPIRES_SOON,
     is_nearly_used,
-    is_stuck,
     is_used_up,
     overdue_readings,
-    provisions_too_long,
     readings_failing_too_long,
 )
 
@@ -149,22 +148,6 @@ def _readings(now: datetime) -> Iterator[Fact]:
         yield Fact(K.READING_STALE, f"stale:{pk}", title, path, pk)
 
 
-def _runners(now: datetime) -> Iterator[Fact]:
-    rows = Runner.objects.present().filter(account__demo=False).select_related("account")
-    for row in rows.filter(is_stuck() | provisions_too_long(now)):
-        what = "is Stuck" if row.status == "Stuck" else "has been Provisioning for 30 minutes"
-        yield Fact(
-            K.RUNNER_STUCK,
-            f"runner:{row.pk}",
-            f"The runner {row.name} of {row.account} {what}",
-            reverse("runner", args=[row.pk]),
-            row.account_id,
-            "runner",
-            row.pk,
-            stage=row.status,
-        )
-
-
 def _operations(now: datetime) -> Iterator[Fact]:
     rows = Operation.objects.needing_attention().filter(account__demo=False)
     for row in rows.select_related("account"):
@@ -243,11 +226,13 @@ def _static_ips(now: datetime) -> Iterator[Fact]:
 FINDERS: tuple[Callable[[datetime], Iterator[Fact]], ...] = (
     _credentials,
     _readings,
-    _runners,
+    runners_stuck,
     _operations,
     _approvals,
     _administrators,
     _static_ips,
+    images_not_offered,
+    ranges_changed,
     _api_tokens,
     slos_not_kept,
     hooks_silent,

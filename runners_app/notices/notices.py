@@ -9,25 +9,30 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Max, Q
 from django.utils import timezone
 
 from runners_app.credentials.wake import wake_notices_on_commit
-from runners_app.models import Channel, Event, Notice
+from runners_app.models import Channel, Event, Notice, Snooze
 from runners_app.notices.delivery import deliver
 from runners_app.notices.fact import Fact
 from runners_app.notices.facts import find_facts, is_cut_short, seen_by
+from runners_app.notices.routing import routed_to
+from runners_app.notices.runner_facts import being_changed
 from runners_app.notices.senders import NotDelivered
+from runners_app.notices.words import TEST as TEST_MESSAGE
+from runners_app.notices.words import message_of
 
 log = logging.getLogger(__name__)
 BEGIN, END, TEST = Notice.Phase.BEGIN, Notice.Phase.END, Notice.Phase.TEST
 # Minutes before each retry; after the last of them a notice is given up.
 RETRY_AFTER = (1, 5, 15, 60)
 CLAIMED_FOR = timedelta(minutes=2)
-LINES_SHOWN, KEPT_DAYS = 20, 30
+KEPT_DAYS = 30
+# What follows a message about the same kind in the same account waits for so long, and is one more.
+GATHER = timedelta(minutes=5)
 
 
 def watch_and_send(now: datetime) -> None:
@@ -37,7 +42,10 @@ def watch_and_send(now: datetime) -> None:
 
 @transaction.atomic
 def watch(now: datetime) -> None:
-    """Open an event for each new fact, end the events whose fact is gone, and create notices."""
+    """Open an event for each new fact, end the events whose fact is gone, and create notices.
+
+    What a running batch changes waits for the batch to end: by then most of it is over.
+    """
     facts = {fact.key: fact for fact in find_facts(now)}
     topics = {fact.topic for fact in facts.values()}
     open_events = {
@@ -45,16 +53,25 @@ def watch(now: datetime) -> None:
         for event in Event.objects.select_for_update(no_key=True).filter(ended_at=None)
     }
 
-    for event in open_events.values():
-        if event.key not in facts:
-            _end(event, now, is_over=event.topic not in topics and not is_cut_short(event))
+    gone = [event for event in open_events.values() if event.key not in facts]
+    begun = [fact for key, fact in facts.items() if key not in open_events]
+    changing = being_changed(now, [*gone, *begun])
 
-    new = [_open(fact, now) for key, fact in facts.items() if key not in open_events]
+    for event in gone:
+        if event.key not in changing:
+            _end(event, now, is_over=event.topic not in topics and not _never_ends(event))
+
+    new = [_open(fact, now) for fact in begun if fact.key not in changing]
     if new:
         _notify_channels(new, now)
 
     Event.objects.filter(ended_at__lt=now - timedelta(days=KEPT_DAYS)).delete()
     Notice.objects.filter(event=None, made_at__lt=now - timedelta(days=1)).delete()
+    Snooze.objects.filter(until__lte=now).delete()
+
+
+def _never_ends(event: Event) -> bool:
+    return event.kind in Event.MOMENTARY or is_cut_short(event)
 
 
 def _open(fact: Fact, now: datetime) -> Event:
@@ -68,24 +85,46 @@ def _open(fact: Fact, now: datetime) -> Event:
         # On one line, because it becomes the subject of a mail, and names in it come from GitHub.
         title=" ".join(fact.title.split())[:500],
         path=fact.path,
+        data=fact.data,
         began_at=now,
     )
 
 
 def _notify_channels(events: list[Event], now: datetime) -> None:
-    for channel in Channel.objects.filter(is_on=True).select_related("owner"):
+    snoozed = {(row.account_id, row.kind): row.until for row in Snooze.objects.all()}
+    channels = Channel.objects.filter(is_on=True).select_related("owner")
+    for channel in channels.prefetch_related("accounts", "groups"):
         if channel.owner is not None and not channel.owner.is_active:
             continue
         visible = {event.key for event in events}
         if channel.owner is not None:
             visible = seen_by(channel.owner, events)
 
-        due_at = channel.next_loud_moment(now)
+        told = _told_lately(channel, now)
         Notice.objects.bulk_create(
-            Notice(channel=channel, event=event, phase=BEGIN, made_at=now, due_at=due_at)
-            for event in events
+            Notice(
+                channel=channel,
+                event=event,
+                phase=BEGIN,
+                made_at=now,
+                due_at=max(
+                    channel.due_at(now, event.severity),
+                    snoozed.get((event.account_pk, event.kind), now),
+                    told.get((event.account_pk, event.kind), now),
+                ),
+            )
+            for event in routed_to(channel, events)
             if event.key in visible and event.kind in channel.kinds
         )
+
+
+def _told_lately(channel: Channel, now: datetime) -> dict[tuple[int, str], datetime]:
+    """(account, kind) → when the next message may be sent, where one was about what still lasts."""
+    sent = Notice.objects.filter(
+        channel=channel, phase=BEGIN, sent_at__gt=now - GATHER, event__ended_at=None
+    )
+    last = sent.values_list("event__account_pk", "event__kind").annotate(Max("sent_at"))
+    return {(account, kind): moment + GATHER for account, kind, moment in last}
 
 
 def _end(event: Event, now: datetime, *, is_over: bool) -> None:
@@ -100,7 +139,7 @@ def _end(event: Event, now: datetime, *, is_over: bool) -> None:
 
     for channel in _told(event):
         if not _reason_to_drop(channel.owner, event):
-            times = {"made_at": now, "due_at": channel.next_loud_moment(now)}
+            times = {"made_at": now, "due_at": channel.due_at(now, event.severity)}
             Notice.objects.get_or_create(channel=channel, event=event, phase=END, defaults=times)
 
 
@@ -167,7 +206,9 @@ def _send(notices: list[Notice]) -> None:
 def _failure_of(notices: list[Notice]) -> str:
     """Send the notices as one message. Returns why it did not arrive; empty if it did."""
     try:
-        deliver(notices[0].channel, *_words(notices))
+        events = [notice.event for notice in notices if notice.event]
+        message = message_of(events, notices[0].phase) if events else TEST_MESSAGE
+        deliver(notices[0].channel, message)
     except NotDelivered as error:
         return str(error)
     except Exception as error:
@@ -175,22 +216,6 @@ def _failure_of(notices: list[Notice]) -> str:
         log.exception("Notices to channel %s could not be sent.", notices[0].channel_id)
         return f"It could not be sent ({type(error).__name__}). See the log of the worker."
     return ""
-
-
-def _words(notices: list[Notice]) -> tuple[str, str]:
-    phase, events = notices[0].phase, [notice.event for notice in notices if notice.event]
-    if phase == TEST or not events:
-        return "Trackside: a test", "Notices from Trackside arrive here."
-    over = "Over: " if phase == END else ""
-    title = f"{over}{events[0].title}" if len(events) == 1 else f"{over}{len(events)} things"
-    lines = [f"{over}{event.title}{_link(event)}" for event in events[:LINES_SHOWN]]
-    if len(events) > LINES_SHOWN:
-        lines.append(f"and {len(events) - LINES_SHOWN} more")
-    return f"Trackside: {title}", "\n".join(lines)
-
-
-def _link(event: Event) -> str:
-    return f"\n  {settings.PUBLIC_URL}{event.path}" if settings.PUBLIC_URL else ""
 
 
 def ask_test(channel: Channel) -> None:

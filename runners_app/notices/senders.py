@@ -15,6 +15,7 @@ import requests
 from django.conf import settings
 
 from runners_app.notices.addresses import DISCORD, HOSTS, MAIL, SLACK, TEAMS, Target
+from runners_app.notices.words import Message
 from runners_app.security.outgoing import NotReached, open_mail, open_session
 
 SECONDS = 10.0
@@ -27,18 +28,22 @@ class NotDelivered(Exception):
     """The message did not arrive. Says why, without the address."""
 
 
-def send(target: Target, title: str, body: str) -> None:
+def send(target: Target, message: Message) -> None:
     """Send a message. Raises NotDelivered."""
     if target.kind == MAIL:
-        _send_mail(target, title, body)
+        _send_mail(target, message.title, message.body)
         return
     bodies = {SLACK: for_slack, TEAMS: for_teams, DISCORD: for_discord}
-    _post(target, bodies.get(target.kind, for_webhook)(title, body))
+    if target.kind in bodies:
+        _post(target, bodies[target.kind](message.title, message.body))
+    else:
+        _post(target, for_webhook(message))
 
 
-def for_webhook(title: str, body: str) -> dict[str, Any]:
-    """As version 0.1 sent it: whoever receives this escapes for what they show it in."""
-    return {"version": "1.0", "title": title, "message": body, "type": "info"}
+def for_webhook(message: Message) -> dict[str, Any]:
+    """The fields of version 0.1, then ours. The receiver escapes for where it shows them."""
+    said = {"version": "1.0", "title": message.title, "message": message.body, "type": "info"}
+    return {**said, "url": message.url, "severity": message.severity, **message.facts}
 
 
 def for_slack(title: str, body: str) -> dict[str, Any]:

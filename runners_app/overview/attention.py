@@ -7,7 +7,7 @@ the static IPs, 30 minutes of Provisioning.
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from runners_app.models import Account, Limits, Reading
 from runners_app.models.readings import STALE_AFTER
@@ -26,8 +26,19 @@ def is_stuck() -> Q:
 
 
 def provisions_too_long(now: datetime) -> Q:
-    """A condition on runners."""
-    return Q(status="Provisioning", status_since__lte=now - PROVISIONING_TOO_LONG)
+    """A condition on runners: seen Provisioning, and seen so again half an hour later.
+
+    Time in which nobody looked does not count: an account that is paused or cannot be read would
+    otherwise report runners that have been ready for long. Of a runner that was already so when it
+    was first seen, nobody knows since when; pages and notices say "at least".
+    """
+    seen_since = Reading.objects.filter(
+        account=OuterRef("account"),
+        resource=Reading.Resource.RUNNERS,
+        last_good_at__gte=OuterRef("status_since") + PROVISIONING_TOO_LONG,
+    )
+    long_ago = Q(status="Provisioning", status_since__lte=now - PROVISIONING_TOO_LONG)
+    return long_ago & Q(Exists(seen_since))
 
 
 def expires_soon(expires_at: datetime | None, now: datetime) -> bool:

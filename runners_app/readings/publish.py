@@ -192,7 +192,7 @@ def _change(
     stored = model._default_manager.in_bulk(list(differing))
     for pk, row in stored.items():
         values = {**differing[pk], "observed_at": now, "missing_since": None, "gone_at": None}
-        if isinstance(row, Runner) and row.status != values["status"]:
+        if isinstance(row, Runner) and (row.status != values["status"] or row.gone_at):
             values["status_since"] = now
         for name, after in values.items():
             before = getattr(row, name)

@@ -12,12 +12,12 @@ from runners_app.models import Account, Preferences, Runner, SavedView
 from runners_app.runners.columns import COLUMNS, LIST, columns_of
 from runners_app.runners.facets import read_facets
 from runners_app.runners.filters import RunnerFilter
-from runners_app.runners.list_views import NOT_FILTERS, vocabulary_of
+from runners_app.runners.list_views import vocabulary_of
 from runners_app.runners.saved_views import LONGEST_NAME, delete_view, remember, save_view
+from runners_app.web.filter_menu import filter_menu
 from runners_app.web.pages import Request, id_or_404, query_without, render_page
 from runners_app.web.paging import PAGE_SIZES
 from runners_app.web.preferences import preferences_of, rows_of
-from runners_app.web.search import Term, write
 
 # The words of the menu with their labels; the others are synonyms.
 MENU = {
@@ -33,7 +33,6 @@ MENU = {
     "idle": "Idle for 90 days",
     "age": "First seen",
 }
-VALUES_SHOWN = 12
 SORTS = [("name", "Name"), *((column.name, column.label) for column in COLUMNS)]
 
 
@@ -43,37 +42,9 @@ def runners_filters(request: Request) -> HttpResponse:
     accounts = list(Account.objects.visible_to(request.user))
     vocabulary = vocabulary_of(accounts, read_facets(accounts, request.user))
     listed = RunnerFilter(request.GET, queryset=Runner.objects.none())
-    kept = QueryDict(query_without(request, "q", *listed.WORDS.values(), *NOT_FILTERS[:2]))
-    menu = []
-    for word, label in MENU.items():
-        values = vocabulary.get(listed.WORDS[word], [])
-        if len(values) < 2 and not listed.values_of(listed.WORDS[word]):
-            continue
-        choices = [_choice(listed, kept, word, value) for value in values[:VALUES_SHOWN]]
-        menu.append((word, label, choices, max(0, len(values) - VALUES_SHOWN)))
-    context = {"menu": menu, "query": request.GET.urlencode()}
-    return render_page(request, "runners/filters.html", context, fragment="menu")
-
-
-def _choice(listed: RunnerFilter, kept: QueryDict, word: str, value: str) -> dict[str, Any]:
-    """A value, whether it is in force, and the address of the list with it toggled."""
-    parameter = listed.WORDS[word]
-    chosen = listed.values_of(parameter)
-    is_chosen = value.lower() in (each.lower() for each in chosen)
-    if is_chosen:
-        values = tuple(each for each in chosen if each.lower() != value.lower())
-    else:
-        values = (*chosen, value)
-    terms = [
-        term for term in listed.terms if listed.WORDS.get(term.word) != parameter or term.is_negated
-    ]
-    query = kept.copy()
-    query["q"] = write([*terms, Term(word, values)] if values else terms)
-    return {
-        "value": value,
-        "is_chosen": is_chosen,
-        "address": f"{reverse('runners')}?{query.urlencode()}",
-    }
+    return filter_menu(
+        request, listed, vocabulary, MENU, title="Runners", address=reverse("runners")
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -1,6 +1,6 @@
 """Static IPs: limits and usage per account, and the ranges to allow in firewalls."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +10,7 @@ from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Window
 from django.db.models.functions import RowNumber
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.views.decorators.http import require_POST, require_safe
@@ -29,12 +30,12 @@ from runners_app.static_ips.ranges import Network, in_order, networks_of
 from runners_app.templatetags.pictures import Point
 from runners_app.web.downloads import Row
 from runners_app.web.export import export, export_text, filters_in_force
+from runners_app.web.filter_menu import accounts_of, filter_menu, search_of
 from runners_app.web.freshness import line_of, unchanged
-from runners_app.web.lists import read_again
+from runners_app.web.lists import order_of, read_again
 from runners_app.web.pages import (
     Request,
     came_from,
-    chips_of,
     is_unchanged,
     query_without,
     render_page,
@@ -42,6 +43,13 @@ from runners_app.web.pages import (
 )
 from runners_app.web.paging import Order, page_by_key
 
+SORTS = {
+    "name": Order("name"),
+    "group": Order("group_id", nullable=True),
+    "status": Order("status"),
+}
+MENU = {"org": "Account", "group": "Group"}
+VALUES_KNOWN = 500
 HISTORY = 30
 GAUGES_SHOWN = 20
 CHANGES_SHOWN = 200
@@ -100,12 +108,19 @@ def static_ips(request: Request) -> HttpResponse:
     """Show limits, the ranges of the filtered runners, and the changes since `?since=`."""
     accounts = list(Account.objects.visible_to(request.user))
     version = version_of(accounts, query_without(request, "version"))
-    with_limits = _with_visible_limits(accounts, request.GET.get("account", ""))
+    chosen = StaticIpFilter(request.GET, queryset=Runner.objects.none()).values_of("account")
+    with_limits = _with_visible_limits(accounts, chosen)
     if is_unchanged(request, version):
         return unchanged(with_limits, Reading.Resource.LIMITS)
 
-    listed, found, holders = _find(request)
-    page = page_by_key(_with_group(found), Order("name"), request.GET)
+    vocabulary = _vocabulary(accounts)
+    listed, found, holders = _find(request, vocabulary)
+    if request.GET.get("menu"):
+        return filter_menu(
+            request, listed, vocabulary, MENU, title="Static IPs", address=reverse("static-ips")
+        )
+    sort, order = order_of(request, SORTS)
+    page = page_by_key(_with_group(found), order, request.GET)
     by_id = {account.pk: account for account in accounts}
     for runner in page.rows:
         runner.account = by_id[runner.account_id]
@@ -117,8 +132,8 @@ def static_ips(request: Request) -> HttpResponse:
 
     context = {
         "accounts": accounts,
-        "chips": chips_of(listed, request.GET),
-        "problems": listed.problems,
+        **search_of(listed, vocabulary),
+        "sort": sort,
         "gauges": gauges[:GAUGES_SHOWN],
         "more_gauges": gauges[GAUGES_SHOWN:],
         "page": page,
@@ -259,7 +274,15 @@ def static_ips_refresh(request: Request) -> HttpResponse:
     return redirect(came_from(request) or "static-ips")
 
 
-def _find(request: Request) -> tuple[StaticIpFilter, "QuerySet[Runner]", list[Holder]]:
+def _vocabulary(accounts: list[Account]) -> dict[str, list[str]]:
+    groups = RunnerGroup.objects.present().within(accounts).order_by()
+    names = groups.values_list("name", flat=True).distinct()[:VALUES_KNOWN]
+    return {"account": accounts_of(accounts), "group": sorted(names, key=str.lower)}
+
+
+def _find(
+    request: Request, vocabulary: dict[str, list[str]] | None = None
+) -> tuple[StaticIpFilter, "QuerySet[Runner]", list[Holder]]:
     """The filter, the runners that match it, and their ranges.
 
     An account has few runners with static IPs, so addresses are compared here, not in SQL.
@@ -269,7 +292,7 @@ def _find(request: Request) -> tuple[StaticIpFilter, "QuerySet[Runner]", list[Ho
         .present()
         .filter(Q(static_ip=True) | ~Q(public_ips=[]))
     )
-    listed = StaticIpFilter(request.GET, queryset=runners)
+    listed = StaticIpFilter(request.GET, queryset=runners, vocabulary=vocabulary)
     found: QuerySet[Runner] = listed.qs
     holders = [
         Holder(pk, *networks_of(public_ips))
@@ -302,12 +325,13 @@ def _with_group(found: "QuerySet[Runner]") -> "QuerySet[Runner]":
     )
 
 
-def _with_visible_limits(accounts: list[Account], slug: str) -> list[Account]:
-    """The accounts whose limits are shown, filtered by slug.
+def _with_visible_limits(accounts: list[Account], names: Iterable[str]) -> list[Account]:
+    """The accounts whose limits are shown, filtered by name.
 
     Only accounts the user sees in full: totals would leak the rest.
     """
-    chosen = [account for account in accounts if not slug or account.is_named(slug)]
+    names = list(names)
+    chosen = [row for row in accounts if not names or any(map(row.is_named, names))]
     return [account for account in chosen if limited_by(account) is None]
 
 

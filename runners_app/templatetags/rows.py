@@ -37,6 +37,10 @@ def _option(value: str, chosen: str) -> str:
     return f'<option value="{text}"{selected}>{text}</option>'
 
 
+# Letters of a name that stays on one line on a wide screen; a longer one may wrap.
+SHORT_NAME = 22
+
+
 @register.simple_tag
 def runner_rows(
     runners: Iterable[Runner], address: str, columns: Sequence[Column], *, ticks: bool
@@ -61,9 +65,10 @@ def _runner_row(runner: Runner, address: str, cells: Sequence["Cell"], *, ticks:
             f' aria-label="{name} in {account}"></td>'
         )
     gone = ' class="is-gone"' if runner.gone_at else ""
+    short = " is-short" if len(runner.name) <= SHORT_NAME else ""
     return (
         f'<tr id="r{key}"{gone}>{tick}'
-        f'<td class="title"><a class="row-link" id="link-{key}"'
+        f'<td class="title{short}"><a class="row-link" id="link-{key}"'
         f' href="{address}{key}/">{name}</a></td>'
         f"{''.join([cell(runner) for cell in cells])}</tr>"
     )

@@ -33,7 +33,7 @@ UNUSABLE = re.compile("[\0\ud800-\udfff]")
 # More words than anyone types; a database gives up on thousands after half a minute.
 MOST_TERMS = 20
 MOST_VALUES = 50
-PLACE = ("after", "before", "version", "open")
+PLACE = ("after", "before", "version", "open", "menu")
 
 
 class Unusable(Exception):

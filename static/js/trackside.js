@@ -785,6 +785,16 @@ document.addEventListener('htmx:beforeHistoryUpdate', ({ detail }) => {
   typedPath = detail.history.path;
 });
 
+// The menus beside a search box are about what is in it now, not when the page was loaded.
+document.addEventListener('htmx:configRequest', ({ detail }) => {
+  if (!detail.elt.matches('.filter-bar .menu-panel')) return;
+  const now = new URLSearchParams(location.search);
+  const menu = new URL(detail.path, location.href).searchParams.get('menu');
+  for (const name of ['version', 'after', 'before', 'open']) now.delete(name);
+  if (menu) now.set('menu', menu);
+  detail.path = `${detail.path.split('?')[0]}?${now}`;
+});
+
 // Empty filters do not belong in the URL.
 document.addEventListener('htmx:configRequest', ({ detail: { elt, parameters } }) => {
   if (!elt.matches('form[role=search]')) return;

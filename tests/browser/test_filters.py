@@ -10,7 +10,7 @@ from tests.browser.conftest import SignIn
 pytestmark = pytest.mark.browser
 POLL = re.compile(r"/runners/\?(.*&)?version=")
 FILTERED = re.compile(r"/runners/\?q=platform%3Alinux-x64$")
-LISTS = ("/images/", "/groups/", "/operations/", "/audit/")
+LISTS = ("/audit/",)
 
 
 def height_of_toolbar(page: Page) -> float:
@@ -37,19 +37,34 @@ def test_a_wide_screen_shows_all_filters_without_a_button(sign_in: SignIn, addre
         expect(select).to_be_visible()
 
 
-def test_the_button_counts_the_active_filters(sign_in: SignIn) -> None:
-    visit = sign_in("lead", width=360)
-    page = visit.open("/images/?source=github&state=gone")
-    counter = page.locator("[data-filters]")
-    expect(counter).to_have_text("1")
-    page.locator(".filters summary").click()
-    page.get_by_label("Platform", exact=True).select_option("linux-x64")
-    expect(counter).to_have_text("2")
-    expect(page.locator("#images .chip")).to_have_count(2)
-    visit.screenshot("images-filters-open-light-360")
-    page.get_by_label("Platform", exact=True).select_option("")
-    page.get_by_label("State", exact=True).select_option("")
-    expect(counter).to_be_hidden()
+BARS = {
+    "/images/?source=github": ("platform:linux-x64", "platform:linxu-x64"),
+    "/groups/": ("public:no", "publci:no"),
+    "/operations/": ("kind:delete_runner", "kind:delete_runer"),
+    "/static-ips/": ("org:acme", "ogr:acme"),
+    "/accounts/": ("kind:organization", "kind:organisation"),
+}
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_every_list_has_the_same_search_box(sign_in: SignIn, width: int) -> None:
+    """It filters while one types, corrects what it does not know, and has a menu of filters."""
+    visit = sign_in("admin", width=width)
+    for address, (term, misspelt) in BARS.items():
+        page = visit.open(address)
+        search = page.locator("#search")
+        search.fill(term)
+        expect(page.locator(".chip")).to_have_count(1)
+        page.locator("#filters summary").click()
+        expect(page.locator("#filters [aria-current]").first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+        page.locator("#filters [aria-current]").first.click()
+        expect(page.locator(".chip")).to_have_count(0)
+        search.fill(misspelt)
+        page.locator(".filter-problems a").click()
+        expect(page.locator("#search")).to_have_value(term)
+        page.locator("#search").press("Escape")
+        expect(page.locator(".chip")).to_have_count(0)
 
 
 def test_filters_work_on_a_phone_without_javascript(sign_in: SignIn) -> None:

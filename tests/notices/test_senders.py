@@ -12,6 +12,7 @@ from pytest_django import Settings
 from runners_app.github import ProxySettings
 from runners_app.notices.addresses import UnusableAddress, read_address
 from runners_app.notices.senders import NotDelivered, for_discord, for_slack, for_teams, send
+from runners_app.notices.words import Message
 from runners_app.security.refused_addresses import is_refused
 from tests.certificates import Authority
 from tests.proxy_server import Proxy, proxy_server
@@ -154,7 +155,7 @@ def test_a_name_is_looked_up_once_so_that_it_cannot_lead_elsewhere_afterwards(
     hook: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = _answering(monkeypatch, ["127.0.0.1"], ["169.254.169.254"])
-    send(read_address(f"json://rebinds.example:{hook.port}/"), "a title", "a body")
+    send(read_address(f"json://rebinds.example:{hook.port}/"), Message("a title", "a body"))
     assert asked == ["rebinds.example"]
     assert hook.messages[0]["title"] == "a title"
 
@@ -164,23 +165,23 @@ def test_a_name_with_one_refused_address_among_others_gets_nothing(
 ) -> None:
     _answering(monkeypatch, ["127.0.0.1", "169.254.169.254"])
     with pytest.raises(NotDelivered, match="link-local or metadata"):
-        send(read_address(f"json://both.example:{hook.port}/"), "a title", "a body")
+        send(read_address(f"json://both.example:{hook.port}/"), Message("a title", "a body"))
     assert hook.messages == []
 
 
 def test_with_a_list_of_hosts_nothing_goes_to_others(hook: Sink, settings: Settings) -> None:
     settings.NOTICE_HOSTS = ["example.com"]
     with pytest.raises(NotDelivered, match="NOTICE_HOSTS"):
-        send(read_address(f"json://127.0.0.1:{hook.port}/"), "a title", "a body")
+        send(read_address(f"json://127.0.0.1:{hook.port}/"), Message("a title", "a body"))
     settings.NOTICE_HOSTS = ["127.0.0.1"]
-    send(read_address(f"json://127.0.0.1:{hook.port}/"), "a title", "a body")
+    send(read_address(f"json://127.0.0.1:{hook.port}/"), Message("a title", "a body"))
     assert len(hook.messages) == 1
 
 
 def test_a_mail_channel_sends_to_its_recipients() -> None:
     with mail_server() as server:
         address = f"mailto://127.0.0.1:{server.port}?from=ops@example.com&to=a@example.com"
-        send(read_address(address), "a title\r\nBcc: x@example.com", "a body")
+        send(read_address(address), Message("a title\r\nBcc: x@example.com", "a body"))
     (message,) = server.messages
     head, _, text = message.partition("\r\n\r\n")
     assert "To: a@example.com" in head
@@ -211,13 +212,13 @@ def proxy(settings: Settings, tmp_path: Path, hook: Sink) -> Iterator[Proxy]:
 def test_behind_a_proxy_the_known_services_are_reached_and_others_once_they_are_named(
     proxy: Proxy, hook: Sink, settings: Settings
 ) -> None:
-    send(read_address(SLACK), "a title", "a body")
+    send(read_address(SLACK), Message("a title", "a body"))
     assert hook.messages[0]["text"] == "a title\na body"
     inside = read_address("jsons://inside.example.test/hook")
     with pytest.raises(NotDelivered, match="NOTICE_HOSTS"):
-        send(inside, "a title", "a body")
+        send(inside, Message("a title", "a body"))
     settings.NOTICE_HOSTS = ["example.test"]
-    send(inside, "a title", "a body")
+    send(inside, Message("a title", "a body"))
     assert hook.messages[1]["title"] == "a title"
     with pytest.raises(NotDelivered, match="NOTICE_HOSTS"):
-        send(read_address(SLACK), "a title", "a body")
+        send(read_address(SLACK), Message("a title", "a body"))

@@ -94,6 +94,31 @@ def test_a_paused_account_needs_nobody_because_it_is_out_of_date(
     assert find_facts(NOW) == []
 
 
+def test_time_in_which_nobody_looked_does_not_count_as_provisioning(
+    calm: Account, as_admin: Client
+) -> None:
+    _runner_provisions(timedelta(hours=3))
+    just_before = NOW - timedelta(hours=3, minutes=1)
+    Reading.objects.filter(resource="runners").update(last_good_at=just_before, due_at=NOW)
+    Account.objects.update(paused=True)
+    with time_machine.travel(NOW, tick=False):
+        assert "Nothing needs attention" in as_admin.get("/").content.decode()
+        assert find_facts(NOW) == []
+    Reading.objects.filter(resource="runners").update(last_good_at=NOW)
+    assert [fact.kind for fact in find_facts(NOW)] == ["runner_stuck"]
+
+
+def test_a_runner_that_was_provisioning_when_first_seen_is_so_for_at_least_half_an_hour(
+    calm: Account,
+) -> None:
+    _runner_provisions(timedelta(0))
+    (fact,) = find_facts(NOW)
+    assert fact.title.endswith("Provisioning for at least 30 minutes")
+    Runner.objects.update(first_seen_at=NOW - timedelta(days=1))
+    (fact,) = find_facts(NOW)
+    assert fact.title.endswith("Provisioning for 30 minutes")
+
+
 def test_metrics_count_what_notices_report(
     calm: Account, client: Client, settings: Settings
 ) -> None:

@@ -39,9 +39,9 @@ CHANGES_NO_TRUST = """
 account-pause account-refresh app-hook app-refresh approval batch-go-on batch-retry batch-stop
 batch-undo channel-test demo-remove group-access group-annotate group-delete group-edit group-new
 group-self-hosted groups-explain-ask groups-refresh image-delete image-version-delete
-images-refresh job-events operation-again operation-agree operation-cancel operation-settle
-operation-undo pool-slo preferences runner-annotate runner-delete runner-edit runner-new
-runners-annotate runners-delete runners-edit runners-new runners-recreate runners-refresh
+images-refresh job-events notices-snooze operation-again operation-agree operation-cancel
+operation-settle operation-undo pool-slo preferences runner-annotate runner-delete runner-edit
+runner-new runners-annotate runners-delete runners-edit runners-new runners-recreate runners-refresh
 runners-view self-hosted-delete static-ips-refresh your-notices your-notices-test
 """
 PASSWORD = "a password for tests"

@@ -174,6 +174,7 @@ person-email                POST    403       403      403     403      302
 person-groups               GET     403       403      403     403      302
 person-groups               POST    403       403      403     403      302
 notices                     GET     403       403      403     403      200
+notices-snooze              POST    403       403      403     403      404
 channel-new                 GET     403       403      403     403      302
 channel-new                 POST    403       403      403     403      302
 channel                     GET     403       403      403     403      302
@@ -714,6 +715,7 @@ group-annotate preferences runner-annotate runners-view
 FOR_ADMINISTRATORS = """
 app-hook
 account-new app app-new app-refresh channel channel-delete channel-new channel-test demo-remove
+notices-snooze
 person-active person-administrator person-email person-give person-groups person-new person-password
 person-second-factor person-take token-revoke
 """

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from runners_app.models import (
     Account,
+    CachedResponse,
     FieldChange,
     Image,
     ImageVersion,
@@ -83,6 +84,22 @@ def test_a_runner_deleted_at_github_is_marked_as_gone_and_its_row_stays(
     work(acme)
     runner.refresh_from_db()
     assert runner.gone_at is not None
+
+
+def test_a_runner_that_is_listed_again_is_in_its_status_since_then(
+    acme: Account, work: Work
+) -> None:
+    yesterday = timezone.now() - timedelta(days=1)
+    runner = Runner.objects.filter(account=acme).earliest("pk")
+    Runner.objects.filter(pk=runner.pk).update(
+        status_since=yesterday, gone_at=yesterday, observed_at=yesterday
+    )
+    CachedResponse.objects.all().delete()
+    Reading.objects.schedule_now(acme, "runners")
+    work(acme)
+    runner.refresh_from_db()
+    assert runner.gone_at is None
+    assert runner.status_since > yesterday + timedelta(hours=23)
 
 
 def test_a_change_reverted_at_github_is_read_although_the_list_is_as_it_was_before(
