@@ -49,7 +49,7 @@ def django_db_modify_db_settings(
         folder = tmp_path_factory.mktemp("database")
         database["TEST"]["NAME"] = str(folder / "test.sqlite3")
         pragmas = database["OPTIONS"]["init_command"].replace("=FULL", "=OFF")
-        database["OPTIONS"]["init_command"] = pragmas
+        database["OPTIONS"] = {**database["OPTIONS"], "init_command": pragmas}
 
 
 @pytest.fixture(scope="session", autouse=True)
