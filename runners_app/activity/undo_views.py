@@ -29,12 +29,6 @@ LINES_OF_PAGE = 100
 Change = tuple[str, object, object]  # field, before, after
 
 
-class UndoForm(ConfirmForm):
-    """Confirms a plan, as a whole."""
-
-    first = None  # type: ignore[assignment]
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 def operation_undo(request: Request, pk: int) -> HttpResponse:
     """Undo one confirmed edit; for other kinds of operations there is no page."""
@@ -43,7 +37,7 @@ def operation_undo(request: Request, pk: int) -> HttpResponse:
     manage_or_403(request, row.account)
     row.account = Account.objects.visible_to(request.user).get(pk=row.account_id)
     plan = plan_undo([row])
-    form = UndoForm(request.POST or None, initial={"digest": plan.digest})
+    form = ConfirmForm(request.POST or None, initial={"digest": plan.digest})
     if _is_confirmed(form, plan):
         again = request_undo(plan.items[0], by=request.user, nonce=form.nonce_text)
         return redirect("operation", again.pk)
@@ -68,7 +62,7 @@ def batch_undo(request: Request, batch: uuid.UUID) -> HttpResponse:
     for row in operations:
         row.account = accounts[row.account_id]
     plan = plan_undo(operations)
-    form = UndoForm(request.POST or None, initial={"digest": plan.digest})
+    form = ConfirmForm(request.POST or None, initial={"digest": plan.digest})
     if _is_confirmed(form, plan):
         again = batch_of(form.cleaned_data["nonce"], plan.digest)
         request_undos(plan.items, by=request.user, batch=again)
@@ -76,18 +70,18 @@ def batch_undo(request: Request, batch: uuid.UUID) -> HttpResponse:
     return _preview(request, plan, form, {"batch": batch})
 
 
-def _is_confirmed(form: UndoForm, plan: UndoPlan) -> bool:
+def _is_confirmed(form: ConfirmForm, plan: UndoPlan) -> bool:
     is_sent = form.is_valid() and form.cleaned_data["digest"] == plan.digest
     return bool(is_sent and plan.items)
 
 
 def _preview(
-    request: Request, plan: UndoPlan, form: UndoForm, context: dict[str, Any]
+    request: Request, plan: UndoPlan, form: ConfirmForm, context: dict[str, Any]
 ) -> HttpResponse:
     """What would be set back, and what stays because it was changed again since."""
     differs = form.is_valid()
     if differs:
-        form = UndoForm(initial={"digest": plan.digest})
+        form = ConfirmForm(initial={"digest": plan.digest})
     names = Names(request.user, {item.operation.account_id for item in plan.items})
     changes = [(item, _changes(item, names)) for item in plan.items]
     page = Paginator(changes, LINES_OF_PAGE).get_page(request.GET.get("page"))

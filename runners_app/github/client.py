@@ -38,8 +38,8 @@ class GitHubClient(
     what it raises passes through and nothing is sent. It may return a time of `clock.uptime()` by
     which the right to send ends, such as that of a lease: the request then ends by it or by its own
     deadline, whichever is earlier. Take that time before asking for the right, never afterwards.
-    `on_answer(meta)` is called after each answer, also a refusing one. Both may be set anew while a
-    client is kept, by whoever uses it next.
+    `on_answer(meta)` is called after each answer, also a refusing one. Both may be set again while
+    a client is kept, by whoever uses it next.
 
     Keeps its connections until `close()`. May be used by several threads. ValueError for an
     `api_url` that is none.

@@ -122,7 +122,7 @@ def _body(request: HttpRequest) -> bytes | None:
 
 
 def _verified(uid: UUID, body: bytes, signature: str) -> Inbox | None:
-    """The inbox if GitHub signed the body with its secret, which is read anew before it is
+    """The inbox if GitHub signed the body with its secret, which is read again before it is
     doubted.
     """
     kept = _inboxes.get(uid)

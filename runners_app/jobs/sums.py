@@ -1,4 +1,4 @@
-"""Hours and days that changed, summed anew from jobs. Summing again gives the same rows."""
+"""Hours and days that changed, summed again from jobs. Summing again gives the same rows."""
 
 from __future__ import annotations
 

@@ -305,7 +305,7 @@ class JobsVersion(models.Model):
 
 
 class StaleHour(models.Model):
-    """An hour whose sums are to be made anew, because a job that lies in it changed."""
+    """An hour whose sums are to be made again, because a job that lies in it changed."""
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+", db_index=False)
     hour = models.DateTimeField()

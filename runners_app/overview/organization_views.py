@@ -78,7 +78,7 @@ def _with_runners(
     counts = dict(runners.order_by().values_list("group_id").annotate(Count("pk")))
     found = list(groups.order_by("name", "pk"))
     for group in found:
-        group.members = counts.get(group.github_id, 0)  # type: ignore[attr-defined]
+        group.members = counts.get(group.github_id, 0)  # type: ignore[attr-defined] # for the template
     return found
 
 

@@ -94,6 +94,11 @@ class ConfirmForm(NonceForm):
     """Confirms a plan. `digest` identifies the plan that the user was shown."""
 
     digest = forms.CharField(widget=forms.HiddenInput)
+
+
+class ConfirmEditForm(ConfirmForm):
+    """Confirms edits, which may be tried on some of the runners before the others."""
+
     first = forms.IntegerField(
         required=False,
         min_value=1,
@@ -105,7 +110,6 @@ class ConfirmForm(NonceForm):
 class RecreateForm(ConfirmForm):
     """Asks for an explicit yes, which is never preset."""
 
-    first = None  # type: ignore[assignment]
     agreed = forms.BooleanField(
         label="Delete these runners and create them again",
         error_messages={"required": "Tick this first. Nothing was deleted."},
@@ -115,7 +119,6 @@ class RecreateForm(ConfirmForm):
 class BulkDeleteForm(ConfirmForm):
     """Asks for the number of runners that will be deleted."""
 
-    first = None  # type: ignore[assignment]
     typed = forms.CharField(max_length=10)
 
     def __init__(self, *args: Any, count: int, **kwargs: Any) -> None:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 
 from runners_app.models import Account, Runner, Selection
 from runners_app.runners import bulk
-from runners_app.runners.bulk_forms import BulkDeleteForm, BulkForm, ConfirmForm, RecreateForm
+from runners_app.runners.bulk_forms import BulkDeleteForm, BulkForm, ConfirmEditForm, RecreateForm
 from runners_app.runners.create_many_form import ManyRunnersForm
 from runners_app.runners.filters import RunnerFilter
 from runners_app.web.change_words import Names
@@ -127,14 +127,14 @@ def runners_edit(request: Request) -> HttpResponse:
         )
 
     plan = bulk.make_plan(runners, form.change)
-    confirm = ConfirmForm(request.POST or None, initial={"digest": plan.digest})
+    confirm = ConfirmEditForm(request.POST or None, initial={"digest": plan.digest})
     if request.method == "POST" and confirm.is_valid():
         if confirm.cleaned_data["digest"] == plan.digest and plan.items:
             batch = bulk.batch_of(confirm.cleaned_data["nonce"], plan.digest)
             first = confirm.cleaned_data["first"]
             bulk.request_updates(plan.items, by=request.user, batch=batch, first=first)
             return redirect("batch", batch)
-        confirm = ConfirmForm(initial={"digest": plan.digest})
+        confirm = ConfirmEditForm(initial={"digest": plan.digest})
         context["differs"] = True
 
     names = Names(request.user, (account.pk for account in accounts))

@@ -1,7 +1,7 @@
 """Workflow jobs: planned as a whole when they are created, so that what truly happens is known.
 
 All times are wall-clock epoch seconds. Jobs live in memory only: the history of thirty days is made
-anew from the seed, with the same ids, and later ids follow the clock.
+again from the seed, with the same ids, and later ids follow the clock.
 """
 
 import heapq
