@@ -20,6 +20,7 @@ from pydantic_core import to_json
 from runners_app.api.authentication import CHALLENGE, has_scope
 from runners_app.api.problems import CONTENT_TYPE, ApiError, Problem, problem
 from runners_app.models import Account, ApiToken
+from runners_app.web.filters import TokenFilter
 from runners_app.web.numbers import number_in
 from runners_app.web.pages import Request
 from runners_app.web.paging import Find, Order, page_by_key
@@ -40,6 +41,15 @@ ERRORS = {
     429: "Too many requests; see Retry-After.",
     503: "Trackside is not ready; see Retry-After.",
 }
+
+
+def found_by(listed: TokenFilter) -> Any:
+    """The rows that a filter finds. ApiError 422 for terms that cannot be used."""
+    found = listed.qs
+    if listed.problems:
+        errors = [("q", problem.message) for problem in listed.problems]
+        raise ApiError(422, "The filter cannot be used.", errors=errors)
+    return found
 
 
 class Scoped(HttpBearer):

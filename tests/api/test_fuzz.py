@@ -20,6 +20,7 @@ from schemathesis.specs.openapi import checks
 from runners_app.api import writes
 from runners_app.models import (
     Account,
+    Approval,
     GroupAccess,
     Image,
     Operation,
@@ -64,6 +65,13 @@ def keys(busy: Sender, org: Account, admin: User) -> dict[str, object]:
         account=org, source="custom", github_id="7000", name="base", **seen
     )
     image.versions.create(account=org, version="1.0.0", **seen)
+    approval = Approval.objects.create(
+        kind="four_eyes",
+        account=org,
+        batch="5b0c7a1e-6d3e-4a57-9d0e-7a1c8e6b5f00",
+        asked_by_name="lin",
+        asked_at=now,
+    )
     operation = Operation.objects.create(
         account=org,
         kind="update_runner",
@@ -84,6 +92,7 @@ def keys(busy: Sender, org: Account, admin: User) -> dict[str, object]:
         "groups": group.pk,
         "images": image.pk,
         "operations": operation.pk,
+        "approvals": approval.pk,
         "views": view.pk,
     }
 

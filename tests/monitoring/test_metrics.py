@@ -178,5 +178,5 @@ def test_the_number_of_queries_does_not_depend_on_accounts_and_runners(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     settings.METRICS_TOKEN = "a token"
-    with django_assert_num_queries(19):
+    with django_assert_num_queries(26):
         client.get("/metrics", headers={"authorization": "Bearer a token"})

@@ -9,6 +9,7 @@ from runners_app.api.core import (
     WRITE,
     Paged,
     account_or_404,
+    found_by,
     list_page,
     reference_of,
     url_to,
@@ -71,7 +72,9 @@ def list_images(request: Request, response: HttpResponse, query: ImageFilters) -
     if query.source:
         rows = rows.filter(source=query.source)
     listed = ImageFilter(data, queryset=rows)
-    found = listed.qs if listed.shows_gone else listed.qs.filter(gone_at=None)
+    found = found_by(listed)
+    if not listed.shows_gone:
+        found = found.filter(gone_at=None)
     page, after = list_page(request, response, found, Order("name"), query)
     return ImagePage(rows=[image_out(request, row) for row in page], next=after)
 

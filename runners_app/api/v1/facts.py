@@ -11,6 +11,7 @@ from runners_app.api.core import (
     Moment,
     Paged,
     account_or_404,
+    found_by,
     list_page,
     reference_of,
 )
@@ -80,7 +81,7 @@ def _proven(request: Request, query: RangeQuery) -> tuple[RunnerQuerySet, dateti
         rows, slug = rows.filter(account=account), account.slug
     data = QueryDict(mutable=True)
     data["group"] = query.group
-    found: RunnerQuerySet = StaticIpFilter(data, queryset=rows).qs
+    found: RunnerQuerySet = found_by(StaticIpFilter(data, queryset=rows))
     feed = check_feed(request.user, slug)
     if feed.refusal:
         raise ApiError(503, feed.refusal, headers={"Retry-After": str(RETRY_SECONDS)})

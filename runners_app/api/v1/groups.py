@@ -14,6 +14,7 @@ from runners_app.api.core import (
     Paged,
     PageQuery,
     account_or_404,
+    found_by,
     list_page,
     reference_of,
     url_to,
@@ -83,7 +84,9 @@ def list_groups(request: Request, response: HttpResponse, query: GroupFilters) -
     if query.account:
         rows = rows.filter(account=account_or_404(request, query.account))
     listed = GroupFilter(data, queryset=rows)
-    found = listed.qs if listed.shows_gone else listed.qs.filter(gone_at=None)
+    found = found_by(listed)
+    if not listed.shows_gone:
+        found = found.filter(gone_at=None)
     page, after = list_page(request, response, found, Order("name"), query)
     return GroupPage(rows=[group_out(request, row) for row in page], next=after)
 

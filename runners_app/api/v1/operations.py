@@ -18,6 +18,7 @@ from runners_app.api.core import (
     WRITE,
     Paged,
     account_or_404,
+    found_by,
     list_page,
     reference_of,
     url_to,
@@ -129,7 +130,7 @@ def list_operations(
         rows = rows.filter(account=account_or_404(request, query.account))
     listed = OperationFilter(data, queryset=rows)
     order = Order("id", descending=True)
-    page, after = list_page(request, response, listed.qs, order, query)
+    page, after = list_page(request, response, found_by(listed), order, query)
     names = Names(request.user, {row.account_id for row in page})
     return OperationPage(rows=[operation_out(request, row, names) for row in page], next=after)
 

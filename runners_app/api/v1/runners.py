@@ -14,6 +14,7 @@ from runners_app.api.core import (
     WRITE,
     Paged,
     account_or_404,
+    found_by,
     list_page,
     reference_of,
     url_to,
@@ -89,10 +90,9 @@ def filtered(request: Request, account: str) -> tuple[RunnerQuerySet, Find]:
     if account:
         rows = rows.filter(account=account_or_404(request, account))
     listed = RunnerFilter(data, queryset=rows)
-    found: RunnerQuerySet = listed.qs if listed.shows_gone else listed.qs.filter(gone_at=None)
-    if listed.problems:
-        errors = [("q", problem.message) for problem in listed.problems]
-        raise ApiError(422, "The filter cannot be used.", errors=errors)
+    found: RunnerQuerySet = found_by(listed)
+    if not listed.shows_gone:
+        found = found.filter(gone_at=None)
     if not account and not listed.is_active:
         return found, "all"
     return found, "few" if listed.is_by_index else "many"
