@@ -224,6 +224,7 @@ def test_every_url_that_is_a_page_is_checked() -> None:
     known = {
         "/operations/<int:pk>/",
         "/operations/<int:pk>/undo/",
+        "/operations/approvals/<int:pk>/",
         "/operations/batches/<uuid:batch>/",
         "/operations/batches/<uuid:batch>/undo/",
         "/accounts/apps/<int:pk>/",
