@@ -75,7 +75,7 @@ def oidc_logout(request: HttpRequest, provider_id: str) -> HttpResponse:
             {"error": "invalid_request", "error_description": str(error)}, status=400
         )
     except (RequestException, NotReached):
-        log.warning("A logout token could not be verified: the provider was not reached.")
+        log.warning("A logout token could not be verified: the provider gave no usable answer.")
         answer = JsonResponse({"error": "temporarily_unavailable"}, status=503)
     else:
         end_named_sessions(token)
@@ -95,8 +95,8 @@ def read_token(text: str, adapter: Any) -> LogoutToken:
         header = jwt.get_unverified_header(text)
     except jwt.PyJWTError:
         raise NotALogout("It is not a signed token.") from None
-    algorithm, kid = header.get("alg"), header.get("kid")
-    if algorithm not in ALGORITHMS or header.get("typ", "JWT").lower() not in ("logout+jwt", "jwt"):
+    algorithm, kid, kind = header.get("alg"), header.get("kid"), header.get("typ", "JWT")
+    if algorithm not in ALGORITHMS or str(kind).lower() not in ("logout+jwt", "jwt"):
         raise NotALogout("It is not signed in a way that is accepted.")
 
     try:
@@ -135,9 +135,17 @@ def _checked(claims: dict[str, Any]) -> LogoutToken:
     return LogoutToken(subject, session)
 
 
-def _configuration(adapter: Any) -> dict[str, Any]:
-    address = adapter.get_provider().server_url
-    found: dict[str, Any] = _remembered(address, lambda: adapter.openid_config)
+def _configuration(adapter: Any) -> dict[str, str]:
+    """Of the provider's configuration, what is used here. Raises NotReached if it lacks that."""
+
+    def read() -> dict[str, str]:
+        try:
+            listed = adapter.openid_config
+            return {name: str(listed[name]) for name in ("issuer", "jwks_uri")}
+        except (AttributeError, KeyError, TypeError):  # the first is of allauth, for a list
+            raise NotReached("The provider's configuration cannot be understood.") from None
+
+    found: dict[str, str] = _remembered(adapter.get_provider().server_url, read)
     return found
 
 
@@ -145,14 +153,18 @@ def _key(adapter: Any, kid: object, algorithm: str) -> Any:
     """The provider's key of this id. Its keys are read again for an unknown one, but not often:
     anybody can send tokens that name one.
     """
-    address = str(_configuration(adapter)["jwks_uri"])
+    address = _configuration(adapter)["jwks_uri"]
 
     def read() -> dict[str, Any]:
         with get_adapter().get_requests_session() as session:
             response = session.get(address)
             response.raise_for_status()
-            listed = response.json()["keys"]
-        return {each["kid"]: each for each in listed if isinstance(each.get("kid"), str)}
+            listed = response.json()
+        try:
+            keys = [each for each in listed["keys"] if isinstance(each.get("kid"), str)]
+        except (AttributeError, KeyError, TypeError):
+            raise NotReached("The provider's keys cannot be understood.") from None
+        return {each["kid"]: each for each in keys}
 
     keys = _remembered(address, read)
     if kid not in keys:

@@ -283,6 +283,7 @@ WRONG: dict[str, dict[str, object]] = {
     "another key": {"key": rsa.generate_private_key(public_exponent=65537, key_size=2048)},
     "an unknown key": {"headers": {"kid": "two"}},
     "an access token": {"headers": {"typ": "at+jwt"}},
+    "a type that is no text": {"headers": {"typ": 7}},
 }
 
 
@@ -320,6 +321,17 @@ def test_a_provider_that_cannot_be_reached_is_told_to_try_again(
     provider.answers = {"/jwks": DOWN}
     assert logout() == 503
     assert client.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/jwks", "/.well-known/openid-configuration"])
+@pytest.mark.parametrize("answer", [{}, [], {"keys": 7}, {"keys": [7]}])
+def test_a_provider_that_cannot_be_understood_is_told_to_try_again(
+    path: str, answer: object, kim: User, provider: Provider, logout: Callable[..., int]
+) -> None:
+    provider.answers = {path: answer}
+    assert logout() == 503
+    provider.answers = {}
+    assert logout() == 200
 
 
 def test_made_up_keys_do_not_make_trackside_ask_the_provider_each_time(
