@@ -39,10 +39,10 @@ from runners_app.web.paging import Order, page_by_key
 SORTS = {
     "when": Order("id"),
     "-when": Order("id", descending=True),
-    "name": Order("target_name"),
+    "name": Order("target_name", folded=True),
     "state": Order("state"),
     "account": Order("account_id"),
-    "by": Order("actor_name"),
+    "by": Order("actor_name", folded=True),
 }
 MENU = {
     "org": "Account",

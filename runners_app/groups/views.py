@@ -37,7 +37,7 @@ from runners_app.web.pages import (
 )
 from runners_app.web.paging import Order, page_by_key
 
-SORTS = {"name": Order("name"), "visibility": Order("visibility")}
+SORTS = {"name": Order("name", folded=True), "visibility": Order("visibility")}
 VISIBILITIES = {
     "all": "All repositories",
     "selected": "Selected",

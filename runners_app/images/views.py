@@ -44,7 +44,7 @@ from runners_app.web.paging import Order, page_by_key
 R = Reading.Resource
 MENU = {"org": "Account", "platform": "Platform", "state": "State"}
 SORTS = {
-    "name": Order("name"),
+    "name": Order("name", folded=True),
     "platform": Order("platform"),
     "versions": Order("versions_count", nullable=True),
     "size": Order("size_gb", nullable=True),

@@ -44,7 +44,7 @@ from runners_app.web.pages import (
 from runners_app.web.paging import Order, page_by_key
 
 SORTS = {
-    "name": Order("name"),
+    "name": Order("name_key"),
     "group": Order("group_id", nullable=True),
     "status": Order("status"),
 }

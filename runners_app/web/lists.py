@@ -1,6 +1,7 @@
 """Sorting, counting and refreshing, as all lists of things on GitHub do it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from django.contrib import messages
 from django.core.cache import cache
@@ -19,8 +20,7 @@ def order_of(request: Request, sorts: dict[str, Order], default: str = "name") -
     name = sort.removeprefix("-")
     if name not in sorts:
         return default, sorts[default]
-    order = sorts[name]
-    return sort, Order(order.column, sort.startswith("-"), order.nullable)
+    return sort, replace(sorts[name], descending=sort.startswith("-"))
 
 
 def count_once(kind: str, version: str, count: Callable[[], int]) -> int:

@@ -9,13 +9,13 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar, cast
 
 from django.db import models
 from django.db.models import F, Func, Q, Value
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Lower
 from django.db.models.lookups import GreaterThan, LessThan
 from django.http import QueryDict
 
@@ -29,12 +29,13 @@ UNFIT = re.compile("[\0\ud800-\udfff]")
 @dataclass(frozen=True)
 class Order:
     """One column to sort by, ties broken by primary key. A nullable column sorts its empty rows
-    last.
+    last; a folded one sorts capital letters like small ones, without an index.
     """
 
     column: str
     descending: bool = False
     nullable: bool = False
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,9 @@ def page_by_key(
     backwards = "before" in query and "after" not in query
     place = _read(query.get("before" if backwards else "after", ""), order, rows.model)
     backwards = backwards and place is not None
+    if order.folded:
+        rows = cast("models.QuerySet[M]", rows.annotate(folded=Lower(order.column)))
+        order = replace(order, column="folded")
     found = _from_place(rows, order, place, backwards, size + 1, find)
     return _page(found, place, backwards, size, lambda row: (getattr(row, order.column), row.pk))
 
